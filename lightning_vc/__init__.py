@@ -1,0 +1,22 @@
+"""Clone a voice from a few recordings: Neural Voice Cloning with a Few Samples (Arik et al. 2018) on PyTorch Lightning.
+
+In reading order: `types` (what the layers hand to each other), `text` and `audio`, `corpora`, `data` (shards to
+batches), `modules` and `losses`, `tasks` (what is trained, and how), `cloning` (recordings to voice to speech),
+`evaluation` and `callbacks`, `cli`, and `recipes`, the verbs of the command line.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from lightning_vc.cloning import Cloner, Voice
+
+__all__ = ["Cloner", "Voice"]
+
+
+def __getattr__(name: str) -> Any:
+    """Import torch and all that only when something is asked for: `lightning-vc --help` must not wait for it."""
+    if name in __all__:
+        from lightning_vc import cloning
+
+        return getattr(cloning, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,49 @@
+"""`lightning-vc <verb> ...` is `python -m lightning_vc.recipes.<verb> ...`; without a verb it lists them."""
+
+import ast
+import importlib.util
+import runpy
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+RECIPES = "lightning_vc.recipes"
+
+
+def verbs() -> dict[str, str]:
+    """Name each recipe with the first line of its docstring, read without importing it: that would take seconds."""
+    package = importlib.util.find_spec(RECIPES)
+    folders = package.submodule_search_locations if package else None
+    files = sorted(file for folder in folders or () for file in Path(folder).glob("[!_]*.py"))
+    return {file.stem: _first_line(file) for file in files}
+
+
+def _first_line(file: Path) -> str:
+    """Return the first line of a module's docstring."""
+    return (ast.get_docstring(ast.parse(file.read_text(encoding="utf-8"))) or "").partition("\n")[0]
+
+
+def overview() -> str:
+    """Say how to call it, and what each verb does."""
+    known = verbs()
+    width = max(map(len, known), default=0)
+    lines = [f"  {verb:{width}}  {meaning}" for verb, meaning in known.items()]
+    return "\n".join(["usage: lightning-vc <verb> ...", "", *lines, "", "lightning-vc <verb> --help says more."])
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the recipe that the first argument names with the others; exits with 2 where there is no such recipe."""
+    verb, *rest = (sys.argv[1:] if arguments is None else arguments) or ["--help"]
+    if verb in ("-h", "--help"):
+        print(overview())
+        return
+    if verb not in verbs():
+        print(f"lightning-vc: there is no verb '{verb}'; choose one of: {', '.join(verbs())}", file=sys.stderr)
+        raise SystemExit(2)
+    sys.argv[1:] = rest
+    # As __main__, under the recipe's own name: processes that the recipe starts are then told to run that recipe.
+    runpy.run_module(f"{RECIPES}.{verb}", run_name="__main__", alter_sys=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,76 @@
+"""Waveforms to spectrograms, batch-wise on whatever device the waveforms are."""
+
+import torch
+from torch import Tensor, nn
+
+from lightning_vc.audio.backend import torchaudio
+from lightning_vc.types import Spectra
+
+_FLOOR = 1e-5  # magnitude of silence: -100 dB, the zero of the normalised scale
+
+
+class Spectrograms(nn.Module):
+    """Magnitude spectrograms with pre-emphasis, linear and mel, in decibels scaled so that [-100, 0] dB becomes [0, 1].
+
+    A waveform of W samples has W // hop + 1 frames; frame t is centred on sample t * hop.
+    Defaults: the LibriSpeech column of Deep Voice 3 with the finer frames of the voice cloning paper (docs/paper.md).
+
+    Raises:
+        ValueError: if the window is longer than the FFT, or the hop longer than the window.
+    """
+
+    def __init__(
+        self,
+        sample_rate: int = 16000,
+        n_fft: int = 4096,
+        window: int = 1200,
+        hop: int = 300,
+        n_mels: int = 80,
+        preemphasis: float = 0.97,
+    ) -> None:
+        super().__init__()
+        if not hop <= window <= n_fft:
+            raise ValueError(f"spectrograms need hop <= window <= n_fft, got hop={hop}, window={window}, n_fft={n_fft}")
+        self.sample_rate, self.n_fft, self.window, self.hop = sample_rate, n_fft, window, hop
+        self.n_mels, self.n_bins = n_mels, n_fft // 2 + 1
+        self.stft = torchaudio.transforms.Spectrogram(n_fft, window, hop, power=1)
+        self.mel_scale = torchaudio.transforms.MelScale(
+            n_mels, sample_rate, n_stft=self.n_bins, norm="slaney", mel_scale="slaney"
+        )
+        # A slaney mel band averages bins: scaled to a sum of one it stays on the magnitude scale of the bins.
+        self.mel_scale.fb /= self.mel_scale.fb.sum(0, keepdim=True).clamp(min=1e-8)
+        # Pre-emphasis is a filter, so a factor for each bin: no recursion over samples to undo it.
+        turn = torch.exp(-1j * torch.linspace(0, torch.pi, self.n_bins))
+        self.emphasis: Tensor
+        self.register_buffer("emphasis", (1 - preemphasis * turn).abs().unsqueeze(-1), persistent=False)  # (F, 1)
+
+    def forward(self, waves: Tensor) -> Spectra:
+        """(B, W) -> mel (B, T, M), linear (B, T, F)."""
+        magnitude = self.magnitude(waves)
+        return Spectra(decibels(self.mel_scale(magnitude)).mT, decibels(magnitude).mT)
+
+    def mel(self, waves: Tensor) -> Tensor:
+        """The mel spectrogram alone: (..., W) -> (..., T, M)."""
+        return decibels(self.mel_scale(self.magnitude(waves))).mT
+
+    def magnitude(self, waves: Tensor) -> Tensor:
+        """(..., W) -> (..., F, T), at most about 1 for a full-scale sine."""
+        return self.stft(waves) * self.emphasis * (2 / self.window)
+
+    def undo(self, magnitude: Tensor) -> Tensor:
+        """Emphasised magnitudes back to those of a short-time Fourier transform; both (..., F, T)."""
+        return magnitude / self.emphasis * (self.window / 2)
+
+    def frames(self, samples: Tensor) -> Tensor:
+        """Number of frames of waveforms of so many samples; any shape."""
+        return samples // self.hop + 1
+
+
+def decibels(magnitude: Tensor) -> Tensor:
+    """Magnitude to the normalised scale: 1 is 0 dB, 0 is -100 dB."""
+    return 1 + torch.log10(magnitude.clamp(min=_FLOOR)) / 5
+
+
+def magnitude(decibels: Tensor) -> Tensor:
+    """The inverse of `decibels`."""
+    return 10 ** (5 * (decibels - 1))

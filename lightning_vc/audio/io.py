@@ -1,0 +1,134 @@
+"""Recordings in and out of files, by soundfile: wav, flac, ogg, opus and mp3.
+
+Inside the package a recording is a float32 tensor (W,) in [-1, 1] with one channel, at the sample rate that its reader
+asked for. Whatever is wrong with a file is said here, with its name.
+"""
+
+import io
+import os
+from fractions import Fraction
+from pathlib import Path
+from typing import BinaryIO
+
+import soundfile
+import torch
+from torch import Tensor
+
+from lightning_vc.audio.backend import torchaudio
+
+# Suffix -> container and coding of soundfile.
+_FORMATS = {
+    ".wav": ("WAV", "PCM_16"),
+    ".flac": ("FLAC", "PCM_16"),
+    ".ogg": ("OGG", "VORBIS"),
+    ".opus": ("OGG", "OPUS"),
+    ".mp3": ("MP3", "MPEG_LAYER_III"),
+}
+# Codings that know a few sample rates only.
+_RATES = {
+    "OPUS": (8000, 12000, 16000, 24000, 48000),
+    "MPEG_LAYER_III": (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000),
+}
+_SILENCE = 1e-3  # -60 dB: quieter than any voice that was recorded on purpose, louder than the hiss of a muted input
+_BLOCK = 65536  # samples written at a time: libsndfile's Vorbis encoder crashes the process on half a minute at once
+_FRAME = 0.02  # seconds over which loudness is taken
+
+
+def read(file: str | Path | BinaryIO, sample_rate: int) -> Tensor:
+    """Read a recording at any rate, with any number of channels, as (W,) float32 at `sample_rate`, channels averaged.
+
+    `file` is a path or an open binary file (a member of a tar, `io.BytesIO`). Raises FileNotFoundError for a path that
+    is not there, ValueError for what is not audio, holds no samples, or holds NaN or infinite ones.
+    """
+    name = str(file) if isinstance(file, (str, Path)) else str(getattr(file, "name", "the open file"))
+    if isinstance(file, (str, Path)):
+        if not Path(file).exists():
+            raise FileNotFoundError(f"{name}: no such recording")
+        if not Path(file).is_file():
+            raise ValueError(f"{name} is not a file: name one recording")
+    try:
+        samples, rate = soundfile.read(file, dtype="float32", always_2d=True)
+    except (soundfile.SoundFileError, TypeError) as error:  # TypeError: headerless audio (.raw)
+        reason = str(getattr(error, "error_string", error)).rstrip(".")
+        raise ValueError(f"{name} cannot be read as audio ({reason}): give {_known()}") from error
+    wave = torch.from_numpy(samples).mean(1)  # (W,)
+    if not len(wave):
+        raise ValueError(f"{name} is empty: it holds no audio samples")
+    if not wave.isfinite().all():
+        raise ValueError(f"{name} holds samples that are NaN or infinite: record or convert it again")
+    return resample(wave, rate, sample_rate)
+
+
+def resample(wave: Tensor, rate: int, sample_rate: int) -> Tensor:
+    """Change the sample rate from `rate` to `sample_rate` Hz: (..., W) -> (..., W * sample_rate / rate)."""
+    # Exact for all usual pairs of rates; odd ones (44101 Hz) are off by less than a millionth, instead of needing
+    # one filter for each of thousands of phases: gigabytes.
+    ratio = Fraction(rate, sample_rate).limit_denominator(1000)
+    resampled: Tensor = torchaudio.functional.resample(wave, ratio.numerator, ratio.denominator)
+    return resampled
+
+
+def write(path: str | Path, wave: Tensor, sample_rate: int) -> None:
+    """Write (W,) samples in [-1, 1] to `path`, in the format that its suffix names; louder samples are clipped.
+
+    Folders are made as needed. Opus and mp3 know a few sample rates only: others are resampled to the next higher one
+    (to 48 kHz above that). Raises ValueError for an unknown suffix and for a wave that is no recording.
+    """
+    path = Path(path)
+    if path.suffix.lower() not in _FORMATS:
+        raise ValueError(f"{path}: cannot write audio as '{path.suffix}': end the name in {_known()}")
+    container, coding = _FORMATS[path.suffix.lower()]
+    if coding in _RATES:
+        rate = min((rate for rate in _RATES[coding] if rate >= sample_rate), default=_RATES[coding][-1])
+        wave, sample_rate = resample(wave, sample_rate, rate), rate
+    path.parent.mkdir(parents=True, exist_ok=True)
+    _encode(path, wave, sample_rate, container, coding)
+
+
+def encode_flac(wave: Tensor, sample_rate: int) -> bytes:
+    """Code (W,) samples in [-1, 1] as the bytes of a 16-bit flac file."""
+    file = io.BytesIO()
+    _encode(file, wave, sample_rate, *_FORMATS[".flac"])
+    return file.getvalue()
+
+
+def is_silent(wave: Tensor) -> bool:
+    """Whether nothing in (W,) rises 0.001 of full scale above its mean, as with a muted microphone."""
+    return not len(wave) or bool((wave - wave.mean()).abs().max() < _SILENCE)
+
+
+def trim(
+    wave: Tensor, sample_rate: int, top_db: float = 40.0, margin: float = 0.1, name: str = "the recording"
+) -> Tensor:
+    """Cut what is `top_db` quieter than the loudest moment off both ends, but for `margin` seconds: (W,) -> (W',).
+
+    Raises ValueError, with `name` for the recording, where there is nothing but silence.
+    """
+    if is_silent(wave):
+        raise ValueError(f"{name} is silent: give a recording in which somebody speaks")
+    frame = max(1, round(_FRAME * sample_rate))
+    padded = torch.nn.functional.pad(wave - wave.mean(), (0, -len(wave) % frame))
+    power = padded.reshape(-1, frame).square().mean(1)  # (W / frame,)
+    loud = (power > power.max() * 10 ** (-top_db / 10)).nonzero()
+    spare = round(margin * sample_rate)
+    start = max(0, int(loud[0]) * frame - spare)
+    return wave[start : (int(loud[-1]) + 1) * frame + spare]
+
+
+def _known() -> str:
+    """Name the formats for messages: `.wav, .flac, .ogg, .opus or .mp3`."""
+    *others, last = _FORMATS
+    return f"{', '.join(others)} or {last}"
+
+
+def _encode(file: Path | BinaryIO, wave: Tensor, sample_rate: int, container: str, coding: str) -> None:
+    """Write (W,) samples to a path or an open file."""
+    name = str(file) if isinstance(file, os.PathLike) else "audio"
+    if wave.dim() != 1 or not len(wave):
+        raise ValueError(f"{name}: a recording to write is (W,) samples, at least one, got {tuple(wave.shape)}")
+    if not wave.isfinite().all():
+        raise ValueError(f"{name}: the recording to write holds NaN or infinite samples")
+    samples = wave.detach().to("cpu", torch.float32)
+    with soundfile.SoundFile(file, "w", sample_rate, 1, coding, format=container) as out:
+        for start in range(0, len(samples), _BLOCK):
+            out.write(samples[start : start + _BLOCK].numpy())

@@ -1,0 +1,51 @@
+"""LightningCLI with our switches: every verb that trains goes through here."""
+
+from typing import Any
+
+from jsonargparse import set_parsing_settings
+from lightning.pytorch import LightningDataModule
+from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCLI
+
+from lightning_vc.tasks.base import Task
+
+# Interpolation that crosses sections is right only with both this and the parser mode below (jsonargparse 4.53).
+set_parsing_settings(omegaconf_absolute_to_relative_paths=True)
+
+
+class VoiceCLI(LightningCLI):
+    """`fit`, `validate` and `test` of one task on one datamodule, from flags and YAML.
+
+    Args:
+        linked: (source, target) pairs whose value the target takes from the built source, e.g. the data's speakers.
+        shared: (source, target) pairs of settings that are one setting, e.g. the frontend.
+    """
+
+    def __init__(
+        self,
+        task: type[Task],
+        data: type[LightningDataModule],
+        args: ArgsType = None,
+        linked: tuple[tuple[str, str], ...] = (),
+        shared: tuple[tuple[str, str], ...] = (),
+        **defaults: Any,
+    ) -> None:
+        self.linked, self.shared = linked, shared
+        super().__init__(
+            task,
+            data,
+            args=args,
+            seed_everything_default=0,
+            auto_configure_optimizers=False,
+            parser_kwargs={"parser_mode": "omegaconf+"},
+            save_config_kwargs={"overwrite": True},
+            trainer_defaults=defaults,
+        )
+
+    def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
+        for source, target in self.linked:
+            parser.link_arguments(source, target, apply_on="instantiate")
+        for source, target in self.shared:
+            parser.link_arguments(source, target)
+
+    def _parse_ckpt_path(self) -> None:
+        """Do nothing: Lightning would let the hyper-parameters in a checkpoint silently beat flags and YAML."""

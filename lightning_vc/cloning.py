@@ -1,0 +1,279 @@
+"""Recordings to a voice, a voice and a text to speech."""
+
+from collections.abc import Callable, Sequence
+from copy import deepcopy
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+
+import torch
+from lightning.pytorch import Trainer
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
+
+from lightning_vc.audio import io
+from lightning_vc.audio.vocoder import GriffinLim, Vocoder
+from lightning_vc.data.collate import TTSBatcher
+from lightning_vc.data.pipeline import Sample
+from lightning_vc.data.stream import Clips, Loader, TrainingStream
+from lightning_vc.modules.acoustic import AcousticModel
+from lightning_vc.tasks.adaptation import AdaptationTask, EmbeddingAdaptationTask, WholeModelAdaptationTask
+from lightning_vc.tasks.speaker_encoder import SpeakerEncoderTask
+from lightning_vc.tasks.tts import TTSTask
+from lightning_vc.text.normalize import normalize
+from lightning_vc.text.symbols import SYMBOLS
+from lightning_vc.types import Speaker, Spectra, Speech
+
+_FORMAT = "lightning_vc voice 1"
+
+
+@dataclass(frozen=True)
+class Voice:
+    """A cloned speaker: what `Cloner.clone` returns and a .safetensors file holds.
+
+    Attributes:
+        vector: (E,), the voice itself.
+        method: how it was cloned.
+        base: fingerprint of the model that it belongs to; no other can speak with it.
+        clips: how many recordings it was made from.
+        moved: parameters of the acoustic model that adaptation changed, by name.
+    """
+
+    vector: Tensor
+    method: str
+    base: str
+    clips: int
+    moved: dict[str, Tensor] = field(default_factory=dict)
+
+    def save(self, path: str | Path) -> None:
+        """Write one portable file."""
+        about = {
+            "format": _FORMAT,
+            "method": self.method,
+            "base": self.base,
+            "clips": str(self.clips),
+            "version": version("lightning_vc"),
+        }
+        tensors = {"vector": self.vector, **{f"moved.{name}": value for name, value in self.moved.items()}}
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        save_file({name: value.detach().cpu().contiguous() for name, value in tensors.items()}, path, about)
+
+    @classmethod
+    def load(cls, path: str | Path) -> "Voice":
+        """Read a saved voice.
+
+        Raises:
+            FileNotFoundError: if there is no such file.
+            ValueError: if it is not a voice.
+        """
+        if not Path(path).is_file():
+            raise FileNotFoundError(f"no voice at {path}: make one with `python -m lightning_vc.recipes.clone`")
+        try:
+            with safe_open(path, "pt") as file:
+                about = file.metadata() or {}
+                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - it is no dict
+        except SafetensorError as error:
+            raise ValueError(f"{path} is not a voice: {error}") from error
+        if about.get("format") != _FORMAT:
+            raise ValueError(f"{path} is a safetensors file, but not a voice of this version of lightning_vc")
+        vector = tensors.pop("vector")
+        moved = {name.removeprefix("moved."): value for name, value in tensors.items()}
+        return cls(vector, about["method"], about["base"], int(about["clips"]), moved)
+
+
+@dataclass(frozen=True)
+class Adaptation:
+    """A method that trains on the clips: which task, and for how many steps."""
+
+    task: Callable[[str], AdaptationTask]
+    steps: int
+    batch_size: int = 8
+
+
+METHODS = {
+    "embedding": Adaptation(EmbeddingAdaptationTask, steps=200),
+    "whole_model": Adaptation(WholeModelAdaptationTask, steps=100),
+}
+
+
+class Cloner:
+    """A trained model that clones voices and speaks with them.
+
+    Args:
+        tts: checkpoint of a `TTSTask`.
+        encoder: checkpoint of a `SpeakerEncoderTask` trained for it, needed by the method "encoder" alone.
+        vocoder: spectrograms to sound; Griffin-Lim if none is given.
+
+    Raises:
+        FileNotFoundError, ValueError: if a checkpoint is missing, of another kind, or the encoder of another base.
+    """
+
+    def __init__(self, tts: str | Path, encoder: str | Path | None = None, vocoder: Vocoder | None = None) -> None:
+        self.path = str(tts)
+        self.tts = TTSTask.load(tts)
+        self.base = self.tts.fingerprint()
+        self.encoder = SpeakerEncoderTask.load(encoder) if encoder else None
+        self.heard_by = self.encoder.fingerprint() if self.encoder else None
+        if self.encoder and self.encoder.base_fingerprint != self.base:
+            raise ValueError(f"{encoder} was trained for the voices of another model than {tts}: train it again")
+        self.vocoder = vocoder or GriffinLim(self.tts.spectrograms)
+        self.sample_rate = self.tts.spectrograms.sample_rate
+
+    @classmethod
+    def load(cls, model: str | Path) -> "Cloner":
+        """From the folder of a run (`tts/last.ckpt` and, if there is one, `encoder/last.ckpt`) or one TTS checkpoint."""
+        if not Path(model).is_dir():
+            return cls(model)
+        encoder = Path(model, "encoder", "last.ckpt")
+        return cls(Path(model, "tts", "last.ckpt"), encoder if encoder.exists() else None)
+
+    def check(self, text: str) -> None:
+        """Raise ValueError for a text that this model could not say, before anything slow is done."""
+        self.tts.frontend(normalize(text))
+
+    def clone(
+        self,
+        clips: Sequence[str | Path],
+        method: str = "encoder",
+        transcripts: Sequence[str] | None = None,
+        steps: int | None = None,
+    ) -> Voice:
+        """The voice of the speaker of these recordings (any format that soundfile reads, any rate).
+
+        Args:
+            clips: files.
+            method: "encoder" (needs no transcripts), "embedding" or "whole_model" (section 3).
+            transcripts: what is said in each clip; adaptation needs it.
+            steps: of adaptation; None is what suits the method.
+
+        Raises:
+            FileNotFoundError: for a missing clip.
+            ValueError: for a clip that is no audio, empty or silent; a missing transcript; an unknown method.
+        """
+        if not clips:
+            raise ValueError("no clips to clone from: give at least one recording")
+        waves = [io.trim(io.read(clip, self.sample_rate), self.sample_rate, name=str(clip)) for clip in clips]
+        if method == "encoder":
+            return Voice(self.hear(waves), method, self.base, len(clips))
+        if method not in METHODS:
+            raise ValueError(f"unknown method {method!r}: choose one of encoder, {', '.join(METHODS)}")
+        if transcripts is None or len(transcripts) != len(clips):
+            got = "none" if transcripts is None else str(len(transcripts))
+            raise ValueError(
+                f"method {method!r} needs a transcript of each clip: {len(clips)} clips, {got} transcripts"
+            )
+        return self._adapt(waves, transcripts, method, steps or METHODS[method].steps)
+
+    def say(self, text: str, voice: Voice) -> Speech:
+        """Speak one text; raises ValueError for a text without words, or a voice of another model."""
+        return self.say_all([text], voice)[0]
+
+    def say_all(self, texts: Sequence[str], voice: Voice) -> list[Speech]:
+        """Speak several texts at once."""
+        return speak(self._model(voice), self.tts, texts, voice.vector, self.vocoder)
+
+    def _model(self, voice: Voice) -> AcousticModel:
+        if voice.base != self.base:
+            raise ValueError(
+                f"this voice belongs to model {voice.base}, and {self.path} is {self.base}: clone it again"
+            )
+        if not voice.moved:
+            return self.tts.model
+        model = deepcopy(self.tts.model)
+        model.load_state_dict(voice.moved, strict=False)
+        return model
+
+    @torch.no_grad()
+    def hear(self, waves: Sequence[Tensor]) -> Tensor:
+        """What the speaker encoder makes of recordings of one speaker, each (W,): (E,).
+
+        Raises ValueError if the model has no speaker encoder.
+        """
+        if self.encoder is None:
+            raise ValueError(
+                f"{self.path} has no speaker encoder: give the folder of a run that trained one, or adapt instead"
+            )
+        lengths = torch.tensor([[len(wave) for wave in waves]])
+        voice: Tensor = self.encoder(pad_sequence(list(waves), batch_first=True).unsqueeze(0), lengths)[0]
+        return voice
+
+    def _adapt(self, waves: Sequence[Tensor], transcripts: Sequence[str], method: str, steps: int) -> Voice:
+        how = METHODS[method]
+        speaker, rate = Speaker("clone"), self.sample_rate
+        samples = [
+            Sample(str(i), speaker, text, tuple(normalize(text)), len(wave) / rate, io.encode_flac(wave, rate))
+            for i, (wave, text) in enumerate(zip(waves, transcripts, strict=True))
+        ]
+        batcher = TTSBatcher(self.tts.frontend, {speaker.id: 0}, rate, min(how.batch_size, len(samples)))
+        task = how.task(self.path)
+        trainer = Trainer(
+            max_steps=steps,
+            devices=1,
+            logger=False,
+            enable_checkpointing=False,
+            enable_model_summary=False,
+            enable_progress_bar=False,
+        )
+        trainer.fit(task, Loader(TrainingStream(Clips(samples), batcher, steps), workers=0))
+        return voice_of(task, method, len(waves))
+
+
+@torch.no_grad()
+def speak(
+    model: AcousticModel, tts: TTSTask, texts: Sequence[str], vector: Tensor, vocoder: Vocoder | None = None
+) -> list[Speech]:
+    """Let a model trained by `tts` (its own, or one adapted from it) say texts in the voice of a vector (E,)."""
+    vocoder = vocoder or GriffinLim(tts.spectrograms).to(vector.device)
+    spelt = [torch.tensor(tts.frontend(normalize(text)), device=vector.device) for text in texts]
+    made = model.synthesize(pad_sequence(spelt, batch_first=True), vector.expand(len(texts), -1))
+    speeches = []
+    for i, (text, symbols) in enumerate(zip(texts, spelt, strict=True)):
+        frames = int(made.frames[i])
+        spectra = Spectra(made.spectra.mel[i : i + 1, :frames], made.spectra.linear[i : i + 1, :frames])
+        speeches.append(
+            Speech(
+                wave=vocoder(spectra)[0].cpu(),
+                sample_rate=tts.spectrograms.sample_rate,
+                text=text,
+                spectra=Spectra(spectra.mel.cpu(), spectra.linear.cpu()),
+                alignment=made.alignments[i, :, : frames // model.reduction, : len(symbols)].cpu(),
+                symbols=tuple(SYMBOLS[number] for number in symbols),
+                finished=bool(made.finished[i]),
+            )
+        )
+    return speeches
+
+
+def voice_of(task: AdaptationTask, method: str, clips: int) -> Voice:
+    """What an adaptation has learned: the vector, and those parameters of the model that it moved."""
+    base = TTSTask.load(task.base)
+    before = base.model.state_dict()
+    task.cpu()
+    moved = {name: value for name, value in task.tts.model.state_dict().items() if not value.equal(before[name])}
+    return Voice(task.voice.detach(), method, base.fingerprint(), clips, moved)
+
+
+def read_lines(path: str | Path) -> list[str]:
+    """The lines of a text file that are not blank; ValueError if there are none."""
+    lines = [line.strip() for line in Path(path).read_text(encoding="utf-8").splitlines() if line.strip()]
+    if not lines:
+        raise ValueError(f"{path} is empty: write a text a line")
+    return lines
+
+
+def read_transcripts(path: str | Path, clips: Sequence[str | Path]) -> list[str]:
+    """What is said in each clip: from lines `clip<tab>text`, or from one text a line in the order of the clips.
+
+    Raises ValueError for a clip without a transcript, with its name.
+    """
+    lines = read_lines(path)
+    if all("\t" in line for line in lines):
+        known = {Path(name).name: text for name, text in (line.split("\t", 1) for line in lines)}
+        if missing := [str(clip) for clip in clips if Path(clip).name not in known]:
+            raise ValueError(f"{path} has no transcript of {', '.join(missing)}")
+        return [known[Path(clip).name] for clip in clips]
+    if len(lines) != len(clips):
+        raise ValueError(f"{path} has {len(lines)} lines for {len(clips)} clips: write one for each, in their order")
+    return lines

@@ -1,0 +1,109 @@
+"""Samples to batches of tensors, and the two ways in which samples go together."""
+
+import random
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
+
+from lightning_vc.data.pipeline import Sample, bucket, group_by_speaker, shuffle
+from lightning_vc.data.stream import Batcher
+from lightning_vc.text.frontend import Frontend
+from lightning_vc.types import CloningBatch, TTSBatch
+
+
+def collate_tts(
+    samples: Sequence[Sample],
+    frontend: Frontend,
+    rows: Mapping[str, int],
+    sample_rate: int,
+    rng: random.Random | None = None,
+) -> TTSBatch:
+    """Decode, spell and pad transcribed samples; `rng` makes the frontend's choices of training."""
+    texts = [torch.tensor(frontend(sample.words or (), rng)) for sample in samples]
+    waves = [sample.wave(sample_rate) for sample in samples]
+    return TTSBatch(
+        text=pad_sequence(texts, batch_first=True),
+        waves=pad_sequence(waves, batch_first=True),
+        lengths=torch.tensor([len(wave) for wave in waves]),
+        speakers=torch.tensor([rows[sample.speaker.id] for sample in samples]),
+        ids=[sample.id for sample in samples],
+    )
+
+
+def collate_cloning(
+    groups: Sequence[Sequence[Sample]],
+    rows: Mapping[str, int],
+    sample_rate: int,
+    max_seconds: float,
+    rng: random.Random | None = None,
+) -> CloningBatch:
+    """Decode B groups of N clips and pad them; of longer clips a piece is cut at random, without `rng` the middle."""
+    longest = round(max_seconds * sample_rate)
+    waves = [crop(sample.wave(sample_rate), longest, rng) for group in groups for sample in group]
+    shape = (len(groups), len(groups[0]))
+    return CloningBatch(
+        waves=pad_sequence(waves, batch_first=True).unflatten(0, shape),
+        lengths=torch.tensor([len(wave) for wave in waves]).unflatten(0, shape),
+        speakers=torch.tensor([rows[group[0].speaker.id] for group in groups]),
+        ids=[[sample.id for sample in group] for group in groups],
+    )
+
+
+def crop(wave: Tensor, longest: int, rng: random.Random | None = None) -> Tensor:
+    """At most `longest` samples of a wave, at random or from its middle: (W,) -> (min(W, longest),)."""
+    spare = max(0, len(wave) - longest)
+    start = spare // 2 if rng is None else rng.randint(0, spare)
+    return wave[start : start + longest]
+
+
+@dataclass(frozen=True)
+class TTSBatcher(Batcher[list[Sample], TTSBatch]):
+    """Transcribed samples of known speakers, shuffled and bucketed by length."""
+
+    frontend: Frontend
+    rows: Mapping[str, int]
+    sample_rate: int
+    batch_size: int
+    buffer: int = 1024  # samples to shuffle among
+    buckets: int = 16  # batches among which lengths are sorted
+
+    def keep(self, sample: Sample) -> bool:
+        """Whether it can be read and belongs to a row."""
+        return sample.words is not None and sample.speaker.id in self.rows
+
+    def plan(self, samples: Iterable[Sample], rng: random.Random | None) -> Iterator[list[Sample]]:
+        """Batches of similar length."""
+        shuffled = samples if rng is None else shuffle(samples, self.buffer, rng)
+        return bucket(shuffled, self.batch_size, self.buckets, rng)
+
+    def collate(self, planned: list[Sample], rng: random.Random | None) -> TTSBatch:
+        """See `collate_tts`."""
+        return collate_tts(planned, self.frontend, self.rows, self.sample_rate, rng)
+
+
+@dataclass(frozen=True)
+class CloningBatcher(Batcher[list[list[Sample]], CloningBatch]):
+    """Groups of clips of known speakers."""
+
+    rows: Mapping[str, int]
+    sample_rate: int
+    n_speakers: int
+    n_clips: tuple[int, ...]
+    max_seconds: float
+    buffer: int = 1024  # samples to shuffle among
+
+    def keep(self, sample: Sample) -> bool:
+        """Whether its speaker has a row."""
+        return sample.speaker.id in self.rows
+
+    def plan(self, samples: Iterable[Sample], rng: random.Random | None) -> Iterator[list[list[Sample]]]:
+        """Batches of groups of clips."""
+        shuffled = samples if rng is None else shuffle(samples, self.buffer, rng)
+        return group_by_speaker(shuffled, self.n_speakers, self.n_clips, rng)
+
+    def collate(self, planned: list[list[Sample]], rng: random.Random | None) -> CloningBatch:
+        """See `collate_cloning`."""
+        return collate_cloning(planned, self.rows, self.sample_rate, self.max_seconds, rng)

@@ -1,0 +1,224 @@
+"""Shards to loaders under Lightning: sentences for the synthesiser, groups of clips for the speaker encoder."""
+
+from typing import Any
+
+import torch.distributed
+from lightning.pytorch import LightningDataModule
+
+from lightning_vc.data.collate import CloningBatcher, TTSBatcher
+from lightning_vc.data.index import Index
+from lightning_vc.data.pipeline import clips_of
+from lightning_vc.data.stream import Batcher, Clips, Loader, Shards, TrainingStream, ValidationStream
+from lightning_vc.text.frontend import Frontend
+from lightning_vc.types import CloningBatch, TTSBatch
+
+
+class ShardsDataModule(LightningDataModule):
+    """What datamodules over a folder of shards share; it reads index.json at once and nothing else.
+
+    Raises what `Index.load` raises, and ValueError for options below 1 (`workers`: 0).
+    """
+
+    def __init__(self, shards: str, workers: int, seed: int, **positive: int | float) -> None:
+        super().__init__()
+        for name, value in positive.items():
+            if value <= 0:
+                raise ValueError(f"{name} must be above 0, got {value}")
+        if workers < 0:
+            raise ValueError(f"workers must be 0 (load in the training process) or more, got {workers}")
+        self.index = Index.load(shards)
+        self.workers, self.seed = workers, seed
+
+    @property
+    def speakers(self) -> list[str]:
+        """Ids of the rows of the speaker table, sorted."""
+        return self.index.speaker_table
+
+    def rows(self) -> dict[str, int]:
+        """Row of each of `speakers`; raises ValueError where nobody can be learnt."""
+        if not self.speakers:
+            raise ValueError(f"{self.index.folder} has no transcribed utterances to learn voices from")
+        return {speaker: row for row, speaker in enumerate(self.speakers)}
+
+    @property
+    def sample_rate(self) -> int:
+        """Of the waves in the batches, in hertz."""
+        return self.index.sample_rate
+
+    def train_loader(self, source: Shards | Clips, batcher: Batcher[Any, Any], steps: int) -> Loader[Any]:
+        """A loader whose epochs have `steps` batches over all ranks, at least one on each."""
+        rank, world = self._ranks()
+        steps = max(1, steps // world)
+        return Loader(TrainingStream(source, batcher, steps, self.seed, rank, world), self.workers)
+
+    def validation_loader(self, source: Shards | Clips, batcher: Batcher[Any, Any], steps: int) -> Loader[Any]:
+        """A loader of all samples in `steps` batches over all ranks, as many on each."""
+        rank, world = self._ranks()
+        return Loader(ValidationStream(source, batcher, _share(steps, world), rank, world), self.workers)
+
+    def _ranks(self) -> tuple[int, int]:
+        """Rank of this process and number of ranks."""
+        if self.trainer is not None:
+            return self.trainer.global_rank, self.trainer.world_size
+        if torch.distributed.is_available() and torch.distributed.is_initialized():
+            return torch.distributed.get_rank(), torch.distributed.get_world_size()
+        return 0, 1
+
+
+class TTSDataModule(ShardsDataModule):
+    """Transcribed utterances of the speakers of train and validation; those put aside for validation and test.
+
+    Args:
+        shards: folder that `prepare` wrote, or its index.json.
+        frontend: how texts are spelt; the model's own.
+        batch_size: utterances in a batch, on each rank.
+        workers: processes that load, on each rank; 0 loads in the training process.
+        seed: of the order and of the frontend's choices.
+        shuffle: size of the buffer in which each worker shuffles utterances.
+        buckets: batches among which each worker sorts utterances by length: more means less padding, less chance.
+    """
+
+    def __init__(
+        self,
+        shards: str,
+        frontend: Frontend,
+        batch_size: int = 16,
+        workers: int = 0,
+        seed: int = 0,
+        shuffle: int = 1024,
+        buckets: int = 16,
+    ) -> None:
+        super().__init__(shards, workers, seed, batch_size=batch_size, shuffle=shuffle, buckets=buckets)
+        self.batcher = TTSBatcher(frontend, self.rows(), self.sample_rate, batch_size, shuffle, buckets)
+
+    def train_dataloader(self) -> Loader[TTSBatch]:
+        """Shuffled utterances of train and validation speakers."""
+        sets = ("train", "validation")
+        steps = self.index.transcribed(*sets) // self.batcher.batch_size
+        return self.train_loader(Shards(self.index.urls(*sets)), self.batcher, steps)
+
+    def val_dataloader(self) -> Loader[TTSBatch]:
+        """The utterances of the same speakers that were put aside."""
+        sets = ("train-held", "validation-held")
+        steps = _share(self.index.transcribed(*sets), self.batcher.batch_size)
+        return self.validation_loader(Shards(self.index.urls(*sets)), self.batcher, steps)
+
+    def test_dataloader(self) -> Loader[TTSBatch]:
+        """As for validation: a voice that was never learnt has no row to be tested with."""
+        return self.val_dataloader()
+
+
+class CloningDataModule(ShardsDataModule):
+    """N clips from each of B speakers, to learn voices from sound: trains on train speakers, validates on others.
+
+    Args:
+        shards: folder that `prepare` wrote, or its index.json.
+        clips: how many clips of a speaker, or several counts of which each training batch takes one at random.
+        n_speakers: speakers in a batch, on each rank; one who speaks much can be in it twice.
+        max_seconds: longer clips are cut to a piece of this length.
+        workers: processes that load, on each rank; 0 loads in the training process.
+        seed: of the order and of the pieces.
+        shuffle: size of the buffer in which each worker shuffles clips.
+    """
+
+    def __init__(
+        self,
+        shards: str,
+        clips: int | list[int] = 5,
+        n_speakers: int = 64,
+        max_seconds: float = 4.0,
+        workers: int = 0,
+        seed: int = 0,
+        shuffle: int = 1024,
+    ) -> None:
+        super().__init__(shards, workers, seed, n_speakers=n_speakers, max_seconds=max_seconds, shuffle=shuffle)
+        counts = (clips,) if isinstance(clips, int) else tuple(clips)
+        if not counts or min(counts) < 1:
+            raise ValueError(f"clips must be a number above 0 or a list of such, got {clips}")
+        self.batcher = CloningBatcher(self.rows(), self.sample_rate, n_speakers, counts, max_seconds, shuffle)
+
+    def train_dataloader(self) -> Loader[CloningBatch]:
+        """Shuffled clips of the train speakers."""
+        clips = sum(self._groups("train", 1))
+        mean_clips = sum(self.batcher.n_clips) / len(self.batcher.n_clips)
+        steps = int(clips / (self.batcher.n_speakers * mean_clips))
+        return self.train_loader(Shards(self.index.urls("train", "train-held")), self.batcher, steps)
+
+    def val_dataloader(self) -> Loader[CloningBatch]:
+        """Clips of the validation speakers, whom training never hears; with the largest number of clips."""
+        clips = max(self.batcher.n_clips)
+        steps = _share(sum(self._groups("validation", clips)), self.batcher.n_speakers)
+        if not steps:
+            raise ValueError(
+                f"{self.index.folder} has no validation speaker with {clips} clips; "
+                "prepare it with more validation speakers, or take fewer clips"
+            )
+        return self.validation_loader(Shards(self.index.urls("validation", "validation-held")), self.batcher, steps)
+
+    def test_dataloader(self) -> Loader[CloningBatch]:
+        """As for validation: a voice that was never learnt has no row to be tested with."""
+        return self.val_dataloader()
+
+    def _groups(self, split: str, clips: int) -> list[int]:
+        """How many groups of clips there are of each speaker of a split who has a row."""
+        return [entry.utterances // clips for entry in self.index.speakers_of(split) if entry.id in self.batcher.rows]
+
+
+class AdaptationDataModule(ShardsDataModule):
+    """A few transcribed clips of one held-out speaker to adapt to; the others of the same speaker to validate on.
+
+    Args:
+        shards: folder that `prepare` wrote, or its index.json.
+        speaker: id of one of the test speakers.
+        frontend: how texts are spelt; the model's own.
+        clips: how many clips to adapt to: the first of `clips_of`, so that 5 clips are among the 10.
+        batch_size: utterances in a batch; no more than there are clips.
+        steps: batches that are called an epoch. The clips themselves would be one or two.
+        seed: of the order and of the frontend's choices.
+    """
+
+    def __init__(
+        self,
+        shards: str,
+        speaker: str,
+        frontend: Frontend,
+        clips: int = 5,
+        batch_size: int = 4,
+        steps: int = 50,
+        seed: int = 0,
+    ) -> None:
+        super().__init__(shards, 0, seed, clips=clips, batch_size=batch_size, steps=steps)
+        test = {entry.id: entry for entry in self.index.speakers_of("test")}
+        if speaker not in test:
+            known = ", ".join(test) or "none"
+            raise ValueError(f"{speaker!r} is no test speaker of {self.index.folder}; they are {known}")
+        if clips >= test[speaker].transcribed:
+            raise ValueError(
+                f"speaker {speaker} has {test[speaker].transcribed} transcribed clips; "
+                f"{clips} to adapt to leave none to validate on"
+            )
+        self.speaker, self.clips, self.steps = speaker, clips, steps
+        self.batcher = TTSBatcher(frontend, {speaker: 0}, self.sample_rate, min(batch_size, clips), buffer=1, buckets=1)
+
+    def setup(self, stage: str) -> None:
+        """Read the speaker's clips."""
+        transcribed = [clip for clip in clips_of(self.index, self.speaker) if self.batcher.keep(clip)]
+        self.known, self.others = transcribed[: self.clips], transcribed[self.clips :]
+
+    def train_dataloader(self) -> Loader[TTSBatch]:
+        """The clips to adapt to, over and over."""
+        return self.train_loader(Clips(self.known), self.batcher, self.steps)
+
+    def val_dataloader(self) -> Loader[TTSBatch]:
+        """The speaker's other clips."""
+        steps = _share(len(self.others), self.batcher.batch_size)
+        return self.validation_loader(Clips(self.others), self.batcher, steps)
+
+    def test_dataloader(self) -> Loader[TTSBatch]:
+        """As for validation."""
+        return self.val_dataloader()
+
+
+def _share(count: int, parts: int) -> int:
+    """Of `count` things in equal parts, the size of the largest."""
+    return -(-count // parts)

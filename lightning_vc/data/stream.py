@@ -1,0 +1,181 @@
+"""Samples on their way to batches: which process reads which, in which order, for how many batches.
+
+Rank and number of ranks come from the main process: in a worker process nothing can be asked reliably.
+"""
+
+import random
+import warnings
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
+from typing import Any, Generic, TypeVar
+
+import torch
+from torch.utils.data import DataLoader, IterableDataset, get_worker_info
+
+from lightning_vc.data.pipeline import Sample, equally, every, read_shards
+
+P = TypeVar("P")  # what a batch is made of: samples, or groups of samples
+B = TypeVar("B")
+
+# The lengths of ours are right with workers too: see `TrainingStream.__iter__`.
+warnings.filterwarnings("ignore", "Your `IterableDataset` has `__len__` defined")
+
+
+class Batcher(ABC, Generic[P, B]):
+    """How samples become batches. Without `rng`, as in validation, the same every time."""
+
+    @abstractmethod
+    def keep(self, sample: Sample) -> bool:
+        """Whether a sample is of use."""
+
+    @abstractmethod
+    def plan(self, samples: Iterable[Sample], rng: random.Random | None) -> Iterator[P]:
+        """What goes together into batches: order and choice, nothing is decoded."""
+
+    @abstractmethod
+    def collate(self, planned: P, rng: random.Random | None) -> B:
+        """Decode and pad one batch."""
+
+
+class Shards:
+    """Samples from tar files."""
+
+    def __init__(self, urls: Sequence[str]) -> None:
+        self.urls = list(urls)
+
+    def __iter__(self) -> Iterator[Sample]:
+        """All of them, in the order of the shards."""
+        return read_shards(self.urls)
+
+    def share(self, consumer: int, consumers: int, rng: random.Random) -> Iterator[Sample]:
+        """What one of several consumers, who hold equal generators, reads: shards of its own in random order.
+
+        Shards that cannot be shared out evenly are read by all, each taking its turn of the samples.
+        """
+        urls = rng.sample(self.urls, len(self.urls))
+        whole = len(urls) - len(urls) % consumers
+        yield from read_shards(urls[consumer:whole:consumers])
+        yield from every(read_shards(urls[whole:]), consumer, consumers)
+
+
+class Clips:
+    """Samples that are in memory already."""
+
+    def __init__(self, samples: Sequence[Sample]) -> None:
+        self.samples = list(samples)
+
+    def __iter__(self) -> Iterator[Sample]:
+        """All of them, in their order."""
+        return iter(self.samples)
+
+    def share(self, consumer: int, consumers: int, rng: random.Random) -> Iterator[Sample]:
+        """All of them in random order, over and over, for every consumer: a few clips are not worth sharing out."""
+        own = random.Random(f"{rng.random()}/{consumer}")
+        while self.samples:
+            yield from own.sample(self.samples, len(self.samples))
+
+
+class TrainingStream(IterableDataset[B]):
+    """An epoch of `steps` batches on every rank, in an order that is drawn anew from seed and epoch.
+
+    Ranks and their workers read disjoint samples. One that comes to the end of its own begins again: who has a few
+    more or less must not change the number of steps, or ranks would wait for each other for ever.
+    """
+
+    def __init__(
+        self, source: Shards | Clips, batcher: Batcher[Any, B], steps: int, seed: int = 0, rank: int = 0, world: int = 1
+    ) -> None:
+        self.source = source
+        self.batcher = batcher
+        self.steps = steps
+        self.seed = seed
+        self.rank, self.world = rank, world
+        # In shared memory: workers that live on must see the main process change it.
+        self.epoch = torch.zeros((), dtype=torch.int64).share_memory_()
+
+    def __len__(self) -> int:
+        """Batches of this rank in an epoch."""
+        return self.steps
+
+    def set_epoch(self, epoch: int) -> None:
+        """Choose the epoch that the next iteration yields."""
+        self.epoch.fill_(epoch)
+
+    def __iter__(self) -> Iterator[B]:
+        """The batches of this process: of the main one, or its turns where there are workers."""
+        worker, workers = _worker()
+        consumer, consumers = self.rank * workers + worker, self.world * workers
+        name = f"{self.seed}/{int(self.epoch)}"
+        plans = self._plans(consumer, consumers, name)
+        # The loader asks the workers in turn, so this many in each make up `steps`.
+        for number, planned in enumerate(islice(plans, len(range(worker, self.steps, workers)))):
+            yield self.batcher.collate(planned, random.Random(f"{name}/{consumer}/{number}"))
+
+    def _plans(self, consumer: int, consumers: int, name: str) -> Iterator[Any]:
+        """What goes into the batches of one consumer: all that it has once, then all of it again in another order."""
+        rng = random.Random(f"{name}/{consumer}")
+        found = True
+        while found:
+            found = False
+            order = random.Random(name)  # equal for all consumers, so that their shares are disjoint
+            share = self.source.share(consumer, consumers, order)
+            for planned in self.batcher.plan((sample for sample in share if self.batcher.keep(sample)), rng):
+                found = True
+                yield planned
+        raise ValueError(
+            f"reader {consumer + 1} of {consumers} (ranks x workers) has not enough samples of its own for one batch; "
+            "use fewer workers or ranks, or fewer clips of a speaker"
+        )
+
+
+class ValidationStream(IterableDataset[B]):
+    """Every sample once, in the same batches every time, which are dealt to the ranks: `steps` to each."""
+
+    def __init__(
+        self, source: Shards | Clips, batcher: Batcher[Any, B], steps: int, rank: int = 0, world: int = 1
+    ) -> None:
+        self.source = source
+        self.batcher = batcher
+        self.steps = steps
+        self.rank, self.world = rank, world
+
+    def __len__(self) -> int:
+        """Batches of this rank."""
+        return self.steps
+
+    def __iter__(self) -> Iterator[B]:
+        """The batches of this process: each goes through all, and decodes its own."""
+        worker, workers = _worker()
+        plans = self.batcher.plan((sample for sample in self.source if self.batcher.keep(sample)), None)
+        for planned in every(equally(plans, self.rank, self.world), worker, workers):
+            yield self.batcher.collate(planned, None)
+
+
+class Loader(DataLoader[B]):
+    """A loader of batches whose dataset learns the epoch from Lightning.
+
+    Lightning calls `set_epoch` of a loader's sampler, also after a restart, but asks for the iterator before that: so
+    workers start with the first batch.
+    """
+
+    def __init__(self, dataset: TrainingStream[B] | ValidationStream[B], workers: int) -> None:
+        super().__init__(
+            dataset,
+            batch_size=None,
+            num_workers=workers,
+            persistent_workers=workers > 0,
+            pin_memory=torch.cuda.is_available(),
+        )
+        if isinstance(dataset, TrainingStream):
+            self.sampler.set_epoch = dataset.set_epoch  # type: ignore[attr-defined]
+
+    def __iter__(self) -> Iterator[B]:  # type: ignore[override]
+        """Batches; nothing is read before the first is asked for."""
+        yield from super().__iter__()
+
+
+def _worker() -> tuple[int, int]:
+    """Number of this worker process and of all of them: (0, 1) in the main process."""
+    info = get_worker_info()
+    return (0, 1) if info is None else (info.id, info.num_workers)

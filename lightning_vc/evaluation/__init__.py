@@ -1,0 +1,1 @@
+"""Clones and judges to tables and figures."""

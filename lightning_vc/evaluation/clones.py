@@ -1,0 +1,176 @@
+"""Clone held-out speakers by every method, let the clones speak, and measure them.
+
+The layout of a folder of clones, which outside judges read too:
+
+    clips/<speaker>/<n>.wav + transcripts.tsv     what the voices were cloned from
+    real/<speaker>/<n>.wav                        other recordings of the same speakers
+    references/<speaker>/<sentence>.wav           the real voices saying the sentences, where the corpus can make them
+    clones/<method>/<speaker>/<sentence>.wav      with voice.safetensors, plots and scores.json beside them
+    judge.tsv                                     clone <tab> recordings of the speaker <tab> text
+"""
+
+import json
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+from rich.progress import track
+from torch import Tensor
+
+from lightning_vc.audio import io
+from lightning_vc.cloning import Cloner
+from lightning_vc.corpora.generated import GeneratedCorpus
+from lightning_vc.data.index import Index, SpeakerEntry
+from lightning_vc.data.pipeline import Sample, clips_of
+from lightning_vc.metrics import attention_coverage, attention_focus, mel_cepstral_distortion
+from lightning_vc.plots import plot_speech
+from lightning_vc.types import Speech
+
+
+@dataclass(frozen=True)
+class Scores:
+    """What was measured of one speaker cloned by one method; means over the sentences."""
+
+    method: str
+    speaker: str
+    cloning_seconds: float
+    real_time_factor: float
+    finished: float
+    focus: float
+    coverage: float
+    distortion: float | None  # decibels to the real voice saying the same, None where it cannot be had
+    likeness: float | None  # cosine of the encoder's voices of clones and of real recordings, None without an encoder
+
+
+class ClonesFolder:
+    """Everything that is cloned in one evaluation; what is there already is not done again.
+
+    Args:
+        folder: where to write.
+        cloner: the model.
+        index: shards whose test speakers are cloned.
+        sentences: what the clones say.
+        clips: recordings of each speaker to clone from.
+        corpus: where the test speakers are generated ones, the corpus that can let them say the sentences.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        cloner: Cloner,
+        index: Index,
+        sentences: Sequence[str],
+        clips: int = 5,
+        corpus: GeneratedCorpus | None = None,
+    ) -> None:
+        self.folder, self.cloner, self.sentences = folder, cloner, sentences
+        self.index, self.clips, self.corpus = index, clips, corpus
+        self.rate = cloner.sample_rate
+
+    def make(self, speakers: Sequence[SpeakerEntry], methods: Sequence[str]) -> list[Scores]:
+        """Clone these speakers by these methods, and write the judge's manifest."""
+        for speaker in track(speakers, "recordings of the held-out speakers"):
+            self._write_real(speaker.id)
+        jobs = [(method, speaker.id) for method in methods for speaker in speakers]
+        scores = [self._clone(method, speaker) for method, speaker in track(jobs, "cloning and speaking")]
+        self._write_manifest([speaker.id for speaker in speakers], methods)
+        return scores
+
+    def sentence(self, kind: str, speaker: str, number: int) -> Path:
+        """Where a sentence stands; kind is "references" or "clones/<method>"."""
+        return self.folder / kind / speaker / f"{number + 1:02d}.wav"
+
+    def clips_of(self, speaker: str) -> list[Path]:
+        """The recordings that a speaker is cloned from."""
+        return sorted((self.folder / "clips" / speaker).glob("*.wav"))
+
+    def real_of(self, speaker: str) -> list[Path]:
+        """Other recordings of a speaker."""
+        return sorted((self.folder / "real" / speaker).glob("*.wav"))
+
+    def _write_real(self, speaker: str) -> None:
+        samples = [sample for sample in clips_of(self.index, speaker) if sample.text]
+        if len(samples) <= self.clips:
+            raise ValueError(
+                f"speaker {speaker} has {len(samples)} transcribed clips: cloning from {self.clips} needs more"
+            )
+        own, others = samples[: self.clips], samples[self.clips : 2 * self.clips]
+        for kind, chosen in (("clips", own), ("real", others)):
+            for number, sample in enumerate(chosen, 1):
+                self._write(self.folder / kind / speaker / f"{number:02d}.wav", sample)
+        table = [f"{number:02d}.wav\t{sample.text}\n" for number, sample in enumerate(own, 1)]
+        (self.folder / "clips" / speaker / "transcripts.tsv").write_text("".join(table), encoding="utf-8")
+        if self.corpus:
+            for number, text in enumerate(self.sentences):
+                path = self.sentence("references", speaker, number)
+                if not path.exists():
+                    said = io.trim(self.corpus.say(speaker, text, self.rate), self.rate)
+                    io.write(path, said, self.rate)
+
+    def _write(self, path: Path, sample: Sample) -> None:
+        if not path.exists():
+            io.write(path, sample.wave(self.rate), self.rate)
+
+    def _clone(self, method: str, speaker: str) -> Scores:
+        folder = self.folder / "clones" / method / speaker
+        done = folder / "scores.json"
+        origin = [self.cloner.base, self.cloner.heard_by, self.clips, list(self.sentences)]
+        if done.exists():
+            known = json.loads(done.read_text(encoding="utf-8"))
+            if known.pop("origin") == origin:
+                return Scores(**known)
+        clips = self.clips_of(speaker)
+        table = (self.folder / "clips" / speaker / "transcripts.tsv").read_text(encoding="utf-8").splitlines()
+        started = time.perf_counter()
+        voice = self.cloner.clone(clips, method, [line.split("\t")[1] for line in table])
+        cloned = time.perf_counter()
+        speeches = self.cloner.say_all(self.sentences, voice)
+        spoken = time.perf_counter()
+        done.unlink(missing_ok=True)  # until all that it speaks of is there
+        voice.save(folder / "voice.safetensors")
+        for number, speech in enumerate(speeches):
+            io.write(self.sentence(f"clones/{method}", speaker, number), speech.wave, speech.sample_rate)
+        plot_speech(speeches[0], folder / "01.png")
+        scores = Scores(
+            method=method,
+            speaker=speaker,
+            cloning_seconds=cloned - started,
+            real_time_factor=(spoken - cloned) / sum(len(speech.wave) / self.rate for speech in speeches),
+            finished=_mean([speech.finished for speech in speeches]),
+            focus=_mean([attention_focus(speech.alignment) for speech in speeches]),
+            coverage=_mean([attention_coverage(speech.alignment) for speech in speeches]),
+            distortion=self._distortion(speaker, speeches) if self.corpus else None,
+            likeness=self._likeness(speaker, speeches) if self.cloner.encoder else None,
+        )
+        done.write_text(json.dumps({**asdict(scores), "origin": origin}, indent=1), encoding="utf-8")
+        return scores
+
+    def _distortion(self, speaker: str, speeches: Sequence[Speech]) -> float:
+        def mel(wave: Tensor) -> Tensor:
+            spectrum: Tensor = self.cloner.tts.spectrograms.mel(wave)
+            return spectrum
+
+        real = [io.read(self.sentence("references", speaker, i), self.rate) for i in range(len(speeches))]
+        pairs = zip(speeches, real, strict=True)
+        return _mean([mel_cepstral_distortion(mel(speech.wave), mel(wave)) for speech, wave in pairs])
+
+    def _likeness(self, speaker: str, speeches: Sequence[Speech]) -> float:
+        real = [io.read(path, self.rate) for path in self.real_of(speaker)]
+        voices = [self.cloner.hear(waves) for waves in (real, [speech.wave for speech in speeches])]
+        return float(torch.cosine_similarity(*voices, dim=0))
+
+    def _write_manifest(self, speakers: Sequence[str], methods: Sequence[str]) -> None:
+        kinds = [f"clones/{method}" for method in methods] + (["references"] if self.corpus else [])
+        lines = []
+        for kind in kinds:
+            for speaker in speakers:
+                real = ";".join(str(path.resolve()) for path in self.real_of(speaker))
+                for number, text in enumerate(self.sentences):
+                    lines.append(f"{self.sentence(kind, speaker, number).resolve()}\t{real}\t{text}\n")
+        (self.folder / "judge.tsv").write_text("".join(lines), encoding="utf-8")
+
+
+def _mean(values: Sequence[float]) -> float:
+    return sum(values) / len(values)

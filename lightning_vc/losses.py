@@ -1,0 +1,31 @@
+"""What is minimised: pure functions of tensors and masks."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+
+def masked_l1(predicted: Tensor, target: Tensor, mask: Tensor) -> Tensor:
+    """Mean absolute error over real frames; (B, T, M), (B, T, M), (B, T)."""
+    error = (predicted - target).abs().mean(-1)  # (B, T)
+    return (error * mask).sum() / mask.sum().clamp(min=1)
+
+
+def guided_attention(alignments: Tensor, symbols: Tensor, steps: Tensor, sigma: float = 0.2) -> Tensor:
+    """Attention far from the diagonal costs up to 1 (Tachibana et al. 2018, equation 1).
+
+    (B, A, S, L) weights, (B,) symbols and (B,) decoder steps of each sentence.
+    """
+    s = torch.arange(alignments.shape[2], device=alignments.device)  # (S,)
+    n = torch.arange(alignments.shape[3], device=alignments.device)  # (L,)
+    distance = n / symbols[:, None, None] - (s / steps[:, None]).unsqueeze(-1)  # (B, S, L)
+    cost = 1 - torch.exp(-(distance**2) / (2 * sigma**2))
+    real = (s < steps[:, None]).unsqueeze(-1) & (n < symbols[:, None, None])  # (B, S, L)
+    weighted = (alignments * (cost * real).unsqueeze(1)).sum(-1).mean(1)  # (B, S)
+    return weighted.sum() / steps.sum()
+
+
+def last_step(logits: Tensor, steps: Tensor) -> Tensor:
+    """Binary cross-entropy of "this is the last step", which also holds in the padding behind; (B, S), (B,)."""
+    target = torch.arange(logits.shape[1], device=logits.device) >= steps[:, None] - 1  # (B, S)
+    return F.binary_cross_entropy_with_logits(logits, target.to(logits.dtype))

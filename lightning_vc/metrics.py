@@ -1,0 +1,52 @@
+"""How good: pure functions from tensors to numbers."""
+
+import math
+
+import torch
+from torch import Tensor
+
+from lightning_vc.audio.backend import torchaudio
+
+
+def attention_focus(alignment: Tensor) -> float:
+    """Mean of the largest weight of each decoder step, over the layer that has most of it: (A, S, L) -> 0 to 1."""
+    return float(alignment.amax(-1).mean(-1).max())
+
+
+def attention_coverage(alignment: Tensor) -> float:
+    """Share of the symbols that were some step's first choice or next to one, in the best layer: (A, S, L) -> 0 to 1.
+
+    A skipped word leaves a hole.
+    """
+    chosen = alignment.argmax(-1)  # (A, S)
+    symbols = torch.arange(alignment.shape[2])
+    near = (chosen.unsqueeze(-1) - symbols).abs() <= 1  # (A, S, L)
+    return float(near.any(1).float().mean(-1).max())
+
+
+def mel_cepstral_distortion(first: Tensor, second: Tensor, coefficients: int = 13) -> float:
+    """Distance in decibels of two normalised mel spectrograms (T, M), (T', M) on the best path through time.
+
+    The root mean square difference of the smoothed log spectra, which is what Kubichek's (1993) formula comes to.
+    Coefficient 0 (loudness) is left out, as in the formula.
+    """
+    dct = torchaudio.functional.create_dct(coefficients + 1, first.shape[1], "ortho")[:, 1:].to(first)
+    distance = torch.cdist(first @ dct, second @ dct)  # (T, T')
+    return 100 * _cheapest_path(distance) / math.sqrt(first.shape[1])  # the normalised scale spans 100 dB
+
+
+def _cheapest_path(distance: Tensor) -> float:
+    """Mean distance along the best monotonic path through (T, T'), one anti-diagonal at a time."""
+    rows, columns = distance.shape
+    cost = torch.full((rows + 1, columns + 1), math.inf)
+    steps = torch.zeros(rows + 1, columns + 1)
+    cost[0, 0] = 0
+    for diagonal in range(2, rows + columns + 1):
+        i = torch.arange(max(1, diagonal - columns), min(rows, diagonal - 1) + 1)
+        j = diagonal - i
+        before = torch.stack([cost[i - 1, j - 1], cost[i - 1, j], cost[i, j - 1]])
+        best, which = before.min(0)
+        length = torch.stack([steps[i - 1, j - 1], steps[i - 1, j], steps[i, j - 1]]).gather(0, which[None])[0]
+        cost[i, j] = best + distance[i - 1, j - 1]
+        steps[i, j] = length + 1
+    return float(cost[rows, columns] / steps[rows, columns])

@@ -1,0 +1,114 @@
+"""Text and a voice in, spectrograms out."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from lightning_vc.modules.converter import Converter
+from lightning_vc.modules.decoder import Decoder
+from lightning_vc.modules.text_encoder import TextEncoder
+from lightning_vc.types import Spectra
+
+
+@dataclass(frozen=True)
+class Teacherforced:
+    """What the model says when it is shown the true frames."""
+
+    spectra: Spectra  # (B, T, M), (B, T, F)
+    done: Tensor  # (B, S) logits
+    alignments: Tensor  # (B, A, S, L)
+
+
+@dataclass(frozen=True)
+class Synthesis:
+    """What the model says on its own."""
+
+    spectra: Spectra  # (B, T, M), (B, T, F)
+    frames: Tensor  # (B,) how many of them are speech
+    finished: Tensor  # (B,) False where decoding had to be cut off
+    alignments: Tensor  # (B, A, S, L)
+
+
+class AcousticModel(nn.Module, ABC):
+    """A voice is a vector: no acoustic model ever sees a speaker's number.
+
+    Attributes:
+        voice_dim: E, the numbers of a voice.
+        reduction: r, frames per decoder step.
+    """
+
+    voice_dim: int
+    reduction: int
+
+    @abstractmethod
+    def forward(self, text: Tensor, voice: Tensor, frames: Tensor) -> Teacherforced:
+        """Symbols (B, L) padded with 0, voices (B, E), true mel frames (B, T, M) with T a multiple of r."""
+
+    @abstractmethod
+    def synthesize(self, text: Tensor, voice: Tensor) -> Synthesis:
+        """Symbols (B, L) padded with 0, voices (B, E): decode until the model says that it is done."""
+
+
+class DeepVoice3(AcousticModel):
+    """Text encoder, attention decoder and converter (Ping et al. 2018), conditioned on a voice everywhere.
+
+    The defaults are the LibriSpeech column of its appendix with the 512 numbers a voice of the cloning paper (docs/paper.md).
+
+    Args:
+        encoder, decoder, converter: the parts, as functions of the sizes that they share.
+        window: symbols that attention may step (back, ahead) at synthesis.
+        frames_per_symbol: decoding is cut off after this many frames for each symbol of the text.
+        own_frames: share of the groups of frames that the decoder hears from itself in training instead of from the
+            recording, so that it learns to go on from its own errors (scheduled sampling in parallel, Mihaylova and
+            Martins 2019).
+    """
+
+    def __init__(
+        self,
+        voice_dim: int = 512,
+        n_mels: int = 80,
+        n_fft: int = 4096,
+        reduction: int = 4,
+        encoder: Callable[[int], TextEncoder] = lambda voice: TextEncoder(voice),
+        decoder: Callable[[int, int, int, int], Decoder] = lambda text, voice, mels, r: Decoder(text, voice, mels, r),
+        converter: Callable[[int, int, int, int], Converter] = lambda h, voice, bins, r: Converter(h, voice, bins, r),
+        window: tuple[int, int] = (1, 3),
+        frames_per_symbol: int = 20,
+        own_frames: float = 0.0,
+    ) -> None:
+        super().__init__()
+        self.voice_dim, self.reduction = voice_dim, reduction
+        self.encoder = encoder(voice_dim)
+        self.decoder = decoder(self.encoder.dim, voice_dim, n_mels, reduction)
+        self.converter = converter(self.decoder.dim, voice_dim, n_fft // 2 + 1, reduction)
+        self.window, self.frames_per_symbol, self.own_frames = window, frames_per_symbol, own_frames
+
+    def forward(self, text: Tensor, voice: Tensor, frames: Tensor) -> Teacherforced:
+        keys, values = self.encoder(text, voice)
+        if self.training and self.own_frames:
+            frames = self._mix(keys, values, text == 0, voice, frames)
+        decoded = self.decoder(keys, values, text == 0, voice, frames)
+        linear = self.converter(decoded.hidden, voice)
+        return Teacherforced(Spectra(decoded.mel, linear), decoded.done, decoded.alignments)
+
+    @torch.no_grad()
+    def _mix(self, keys: Tensor, values: Tensor, padding: Tensor, voice: Tensor, frames: Tensor) -> Tensor:
+        """True frames (B, T, M) with some groups replaced by what the decoder makes of the true ones before them."""
+        own = self.decoder(keys, values, padding, voice, frames).mel
+        groups = torch.rand(frames.shape[0], frames.shape[1] // self.reduction, device=frames.device)
+        chosen = (groups < self.own_frames).repeat_interleave(self.reduction, 1).unsqueeze(-1)  # (B, T, 1)
+        return torch.where(chosen, own.to(frames.dtype), frames)
+
+    @torch.no_grad()
+    def synthesize(self, text: Tensor, voice: Tensor) -> Synthesis:
+        keys, values = self.encoder(text, voice)
+        limit = text.shape[1] * self.frames_per_symbol // self.reduction
+        decoded, steps = self.decoder.generate(keys, values, text == 0, voice, limit, self.window)
+        finished = steps > 0
+        frames = torch.where(finished, steps, decoded.done.shape[1]) * self.reduction  # (B,)
+        real = torch.arange(decoded.mel.shape[1], device=text.device) < frames.unsqueeze(1)  # (B, T)
+        linear = self.converter(decoded.hidden, voice, real)
+        return Synthesis(Spectra(decoded.mel, linear), frames, finished, decoded.alignments)

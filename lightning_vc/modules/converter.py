@@ -1,0 +1,36 @@
+"""Decoder states to the linear spectrogram that a vocoder wants."""
+
+from torch import Tensor, nn
+
+from lightning_vc.modules.layers import ConvBlock, projection
+
+
+class Converter(nn.Module):
+    """Every hidden state becomes r frames, then non-causal convolution blocks (Deep Voice 3, section 3.6)."""
+
+    def __init__(
+        self,
+        hidden: int = 256,
+        voice_dim: int = 512,
+        n_bins: int = 2049,
+        reduction: int = 4,
+        channels: int = 256,
+        layers: int = 8,
+        width: int = 5,
+        dropout: float = 0.01,
+    ) -> None:
+        super().__init__()
+        self.reduction, self.channels = reduction, channels
+        self.enter = projection(hidden, channels * reduction)
+        self.blocks = nn.ModuleList(ConvBlock(channels, width, voice_dim, dropout) for _ in range(layers))
+        self.leave = projection(channels, n_bins)
+
+    def forward(self, hidden: Tensor, voice: Tensor, real: Tensor | None = None) -> Tensor:
+        """(B, H, S), (B, E), which frames are real (B, S * r) or None for all -> (B, S * r, F)."""
+        x = self.enter(hidden.mT).unflatten(-1, (self.reduction, self.channels)).flatten(1, 2).mT  # (B, H, T)
+        for block in self.blocks:
+            if real is not None:
+                x = x * real.unsqueeze(1)
+            x = block(x, voice)
+        linear: Tensor = self.leave(x.mT)
+        return linear

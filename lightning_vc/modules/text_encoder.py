@@ -1,0 +1,43 @@
+"""Text to keys (what to look for) and values (what to say)."""
+
+import torch
+from torch import Tensor, nn
+
+from lightning_vc.modules.layers import HALF, ConvBlock, VoiceBias, projection
+from lightning_vc.text.symbols import SYMBOLS
+
+
+class TextEncoder(nn.Module):
+    """Symbol embedding, non-causal convolution blocks, keys and values (Deep Voice 3, section 3.4)."""
+
+    def __init__(
+        self,
+        voice_dim: int = 512,
+        embedding: int = 256,
+        channels: int = 256,
+        layers: int = 7,
+        width: int = 5,
+        dropout: float = 0.01,
+        n_symbols: int = len(SYMBOLS),
+    ) -> None:
+        super().__init__()
+        self.embed = nn.Embedding(n_symbols, embedding, padding_idx=0)
+        nn.init.normal_(self.embed.weight, std=0.1)
+        with torch.no_grad():
+            self.embed.weight[0] = 0
+        self.voice_in = VoiceBias(voice_dim, embedding)
+        self.enter = projection(embedding, channels)
+        self.blocks = nn.ModuleList(ConvBlock(channels, width, voice_dim, dropout) for _ in range(layers))
+        self.leave = projection(channels, embedding)
+        self.voice_out = VoiceBias(voice_dim, embedding)
+        self.dim = embedding
+
+    def forward(self, text: Tensor, voice: Tensor) -> tuple[Tensor, Tensor]:
+        """(B, L), (B, E) -> keys (B, L, H), values (B, L, H); padding does not leak into the text."""
+        real = (text != 0).unsqueeze(1)  # (B, 1, L)
+        symbols = self.embed(text) + self.voice_in(voice).unsqueeze(1)  # (B, L, H)
+        x = self.enter(symbols).mT * real  # (B, H, L)
+        for block in self.blocks:
+            x = block(x, voice) * real
+        keys = self.leave(x.mT) + self.voice_out(voice).unsqueeze(1)  # (B, L, H)
+        return keys, (keys + symbols) * HALF

@@ -1,0 +1,35 @@
+"""Pictures of speech."""
+
+from pathlib import Path
+
+from matplotlib.figure import Figure
+from torch import Tensor
+
+from lightning_vc.types import Speech
+
+
+def draw_speech(speech: Speech) -> Figure:
+    """Its linear spectrogram, and below it the attention of each layer that attends."""
+    layers, _, symbols = speech.alignment.shape
+    figure = Figure(figsize=(5, 1.8 + 1.6 * layers), layout="constrained", dpi=70)
+    axes = figure.subplots(1 + layers, 1, squeeze=False)[:, 0]
+    axes[0].imshow(speech.spectra.linear[0].T, origin="lower", aspect="auto", cmap="magma")
+    axes[0].set(ylabel="bin", xlabel="frame")
+    for axis, weights in zip(axes[1:], speech.alignment, strict=True):
+        axis.imshow(weights.T, origin="lower", aspect="auto", vmin=0, vmax=1)
+        axis.set(ylabel="symbol", xlabel="decoder step", ylim=(-0.5, symbols - 0.5))
+    return figure
+
+
+def draw_spectrum(linear: Tensor) -> Figure:
+    """A linear spectrogram (T, F)."""
+    figure = Figure(figsize=(5, 1.8), layout="constrained", dpi=70)
+    axis = figure.subplots()
+    axis.imshow(linear.T, origin="lower", aspect="auto", cmap="magma")
+    axis.set(ylabel="bin", xlabel="frame")
+    return figure
+
+
+def plot_speech(speech: Speech, path: Path) -> None:
+    """Write `draw_speech` as an image file."""
+    draw_speech(speech).savefig(path)

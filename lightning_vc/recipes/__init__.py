@@ -1,0 +1,1 @@
+"""The commands: each verb of `python -m lightning_vc.recipes.<verb>` decides what meets what, and holds no number."""

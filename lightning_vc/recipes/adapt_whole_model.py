@@ -1,0 +1,15 @@
+"""Adapt to a held-out speaker by the whole model: voice and model are trained."""
+
+from lightning.pytorch.cli import ArgsType
+
+from lightning_vc.cli import VoiceCLI
+from lightning_vc.data.datamodule import AdaptationDataModule
+from lightning_vc.tasks.adaptation import WholeModelAdaptationTask
+
+
+def main(args: ArgsType = None) -> VoiceCLI:
+    return VoiceCLI(WholeModelAdaptationTask, AdaptationDataModule, args, linked=(("model.frontend", "data.frontend"),))
+
+
+if __name__ == "__main__":
+    main()

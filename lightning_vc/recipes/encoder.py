@@ -1,0 +1,15 @@
+"""Train the speaker encoder: recordings to the voices that the generative model has learned."""
+
+from lightning.pytorch.cli import ArgsType
+
+from lightning_vc.cli import VoiceCLI
+from lightning_vc.data.datamodule import CloningDataModule
+from lightning_vc.tasks.speaker_encoder import SpeakerEncoderTask
+
+
+def main(args: ArgsType = None) -> VoiceCLI:
+    return VoiceCLI(SpeakerEncoderTask, CloningDataModule, args, linked=(("data.speakers", "model.speakers"),))
+
+
+if __name__ == "__main__":
+    main()

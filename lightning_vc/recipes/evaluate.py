@@ -1,0 +1,46 @@
+"""Clone held-out speakers by every method, measure the clones, and write a page to listen to."""
+
+from pathlib import Path
+
+from jsonargparse import CLI
+
+from lightning_vc.cloning import METHODS, Cloner, read_lines
+from lightning_vc.corpora.generated import GeneratedCorpus
+from lightning_vc.data.index import Index
+from lightning_vc.evaluation.clones import ClonesFolder
+from lightning_vc.evaluation.report import write_report
+
+
+def evaluate(
+    model: str,
+    shards: str,
+    sentences: str,
+    out: str,
+    clips: int = 5,
+    methods: list[str] | None = None,
+    corpus: GeneratedCorpus | None = None,
+) -> None:
+    """Write recordings, clones, judge.tsv and report.html into a folder.
+
+    Args:
+        model: folder of a run (tts/last.ckpt, encoder/last.ckpt).
+        shards: folder whose test speakers are cloned.
+        sentences: file with a sentence a line.
+        out: folder to write to.
+        clips: recordings to clone each speaker from.
+        methods: of cloning; all if none is given.
+        corpus: the generated corpus that the shards were made from, so that the real voices say the sentences too.
+    """
+    index = Index.load(shards)
+    folder = ClonesFolder(Path(out), Cloner.load(model), index, read_lines(sentences), clips, corpus)
+    speakers = index.speakers_of("test")
+    scores = folder.make(speakers, methods or ["encoder", *METHODS])
+    write_report(Path(out, "report.html"), folder, scores, speakers)
+
+
+def main(args: list[str] | None = None) -> None:
+    CLI(evaluate, args=args)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,100 @@
+"""Write a corpus as shards, which everything else trains on.
+
+CORPUS, the first argument, is librispeech, vctk, kaldi, generated (which needs no --root) or the class path of a
+Corpus from anywhere; what its constructor takes is an option here. `--test` and `--validation` are ids of speakers
+(A,B or A,), how many of them (8) or which share (0.1).
+"""
+
+import importlib
+import inspect
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from jsonargparse import ArgumentParser, Namespace
+from rich import print
+
+from lightning_vc.corpora.base import Corpus
+from lightning_vc.data.shards import Limits, prepare
+from lightning_vc.data.splits import Splits
+
+ALIASES = {
+    "librispeech": "lightning_vc.corpora.librispeech.LibriSpeech",
+    "vctk": "lightning_vc.corpora.vctk.VCTK",
+    "kaldi": "lightning_vc.corpora.kaldi.KaldiCorpus",
+    "generated": "lightning_vc.corpora.generated.GeneratedCorpus",
+}
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Prepare what the command line says, and print what came of it."""
+    argv = sys.argv[1:] if argv is None else argv
+    parser = ArgumentParser(prog="prepare", description=__doc__)
+    try:
+        corpus = _find(argv[0]) if argv and not argv[0].startswith("-") else Corpus
+        _add_options(parser, corpus)
+        options = parser.parse_args(argv)
+        if corpus is Corpus:
+            raise ValueError(f"the first argument must name the corpus: {', '.join(ALIASES)} or a class path")
+        options.subsets = options.subsets and _names(options.subsets)
+        options.test, options.validation = _speakers(options.test), _speakers(options.validation)
+        made, splits, limits = _call(corpus, options), _call(Splits, options), _call(Limits, options)
+        print(_call(prepare, options, corpus=made, splits=splits, limits=limits))
+    except (ValueError, OSError, ImportError) as error:
+        parser.error(str(error))
+
+
+def _find(name: str) -> type[Corpus]:
+    """The class behind a short name or a class path. Raises ValueError where there is none."""
+    module, _, cls = ALIASES.get(name, name).rpartition(".")
+    if os.getcwd() not in sys.path:  # as `python -m` has it, so that every way of starting finds a module of the user's
+        sys.path.insert(0, os.getcwd())
+    try:
+        found = getattr(importlib.import_module(module), cls)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise ValueError(f"no corpus {name!r} ({error}): give {', '.join(ALIASES)} or a class path") from error
+    if not (isinstance(found, type) and issubclass(found, Corpus)):
+        raise ValueError(f"{name} is no subclass of lightning_vc.corpora.base.Corpus")
+    return found
+
+
+def _add_options(parser: ArgumentParser, corpus: type[Corpus]) -> None:
+    """Everything that can be said, from the signatures of what it is said to."""
+    own = inspect.signature(corpus).parameters
+    parser.add_argument("corpus", metavar="CORPUS", help="short name or class path")
+    needs_root = "root" in own and own["root"].default is inspect.Parameter.empty
+    parser.add_argument("--root", type=Path, required=needs_root, help="folder of the corpus")
+    parser.add_argument("--subsets", type=str, metavar="NAME,NAME", help="parts of the corpus")
+    parser.add_argument("--test", type=str, default=str(Splits.test), help="speakers to clone: never trained on")
+    parser.add_argument("--validation", type=str, default=str(Splits.validation), help="speakers to validate on")
+    parser.add_class_arguments(Splits, skip={"test", "validation"})
+    parser.add_class_arguments(Limits)
+    parser.add_function_arguments(prepare, skip={"corpus", "splits", "limits"})
+    parser.set_defaults(workers=os.cpu_count() or 1)
+    parser.add_class_arguments(corpus, skip=set(own) & set(parser.get_defaults().keys()))  # one seed is for all
+
+
+def _call(what: Callable[..., Any], options: Namespace, **given: Any) -> Any:
+    """Call something with those options that it has parameters for."""
+    named = {name: options.get(name) for name in inspect.signature(what).parameters if name not in given}
+    return what(**given, **{name: value for name, value in named.items() if value is not None})
+
+
+def _names(value: str) -> list[str]:
+    return [name for name in value.split(",") if name]
+
+
+def _speakers(value: str) -> list[str] | int | float:
+    """`A,B` or `A,` as ids, `8` as a number of speakers, `0.1` as a share."""
+    for number in (int, float):
+        try:
+            return number(value)
+        except ValueError:
+            continue
+    return _names(value)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,22 @@
+"""Run a recipe.yaml stage by stage; finished stages are skipped, an interrupted one is resumed."""
+
+from argparse import ArgumentParser
+from collections.abc import Sequence
+
+from lightning_vc.stages import Recipe
+
+
+def main(args: Sequence[str] | None = None) -> None:
+    parser = ArgumentParser(prog="python -m lightning_vc.recipes.run", description=__doc__)
+    parser.add_argument("recipe", help="path of a recipe.yaml")
+    parser.add_argument("--stages", help="only these, separated by commas")
+    parser.add_argument("overrides", nargs="*", metavar="key=value", help="settings of the recipe to change")
+    options = parser.parse_intermixed_args(args)
+    try:
+        Recipe(options.recipe, options.overrides).run(options.stages.split(",") if options.stages else None)
+    except (OSError, ValueError) as error:
+        parser.error(str(error))
+
+
+if __name__ == "__main__":
+    main()

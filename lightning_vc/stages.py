@@ -1,0 +1,136 @@
+"""A recipe: stages run one after the other, finished ones skipped, an interrupted one resumed.
+
+```yaml
+dir: runs/mini                      # where everything goes
+stages:
+  tts:
+    verb: tts fit                   # python -m lightning_vc.recipes.tts fit
+    options:                        # --data.shards runs/mini/shards ...
+      config: ${here}/tts.yaml      # `here` is the folder of the recipe
+      data.shards: ${dir}/shards
+    checkpoint: ${dir}/tts/last.ckpt  # handed back as --ckpt_path when the stage was cut off
+```
+"""
+
+import hashlib
+import json
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+from rich.console import Console
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One command of a recipe.
+
+    Attributes:
+        command: the words behind `python -m`.
+        key: hash of the command, of the files of the recipe that it names and of the stages before it. It changes
+            when the stage has to be run again.
+        checkpoint: where the stage can be resumed from, if it can.
+    """
+
+    name: str
+    command: tuple[str, ...]
+    key: str
+    checkpoint: Path | None
+
+
+class Recipe:
+    """What a recipe.yaml says, with `key=value` overrides.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+        ValueError: if it is no recipe, or an override names a key that the recipe does not have.
+    """
+
+    def __init__(self, path: str | Path, overrides: Sequence[str] = ()) -> None:
+        file = Path(path)
+        if not file.is_file():
+            raise FileNotFoundError(f"no recipe at {file}")
+        content = OmegaConf.load(file)
+        if not isinstance(content, DictConfig) or not {"dir", "stages"} <= set(content):
+            raise ValueError(f"{file} is no recipe: it needs `dir` and `stages`")
+        content["here"] = str(file.parent)
+        OmegaConf.set_struct(content, True)
+        try:
+            content.merge_with_dotlist(list(overrides))
+            resolved = cast(dict[str, Any], OmegaConf.to_container(content, resolve=True))
+        except OmegaConfBaseException as error:
+            raise ValueError(f"{file} with {list(overrides)}: {str(error).splitlines()[0]}") from error
+        self.here, self.dir = file.parent, Path(resolved["dir"])
+        self.stages = list(self._stages(resolved["stages"]))
+
+    def _stages(self, stages: dict[str, dict[str, Any]]) -> Iterator[Stage]:
+        key = ""
+        for name, stage in stages.items():
+            unknown = set(stage) - {"verb", "options", "checkpoint"}
+            if unknown or "verb" not in stage:
+                raise ValueError(f"stage {name} takes verb, options and checkpoint, got {', '.join(stage)}")
+            verb, *words = shlex.split(stage["verb"])
+            command = [f"lightning_vc.recipes.{verb}", *words]
+            for option, value in stage.get("options", {}).items():
+                command += _words(option, value)
+            key = _hash(key, command, self.here)
+            checkpoint = stage.get("checkpoint")
+            yield Stage(name, tuple(command), key, Path(checkpoint) if checkpoint else None)
+
+    def run(self, names: Sequence[str] | None = None) -> None:
+        """Run these stages, all if None; raises ValueError for an unknown name, SystemExit when a stage fails."""
+        known = [stage.name for stage in self.stages]
+        if unknown := set(names or ()) - set(known):
+            raise ValueError(f"no stage {', '.join(sorted(unknown))}: the recipe has {', '.join(known)}")
+        console = Console(stderr=True, highlight=False, soft_wrap=True)
+        for number, stage in enumerate(self.stages, 1):
+            if names is not None and stage.name not in names:
+                continue
+            title = f"stage {number} of {len(known)}: {stage.name}"
+            record = self.dir / ".stages" / f"{stage.name}.json"
+            state = json.loads(record.read_text()) if record.exists() else {}
+            same = state.get("key") == stage.key
+            if same and state["finished"]:
+                console.print(f"[bold]{title}[/] is finished")
+                continue
+            command = [sys.executable, "-m", *stage.command]
+            if same and stage.checkpoint and stage.checkpoint.exists():
+                command += ["--ckpt_path", str(stage.checkpoint)]
+            console.print(f"[bold]{title}[/]\n{shlex.join(['python', *command[1:]])}", markup=True)
+            _write(record, stage, finished=False)
+            status = subprocess.run(command).returncode
+            if status:
+                console.print(f"[bold red]{title} failed[/] with status {status}; run the recipe again to resume it")
+                raise SystemExit(status if status > 0 else 128 - status)
+            _write(record, stage, finished=True)
+
+
+def _words(option: str, value: Any) -> list[str]:
+    """An option as words of a command line; a list repeats `--config`, and follows any other option word by word."""
+    if isinstance(value, list):
+        if option == "config":
+            return [word for each in value for word in ("--config", str(each))]
+        return [f"--{option}", *map(str, value)]
+    return [f"--{option}", str(value)]
+
+
+def _hash(before: str, command: Sequence[str], here: Path) -> str:
+    digest = hashlib.sha256(before.encode())
+    for word in command:
+        digest.update(b"\0" + word.encode())
+        if Path(word).is_relative_to(here) and Path(word).is_file():
+            digest.update(Path(word).read_bytes())
+    return digest.hexdigest()
+
+
+def _write(record: Path, stage: Stage, finished: bool) -> None:
+    record.parent.mkdir(parents=True, exist_ok=True)
+    partial = record.with_suffix(".partial")
+    partial.write_text(json.dumps({"key": stage.key, "finished": finished, "command": stage.command}, indent=1))
+    partial.replace(record)

@@ -1,0 +1,108 @@
+"""What every task shares: one loss for every stage, one place that freezes, one optimizer."""
+
+import hashlib
+import pickle
+from abc import ABC, abstractmethod
+from collections.abc import Iterable
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning.pytorch import LightningModule
+from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
+from lightning.pytorch.utilities.types import OptimizerLRScheduler
+from torch import Tensor, nn
+from typing_extensions import Self
+
+Losses = dict[str, Tensor]  # "loss" is minimised, the others are only logged
+
+
+class Task(LightningModule, ABC):
+    """A subclass says its `loss`, and by `trainable` which parameters move (all, unless it says otherwise)."""
+
+    def __init__(self, optimizer: OptimizerCallable, scheduler: LRSchedulerCallable | None = None) -> None:
+        super().__init__()
+        self.optimizer, self.scheduler = optimizer, scheduler
+
+    @abstractmethod
+    def loss(self, batch: Any) -> Losses:
+        """The terms of one batch; "loss" among them."""
+
+    def trainable(self) -> Iterable[nn.Parameter]:
+        return self.parameters()
+
+    def configure_model(self) -> None:
+        """Freeze here: later than this, DDP would already wait for gradients that never come."""
+        moving = {id(parameter) for parameter in self.trainable()}
+        for parameter in self.parameters():
+            parameter.requires_grad_(id(parameter) in moving)
+
+    def configure_optimizers(self) -> OptimizerLRScheduler:
+        optimizer = self.optimizer(self.trainable())
+        if self.scheduler is None:
+            return optimizer
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": self.scheduler(optimizer), "interval": "step"}}
+
+    def training_step(self, batch: Any) -> Tensor:
+        return self._step(batch, "train")
+
+    def validation_step(self, batch: Any) -> Tensor:
+        return self._step(batch, "validation")
+
+    def test_step(self, batch: Any) -> Tensor:
+        return self._step(batch, "test")
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Say whose checkpoint it is, and keep only plain hyper-parameters: they must load with weights_only=True."""
+        checkpoint["task"] = f"{type(self).__module__}.{type(self).__qualname__}"
+        hyper = checkpoint.get("hyper_parameters", {})
+        checkpoint["hyper_parameters"] = {name: value for name, value in hyper.items() if _plain(value)}
+
+    @classmethod
+    def load(cls, path: str | Path) -> Self:
+        """The task of this kind in a checkpoint, on the CPU, ready to be used.
+
+        Raises:
+            FileNotFoundError: if there is no such file.
+            ValueError: if it is not a checkpoint, or one of another kind.
+        """
+        if not Path(path).is_file():
+            raise FileNotFoundError(f"no checkpoint at {path}: train one with the recipe of {cls.__name__}")
+        try:
+            saved = torch.load(path, map_location="cpu", weights_only=True)
+            module, _, name = saved["task"].rpartition(".")
+        except (pickle.UnpicklingError, RuntimeError, KeyError, TypeError, EOFError) as error:
+            raise ValueError(f"{path} is not a checkpoint of lightning_vc") from error
+        kind = getattr(import_module(module), name)
+        if not issubclass(kind, cls):
+            raise ValueError(f"{path} is a checkpoint of {name}, where one of {cls.__name__} is needed")
+        task: Self = kind.load_from_checkpoint(path, map_location="cpu", weights_only=True)
+        return task.eval()
+
+    def fingerprint(self) -> str:
+        """A short name for exactly these weights: the first 16 hex digits of their SHA-256."""
+        digest = hashlib.sha256()
+        for name, value in sorted(self.state_dict().items()):
+            digest.update(name.encode())
+            digest.update(value.detach().cpu().contiguous().numpy().tobytes())
+        return digest.hexdigest()[:16]
+
+    def _step(self, batch: Any, stage: str) -> Tensor:
+        losses = self.loss(batch)
+        named = {f"{stage}/{name}": value.detach() for name, value in losses.items()}
+        training = stage == "train"
+        self.log_dict(named, prog_bar=training, sync_dist=not training, batch_size=len(batch.lengths))
+        if not torch.isfinite(losses["loss"]):
+            raise ValueError(
+                f"the loss became {losses['loss'].item()} at step {self.global_step}: lower the learning rate"
+            )
+        return losses["loss"]
+
+
+def _plain(value: Any) -> bool:
+    if isinstance(value, dict):
+        return all(_plain(item) for pair in value.items() for item in pair)
+    if isinstance(value, list | tuple):
+        return all(map(_plain, value))
+    return value is None or type(value) in (str, int, float, bool)

@@ -1,0 +1,76 @@
+"""Speaker encoding: hear the recordings, predict the voice that the generative model has learned."""
+
+from typing import Any
+
+import torch
+from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
+from torch import Tensor
+
+from lightning_vc.audio.features import Spectrograms
+from lightning_vc.modules.speaker_encoder import SpeakerEncoder
+from lightning_vc.tasks.base import Losses, Task
+from lightning_vc.tasks.tts import TTSTask
+from lightning_vc.types import CloningBatch
+
+
+class SpeakerEncoderTask(Task):
+    """L1 between predicted and learned voices, which stay frozen (section 3.2).
+
+    Beside the error stand that of answering the mean voice always (`baseline`) and the spread of the predictions
+    relative to that of the targets (`spread`, 0 where the encoder has collapsed to one voice).
+
+    Args:
+        encoder: recordings to voice.
+        spectrograms: what the encoder hears (its mel part).
+        base: checkpoint of the `TTSTask` whose voices are learned. Read when training starts, not when reloading.
+        speakers: ids of the rows of the speaker table; recipes link them from the data.
+    """
+
+    def __init__(
+        self,
+        encoder: SpeakerEncoder,
+        spectrograms: Spectrograms,
+        base: str,
+        speakers: list[str],
+        optimizer: OptimizerCallable = lambda p: torch.optim.Adam(p, lr=6e-4),
+        scheduler: LRSchedulerCallable = lambda o: torch.optim.lr_scheduler.StepLR(o, step_size=8000, gamma=0.6),
+    ) -> None:
+        super().__init__(optimizer, scheduler)
+        self.save_hyperparameters()
+        self.encoder, self.spectrograms = encoder, spectrograms
+        self.base, self.speakers = base, speakers
+        self.voices: Tensor
+        self.register_buffer("voices", torch.empty(0), persistent=False)  # (speakers, E), once training starts
+        self.base_fingerprint = ""  # which weights those voices belong to
+
+    def setup(self, stage: str) -> None:
+        base = TTSTask.load(self.base)
+        if base.speakers != self.speakers:
+            raise ValueError(
+                f"{self.base} knows {len(base.speakers)} speakers, the data {len(self.speakers)} others: "
+                "train the encoder on the shards that the base model was trained on"
+            )
+        self.voices = base.table.voices.detach().to(self.device)
+        self.base_fingerprint = base.fingerprint()
+
+    def forward(self, waves: Tensor, lengths: Tensor) -> Tensor:
+        """Recordings (B, N, W) of so many samples (B, N) -> voices (B, E)."""
+        mels = self.spectrograms.mel(waves)  # (B, N, T, M)
+        frames = self.spectrograms.frames(lengths).unsqueeze(-1)  # (B, N, 1)
+        voice: Tensor = self.encoder(mels, torch.arange(mels.shape[2], device=mels.device) < frames)
+        return voice
+
+    def loss(self, batch: CloningBatch) -> Losses:
+        target = self.voices[batch.speakers]  # (B, E)
+        voice = self(batch.waves, batch.lengths)
+        with torch.no_grad():
+            baseline = (self.voices.mean(0) - target).abs().mean()
+            spread = voice.std(0).mean() / target.std(0).mean().clamp(min=1e-8)
+        return {"loss": (voice - target).abs().mean(), "baseline": baseline, "spread": spread}
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        super().on_save_checkpoint(checkpoint)
+        checkpoint["base_fingerprint"] = self.base_fingerprint
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        self.base_fingerprint = checkpoint["base_fingerprint"]

@@ -1,0 +1,66 @@
+"""Multi-speaker text to speech: the generative model and the voices of its speakers."""
+
+import torch
+import torch.nn.functional as F
+from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
+from torch import Tensor
+
+from lightning_vc.audio.features import Spectrograms
+from lightning_vc.losses import guided_attention, last_step, masked_l1
+from lightning_vc.modules.acoustic import AcousticModel
+from lightning_vc.modules.speakers import SpeakerTable
+from lightning_vc.tasks.base import Losses, Task
+from lightning_vc.text.frontend import Frontend
+from lightning_vc.types import TTSBatch
+
+
+class TTSTask(Task):
+    """Minimise the L1 of both spectrograms over model and speaker table (voice cloning paper, equation 1).
+
+    Args:
+        model: text and voice to spectrograms.
+        spectrograms: what the model predicts.
+        frontend: how a text is spelt for the model.
+        speakers: ids of the rows of the speaker table; recipes link them from the data.
+        guide: weight of the guided attention loss.
+        voice_dropout: dropout on the voice, which keeps single numbers from carrying a speaker alone.
+    """
+
+    def __init__(
+        self,
+        model: AcousticModel,
+        spectrograms: Spectrograms,
+        frontend: Frontend,
+        speakers: list[str],
+        guide: float = 1.0,
+        voice_dropout: float = 0.0,
+        optimizer: OptimizerCallable = lambda p: torch.optim.Adam(p, lr=5e-4),
+        scheduler: LRSchedulerCallable = lambda o: torch.optim.lr_scheduler.StepLR(o, step_size=30000, gamma=0.95),
+    ) -> None:
+        super().__init__(optimizer, scheduler)
+        self.save_hyperparameters()
+        self.model, self.spectrograms, self.frontend, self.speakers = model, spectrograms, frontend, speakers
+        self.table = SpeakerTable(len(speakers), model.voice_dim)
+        self.guide, self.voice_dropout = guide, voice_dropout
+
+    def loss(self, batch: TTSBatch) -> Losses:
+        return self.loss_of(batch, self.table(batch.speakers))
+
+    def loss_of(self, batch: TTSBatch, voice: Tensor) -> Losses:
+        """The loss of these utterances said by these voices, (B, E), wherever the voices come from."""
+        spectra = self.spectrograms(batch.waves)
+        frames = self.spectrograms.frames(batch.lengths)  # (B,)
+        r = self.model.reduction
+        padding = -spectra.mel.shape[1] % r
+        mel, linear = (F.pad(spectrum, (0, 0, 0, padding)) for spectrum in spectra)
+        mask = torch.arange(mel.shape[1], device=mel.device) < frames.unsqueeze(1)  # (B, T)
+        steps = (frames + r - 1) // r  # (B,)
+        said = self.model(batch.text, F.dropout(voice, self.voice_dropout, self.training), mel)
+        losses = {
+            "mel": masked_l1(said.spectra.mel, mel, mask),
+            "linear": masked_l1(said.spectra.linear, linear, mask),
+            "done": last_step(said.done, steps),
+            "attention": guided_attention(said.alignments, (batch.text != 0).sum(1), steps),
+        }
+        total = losses["mel"] + losses["linear"] + losses["done"] + self.guide * losses["attention"]
+        return {"loss": total, **losses}

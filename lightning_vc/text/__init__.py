@@ -1,0 +1,1 @@
+"""Words: written text to words with phonemes (`normalize`), words to numbered symbols (`frontend`, `symbols`)."""

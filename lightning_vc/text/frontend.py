@@ -1,0 +1,86 @@
+"""Words to numbered symbols, in the three ways of Deep Voice 3, section 3.2: characters, phonemes, or a mixture."""
+
+import random
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Sequence
+
+from lightning_vc.text.symbols import END, PUNCTUATION, SPACE, number, phoneme_symbol
+from lightning_vc.types import Word
+
+
+class Frontend(ABC):
+    """How a model reads normalised words."""
+
+    @abstractmethod
+    def symbols(self, words: Sequence[Word], rng: random.Random | None = None) -> list[str]:
+        """Write words as symbols of `text.symbols.SYMBOLS`, without the end: what `__call__` numbers.
+
+        `rng` makes the random choices of training; without it the same words give the same symbols.
+        """
+
+    def __call__(self, words: Sequence[Word], rng: random.Random | None = None) -> list[int]:
+        """Number the symbols of words, followed by the end symbol; raises ValueError where there are no words."""
+        if not words:
+            raise ValueError("there are no words to read: give at least one")
+        return number([*self.symbols(words, rng), END])
+
+
+class Characters(Frontend):
+    """Words letter by letter."""
+
+    def symbols(self, words: Sequence[Word], rng: random.Random | None = None) -> list[str]:
+        """Spell every word."""
+        return _write(words, _letters)
+
+
+class Phonemes(Frontend):
+    """Words sound by sound; raises ValueError for a word whose sounds are not known."""
+
+    def symbols(self, words: Sequence[Word], rng: random.Random | None = None) -> list[str]:
+        """Pronounce every word."""
+        return _write(words, _sounds)
+
+
+class Mixed(Frontend):
+    """Each word by its sounds with a probability, else by its letters.
+
+    A model trained so reads words that no lexicon knows, and can be told how to pronounce one. Without a random
+    generator (synthesis) every word whose sounds are known is written by them.
+    """
+
+    def __init__(self, phoneme_probability: float = 0.5) -> None:
+        if not 0 <= phoneme_probability <= 1:
+            raise ValueError(f"phoneme_probability {phoneme_probability} is no probability: give one from 0 to 1")
+        self.phoneme_probability = phoneme_probability
+
+    def symbols(self, words: Sequence[Word], rng: random.Random | None = None) -> list[str]:
+        """Pronounce some words, spell the others."""
+
+        def write(word: Word) -> Iterable[str]:
+            chosen = rng is None or rng.random() < self.phoneme_probability
+            return _sounds(word) if chosen and word.phonemes else _letters(word)
+
+        return _write(words, write)
+
+
+def _write(words: Sequence[Word], write: Callable[[Word], Iterable[str]]) -> list[str]:
+    """Join words by spaces, punctuation to the word before it."""
+    symbols: list[str] = []
+    for word in words:
+        if word.text in PUNCTUATION:
+            symbols.append(word.text)
+            continue
+        if symbols:
+            symbols.append(SPACE)
+        symbols.extend(write(word))
+    return symbols
+
+
+def _letters(word: Word) -> Iterable[str]:
+    return word.text
+
+
+def _sounds(word: Word) -> Iterable[str]:
+    if not word.phonemes:
+        raise ValueError(f"no phonemes are known for the word '{word.text}': use the frontend Mixed or Characters")
+    return map(phoneme_symbol, word.phonemes)

@@ -1,0 +1,126 @@
+"""Text to words with phonemes, by gruut: its lexicon, its letter-to-sound model, its numbers, dates and money."""
+
+import functools
+import logging
+import re
+import sqlite3
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lightning_vc.text.spell_out import latin, spell_out
+from lightning_vc.text.symbols import PUNCTUATION
+from lightning_vc.types import Word
+
+if TYPE_CHECKING:
+    from gruut import TextProcessor
+
+_LANGUAGE = "en_US"
+_DATE = re.compile(r"\d{1,2}/\d{1,2}/\d{2,4}$|\d{4}-\d{2}-\d{2}$")
+_CAPITALS = re.compile(r"([A-Z]{2,})('?s)?$")  # FBI, FBI's, CDs
+_DOTTED = re.compile(r"(?:[A-Za-z]\.)+[A-Za-z]?$")
+_LOCK = threading.Lock()  # gruut's taggers are not made for several threads
+_SPELLED = ("US", "UN")  # initialisms that are the capitals of another word: us, un-
+
+
+def normalize(text: str) -> list[Word]:
+    """Split a text into lower-case words with their phonemes, and the punctuation marks , . ? ! ; : and -.
+
+    Numbers, dates, money, abbreviations, initialisms and addresses become words; a text that is all capitals is read
+    as if it were not; accents, quotation marks, emoji and other scripts are dropped. Raises ValueError where nothing
+    is left to speak.
+    """
+    plain = latin(text)
+    words: list[Word] = []
+    if re.search("[A-Za-z0-9]", plain):  # else a sign would speak: & is "and"
+        spoken = spell_out(plain)
+        words = _words(spoken if any(letter.islower() for letter in text) else spoken.lower())
+    if all(word.text in PUNCTUATION for word in words):
+        shown = text if len(text) <= 60 else f"{text[:60]}..."
+        raise ValueError(f"text {shown!r} has nothing to speak: write at least one English word or number")
+    return words
+
+
+def _words(text: str) -> list[Word]:
+    """Have gruut read a text, and keep its words and one mark of punctuation at a time."""
+    digits = any(letter.isdigit() for letter in text)  # looking for what has none takes time
+    with _LOCK:
+        gruut = _gruut()
+        graph, root = gruut(
+            text, detect_numbers=digits, detect_currency=digits, detect_dates=digits, detect_times=digits
+        )
+        sentences = list(gruut.sentences(graph, root))
+    words: list[Word] = []
+    for sentence in sentences:
+        for token in sentence:
+            if token.is_spoken:
+                words.extend(_spoken(token.text, tuple(token.phonemes or ())))
+            elif words and words[-1].text not in PUNCTUATION and (mark := _mark(token.text)):
+                words.append(Word(mark))
+    return words
+
+
+def _spoken(text: str, phonemes: tuple[str, ...]) -> list[Word]:
+    """Clean a word of what no frontend can spell."""
+    text = text.lower()
+    parts = re.findall(r"\d|[a-z']+", text)
+    if parts != [text] or text.isdigit():  # gruut took several for one, or could not read a number: 1.2.3
+        return _words(" ".join(parts)) if parts else []
+    text = text.strip("'")
+    return [Word(text, phonemes)] if text else []
+
+
+def _spell(initialism: str) -> list[str]:
+    """Split U.S., FBI's or CDs into letters, the last with its ending: F, B, I's; C, D's."""
+    *letters, last = re.findall(r"[A-Z](?:'?s$)?|[a-z]", initialism)
+    return [*letters, re.sub("'?s$", "'s", last) if len(last) > 1 else last]
+
+
+def _mark(text: str) -> str | None:
+    """Choose the mark that decides how a run of them sounds: ? before all others, else the first."""
+    marks = ["-" if mark == "—" else mark for mark in text]
+    return "?" if "?" in marks else next((mark for mark in marks if mark in PUNCTUATION), None)
+
+
+@functools.cache
+def _gruut() -> "TextProcessor":
+    """Load gruut, on first use: it takes a second."""
+    from gruut import TextProcessor
+    from gruut.lang import DelayedSqlitePhonemizer, get_settings
+    from gruut.phonemize import SqlitePhonemizer
+
+    logging.getLogger("gruut").setLevel(logging.CRITICAL)  # it logs a traceback for each number it cannot read
+    settings = get_settings(
+        _LANGUAGE,
+        minor_breaks={",", ";", ":", "—"},
+        is_maybe_date=lambda text: bool(_DATE.match(text)),  # gruut's own takes 5-10 for the tenth of May
+    )
+    delayed = settings.lookup_phonemes
+    assert isinstance(delayed, DelayedSqlitePhonemizer)
+    lexicon = SqlitePhonemizer(_indexed(delayed.db_path), **delayed.phonemizer_args)
+
+    def look_up(text: str, role: str | None = None, do_transforms: bool = True) -> Sequence[str] | None:
+        """Look up all but the two words with dots, a.m. and p.m., which are read as the initialisms that they are."""
+        return None if "." in text else lexicon(text, role, do_transforms)
+
+    def is_initialism(text: str) -> bool:
+        """Whether a word is spelled: dotted ones and FBI, but not NASA or an emphasised NO, which the lexicon has."""
+        if match := _CAPITALS.match(text):
+            capitals, ending = match.groups()
+            in_lexicon = lexicon(capitals.lower(), do_transforms=False)
+            return not in_lexicon or capitals in _SPELLED or (bool(ending) and len(capitals) == 2)  # the last: TVs
+        return bool(_DOTTED.match(text))
+
+    settings.lookup_phonemes, settings.is_initialism, settings.split_initialism = look_up, is_initialism, _spell
+    return TextProcessor(default_lang=_LANGUAGE, settings={_LANGUAGE: settings})
+
+
+def _indexed(lexicon: Path) -> sqlite3.Connection:
+    """Copy gruut's lexicon to memory with an index: without one, as it comes, each word takes 10 ms to find."""
+    memory = sqlite3.connect(":memory:", check_same_thread=False)  # _LOCK serves one thread at a time
+    memory.execute("ATTACH ? AS file", (str(lexicon),))
+    memory.execute("CREATE TABLE word_phonemes AS SELECT * FROM file.word_phonemes")
+    memory.execute("CREATE INDEX word ON word_phonemes (word)")
+    memory.execute("DETACH file")
+    return memory

@@ -1,0 +1,54 @@
+"""The one table of symbols that models read: characters, phonemes, punctuation and pauses.
+
+A model stores rows of an embedding by the number of the symbol, so this table is part of every checkpoint, although no
+checkpoint holds it. THE ORDER IS FIXED: never insert, remove or move a symbol; new ones go to the very end.
+"""
+
+from collections.abc import Iterable
+
+PAD = "<pad>"  # number 0: fills up a batch of unequal texts
+END = "<end>"  # number 1: after the last symbol of every text
+SPACE = " "
+PUNCTUATION = (",", ".", "?", "!", ";", ":", "-")
+# Deep Voice 3, section 3.2, puts one of four separators between words, by the pause that was heard there: slurred
+# together, pronounced normally (this one is the space), a short pause, a long one.
+SLURRED, SHORT_PAUSE, LONG_PAUSE = "~", "/", "%"
+CHARACTERS = ("'", *"abcdefghijklmnopqrstuvwxyz")
+
+# What gruut's lexicon and its letter-to-sound model of American English know, a vowel together with its stress:
+# none, primary (ˈ) or secondary (ˌ).
+_VOWELS = ("aɪ", "aʊ", "eɪ", "i", "oʊ", "u", "æ", "ɑ", "ɔ", "ɔɪ", "ɚ", "ɛ", "ɪ", "ʊ", "ʌ")
+_CONSONANTS = (
+    *("b", "d", "d͡ʒ", "f", "h", "j", "k", "l", "m", "n", "p", "s", "t", "t͡ʃ", "v", "w", "z"),
+    *("ð", "ŋ", "ɡ", "ɹ", "ʃ", "ʒ", "θ"),
+)
+PHONEMES = (*_CONSONANTS, "ə", *(stress + vowel for vowel in _VOWELS for stress in ("", "ˈ", "ˌ")))
+
+
+def phoneme_symbol(phoneme: str) -> str:
+    """Tell a phoneme from the letter that looks like it: the phoneme `b` is the symbol `/b/`."""
+    return f"/{phoneme}/"
+
+
+SYMBOLS: tuple[str, ...] = (
+    PAD,
+    END,
+    SPACE,
+    *PUNCTUATION,
+    SLURRED,
+    SHORT_PAUSE,
+    LONG_PAUSE,
+    *CHARACTERS,
+    *map(phoneme_symbol, PHONEMES),
+)
+_NUMBERS = {symbol: number for number, symbol in enumerate(SYMBOLS)}
+
+
+def number(symbols: Iterable[str]) -> list[int]:
+    """Number symbols by their place in the table; raises ValueError for one that is not there."""
+    symbols = list(symbols)
+    unknown = sorted({symbol for symbol in symbols if symbol not in _NUMBERS})
+    if unknown:
+        known = f"'{SYMBOLS[2]}' to '{SYMBOLS[-1]}' of lightning_vc.text.symbols.SYMBOLS"
+        raise ValueError(f"unknown symbols {', '.join(map(repr, unknown))}: known are {known}")
+    return [_NUMBERS[symbol] for symbol in symbols]

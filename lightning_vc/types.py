@@ -1,0 +1,79 @@
+"""What the layers hand to each other, and the letters in which every shape is written.
+
+B  examples of a batch          T  spectrogram frames          M  mel bands
+N  clips of one speaker         S  decoder steps, T / r        F  bins of the linear spectrogram
+L  symbols of a text            W  samples of a waveform       E  numbers of a voice
+H  hidden channels              A  attention layers            r  frames per decoder step
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Speaker:
+    """Who speaks, as far as the corpus says."""
+
+    id: str
+    sex: str | None = None  # "F" or "M"
+    accent: str | None = None
+    age: int | None = None
+
+
+@dataclass(frozen=True)
+class Utterance:
+    """One recording of a corpus and what is known of it."""
+
+    id: str
+    speaker: Speaker
+    text: str | None = None  # None where nobody transcribed it
+    audio: Path | None = None  # None where the corpus makes the sound itself
+
+
+class Word(NamedTuple):
+    """A normalised word or a punctuation mark (which has no phonemes)."""
+
+    text: str
+    phonemes: tuple[str, ...] = ()
+
+
+class TTSBatch(NamedTuple):
+    """Transcribed utterances of known speakers."""
+
+    text: Tensor  # (B, L) symbol numbers, 0 where padded
+    waves: Tensor  # (B, W), zero padded
+    lengths: Tensor  # (B,) samples
+    speakers: Tensor  # (B,) rows of the speaker table
+    ids: list[str]  # B utterance ids
+
+
+class CloningBatch(NamedTuple):
+    """N clips from each of B speakers."""
+
+    waves: Tensor  # (B, N, W), zero padded
+    lengths: Tensor  # (B, N) samples
+    speakers: Tensor  # (B,) rows of the speaker table
+    ids: list[list[str]]  # B lists of N utterance ids
+
+
+class Spectra(NamedTuple):
+    """One sound as both spectrograms, on a decibel scale normalised to about [0, 1]."""
+
+    mel: Tensor  # (B, T, M)
+    linear: Tensor  # (B, T, F)
+
+
+@dataclass(frozen=True)
+class Speech:
+    """A synthesised sentence: what `Cloner.say` returns."""
+
+    wave: Tensor  # (W,) in [-1, 1]
+    sample_rate: int
+    text: str
+    spectra: Spectra  # (1, T, M), (1, T, F)
+    alignment: Tensor  # (A, S, L) attention of each decoder step over the symbols
+    symbols: tuple[str, ...]  # L symbols that were read
+    finished: bool  # False where the decoder had to be cut off

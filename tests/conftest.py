@@ -1,0 +1,55 @@
+"""What holds for every test: two threads, no network, real data only where it lies beside the project."""
+
+import ipaddress
+import os
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+# Read when torch, wandb and huggingface_hub are imported, and by every process that a test starts.
+os.environ["OMP_NUM_THREADS"] = "2"  # the tensors are small: more threads only wait for each other
+os.environ["WANDB_MODE"] = "offline"
+os.environ["HF_HUB_OFFLINE"] = "1"
+os.environ["MPLBACKEND"] = "Agg"  # no screen
+
+SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """Give the folder of real recordings that lies beside some checkouts."""
+    if not SHARED_DATA.is_dir():
+        pytest.skip(f"needs real recordings in {SHARED_DATA}")
+    return SHARED_DATA
+
+
+def is_local(address: Any) -> bool:
+    """Tell whether a socket's address is on this machine: a path, or a loopback host."""
+    if not isinstance(address, tuple):
+        return True  # AF_UNIX
+    host = str(address[0])
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host in ("", "localhost", socket.gethostname())
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_network() -> Iterator[None]:
+    """Fail a test that connects to another machine, whatever the library that does it makes of errors."""
+
+    def guarded(connect: Any) -> Any:
+        def local_only(self: socket.socket, address: Any) -> Any:
+            if not is_local(address):
+                pytest.fail(f"tests are offline, but this one connects to {address}")
+            return connect(self, address)
+
+        return local_only
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(socket.socket, "connect", guarded(socket.socket.connect))
+        patch.setattr(socket.socket, "connect_ex", guarded(socket.socket.connect_ex))
+        yield

@@ -1,0 +1,150 @@
+import random
+import shutil
+from collections import Counter
+from collections.abc import Iterator
+from itertools import count, islice
+from pathlib import Path
+
+import pytest
+
+from lightning_vc.data import pipeline
+from lightning_vc.data.index import Index
+from lightning_vc.data.pipeline import Sample
+from lightning_vc.types import Speaker
+
+
+def sample(id: str, speaker: str = "s", seconds: float = 1.0) -> Sample:
+    return Sample(id, Speaker(speaker), None, None, seconds, b"")
+
+
+def ids(samples: list[Sample]) -> list[str]:
+    return [each.id for each in samples]
+
+
+def test_shards_are_read_in_their_order(index: Index) -> None:
+    urls = index.urls("train", "test")
+    samples = list(pipeline.read_shards(urls))
+    assert len(samples) == 52
+    assert samples == [each for url in urls for each in pipeline.read_shards([url])]
+    assert samples[0].wave(8000).shape == (round(samples[0].seconds * 8000),)
+    assert samples[0].wave(16000).shape == (round(samples[0].seconds * 16000),)
+
+
+@pytest.mark.parametrize("keep", [700, 0.5])
+def test_a_truncated_shard_is_named(index: Index, tmp_path: Path, keep: float) -> None:
+    shard = tmp_path / "cut.tar"
+    data = Path(index.urls("train")[0]).read_bytes()
+    shard.write_bytes(data[: int(keep * len(data)) if keep < 1 else int(keep)])
+    with pytest.raises(ValueError, match=r"cut\.tar is broken at sample"):
+        list(pipeline.read_shards([str(shard)]))
+
+
+def test_what_is_no_shard_is_named(tmp_path: Path) -> None:
+    (tmp_path / "text.tar").write_text("hello " * 500)
+    with pytest.raises(ValueError, match=r"text\.tar is broken"):
+        list(pipeline.read_shards([str(tmp_path / "text.tar")]))
+    with pytest.raises(FileNotFoundError, match=r"gone\.tar"):
+        list(pipeline.read_shards([str(tmp_path / "gone.tar")]))
+
+
+def test_a_sample_that_is_no_audio_is_named() -> None:
+    with pytest.raises(ValueError, match="sample s1-004: "):
+        sample("s1-004").wave(16000)
+
+
+def test_clips_of_a_speaker_come_in_a_fixed_order(index: Index) -> None:
+    speaker = index.speakers_of("train")[0].id
+    clips = pipeline.clips_of(index, speaker)
+    assert {clip.speaker.id for clip in clips} == {speaker}
+    assert len(clips) == 8  # those put aside are among them
+    assert ids(clips) == ids(pipeline.clips_of(index, speaker)) != sorted(ids(clips))
+
+
+def test_clips_of_nobody_are_refused(index: Index) -> None:
+    test = ", ".join(entry.id for entry in index.speakers_of("test"))
+    with pytest.raises(ValueError, match=f"no speaker 'zoe'; its test speakers are {test}"):
+        pipeline.clips_of(index, "zoe")
+
+
+def test_every() -> None:
+    assert [list(pipeline.every(range(7), first, 3)) for first in range(3)] == [[0, 3, 6], [1, 4], [2, 5]]
+
+
+@pytest.mark.parametrize("n", [0, 1, 2, 3, 6, 7, 8])
+@pytest.mark.parametrize("world", [1, 2, 3, 5])
+def test_equally(n: int, world: int) -> None:
+    shares = [list(pipeline.equally(iter(range(n)), rank, world)) for rank in range(world)]
+    assert len({len(share) for share in shares}) == 1
+    assert set().union(*shares) == set(range(n))
+    assert sum(len(share) for share in shares) - n < world
+
+
+def test_shuffle_keeps_everything_once() -> None:
+    shuffled = list(pipeline.shuffle(range(100), 10, random.Random(0)))
+    assert sorted(shuffled) == list(range(100))
+    assert shuffled != list(range(100))
+    assert shuffled == list(pipeline.shuffle(range(100), 10, random.Random(0)))
+    assert shuffled != list(pipeline.shuffle(range(100), 10, random.Random(1)))
+    assert all(number <= place + 10 for place, number in enumerate(shuffled))  # nothing from beyond the buffer
+
+
+def test_shuffle_reads_no_further_than_its_buffer() -> None:
+    assert len(list(islice(pipeline.shuffle(count(), 10, random.Random(0)), 50))) == 50
+
+
+def test_bucket_puts_similar_lengths_together() -> None:
+    rng = random.Random(0)
+    samples = [sample(str(number), seconds=rng.uniform(1, 10)) for number in range(100)]
+    batches = list(pipeline.bucket(samples, 8, 5, rng))
+    assert Counter(len(batch) for batch in batches) == {8: 12, 4: 1}
+    assert sorted(each for batch in batches for each in ids(batch)) == sorted(ids(samples))
+    spread = [max(each.seconds for each in batch) - min(each.seconds for each in batch) for batch in batches]
+    assert sum(spread) / len(spread) < 3  # 7 by chance
+    first = {each for batch in batches[:5] for each in ids(batch)}
+    assert first == set(ids(samples[:40]))
+
+
+def test_bucket_mixes_the_order_of_lengths_only_in_training() -> None:
+    samples = [sample(str(number), seconds=100 - number) for number in range(60)]
+
+    def lengths(rng: random.Random | None) -> list[float]:
+        return [batch[0].seconds for batch in pipeline.bucket(samples, 4, 15, rng)]
+
+    assert lengths(None) == sorted(lengths(None))
+    assert lengths(random.Random(0)) != lengths(random.Random(1)) != lengths(None)
+
+
+def voices(n_speakers: int, n_clips: int) -> Iterator[Sample]:
+    numbers = [(speaker, clip) for speaker in range(n_speakers) for clip in range(n_clips)]
+    random.Random(0).shuffle(numbers)
+    return (sample(f"{speaker}-{clip}", str(speaker)) for speaker, clip in numbers)
+
+
+def test_groups_are_of_one_speaker_and_no_clip_comes_twice() -> None:
+    batches = list(pipeline.group_by_speaker(voices(10, 7), 6, [3]))
+    assert [len(batch) for batch in batches] == [6, 6, 6, 2]
+    groups = [group for batch in batches for group in batch]
+    assert {len(group) for group in groups} == {3}
+    assert all(len({clip.speaker.id for clip in group}) == 1 for group in groups)
+    clips = [clip.id for group in groups for clip in group]
+    assert len(clips) == len(set(clips)) == 60  # of 7 clips, 6 make two whole groups
+    assert set(Counter(group[0].speaker.id for group in groups).values()) == {2}
+
+
+def test_training_drops_the_last_small_batch_of_groups_unless_it_is_the_only_one() -> None:
+    assert [len(batch) for batch in pipeline.group_by_speaker(voices(10, 7), 6, [3], random.Random(0))] == [6, 6, 6]
+    assert [len(batch) for batch in pipeline.group_by_speaker(voices(3, 4), 6, [4], random.Random(0))] == [3]
+
+
+def test_the_number_of_clips_is_drawn_for_each_batch() -> None:
+    batches = list(pipeline.group_by_speaker(voices(10, 60), 5, [1, 4, 8], random.Random(0)))
+    sizes = [{len(group) for group in batch} for batch in batches]
+    assert all(len(size) == 1 for size in sizes)
+    assert set.union(*sizes) == {1, 4, 8}
+    assert {len(group) for batch in pipeline.group_by_speaker(voices(9, 9), 5, [1, 4, 8]) for group in batch} == {8}
+
+
+def test_a_shard_is_read_from_wherever_it_lies(index: Index, tmp_path: Path) -> None:
+    odd = tmp_path / "a folder: with #odd {name}?.tar"
+    shutil.copy(index.urls("test")[0], odd)
+    assert ids(list(pipeline.read_shards([str(odd)]))) == ids(list(pipeline.read_shards(index.urls("test")[:1])))

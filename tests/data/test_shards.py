@@ -1,0 +1,179 @@
+import io
+import json
+import subprocess
+import sys
+import tarfile
+import time
+from collections import Counter
+from pathlib import Path
+
+import pytest
+import soundfile
+
+from lightning_vc.data.index import SETS, Index
+from lightning_vc.data.pipeline import read_shards
+from lightning_vc.data.shards import Limits, prepare
+from lightning_vc.data.splits import Splits
+from lightning_vc.types import Speaker, Utterance
+from tests.data.tones import TEXTS, Listed, Tones
+
+ALL = Splits(test=0, validation=0)
+
+
+def members(shard: Path) -> dict[str, bytes]:
+    """What a tar file holds, read without webdataset."""
+    with tarfile.open(shard) as tar:
+        return {member.name: tar.extractfile(member).read() for member in tar}  # type: ignore[union-attr]
+
+
+def test_a_sample_is_trimmed_flac_and_what_is_known(index: Index) -> None:
+    found = {name: data for url in index.urls(*SETS) for name, data in members(Path(url)).items()}
+    assert len(found) == 160
+    known = json.loads(found["s03-001.json"])
+    seconds = known.pop("seconds")
+    words = known.pop("words")
+    assert [word for word, _ in words] == ["a", "dog", ",", "a", "man"]
+    assert words[1:3] == [["dog", "d ˈɔ ɡ"], [",", ""]]
+    assert known == {"id": "s03-001", "speaker": "s03", "sex": "M", "accent": "accent 1", "age": 23, "text": TEXTS[1]}
+    samples, rate = soundfile.read(io.BytesIO(found["s03-001.flac"]))
+    assert (rate, len(samples) / rate) == (8000, seconds)
+    assert 1.15 <= seconds <= 1.15 + 0.25  # a tone of 1.15 s between silences of 0.5 s
+
+
+def test_the_index_counts_what_is_there(index: Index) -> None:
+    speakers: Counter[str] = Counter()
+    for name in SETS:
+        for shard, url in zip(index.sets[name], index.urls(name), strict=True):
+            samples = list(read_shards([url]))
+            assert shard.samples == shard.transcribed == len(samples) <= 5
+            assert shard.seconds == pytest.approx(sum(sample.seconds for sample in samples), abs=1e-3)
+            speakers.update(sample.speaker.id for sample in samples)
+    assert {entry.id: entry.utterances for entry in index.speakers} == speakers
+    assert [index.samples(name) for name in SETS] == [36, 12, 12, 4, 16]
+    assert sum(entry.seconds for entry in index.speakers) == pytest.approx(
+        sum(shard.seconds for name in SETS for shard in index.sets[name]), abs=0.1
+    )
+    first = index.speakers[0]
+    assert (first.id, first.sex, first.accent, first.age) == ("s00", "F", "accent 0", 20)
+
+
+def test_the_speaker_table_is_train_and_validation(index: Index) -> None:
+    learnt = [entry.id for entry in index.speakers if entry.split != "test"]
+    assert index.speaker_table == sorted(learnt)
+    assert len(learnt) == 8
+
+
+def test_bytes_depend_on_corpus_and_options_alone(tmp_path: Path) -> None:
+    def written(name: str, workers: int, seed: int = 0) -> dict[str, bytes]:
+        splits = Splits(test=1, validation=1, seed=seed)
+        prepare(Tones(5, 4), tmp_path / name, splits, sample_rate=8000, samples_per_shard=3, workers=workers)
+        return {file.name: file.read_bytes() for file in (tmp_path / name).iterdir()}
+
+    alone = written("alone", workers=1)
+    assert len(alone) > 6
+    assert written("together", workers=2) == alone
+    assert written("other", workers=1, seed=1) != alone
+    assert {each.name for each in tmp_path.iterdir()} == {"alone", "together", "other"}  # nothing .partial
+
+
+def test_shards_are_about_equally_long(tmp_path: Path) -> None:
+    index = prepare(Tones(2, 10), tmp_path / "shards", ALL, sample_rate=8000, samples_per_shard=9)
+    assert [shard.samples for shard in index.sets["train"]] == [6, 7, 7]
+
+
+def utterances(*kinds: str, text: str | None = "good") -> list[Utterance]:
+    return [Utterance(f"{kind}/{number}", Speaker("s"), text) for number, kind in enumerate(kinds)]
+
+
+def test_what_cannot_be_used_is_counted_and_listed(tmp_path: Path) -> None:
+    listed = utterances("good", "silent", "short", "long", "broken", "silent")
+    listed += [Utterance("mute", Speaker("s"), "***")]
+    index = prepare(Listed(listed), tmp_path / "shards", ALL)
+    assert index.rejected == {"silent": 2, "too long": 1, "too short": 1, "unreadable": 1, "unspeakable text": 1}
+    assert index.samples("train") == index.speakers[0].utterances == 1
+    lines = (tmp_path / "shards" / "rejected.tsv").read_text().splitlines()
+    assert sorted(lines[1:]) == [
+        "broken/4\tunreadable",
+        "long/3\ttoo long",
+        "mute\tunspeakable text",
+        "short/2\ttoo short",
+        "silent/1\tsilent",
+        "silent/5\tsilent",
+    ]
+
+
+def test_limits_are_options(tmp_path: Path) -> None:
+    index = prepare(Listed(utterances("good", "short", "long")), tmp_path / "shards", ALL, Limits(0.05, 40))
+    assert (index.samples("train"), index.rejected) == (3, {})
+    with pytest.raises(ValueError, match="min_seconds 3"):
+        Limits(3, 2)
+
+
+def test_a_shard_of_rejected_utterances_is_not_written(tmp_path: Path) -> None:
+    listed = utterances("silent", "good", "silent", "good")
+    index = prepare(Listed(listed), tmp_path / "shards", ALL, samples_per_shard=1)
+    assert len(index.urls("train")) == len(list((tmp_path / "shards").glob("*.tar"))) == 2
+
+
+def test_untranscribed_utterances_are_kept_but_their_speakers_not_learnt(tmp_path: Path) -> None:
+    index = prepare(Listed(utterances("good", "fine", text=None)), tmp_path / "shards", ALL)
+    assert (index.samples("train"), index.transcribed("train"), index.speaker_table) == (2, 0, [])
+    assert [(sample.text, sample.words) for sample in read_shards(index.urls("train"))] == [(None, None)] * 2
+
+
+@pytest.mark.parametrize("id", ["a.b/c d", "über.flac", "x" * 120, "../../etc/passwd", "50%"])
+def test_any_id_comes_back_from_a_shard(tmp_path: Path, id: str) -> None:
+    listed = [Utterance(id, Speaker("ü"), "the cat"), Utterance(id + ".1", Speaker("ü"), "the dog")]
+    index = prepare(Listed(listed), tmp_path / "shards", ALL)
+    assert {sample.id for sample in read_shards(index.urls("train"))} == {id, id + ".1"}
+    assert all("/" not in name for name in members(Path(index.urls("train")[0])))
+
+
+@pytest.mark.parametrize(
+    ("listed", "complaint"),
+    [
+        ([], "Listed has no utterances"),
+        (utterances("good")[:1] * 2, "2 utterances with the id 'good/0'"),
+        (utterances("silent", "broken"), "nothing of the corpus can be used .1 silent, 1 unreadable."),
+    ],
+)
+def test_a_corpus_without_use_is_refused(tmp_path: Path, listed: list[Utterance], complaint: str) -> None:
+    with pytest.raises(ValueError, match=complaint):
+        prepare(Listed(listed), tmp_path / "shards", ALL)
+    assert not (tmp_path / "shards").exists()
+
+
+def test_shards_are_never_written_over(tmp_path: Path) -> None:
+    prepare(Tones(2, 2), tmp_path / "shards", ALL, sample_rate=8000)
+    with pytest.raises(FileExistsError, match="shards is there already; delete it"):
+        prepare(Tones(2, 2), tmp_path / "shards", ALL, sample_rate=8000)
+
+
+def test_an_attempt_that_failed_leaves_no_index_and_is_cleared_by_the_next(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match=r"missing/1\.wav"):
+        prepare(Listed(utterances("good", "missing")), tmp_path / "shards", ALL, samples_per_shard=1)
+    (tmp_path / "shards.partial" / "train-000099.tar").write_bytes(b"left")
+    with pytest.raises(FileNotFoundError, match="no shards here"):
+        Index.load(tmp_path / "shards.partial")
+    index = prepare(Listed(utterances("good")), tmp_path / "shards", ALL)
+    assert len(list((tmp_path / "shards").glob("*.tar"))) == len(index.urls("train")) == 1
+
+
+def test_workers_end_with_a_killed_parent(tmp_path: Path) -> None:
+    script = tmp_path / "script.py"
+    script.write_text(
+        f"import sys; sys.path[:] = {sys.path!r}\n"
+        "from tests.data.tones import Tones\n"
+        "from lightning_vc.data.shards import prepare\n"
+        "if __name__ == '__main__':\n"
+        f"    prepare(Tones(50, 400), {str(tmp_path / 'shards')!r}, samples_per_shard=4, workers=2)\n"
+    )
+    process = subprocess.Popen([sys.executable, str(script)], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 60
+    while len(list(tmp_path.glob("shards.partial/*.tar"))) < 4 and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert process.poll() is None
+    process.kill()
+    process.communicate(timeout=20)  # its output ends when the last process that could write to it has ended
+    assert len(list(tmp_path.glob("shards.partial/*.tar"))) >= 4
+    assert not (tmp_path / "shards").exists()

@@ -1,0 +1,120 @@
+from pathlib import Path
+
+import pytest
+
+from lightning_vc.data.index import Index
+from lightning_vc.data.pipeline import read_shards
+from lightning_vc.recipes.prepare import main
+
+MY_CORPUS = '''
+from pathlib import Path
+import torch
+from lightning_vc.corpora.base import Corpus
+from lightning_vc.types import Speaker, Utterance
+
+
+class Hums(Corpus):
+    """People who hum."""
+
+    def __init__(self, root: Path, subsets: list[str] | None = None, hums: int = 2, seed: int = 0) -> None:
+        self.names, self.hums, self.seed = [*(root / "names.txt").read_text().split(), *(subsets or ())], hums, seed
+
+    def __iter__(self):
+        for name in self.names:
+            for number in range(self.hums):
+                yield Utterance(f"{name}-{number}-{self.seed}", Speaker(name), "hum hum")
+
+    def read(self, utterance, sample_rate):
+        return 0.5 * torch.sin(torch.arange(sample_rate) * 0.1)
+'''
+
+
+@pytest.fixture
+def outside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder outside the project with a corpus class and its data, in which the command is called."""
+    (tmp_path / "my_corpus.py").write_text(MY_CORPUS)
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "names.txt").write_text("ann bob cid")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    return tmp_path
+
+
+@pytest.mark.usefixtures("outside")
+def test_a_corpus_of_ones_own_is_a_class_path_and_its_arguments_are_options(capsys: pytest.CaptureFixture[str]) -> None:
+    line = """my_corpus.Hums --root data --out shards --subsets dan,eve --hums 4 --seed 7 --test bob,eve --validation 1
+        --held 0.25 --workers 1 --sample_rate 8000 --samples_per_shard 3"""
+    main(line.split())
+    index = Index.load("shards")
+    assert index.sample_rate == 8000
+    assert [entry.id for entry in index.speakers_of("test")] == ["bob", "eve"]
+    assert len(index.speakers_of("validation")) == 1
+    counts = {name: index.samples(name) for name in index.sets}
+    assert counts == {"train": 6, "train-held": 2, "validation": 3, "validation-held": 1, "test": 8}
+    assert {sample.id[-1] for sample in read_shards(index.urls("test"))} == {"7"}  # one seed for everything
+    printed = capsys.readouterr().out
+    assert "shards" in printed
+    assert "validation-held" in printed
+
+
+@pytest.mark.usefixtures("outside")
+def test_one_speaker_can_be_named(capsys: pytest.CaptureFixture[str]) -> None:
+    line = "my_corpus.Hums --root data --out shards --test cid, --validation 0 --workers 1"
+    main(line.split())
+    assert [entry.id for entry in Index.load("shards").speakers_of("test")] == ["cid"]
+    assert "all" in capsys.readouterr().out
+
+
+@pytest.mark.usefixtures("outside")
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        ("my_corpus.Hums --root data --out shards --test zoe,", "test speakers zoe are not in the corpus; it has ann"),
+        ("my_corpus.Hums --root data --out data", "data is there already; delete it or give another folder"),
+        ("my_corpus.Hums --root nowhere --out shards", "nowhere/names.txt"),
+        ("my_corpus.Hums --out shards", "the following arguments are required: root"),
+        ("my_corpus.Hums --root data --out shards --humms 3", "--humms"),
+        ("my_corpus.Hums --root data --out shards --hums many", "hums"),
+        ("my_corpus.Hums --root data", "the following arguments are required: out"),
+        ("my_corpus.Hymns --root data --out shards", "no corpus 'my_corpus.Hymns'"),
+        ("pathlib.Path --root data --out shards", "pathlib.Path is no subclass of lightning_vc.corpora.base.Corpus"),
+        ("librispeak --root data --out shards", "give librispeech, vctk, kaldi, generated or a class path"),
+        ("--out shards", "the following arguments are required: corpus"),
+        ("--out shards generated", "the first argument must name the corpus"),
+    ],
+)
+def test_wrong_input_is_refused(arguments: str, complaint: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as refusal:
+        main(arguments.split())
+    assert refusal.value.code == 2
+    _, _, error = capsys.readouterr().err.partition("\nerror: ")
+    assert complaint in error
+    assert not Path("shards").exists()
+
+
+def test_help_names_the_options_of_the_corpus(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as end:
+        main(["generated", "--help"])
+    assert end.value.code == 0
+    told = capsys.readouterr().out
+    assert all(option in told for option in ("--out", "--test", "--workers", "--n_speakers", "--max_seconds"))
+
+
+def test_the_generated_corpus_needs_no_root(tmp_path: Path) -> None:
+    pytest.importorskip("espeakng_loader")
+    out = tmp_path / "shards"
+    main(f"generated --out {out} --n_speakers 4 --utterances 3 --test 1 --validation 1 --workers 1".split())
+    index = Index.load(out)
+    assert sum(entry.utterances for entry in index.speakers) == 12
+    assert index.rejected == {}
+    assert {entry.sex for entry in index.speakers} == {"F", "M"}
+
+
+def test_librispeech_as_published(shared_data: Path, tmp_path: Path) -> None:
+    out = tmp_path / "shards"
+    root = shared_data / "LibriSpeech"
+    main(f"librispeech --root {root} --subsets flac-sample --out {out} --test 32, --validation 0 --workers 1".split())
+    index = Index.load(out)
+    assert [(entry.id, entry.sex) for entry in index.speakers_of("test")] == [("32", "F")]
+    assert [entry.id for entry in index.speakers_of("train")] == ["1737"]
+    assert index.samples("train", "train-held") == len(list((root / "flac-sample" / "1737").rglob("*.flac")))
