@@ -123,7 +123,7 @@ class Cloner:
 
     @classmethod
     def load(cls, model: str | Path) -> "Cloner":
-        """From the folder of a run (`tts/last.ckpt` and, if there is one, `encoder/last.ckpt`) or one TTS checkpoint."""
+        """From the folder of a run (tts/last.ckpt and, if there is one, encoder/last.ckpt) or one TTS checkpoint."""
         if not Path(model).is_dir():
             return cls(model)
         encoder = Path(model, "encoder", "last.ckpt")

@@ -5,9 +5,12 @@ import os
 import socket
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
+
+if TYPE_CHECKING:
+    from tests.tiny import TinyRun
 
 # Read when torch, wandb and huggingface_hub are imported, and by every process that a test starts.
 os.environ["OMP_NUM_THREADS"] = "2"  # the tensors are small: more threads only wait for each other
@@ -24,6 +27,14 @@ def shared_data() -> Path:
     if not SHARED_DATA.is_dir():
         pytest.skip(f"needs real recordings in {SHARED_DATA}")
     return SHARED_DATA
+
+
+@pytest.fixture(scope="session")
+def tiny_run(tmp_path_factory: pytest.TempPathFactory) -> "TinyRun":
+    """Give a tiny run of the whole mini recipe but for its evaluation; nothing may change what is in it."""
+    from tests.tiny import train  # not above: it imports torch and Lightning
+
+    return train(tmp_path_factory.mktemp("tiny") / "run")
 
 
 def is_local(address: Any) -> bool:

@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
+from pathlib import Path
 
 from torch import Tensor
 
@@ -13,15 +14,23 @@ class Corpus(ABC):
     """Recordings of known speakers.
 
     Utterance ids are unique within a corpus, the order of iteration is always the same, and a corpus can be pickled:
-    worker processes get copies and read the sound.
+    worker processes get copies of it and read the sound.
     """
 
     @abstractmethod
     def __iter__(self) -> Iterator[Utterance]:
-        """Every utterance once, sorted."""
+        """Every utterance once, always in the same order."""
 
     def read(self, utterance: Utterance, sample_rate: int) -> Tensor:
-        """The sound of an utterance of this corpus: (W,) float32, mono, resampled."""
+        """Read the sound of an utterance of this corpus: (W,) float32, mono, resampled to `sample_rate` in hertz."""
         if utterance.audio is None:
-            raise ValueError(f"utterance {utterance.id} names no audio file; override read in {type(self).__name__}")
+            raise ValueError(f"utterance {utterance.id} names no audio file: override read in {type(self).__name__}")
         return io.read(utterance.audio, sample_rate)
+
+
+def existing_folder(root: str | Path, holds: str) -> Path:
+    """Check a corpus's root; `holds` says what should stand in it."""
+    root = Path(root)
+    if not root.is_dir():
+        raise FileNotFoundError(f"{root} is not a folder: give the one that holds {holds}")
+    return root

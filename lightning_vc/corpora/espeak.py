@@ -78,8 +78,7 @@ def _fresh(path: Path) -> Iterator[Any]:
     try:
         yield calls
     finally:
-        unload = _ctypes.FreeLibrary if os.name == "nt" else _ctypes.dlclose
-        unload(calls._handle)
+        getattr(_ctypes, "FreeLibrary" if os.name == "nt" else "dlclose")(calls._handle)
 
 
 def _paths() -> tuple[Path, Path]:

@@ -112,7 +112,8 @@ class GeneratedCorpus(Corpus):
 def _voice(number: int, seed: int) -> Voice:
     """One speaker; those of one sex take turns at the variants, those of one sex and variant at the accents.
 
-    Their tracts, pitches and rings are multiples, modulo 1, of three numbers that keep any few of them apart.
+    Tract, pitch and ring are multiples, modulo 1, of steps whose first multiples lie far from each other (golden ratios
+    of the plane and the line), so that no two of the few speakers of one variant come close.
     """
     sex, turn = "FM"[number % 2], number // 2
     at = turn % len(VARIANTS)

@@ -1,64 +1,74 @@
-"""LibriSpeech (Panayotov et al. 2015), as published in flac, or with the recordings coded as Opus."""
+"""LibriSpeech (Panayotov et al. 2015, https://openslr.org/12): audio books, 16 kHz, upper-case text."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from lightning_vc.corpora.base import Corpus
+from lightning_vc.corpora.base import Corpus, existing_folder
 from lightning_vc.types import Speaker, Utterance
 
-_SOUNDS = (".flac", ".opus")
+_SUFFIXES = {".flac", ".opus"}
 
 
 class LibriSpeech(Corpus):
-    """`<subset>/<reader>/<chapter>/<reader>-<chapter>-<number>.flac`, texts beside them, readers in SPEAKERS.TXT.
+    """The corpus as published: `<subset>/<reader>/<chapter>/<reader>-<chapter>-<number>.flac`, or the same as `.opus`.
 
-    Chapters without a transcript file give utterances without text. An utterance that stands in several subsets is
-    taken from the first that has its text.
-
-    Args:
-        root: the folder that holds SPEAKERS.TXT.
-        subsets: such as train-clean-100; all folders with readers if none is given.
-
-    Raises:
-        FileNotFoundError: if the root, SPEAKERS.TXT or a subset is missing.
+    Text stands in `<reader>-<chapter>.trans.txt`; a chapter without that file has none. `subsets` are names of folders
+    in `root`, by default all that hold readers. What stands in several subsets comes once: with its text if any of them
+    has it, otherwise from the one named first. Raises FileNotFoundError for a root, subset or SPEAKERS.TXT that is not
+    there, ValueError for a reader or an utterance that the lists leave out.
     """
 
-    def __init__(self, root: Path, subsets: Sequence[str] | None = None) -> None:
-        self.root = Path(root)
-        table = self.root / "SPEAKERS.TXT"
-        if not table.is_file():
-            raise FileNotFoundError(f"{table} is missing: give as root the folder of LibriSpeech that holds it")
-        self.readers = dict(_readers(table))
-        found = sorted(folder.name for folder in self.root.iterdir() if folder.is_dir())
-        self.subsets = list(subsets) if subsets else found
-        if missing := [name for name in self.subsets if name not in found]:
-            raise FileNotFoundError(f"no subset {', '.join(missing)} in {self.root}: there are {', '.join(found)}")
+    def __init__(self, root: str | Path, subsets: Sequence[str] | None = None) -> None:
+        self.root = existing_folder(root, "SPEAKERS.TXT and the subsets, such as train-clean-100")
+        there = sorted(folder.name for folder in self.root.iterdir() if _readers(folder))
+        if not there:
+            raise FileNotFoundError(f"no subset in {self.root}: give the folder that holds train-clean-100 or the like")
+        self.subsets = tuple(there if subsets is None else subsets)
+        if missing := [subset for subset in self.subsets if subset not in there]:
+            raise FileNotFoundError(f"no subset {', '.join(missing)} in {self.root}: choose from {', '.join(there)}")
+        self.sexes = _sexes(self.root / "SPEAKERS.TXT")
 
     def __iter__(self) -> Iterator[Utterance]:
+        """Every utterance once, sorted by id."""
         found: dict[str, Utterance] = {}
         for subset in self.subsets:
-            for chapter in sorted(self.root.joinpath(subset).glob("[0-9]*/[0-9]*")):
-                for utterance in self._chapter(chapter):
-                    if utterance.id not in found or found[utterance.id].text is None:
+            for reader in _readers(self.root / subset):
+                for utterance in self._read_aloud(reader):
+                    known = found.get(utterance.id)
+                    if known is None or (known.text is None and utterance.text is not None):
                         found[utterance.id] = utterance
         yield from (found[name] for name in sorted(found))
 
-    def _chapter(self, folder: Path) -> Iterator[Utterance]:
-        reader = folder.parent.name
-        if reader not in self.readers:
-            raise ValueError(f"{folder}: reader {reader} is not in SPEAKERS.TXT")
-        file = folder / f"{reader}-{folder.name}.trans.txt"
-        lines = file.read_text(encoding="utf-8").splitlines() if file.is_file() else []
-        texts = dict(line.split(" ", 1) for line in lines)
-        for sound in sorted(path for path in folder.iterdir() if path.suffix in _SOUNDS):
-            if lines and sound.stem not in texts:
-                raise ValueError(f"{file} has no line for {sound.name}")
-            yield Utterance(sound.stem, self.readers[reader], texts.get(sound.stem), sound)
+    def _read_aloud(self, reader: Path) -> Iterator[Utterance]:
+        """List what one reader reads in one subset."""
+        if reader.name not in self.sexes:
+            raise ValueError(f"reader {reader.name} of {reader.parent} has no line in SPEAKERS.TXT: add it")
+        speaker = Speaker(reader.name, sex=self.sexes[reader.name])
+        for chapter in sorted(folder for folder in reader.iterdir() if folder.is_dir()):
+            transcripts = chapter / f"{reader.name}-{chapter.name}.trans.txt"
+            texts = _texts(transcripts)
+            for audio in sorted(file for file in chapter.iterdir() if file.suffix in _SUFFIXES):
+                if texts is not None and audio.stem not in texts:
+                    raise ValueError(f"{transcripts} has no text for {audio.name}: add its line or remove the file")
+                yield Utterance(audio.stem, speaker, None if texts is None else texts[audio.stem], audio)
 
 
-def _readers(table: Path) -> Iterator[tuple[str, Speaker]]:
-    """Lines `id | sex | subset | minutes | name`; those that start with a semicolon are comments."""
-    for line in table.read_text(encoding="utf-8").splitlines():
-        if line.strip() and not line.startswith(";"):
-            reader, sex, *_ = (part.strip() for part in line.split("|"))
-            yield reader, Speaker(reader, sex)
+def _readers(subset: Path) -> list[Path]:
+    """The folders of a subset's readers, who are numbers."""
+    return sorted(f for f in subset.iterdir() if f.name.isdecimal() and f.is_dir()) if subset.is_dir() else []
+
+
+def _sexes(file: Path) -> dict[str, str]:
+    """Reader -> "F" or "M", from lines such as `14 | F | train-clean-360 | 25.03 | Kristin LeMoine`."""
+    if not file.is_file():
+        raise FileNotFoundError(f"{file} is missing: it is in every archive of LibriSpeech and says the readers' sex")
+    rows = [line.split("|") for line in file.read_text(encoding="utf-8").splitlines() if not line.startswith(";")]
+    return {row[0].strip(): row[1].strip() for row in rows if len(row) > 1}
+
+
+def _texts(file: Path) -> dict[str, str] | None:
+    """Utterance -> text of a chapter; None where nobody transcribed it."""
+    if not file.is_file():
+        return None
+    rows = [line.partition(" ") for line in file.read_text(encoding="utf-8").splitlines()]
+    return {name: text.strip() for name, _, text in rows if text.strip()}

@@ -1,50 +1,58 @@
-"""VCTK (Yamagishi et al. 2019), version 0.92 or 0.80."""
+"""VCTK (Yamagishi et al., University of Edinburgh): about 400 sentences from each of 110 speakers of many accents."""
 
 from collections.abc import Iterator
 from pathlib import Path
 
-from lightning_vc.corpora.base import Corpus
+from lightning_vc.corpora.base import Corpus, existing_folder
 from lightning_vc.types import Speaker, Utterance
+
+_NEW, _OLD = "wav48_silence_trimmed", "wav48"
 
 
 class VCTK(Corpus):
-    """`wav48_silence_trimmed/<speaker>/<id>_mic1.flac` (0.92) or `wav48/<speaker>/<id>.wav` (0.80), texts in `txt/`.
+    """The corpus as published: version 0.92 (flac from two microphones, trimmed) or the older ones (wav, one).
 
-    A recording whose text is missing (speaker p315 has none) has no text here either.
-
-    Args:
-        root: the folder that holds speaker-info.txt.
-        mic: which of the two microphones of version 0.92.
-
-    Raises:
-        FileNotFoundError: if speaker-info.txt or the recordings are missing.
+    `microphone` is 1 or 2 and matters for 0.92 only; two of its speakers have no second one and are left out with it.
+    Text stands in `txt/<speaker>/<utterance>.txt`; where that is missing (speaker p315) there is none. A speaker
+    without a line in speaker-info.txt has no known sex. Raises FileNotFoundError for a root without recordings or
+    speaker-info.txt, ValueError for another microphone or a line that says no sex.
     """
 
-    def __init__(self, root: Path, mic: int = 1) -> None:
-        self.root = Path(root)
-        table = self.root / "speaker-info.txt"
-        if not table.is_file():
-            raise FileNotFoundError(f"{table} is missing: give as root the folder of VCTK that holds it")
-        if mic not in (1, 2):
-            raise ValueError(f"VCTK was recorded with microphones 1 and 2, got mic={mic}")
-        self.speakers = dict(_speakers(table))
-        new, old = self.root / "wav48_silence_trimmed", self.root / "wav48"
+    def __init__(self, root: str | Path, microphone: int = 1) -> None:
+        self.root = existing_folder(root, f"speaker-info.txt, txt and {_NEW} (or {_OLD})")
+        new, old = (self.root / name for name in (_NEW, _OLD))
         if not new.is_dir() and not old.is_dir():
-            raise FileNotFoundError(f"{self.root} has neither {new.name} nor {old.name}: unpack the recordings there")
-        self.sounds, self.ending = (new, f"_mic{mic}.flac") if new.is_dir() else (old, ".wav")
+            raise FileNotFoundError(f"neither {_NEW} nor {_OLD} in {self.root}: give the folder of VCTK that holds it")
+        known = (1, 2) if new.is_dir() else (1,)
+        if microphone not in known:
+            raise ValueError(f"microphone is {microphone}: this version of VCTK has {' and '.join(map(str, known))}")
+        self.recordings = new if new.is_dir() else old
+        self.ending = f"_mic{microphone}.flac" if new.is_dir() else ".wav"
+        self.speakers = _speakers(self.root / "speaker-info.txt")
 
     def __iter__(self) -> Iterator[Utterance]:
-        for sound in sorted(self.sounds.glob(f"*/*{self.ending}")):
-            name, folder = sound.name.removesuffix(self.ending), sound.parent.name
-            text = self.root / "txt" / folder / f"{name}.txt"
-            said = text.read_text(encoding="utf-8").strip() if text.is_file() else None
-            yield Utterance(name, self.speakers.get(folder, Speaker(folder)), said, sound)
+        """Every utterance, sorted by speaker and number."""
+        for folder in sorted(self.recordings.iterdir()):
+            speaker = self.speakers.get(folder.name, Speaker(folder.name))
+            for audio in sorted(folder.glob(f"*{self.ending}")):
+                name = audio.name.removesuffix(self.ending)
+                text = self.root / "txt" / folder.name / f"{name}.txt"
+                said = text.read_text(encoding="utf-8").strip() if text.is_file() else ""
+                yield Utterance(name, speaker, said or None, audio)
 
 
-def _speakers(table: Path) -> Iterator[tuple[str, Speaker]]:
-    """Lines `ID AGE GENDER ACCENTS REGION`; version 0.80 writes the ids without their p."""
-    for line in table.read_text(encoding="utf-8").splitlines()[1:]:
-        if line.strip():
-            speaker, age, sex, accent, *_ = line.split()
-            speaker = f"p{speaker}" if speaker.isdigit() else speaker
-            yield speaker, Speaker(speaker, sex, accent, int(age))
+def _speakers(file: Path) -> dict[str, Speaker]:
+    """Who speaks, by folder: lines `p225  23  F    English    Southern  England`, in older versions without the p."""
+    if not file.is_file():
+        raise FileNotFoundError(f"{file} is missing: it comes with VCTK and says the speakers' sex, age and accent")
+    found = {}
+    for line in file.read_text(encoding="utf-8").splitlines()[1:]:  # the first is the header
+        match line.split():
+            case []:
+                continue
+            case [name, age, "F" | "M" as sex, accent, *_] if age.isdecimal():
+                name = f"p{name}" if name.isdecimal() else name
+                found[name] = Speaker(name, sex, accent, int(age))
+            case _:
+                raise ValueError(f"{file}: the line {line!r} should hold id, age, F or M, and accent: correct it")
+    return found

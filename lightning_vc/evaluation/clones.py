@@ -158,8 +158,8 @@ class ClonesFolder:
 
     def _likeness(self, speaker: str, speeches: Sequence[Speech]) -> float:
         real = [io.read(path, self.rate) for path in self.real_of(speaker)]
-        voices = [self.cloner.hear(waves) for waves in (real, [speech.wave for speech in speeches])]
-        return float(torch.cosine_similarity(*voices, dim=0))
+        said = [speech.wave for speech in speeches]
+        return float(torch.cosine_similarity(self.cloner.hear(real), self.cloner.hear(said), dim=0))
 
     def _write_manifest(self, speakers: Sequence[str], methods: Sequence[str]) -> None:
         kinds = [f"clones/{method}" for method in methods] + (["references"] if self.corpus else [])

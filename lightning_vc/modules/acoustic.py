@@ -55,7 +55,7 @@ class AcousticModel(nn.Module, ABC):
 class DeepVoice3(AcousticModel):
     """Text encoder, attention decoder and converter (Ping et al. 2018), conditioned on a voice everywhere.
 
-    The defaults are the LibriSpeech column of its appendix with the 512 numbers a voice of the cloning paper (docs/paper.md).
+    The defaults are the LibriSpeech column of its appendix and the cloning paper's 512 numbers a voice (docs/paper.md).
 
     Args:
         encoder, decoder, converter: the parts, as functions of the sizes that they share.

@@ -21,7 +21,7 @@ class Attention(nn.Module):
     Both projections start from the same weights, so that attention starts near the diagonal.
 
     Args:
-        key_rate: decoder steps that a symbol lasts at first; w_k = 2 * key_rate * sigmoid(project(voice)).
+        key_rate: frames that a symbol lasts at first; w_k = 2 * key_rate / r * sigmoid(project(voice)).
         position_weight: how loud the position signal is.
     """
 
@@ -29,14 +29,15 @@ class Attention(nn.Module):
         self,
         channels: int,
         memory: int,
-        hidden: int,
-        voice_dim: int,
-        key_rate: float,
+        voice_dim: int = 512,
+        reduction: int = 4,
+        hidden: int = 256,
+        key_rate: float = 2.6,
         position_weight: float = 0.1,
-        dropout: float = 0.05,
+        dropout: float = 0.01,
     ) -> None:
         super().__init__()
-        self.key_rate, self.position_weight = key_rate, position_weight
+        self.key_rate, self.position_weight = key_rate / reduction, position_weight
         self.query = projection(channels, hidden)
         self.key = projection(memory, hidden)
         if channels == memory:
@@ -47,7 +48,7 @@ class Attention(nn.Module):
         self.dropout = nn.Dropout(dropout)
 
     def remember(self, keys: Tensor, values: Tensor, voice: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """What all steps share: keys (B, h, L), values (B, L, h) and query rates (B,) from (B, L, H), (B, L, H), (B, E)."""
+        """(B, L, H), (B, L, H), (B, E) to what all steps share: keys (B, h, L), values (B, L, h), query rates (B,)."""
         query_rate, key_rate = (2 * torch.sigmoid(self.rates(voice))).unbind(-1)
         signal = positions(keys.shape[1], keys.shape[2], key_rate * self.key_rate)
         keys = self.key(keys + self.position_weight * signal)
@@ -56,7 +57,7 @@ class Attention(nn.Module):
     def forward(
         self, x: Tensor, memory: tuple[Tensor, Tensor, Tensor], blocked: Tensor, first: int = 0
     ) -> tuple[Tensor, Tensor]:
-        """Steps from `first` on: (B, H, S), what `remember` gave, blocked (B, 1 or S, L) -> (B, H, S), weights (B, S, L)."""
+        """Steps from `first` on: (B, H, S), memory, blocked symbols (B, 1 or S, L) -> (B, H, S), weights (B, S, L)."""
         keys, values, rate = memory
         signal = positions(x.shape[2], x.shape[1], rate, first)
         query = self.query(x.mT + self.position_weight * signal)  # (B, S, h)

@@ -1,6 +1,9 @@
 """Keys and values to mel frames, r at a time, each group from those before it."""
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import pairwise, starmap
+from typing import cast
 
 import torch
 import torch.nn.functional as F
@@ -20,14 +23,41 @@ class Decoded:
     alignments: Tensor  # (B, A, S, L)
 
 
-class Decoder(nn.Module):
-    """Prenet, then causal convolution blocks, each followed by attention if it is one of `attending`
-    (Deep Voice 3, section 3.5; None is every block, multi-hop attention as in the paper).
+class Prenet(nn.Module):
+    """The last frames, as the decoder's blocks want them; (B, S, r * M), (B, E) -> (B, H, S).
 
     Args:
-        key_rate: frames that a symbol lasts at first.
-        prenet_dropout: dropout on the prenet; a high one keeps the decoder from copying its last frame
-            instead of reading the text.
+        dropout: a high one keeps the decoder from copying its last frames instead of reading the text.
+    """
+
+    def __init__(self, inputs: int, voice_dim: int, sizes: tuple[int, ...] = (128, 256), dropout: float = 0.01) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList(starmap(projection, pairwise((inputs, *sizes))))
+        self.voices = nn.ModuleList(VoiceBias(voice_dim, size) for size in sizes)
+        self.dropout = nn.Dropout(dropout)
+        self.dim = sizes[-1]
+
+    def forward(self, frames: Tensor, voice: Tensor) -> Tensor:
+        x = frames
+        for layer, bias in zip(self.layers, self.voices, strict=True):
+            x = self.dropout(F.relu(layer(x) + bias(voice).unsqueeze(1)))
+        return x.mT
+
+
+class DecoderLayer(nn.Module):
+    """A causal convolution block, and the attention that follows it, if any."""
+
+    def __init__(self, block: ConvBlock, attention: Attention | None) -> None:
+        super().__init__()
+        self.block, self.attention = block, attention
+
+
+class Decoder(nn.Module):
+    """Prenet, then causal convolution blocks that attend to the text (Deep Voice 3, section 3.5).
+
+    Args:
+        prenet, attention: the parts, as functions of the sizes that are known here.
+        attending: the blocks that attention follows; None is all of them, the paper's multi-hop attention.
     """
 
     def __init__(
@@ -36,44 +66,32 @@ class Decoder(nn.Module):
         voice_dim: int = 512,
         n_mels: int = 80,
         reduction: int = 4,
-        prenet: tuple[int, ...] = (128, 256),
         layers: int = 8,
         width: int = 5,
-        attending: tuple[int, ...] | None = None,
-        attention: int = 256,
-        key_rate: float = 2.6,
-        position_weight: float = 0.1,
         dropout: float = 0.01,
-        prenet_dropout: float = 0.01,
+        attending: tuple[int, ...] | None = None,
+        prenet: Callable[[int, int], Prenet] = lambda frames, voice: Prenet(frames, voice),
+        attention: Callable[[int, int, int, int], Attention] = lambda h, text, voice, r: Attention(h, text, voice, r),
     ) -> None:
         super().__init__()
         self.n_mels, self.reduction = n_mels, reduction
-        self.attending = tuple(range(layers)) if attending is None else attending
-        if not self.attending or not set(self.attending) <= set(range(layers)):
+        attends = set(range(layers) if attending is None else attending)
+        if not attends or not attends <= set(range(layers)):
             raise ValueError(f"attending names blocks 0 to {layers - 1} and at least one, got {attending}")
-        sizes = (n_mels * reduction, *prenet)
-        self.prenet = nn.ModuleList(map(projection, sizes[:-1], sizes[1:]))
-        self.prenet_voice = nn.ModuleList(VoiceBias(voice_dim, size) for size in prenet)
-        self.prenet_dropout = nn.Dropout(prenet_dropout)
-        self.dim = channels = prenet[-1]
-        self.blocks = nn.ModuleList(ConvBlock(channels, width, voice_dim, dropout, causal=True) for _ in range(layers))
-        self.attentions = nn.ModuleDict(
-            {
-                str(i): Attention(
-                    channels, memory, attention, voice_dim, key_rate / reduction, position_weight, dropout
-                )
-                for i in self.attending
-            }
+        self.prenet = prenet(n_mels * reduction, voice_dim)
+        self.dim = channels = self.prenet.dim
+        self.layers = nn.ModuleList(
+            DecoderLayer(
+                ConvBlock(channels, width, voice_dim, dropout, causal=True),
+                attention(channels, memory, voice_dim, reduction) if i in attends else None,
+            )
+            for i in range(layers)
         )
         self.mel = projection(channels, n_mels * reduction)
         self.done = projection(channels, 1)
 
-    def enter(self, frames: Tensor, voice: Tensor) -> Tensor:
-        """Groups of frames (B, S, r * M), (B, E) -> (B, H, S)."""
-        x = frames
-        for layer, bias in zip(self.prenet, self.prenet_voice, strict=True):
-            x = self.prenet_dropout(F.relu(layer(x) + bias(voice).unsqueeze(1)))
-        return x.mT
+    def _layers(self) -> Iterator[DecoderLayer]:
+        return (cast(DecoderLayer, layer) for layer in self.layers)
 
     def leave(self, x: Tensor, alignments: list[Tensor]) -> Decoded:
         """Hidden states (B, H, S) to what the decoder says."""
@@ -83,13 +101,12 @@ class Decoder(nn.Module):
     def forward(self, keys: Tensor, values: Tensor, padding: Tensor, voice: Tensor, frames: Tensor) -> Decoded:
         """Teacher forcing: keys, values (B, L, H), padding (B, L), voice (B, E), true frames (B, S * r, M)."""
         groups = frames.unflatten(1, (-1, self.reduction)).flatten(2)  # (B, S, r * M)
-        x = self.enter(F.pad(groups, (0, 0, 1, 0))[:, :-1], voice)  # each step sees the group before its own
+        x = self.prenet(F.pad(groups, (0, 0, 1, 0))[:, :-1], voice)  # each step sees the group before its own
         alignments = []
-        for i, block in enumerate(self.blocks):
-            x = block(x, voice)
-            if i in self.attending:
-                attend = self.attentions[str(i)]
-                x, weights = attend(x, attend.remember(keys, values, voice), padding.unsqueeze(1))
+        for layer in self._layers():
+            x = layer.block(x, voice)
+            if layer.attention:
+                x, weights = layer.attention(x, layer.attention.remember(keys, values, voice), padding.unsqueeze(1))
                 alignments.append(weights)
         return self.leave(x, alignments)
 
@@ -101,31 +118,20 @@ class Decoder(nn.Module):
 
         Attention is held monotonic: a step may look `window` (back, ahead) symbols from where its layer looked last.
         """
-        batch, length = padding.shape
+        batch = len(padding)
         last = (~padding).sum(1) - 1  # (B,)
-        index = torch.arange(length, device=padding.device)
-        memories = {i: self.attentions[str(i)].remember(keys, values, voice) for i in self.attending}
-        where = {i: torch.zeros(batch, dtype=torch.long, device=padding.device) for i in self.attending}
-        biases = [block.voice(voice) for block in self.blocks]
-        pasts = [
-            keys.new_zeros(batch, bias.shape[1], block.past) for block, bias in zip(self.blocks, biases, strict=True)
-        ]
+        steppers = [Stepper(layer, keys, values, padding, voice, window) for layer in self._layers()]
         group = keys.new_zeros(batch, 1, self.n_mels * self.reduction)
         steps = torch.zeros(batch, dtype=torch.long, device=padding.device)
         outs: list[Decoded] = []
         for step in range(max_steps):
-            x, alignments = self.enter(group, voice), []
-            for i, block in enumerate(self.blocks):
-                x, pasts[i] = block.step(x, pasts[i], biases[i])
-                if i in self.attending:
-                    near = (index >= where[i][:, None] - window[0]) & (index <= where[i][:, None] + window[1])
-                    x, weights = self.attentions[str(i)](x, memories[i], (~near | padding).unsqueeze(1), step)
-                    where[i] = weights[:, 0].argmax(-1)
-                    alignments.append(weights)
-            outs.append(self.leave(x, alignments))
+            x = self.prenet(group, voice)  # (B, H, 1)
+            for stepper in steppers:
+                x = stepper(x, step)
+            outs.append(self.leave(x, [stepper.weights for stepper in steppers if stepper.weights is not None]))
             group = outs[-1].mel.clamp(0, 1.2).flatten(1).unsqueeze(1)  # no runaway: no recording is louder
             # Only a decoder that has read to the end may stop.
-            read = torch.stack([place >= last - 1 for place in where.values()]).any(0)
+            read = torch.stack([stepper.place >= last - 1 for stepper in steppers if stepper.memory]).any(0)
             ended = (outs[-1].done[:, 0] > 0) & read & (steps == 0)
             steps = torch.where(ended, step + 1, steps)
             if bool((steps > 0).all()):
@@ -137,3 +143,33 @@ class Decoder(nn.Module):
             torch.cat([out.alignments for out in outs], 2),
         )
         return joined, steps
+
+
+class Stepper:
+    """A decoder layer that goes one step at a time, and what it remembers in between.
+
+    Attributes:
+        weights: (B, 1, L) attention of the last step; None where the layer does not attend.
+        place: (B,) the symbol that had most of it.
+    """
+
+    def __init__(
+        self, layer: DecoderLayer, keys: Tensor, values: Tensor, padding: Tensor, voice: Tensor, window: tuple[int, int]
+    ) -> None:
+        self.layer, self.padding, self.window = layer, padding, window
+        self.bias: Tensor = layer.block.voice(voice)  # (B, H)
+        self.past = keys.new_zeros(*self.bias.shape, layer.block.past)  # (B, H, width - 1)
+        self.memory = layer.attention.remember(keys, values, voice) if layer.attention else None
+        self.weights: Tensor | None = None
+        self.place = torch.zeros(len(keys), dtype=torch.long, device=keys.device)
+        self.symbols = torch.arange(padding.shape[1], device=keys.device)
+
+    def __call__(self, x: Tensor, step: int) -> Tensor:
+        """(B, H, 1) -> (B, H, 1)."""
+        x, self.past = self.layer.block.step(x, self.past, self.bias)
+        if self.layer.attention and self.memory:
+            ahead = self.symbols - self.place.unsqueeze(1)  # (B, L)
+            blocked = (ahead < -self.window[0]) | (ahead > self.window[1]) | self.padding
+            x, self.weights = self.layer.attention(x, self.memory, blocked.unsqueeze(1), step)
+            self.place = self.weights[:, 0].argmax(-1)
+        return x

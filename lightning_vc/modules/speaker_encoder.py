@@ -2,6 +2,7 @@
 
 import math
 from abc import ABC, abstractmethod
+from itertools import pairwise
 
 import torch
 import torch.nn.functional as F
@@ -65,8 +66,7 @@ class ConvAttentionEncoder(SpeakerEncoder):
     ) -> None:
         super().__init__()
         sizes = (n_mels, *[channels] * prenet_layers)
-        pairs = zip(sizes[:-1], sizes[1:], strict=True)
-        self.prenet = nn.Sequential(*(nn.Sequential(nn.Linear(i, o), nn.ELU()) for i, o in pairs))
+        self.prenet = nn.Sequential(*(nn.Sequential(nn.Linear(i, o), nn.ELU()) for i, o in pairwise(sizes)))
         self.convs = nn.Sequential(*(ResidualGLU(channels, width) for _ in range(conv_layers)))
         self.weigh = ClipAttention(channels, attention, heads)
         self.embed = nn.Linear(channels, voice_dim)

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from jsonargparse import CLI
+from jsonargparse import auto_cli
 
 from lightning_vc.cloning import METHODS, Cloner, read_lines
 from lightning_vc.corpora.generated import GeneratedCorpus
@@ -39,7 +39,7 @@ def evaluate(
 
 
 def main(args: list[str] | None = None) -> None:
-    CLI(evaluate, args=args)
+    auto_cli(evaluate, args=args)
 
 
 if __name__ == "__main__":
