@@ -1,5 +1,7 @@
 """LightningCLI with our switches: every verb that trains goes through here."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from jsonargparse import set_parsing_settings
@@ -46,6 +48,23 @@ class VoiceCLI(LightningCLI):
             parser.link_arguments(source, target, apply_on="instantiate")
         for source, target in self.shared:
             parser.link_arguments(source, target)
+
+    def instantiate_classes(self) -> None:
+        """Build what the configuration says; what it says wrong is one line, not a traceback."""
+        with self._explained():
+            super().instantiate_classes()
+
+    def _run_subcommand(self, subcommand: str) -> None:
+        with self._explained():
+            super()._run_subcommand(subcommand)
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        """Wrong values and missing files end the program with their message; JSONARGPARSE_DEBUG=1 shows where."""
+        try:
+            yield
+        except (ValueError, FileNotFoundError) as error:
+            self.parser.error(str(error), error)
 
     def _parse_ckpt_path(self) -> None:
         """Do nothing: Lightning would let the hyper-parameters in a checkpoint silently beat flags and YAML."""

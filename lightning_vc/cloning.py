@@ -1,6 +1,9 @@
 """Recordings to a voice, a voice and a text to speech."""
 
-from collections.abc import Callable, Sequence
+import logging
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass, field
 from importlib.metadata import version
@@ -164,6 +167,8 @@ class Cloner:
             raise ValueError(
                 f"method {method!r} needs a transcript of each clip: {len(clips)} clips, {got} transcripts"
             )
+        if steps is not None and steps < 1:
+            raise ValueError(f"steps of adaptation must be 1 or more, got {steps}")
         return self._adapt(waves, transcripts, method, steps or METHODS[method].steps)
 
     def say(self, text: str, voice: Voice) -> Speech:
@@ -208,15 +213,17 @@ class Cloner:
         ]
         batcher = TTSBatcher(self.tts.frontend, {speaker.id: 0}, rate, min(how.batch_size, len(samples)))
         task = how.task(self.path)
-        trainer = Trainer(
-            max_steps=steps,
-            devices=1,
-            logger=False,
-            enable_checkpointing=False,
-            enable_model_summary=False,
-            enable_progress_bar=False,
-        )
-        trainer.fit(task, Loader(TrainingStream(Clips(samples), batcher, steps), workers=0))
+        with _quiet():
+            trainer = Trainer(
+                max_steps=steps,
+                devices=1,
+                gradient_clip_val=1.0,
+                logger=False,
+                enable_checkpointing=False,
+                enable_model_summary=False,
+                enable_progress_bar=False,
+            )
+            trainer.fit(task, Loader(TrainingStream(Clips(samples), batcher, steps), workers=0))
         return voice_of(task, method, len(waves))
 
 
@@ -244,6 +251,20 @@ def speak(
             )
         )
     return speeches
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep Lightning from telling at each clone which devices there are; its warnings about loaders are not for this."""
+    logger = logging.getLogger("lightning.pytorch")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logger.setLevel(level)
 
 
 def voice_of(task: AdaptationTask, method: str, clips: int) -> Voice:

@@ -18,7 +18,7 @@ _SIZES = {name: 16 for name in ("channels", "embedding", "attention", "hidden")}
     "sizes": [16, 16],
 }
 _TRAINING = {
-    "tts": ({"max_steps": 4, "val_check_interval": 2}, {"batch_size": 4}),
+    "tts": ({"max_steps": 4, "val_check_interval": 4}, {"batch_size": 4}),
     "encoder": ({"max_steps": 2, "val_check_interval": 1}, {"n_speakers": 2, "max_seconds": 0.5}),
 }
 

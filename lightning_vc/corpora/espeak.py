@@ -5,12 +5,11 @@ The library and its data come with the pip package espeakng-loader (extra `demo`
 
 import _ctypes
 import ctypes
-import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import TemporaryFile
 from typing import Any
 
 import torch
@@ -36,25 +35,25 @@ def synthesize(text: str, voice: str, rate: int = 175) -> tuple[Tensor, int]:
             pieces.append(ctypes.string_at(samples, 2 * count))
         return 0
 
-    with _one_at_a_time, TemporaryDirectory() as folder, _fresh(library) as calls:
+    with _one_at_a_time, TemporaryFile() as file, _fresh(library) as calls:
         sample_rate = int(calls.espeak_Initialize(_SYNCHRONOUS, 0, str(data).encode(), _DONT_EXIT))
         if sample_rate <= 0:
             raise RuntimeError(f"espeak-ng does not start with its data in {data}; reinstall espeakng-loader")
         calls.espeak_ng_SetRandSeed(ctypes.c_long(1))  # or breath and noise follow the clock
         callback = _Callback(collect)  # a name of its own: C holds only a bare pointer
         calls.espeak_SetSynthCallback(callback)
-        file = Path(folder) / "voice"
-        file.write_text(voice, encoding="utf-8")
-        if calls.espeak_SetVoiceByFile(str(file).encode()) != 0:
+        file.write(voice.encode())
+        file.seek(0)
+        if calls.espeak_SetVoiceByFile(f"/dev/fd/{file.fileno()}".encode()) != 0:  # it takes short paths without "+"
             raise ValueError(f"espeak-ng does not load this voice:\n{voice}")
         for parameter, value in ((_RATE, rate), (_VOLUME, 50)):  # its own volume of 100 clips some voices
             calls.espeak_SetParameter(parameter, value, 0)
         spoken = text.encode()
         calls.espeak_Synth(spoken, ctypes.c_size_t(len(spoken) + 1), 0, _CHARACTERS, 0, _UTF8, None, None)
         calls.espeak_Terminate()
-    sound = bytearray(b"".join(pieces))
-    if not sound:
-        raise ValueError(f"espeak-ng has nothing to say for {text!r}; give a text with words")
+    sound = bytearray().join(pieces)
+    if not any(sound):
+        raise ValueError(f"espeak-ng has nothing to say for {text!r}: give a text with words")
     return torch.frombuffer(sound, dtype=torch.int16).float() / 32768, sample_rate
 
 
@@ -63,7 +62,7 @@ def voice_lines(name: str) -> list[str]:
     file = _paths()[1] / name
     if not file.is_file():
         known = ", ".join(sorted(p.name for p in file.parent.iterdir())) if file.parent.is_dir() else "nothing"
-        raise ValueError(f"espeak-ng has no voice file {file}; in that folder it has {known}")
+        raise ValueError(f"espeak-ng has no voice file {file}: in that folder it has {known}")
     return file.read_text(encoding="utf-8").splitlines()
 
 
@@ -78,7 +77,7 @@ def _fresh(path: Path) -> Iterator[Any]:
     try:
         yield calls
     finally:
-        getattr(_ctypes, "FreeLibrary" if os.name == "nt" else "dlclose")(calls._handle)
+        _ctypes.dlclose(calls._handle)
 
 
 def _paths() -> tuple[Path, Path]:

@@ -36,7 +36,7 @@ _PEAK = 0.7
 
 
 @dataclass(frozen=True)
-class Voice:
+class GeneratedVoice:
     """A generated speaker and what makes them sound like nobody else."""
 
     speaker: Speaker
@@ -53,9 +53,7 @@ class Voice:
         low = self.tract / VARIANTS[self.variant]
         shift = [low] * 3 + [low * self.ring] * 6
         lines = voice_lines(ACCENTS[self.speaker.accent or ""])
-        lines += [
-            f"formant {peak} {shift[peak] * 100:.0f} 100 100" for peak in range(9)
-        ]  # for those the variant leaves out
+        lines += [f"formant {peak} {shift[peak] * 100:.0f} 100 100" for peak in range(9)]  # unless the variant says it
         for line in voice_lines(f"voices/!v/{self.variant}"):
             match line.split():
                 case ["formant", peak, frequency, *rest]:
@@ -78,7 +76,7 @@ class GeneratedCorpus(Corpus):
     def __init__(self, n_speakers: int = 96, utterances: int = 30, seed: int = 0) -> None:
         for name, value in (("n_speakers", n_speakers), ("utterances", utterances)):
             if value < 1:
-                raise ValueError(f"{name} is {value}; give 1 or more")
+                raise ValueError(f"{name} is {value}: give 1 or more")
         self.utterances = utterances
         self.seed = seed
         self.voices = {voice.speaker.id: voice for voice in (_voice(number, seed) for number in range(n_speakers))}
@@ -103,13 +101,13 @@ class GeneratedCorpus(Corpus):
     def say(self, speaker: str, text: str, sample_rate: int) -> Tensor:
         """Any sentence by one of the speakers, just as the corpus would hold it: (W,) float32."""
         if speaker not in self.voices:
-            raise ValueError(f"no generated speaker {speaker!r}; there are {', '.join(self.voices)}")
+            raise ValueError(f"no generated speaker {speaker!r}: there are {', '.join(self.voices)}")
         voice = self.voices[speaker]
         wave, rate = synthesize(text, voice.file, voice.rate)
         return resample(wave * (_PEAK / wave.abs().max()), rate, sample_rate)
 
 
-def _voice(number: int, seed: int) -> Voice:
+def _voice(number: int, seed: int) -> GeneratedVoice:
     """One speaker; those of one sex take turns at the variants, those of one sex and variant at the accents.
 
     Tract, pitch and ring are multiples, modulo 1, of steps whose first multiples lie far from each other (golden ratios
@@ -123,7 +121,7 @@ def _voice(number: int, seed: int) -> Voice:
     accents = common.sample(list(ACCENTS), len(ACCENTS))
     own = random.Random(f"{seed} {sex} {number}")
     (short, wide), (low, top) = _TRACTS[sex], _PITCHES[sex]
-    return Voice(
+    return GeneratedVoice(
         speaker=Speaker(f"{sex.lower()}{number // 2:03d}", sex, accents[turn % len(accents)]),
         variant=list(VARIANTS)[at],
         tract=short * (wide / short) ** long,

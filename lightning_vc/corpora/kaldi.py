@@ -7,7 +7,7 @@ from lightning_vc.corpora.base import Corpus, existing_folder
 from lightning_vc.types import Speaker, Utterance
 
 
-class Kaldi(Corpus):
+class KaldiCorpus(Corpus):
     """A Kaldi data directory, one recording an utterance.
 
     wav.scp (paths absolute or relative to the directory) and utt2spk are needed; text, spk2gender and spk2age are used

@@ -12,22 +12,22 @@ _NEW, _OLD = "wav48_silence_trimmed", "wav48"
 class VCTK(Corpus):
     """The corpus as published: version 0.92 (flac from two microphones, trimmed) or the older ones (wav, one).
 
-    `microphone` is 1 or 2 and matters for 0.92 only; two of its speakers have no second one and are left out with it.
-    Text stands in `txt/<speaker>/<utterance>.txt`; where that is missing (speaker p315) there is none. A speaker
-    without a line in speaker-info.txt has no known sex. Raises FileNotFoundError for a root without recordings or
-    speaker-info.txt, ValueError for another microphone or a line that says no sex.
+    `mic`, the microphone, is 1 or 2 and matters for 0.92 only; two of its speakers have no second one and are left out
+    with it. Text stands in `txt/<speaker>/<utterance>.txt`; where that is missing (speaker p315) there is none. A
+    speaker without a line in speaker-info.txt has no known sex. Raises FileNotFoundError for a root without recordings
+    or speaker-info.txt, ValueError for another microphone or a line that says no sex.
     """
 
-    def __init__(self, root: str | Path, microphone: int = 1) -> None:
+    def __init__(self, root: str | Path, mic: int = 1) -> None:
         self.root = existing_folder(root, f"speaker-info.txt, txt and {_NEW} (or {_OLD})")
         new, old = (self.root / name for name in (_NEW, _OLD))
         if not new.is_dir() and not old.is_dir():
             raise FileNotFoundError(f"neither {_NEW} nor {_OLD} in {self.root}: give the folder of VCTK that holds it")
         known = (1, 2) if new.is_dir() else (1,)
-        if microphone not in known:
-            raise ValueError(f"microphone is {microphone}: this version of VCTK has {' and '.join(map(str, known))}")
+        if mic not in known:
+            raise ValueError(f"mic is {mic}: this version of VCTK has {' and '.join(map(str, known))}")
         self.recordings = new if new.is_dir() else old
-        self.ending = f"_mic{microphone}.flac" if new.is_dir() else ".wav"
+        self.ending = f"_mic{mic}.flac" if new.is_dir() else ".wav"
         self.speakers = _speakers(self.root / "speaker-info.txt")
 
     def __iter__(self) -> Iterator[Utterance]:

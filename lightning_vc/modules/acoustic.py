@@ -105,10 +105,10 @@ class DeepVoice3(AcousticModel):
     @torch.no_grad()
     def synthesize(self, text: Tensor, voice: Tensor) -> Synthesis:
         keys, values = self.encoder(text, voice)
-        limit = text.shape[1] * self.frames_per_symbol // self.reduction
-        decoded, steps = self.decoder.generate(keys, values, text == 0, voice, limit, self.window)
-        finished = steps > 0
-        frames = torch.where(finished, steps, decoded.done.shape[1]) * self.reduction  # (B,)
+        limits = (text != 0).sum(1) * self.frames_per_symbol // self.reduction  # (B,) its own, whatever else is said
+        decoded, steps = self.decoder.generate(keys, values, text == 0, voice, int(limits.max()), self.window)
+        finished = (steps > 0) & (steps <= limits)
+        frames = torch.where(finished, steps, limits) * self.reduction  # (B,)
         real = torch.arange(decoded.mel.shape[1], device=text.device) < frames.unsqueeze(1)  # (B, T)
         linear = self.converter(decoded.hidden, voice, real)
         return Synthesis(Spectra(decoded.mel, linear), frames, finished, decoded.alignments)

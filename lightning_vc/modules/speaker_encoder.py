@@ -67,13 +67,15 @@ class ConvAttentionEncoder(SpeakerEncoder):
         super().__init__()
         sizes = (n_mels, *[channels] * prenet_layers)
         self.prenet = nn.Sequential(*(nn.Sequential(nn.Linear(i, o), nn.ELU()) for i, o in pairwise(sizes)))
-        self.convs = nn.Sequential(*(ResidualGLU(channels, width) for _ in range(conv_layers)))
+        self.convs = nn.ModuleList(ResidualGLU(channels, width) for _ in range(conv_layers))
         self.weigh = ClipAttention(channels, attention, heads)
         self.embed = nn.Linear(channels, voice_dim)
 
     def forward(self, mels: Tensor, mask: Tensor) -> Tensor:
         clips, real = mels.flatten(0, 1), mask.flatten(0, 1).unsqueeze(1)  # (B·N, T, M), (B·N, 1, T)
-        x = self.convs(self.prenet(clips).mT * real) * real  # (B·N, H, T)
+        x = self.prenet(clips).mT * real  # (B·N, H, T)
+        for conv in self.convs:
+            x = conv(x) * real  # each time, or a clip would hear what pads it
         mean = x.sum(2) / real.sum(2).clamp(min=1)  # (B·N, H)
         pooled = mean.unflatten(0, mels.shape[:2])  # (B, N, H)
         return torch.einsum("bn,bne->be", self.weigh(pooled), self.embed(pooled))

@@ -4,12 +4,16 @@ from torch import Tensor, nn
 
 
 class SpeakerTable(nn.Module):
-    """One learned voice per training speaker, at first uniform in [-0.1, 0.1] (Deep Voice 3)."""
+    """One learned voice per training speaker, at first uniform in ±`scale` (Deep Voice 3).
 
-    def __init__(self, n_speakers: int, voice_dim: int = 512) -> None:
+    What a voice starts with is noise that no recording tells: the less of it, the better a speaker encoder can learn
+    where a voice has gone.
+    """
+
+    def __init__(self, n_speakers: int, voice_dim: int = 512, scale: float = 0.1) -> None:
         super().__init__()
         self.table = nn.Embedding(n_speakers, voice_dim)
-        nn.init.uniform_(self.table.weight, -0.1, 0.1)
+        nn.init.uniform_(self.table.weight, -scale, scale)
 
     def forward(self, speakers: Tensor) -> Tensor:
         """(B,) -> (B, E)."""

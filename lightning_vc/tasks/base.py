@@ -59,6 +59,12 @@ class Task(LightningModule, ABC):
         hyper = checkpoint.get("hyper_parameters", {})
         checkpoint["hyper_parameters"] = {name: value for name, value in hyper.items() if _plain(value)}
 
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Refuse to go on from another kind of task."""
+        own, other = f"{type(self).__module__}.{type(self).__qualname__}", checkpoint.get("task")
+        if other != own:
+            raise ValueError(f"this is a checkpoint of {other}: {own} cannot be resumed from it")
+
     @classmethod
     def load(cls, path: str | Path) -> Self:
         """The task of this kind in a checkpoint, on the CPU, ready to be used.
@@ -72,9 +78,14 @@ class Task(LightningModule, ABC):
         try:
             saved = torch.load(path, map_location="cpu", weights_only=True)
             module, _, name = saved["task"].rpartition(".")
-        except (pickle.UnpicklingError, RuntimeError, KeyError, TypeError, EOFError) as error:
+        except (pickle.UnpicklingError, RuntimeError, LookupError, TypeError, EOFError) as error:
             raise ValueError(f"{path} is not a checkpoint of lightning_vc") from error
-        kind = getattr(import_module(module), name)
+        try:
+            kind = getattr(import_module(module), name)
+        except (ImportError, AttributeError, ValueError) as error:
+            raise ValueError(
+                f"{path} is a checkpoint of {saved['task']}, which Python does not find: run in the folder that holds it"
+            ) from error
         if not issubclass(kind, cls):
             raise ValueError(f"{path} is a checkpoint of {name}, where one of {cls.__name__} is needed")
         task: Self = kind.load_from_checkpoint(path, map_location="cpu", weights_only=True)

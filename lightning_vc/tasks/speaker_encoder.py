@@ -17,7 +17,7 @@ class SpeakerEncoderTask(Task):
     """L1 between predicted and learned voices, which stay frozen (section 3.2).
 
     Beside the error stand that of answering the mean voice always (`baseline`) and the spread of the predictions
-    relative to that of the targets (`spread`, 0 where the encoder has collapsed to one voice).
+    relative to that of all learned voices (`spread`, 0 where the encoder has collapsed to one voice).
 
     Args:
         encoder: recordings to voice.
@@ -65,7 +65,9 @@ class SpeakerEncoderTask(Task):
         voice = self(batch.waves, batch.lengths)
         with torch.no_grad():
             baseline = (self.voices.mean(0) - target).abs().mean()
-            spread = voice.std(0).mean() / target.std(0).mean().clamp(min=1e-8)
+            # Of all voices, and without Bessel's correction: the batch may be of one speaker, or of one example.
+            learned = self.voices.std(0, correction=0).mean().clamp(min=1e-8)
+            spread = voice.std(0, correction=0).mean() / learned
         return {"loss": (voice - target).abs().mean(), "baseline": baseline, "spread": spread}
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
@@ -73,4 +75,5 @@ class SpeakerEncoderTask(Task):
         checkpoint["base_fingerprint"] = self.base_fingerprint
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        super().on_load_checkpoint(checkpoint)
         self.base_fingerprint = checkpoint["base_fingerprint"]

@@ -24,6 +24,7 @@ class TTSTask(Task):
         speakers: ids of the rows of the speaker table; recipes link them from the data.
         guide: weight of the guided attention loss.
         voice_dropout: dropout on the voice, which keeps single numbers from carrying a speaker alone.
+        voice_scale: voices are uniform in ± this at first.
     """
 
     def __init__(
@@ -34,13 +35,14 @@ class TTSTask(Task):
         speakers: list[str],
         guide: float = 1.0,
         voice_dropout: float = 0.0,
+        voice_scale: float = 0.1,
         optimizer: OptimizerCallable = lambda p: torch.optim.Adam(p, lr=5e-4),
         scheduler: LRSchedulerCallable = lambda o: torch.optim.lr_scheduler.StepLR(o, step_size=30000, gamma=0.95),
     ) -> None:
         super().__init__(optimizer, scheduler)
         self.save_hyperparameters()
         self.model, self.spectrograms, self.frontend, self.speakers = model, spectrograms, frontend, speakers
-        self.table = SpeakerTable(len(speakers), model.voice_dim)
+        self.table = SpeakerTable(len(speakers), model.voice_dim, voice_scale)
         self.guide, self.voice_dropout = guide, voice_dropout
 
     def loss(self, batch: TTSBatch) -> Losses:

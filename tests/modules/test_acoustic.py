@@ -1,0 +1,123 @@
+import pytest
+import torch
+from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
+
+from lightning_vc.modules.acoustic import DeepVoice3
+from lightning_vc.modules.attention import Attention
+from lightning_vc.modules.converter import Converter
+from lightning_vc.modules.decoder import Decoder, Prenet
+from lightning_vc.modules.text_encoder import TextEncoder
+
+
+def made(own_frames: float = 0.0, frames_per_symbol: int = 4) -> DeepVoice3:
+    torch.manual_seed(0)
+    return DeepVoice3(
+        voice_dim=4,
+        n_mels=10,
+        n_fft=16,
+        reduction=2,
+        encoder=lambda voice: TextEncoder(voice, embedding=16, channels=16, layers=2),
+        decoder=lambda text, voice, mels, r: Decoder(
+            text,
+            voice,
+            mels,
+            r,
+            layers=2,
+            prenet=lambda frames, voice: Prenet(frames, voice, (16, 16)),
+            attention=lambda h, text, voice, r: Attention(h, text, voice, r, hidden=16),
+        ),
+        converter=lambda h, voice, bins, r: Converter(h, voice, bins, r, channels=16, layers=2),
+        frames_per_symbol=frames_per_symbol,
+        own_frames=own_frames,
+    )
+
+
+def batch() -> tuple[Tensor, Tensor, Tensor]:
+    """Two texts, their voices and frames."""
+    torch.manual_seed(1)
+    texts = [torch.randint(2, 40, (length,)) for length in (9, 6)]
+    return pad_sequence(texts, batch_first=True), torch.randn(2, 4), torch.rand(2, 20, 10)
+
+
+def test_shapes() -> None:
+    said = made()(*batch())
+    assert said.spectra.mel.shape == (2, 20, 10)
+    assert said.spectra.linear.shape == (2, 20, 9)
+    assert said.done.shape == (2, 10)
+    assert said.alignments.shape == (2, 2, 10, 9)
+
+
+def test_every_parameter_and_the_voice_learn() -> None:
+    model, (text, voice, frames) = made().train(), batch()
+    voice.requires_grad_()
+    said = model(text, voice, frames)
+    torch.cat([part.flatten() for part in (*said.spectra, said.done)]).square().sum().backward()
+    untouched = [name for name, weight in model.named_parameters() if weight.grad is None or not weight.grad.any()]
+    assert untouched == []
+    assert voice.grad is not None
+    assert (voice.grad != 0).all()
+
+
+@pytest.mark.parametrize("done", [-100, 100])
+def test_a_sentence_in_a_batch_is_said_as_alone(done: float) -> None:
+    model, (text, voice, _) = made().eval(), batch()
+    torch.nn.init.constant_(model.decoder.done.bias, done)
+    together = model.synthesize(text, voice)
+    alone = model.synthesize(text[1:, :6], voice[1:])
+    frames = int(alone.frames[0])
+    assert together.frames[1] == frames > 2
+    assert together.finished[1] == alone.finished[0] == (done > 0)
+    torch.testing.assert_close(together.spectra.mel[1, :frames], alone.spectra.mel[0], atol=1e-4, rtol=0)
+    torch.testing.assert_close(together.spectra.linear[1, :frames], alone.spectra.linear[0], atol=1e-4, rtol=0)
+
+
+def test_synthesis_is_cut_off_after_so_many_frames_a_symbol() -> None:
+    model, (text, voice, _) = made(frames_per_symbol=3).eval(), batch()
+    torch.nn.init.constant_(model.decoder.done.bias, -100)
+    said = model.synthesize(text, voice)
+    assert said.finished.tolist() == [False, False]
+    assert said.frames.tolist() == [26, 18]  # 9 symbols of 3 frames make 13 steps of 2, and 6 make 9
+    assert said.spectra.mel.shape == (2, 26, 10)
+    assert said.spectra.linear.shape == (2, 26, 9)
+
+
+def test_synthesis_ends_where_the_model_says_so() -> None:
+    model, (text, voice, _) = made(frames_per_symbol=100).eval(), batch()
+    torch.nn.init.constant_(model.decoder.done.bias, 100)
+    said = model.synthesize(text, voice)
+    assert said.finished.all()
+    assert said.frames.max() == said.spectra.mel.shape[1] < 900
+    assert (said.frames % 2 == 0).all()
+
+
+def test_synthesis_leaves_no_graph_and_repeats_itself() -> None:
+    model, (text, voice, _) = made().eval(), batch()
+    one, two = model.synthesize(text, voice), model.synthesize(text, voice)
+    assert not one.spectra.linear.requires_grad
+    assert one.spectra.linear.equal(two.spectra.linear)
+
+
+@pytest.mark.parametrize("share", [0.5, 1.0])
+def test_the_model_hears_itself_in_training_only(share: float) -> None:
+    true, mixed = made(), made(own_frames=share)
+    text, voice, frames = batch()
+    spoken = mixed.eval()(text, voice, frames).spectra
+    torch.testing.assert_close(spoken, true.eval()(text, voice, frames).spectra)
+    heard: list[Tensor] = []  # by the decoder: the recording, then the mixture
+    mixed.decoder.register_forward_pre_hook(lambda _, inputs: heard.append(inputs[4]))
+    mixed.train()(text, voice, frames)
+    assert heard[0].equal(frames)
+    own = (heard[1] != frames).any(-1)  # (B, T)
+    assert own[:, ::2].equal(own[:, 1::2])  # groups are replaced as a whole
+    assert own.all() if share == 1 else 0 < own.float().mean() < 1
+
+
+def test_the_defaults_are_the_papers_sizes() -> None:
+    with torch.device("meta"):
+        model = DeepVoice3()
+    assert model.voice_dim == 512
+    assert model.converter.leave.out_features == 2049
+    assert len(model.encoder.blocks) == 7
+    assert len(model.decoder.layers) == len(model.converter.blocks) == 8
+    assert 20e6 < sum(weight.numel() for weight in model.parameters()) < 30e6

@@ -1,0 +1,59 @@
+import math
+
+import torch
+
+from lightning_vc.modules.attention import Attention, positions
+
+
+def made(channels: int = 16, position_weight: float = 1.0) -> Attention:
+    torch.manual_seed(0)
+    return Attention(channels, 16, voice_dim=4, reduction=2, hidden=16, key_rate=6.0, position_weight=position_weight)
+
+
+def test_positions_by_hand() -> None:
+    signal = positions(3, 4, torch.tensor([2.0, 0.5]), first=5)
+    assert signal.shape == (2, 3, 4)
+    angle = 2.0 * 6  # voice 0, position 6
+    expected = [math.sin(angle), math.cos(angle), math.sin(angle / 100), math.cos(angle / 100)]
+    torch.testing.assert_close(signal[0, 1], torch.tensor(expected))
+
+
+def test_weights_are_a_distribution_over_the_symbols_that_are_not_blocked() -> None:
+    attention = made().eval()
+    keys = torch.randn(2, 5, 16)
+    blocked = torch.tensor([[False] * 5, [False, False, True, False, True]]).unsqueeze(1)
+    memory = attention.remember(keys, torch.randn(2, 5, 16), torch.randn(2, 4))
+    x, weights = attention(torch.randn(2, 16, 7), memory, blocked)
+    assert x.shape == (2, 16, 7)
+    assert weights.shape == (2, 7, 5)
+    torch.testing.assert_close(weights.sum(-1), torch.ones(2, 7))
+    assert not weights[1, :, [2, 4]].any()
+    assert weights[0].min() > 0
+
+
+def test_at_first_attention_walks_along_the_diagonal_at_the_key_rate() -> None:
+    torch.manual_seed(0)
+    attention = Attention(64, 64, voice_dim=4, reduction=2, hidden=512, key_rate=6.0, position_weight=3.0).eval()
+    memory = attention.remember(torch.zeros(1, 10, 64), torch.zeros(1, 10, 64), torch.zeros(1, 4))
+    _, weights = attention(torch.zeros(1, 64, 28), memory, torch.zeros(1, 1, 10, dtype=torch.bool))
+    ahead = weights[0].argmax(-1) - torch.arange(28) / 3  # 6 frames a symbol, 2 frames a step
+    assert ahead.abs().max() <= 1
+
+
+def test_the_voice_sets_the_rates() -> None:
+    attention = made().eval()
+    keys = torch.randn(1, 6, 16).expand(2, -1, -1)
+    where, _, rates = attention.remember(keys, keys, torch.tensor([[3.0, 0, 0, 0], [-3.0, 0, 0, 0]]))
+    assert (rates[0] - rates[1]).abs() > 0.01
+    assert (where[0] - where[1]).abs().max() > 0.01
+    assert (rates > 0).all()
+    assert (rates < 2).all()
+
+
+def test_steps_that_begin_later_are_the_later_steps() -> None:
+    attention = made().eval()
+    memory = attention.remember(torch.randn(1, 5, 16), torch.randn(1, 5, 16), torch.randn(1, 4))
+    x, blocked = torch.randn(1, 16, 9), torch.zeros(1, 1, 5, dtype=torch.bool)
+    whole, _ = attention(x, memory, blocked)
+    late, _ = attention(x[..., 6:], memory, blocked, first=6)
+    torch.testing.assert_close(late, whole[..., 6:], atol=1e-6, rtol=0)

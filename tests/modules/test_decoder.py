@@ -1,0 +1,143 @@
+import pytest
+import torch
+from torch import Tensor
+
+from lightning_vc.modules.attention import Attention
+from lightning_vc.modules.decoder import Decoder, Prenet
+
+Inputs = tuple[Tensor, Tensor, Tensor, Tensor]  # keys, values, padding, voice
+
+
+def made(
+    reduction: int = 2, layers: int = 3, attending: tuple[int, ...] | None = None, done: float | None = None
+) -> Decoder:
+    """A small decoder; `done` makes it sure, in every step, whether it is done."""
+    torch.manual_seed(0)
+    decoder = Decoder(
+        memory=16,
+        voice_dim=4,
+        n_mels=10,
+        reduction=reduction,
+        layers=layers,
+        attending=attending,
+        prenet=lambda frames, voice: Prenet(frames, voice, (12, 16)),
+        attention=lambda h, text, voice, r: Attention(h, text, voice, r, hidden=16, key_rate=4.0, position_weight=1.0),
+    )
+    if done is not None:
+        torch.nn.init.constant_(decoder.done.bias, done)
+    return decoder.eval()
+
+
+def read(lengths: tuple[int, ...] = (9, 6)) -> Inputs:
+    """What a text encoder makes of texts of so many symbols."""
+    torch.manual_seed(1)
+    shape = (len(lengths), max(lengths), 16)
+    padding = torch.arange(max(lengths)) >= torch.tensor(lengths).unsqueeze(1)
+    return torch.randn(shape), torch.randn(shape), padding, torch.randn(len(lengths), 4)
+
+
+@pytest.mark.parametrize(("reduction", "attending", "hops"), [(1, None, 3), (2, (1,), 1), (4, (0, 2), 2)])
+def test_shapes(reduction: int, attending: tuple[int, ...] | None, hops: int) -> None:
+    decoder = made(reduction, attending=attending)
+    decoded = decoder(*read(), torch.randn(2, 7 * reduction, 10))
+    assert decoded.mel.shape == (2, 7 * reduction, 10)
+    assert decoded.hidden.shape == (2, decoder.dim, 7) == (2, 16, 7)
+    assert decoded.done.shape == (2, 7)
+    assert decoded.alignments.shape == (2, hops, 7, 9)
+
+
+@pytest.mark.parametrize("attending", [(), (3,), (-1, 0)])
+def test_blocks_that_are_not_there_cannot_attend(attending: tuple[int, ...]) -> None:
+    with pytest.raises(ValueError, match=r"attending names blocks 0 to 2 and at least one, got \("):
+        made(attending=attending)
+
+
+def test_future_frames_do_not_change_the_past() -> None:
+    decoder, inputs = made(), read()
+    frames = torch.rand(2, 20, 10)
+    other = frames.clone()
+    other[:, 12:] += 1  # from step 6 on
+    one, two = decoder(*inputs, frames), decoder(*inputs, other)
+    # A step sees the group before its own, so step 6 is the last that must not change.
+    torch.testing.assert_close(one.mel[:, :14], two.mel[:, :14])
+    torch.testing.assert_close(one.done[:, :7], two.done[:, :7])
+    torch.testing.assert_close(one.alignments[:, :, :7], two.alignments[:, :, :7])
+    assert (one.mel[:, 14:16] - two.mel[:, 14:16]).abs().max() > 1e-3
+
+
+def test_padding_of_the_text_is_not_looked_at() -> None:
+    decoder, (keys, values, padding, voice) = made(), read((9, 6))
+    frames = torch.rand(2, 12, 10)
+    together = decoder(keys, values, padding, voice, frames)
+    alone = decoder(keys[1:, :6], values[1:, :6], padding[1:, :6], voice[1:], frames[1:])
+    torch.testing.assert_close(together.mel[1], alone.mel[0], atol=1e-5, rtol=0)
+    assert not together.alignments[1, :, :, 6:].any()
+    torch.testing.assert_close(together.alignments.sum(-1), torch.ones(2, 3, 6))
+
+
+@pytest.mark.parametrize(("reduction", "attending"), [(1, None), (2, (1,)), (4, (0, 2))])
+def test_decoding_step_by_step_is_teacher_forcing_with_its_own_frames(
+    reduction: int, attending: tuple[int, ...] | None
+) -> None:
+    decoder, inputs = made(reduction, attending=attending, done=-100), read()
+    said, _ = decoder.generate(*inputs, max_steps=12, window=(99, 99))
+    assert said.mel.shape[1] == 12 * reduction
+    told = decoder(*inputs, said.mel.clamp(0, 1.2))
+    for name in ("mel", "hidden", "done", "alignments"):
+        torch.testing.assert_close(getattr(said, name), getattr(told, name), atol=1e-4, rtol=0)
+
+
+def test_what_is_spoken_in_a_batch_is_spoken_so_alone() -> None:
+    decoder, (keys, values, padding, voice) = made(done=-100), read((9, 6))
+    together, _ = decoder.generate(keys, values, padding, voice, 10, (1, 3))
+    alone, _ = decoder.generate(keys[1:, :6], values[1:, :6], padding[1:, :6], voice[1:], 10, (1, 3))
+    assert together.done.shape[1] == alone.done.shape[1] == 10
+    torch.testing.assert_close(together.mel[1], alone.mel[0], atol=1e-4, rtol=0)
+
+
+@pytest.mark.parametrize("window", [(0, 1), (1, 3), (0, 0)])
+def test_attention_stays_in_its_window(window: tuple[int, int]) -> None:
+    back, ahead = window
+    said, _ = made(layers=2, done=-100).generate(*read((30, 30)), max_steps=25, window=window)
+    looked = said.alignments.argmax(-1)  # (B, A, S)
+    before = torch.cat([torch.zeros_like(looked[..., :1]), looked[..., :-1]], -1)
+    assert (looked >= before - back).all()
+    assert (looked <= before + ahead).all()
+    symbols = torch.arange(30)
+    outside = (symbols < before.unsqueeze(-1) - back) | (symbols > before.unsqueeze(-1) + ahead)
+    assert not said.alignments[outside].any()
+    torch.testing.assert_close(said.alignments.sum(-1), torch.ones(2, 2, 25))
+    if ahead:
+        assert looked.max() > 0  # it walks
+
+
+def test_decoding_is_cut_off_where_the_decoder_never_says_that_it_is_done() -> None:
+    said, steps = made(done=-100).generate(*read(), max_steps=11, window=(99, 99))
+    assert said.mel.shape == (2, 22, 10)
+    assert steps.tolist() == [0, 0]
+
+
+def test_decoding_stops_when_all_are_done_and_not_before_the_text_is_read() -> None:
+    said, steps = made(attending=(1,), done=100).generate(*read((9, 6)), max_steps=200, window=(0, 1))
+    assert said.done.shape[1] == steps.max() < 200
+    for row, length in enumerate((9, 6)):
+        looked = said.alignments[row, 0].argmax(-1).tolist()
+        first = next(step for step, symbol in enumerate(looked) if symbol >= length - 2)
+        assert steps[row] == first + 1 >= length - 2
+
+
+def test_the_voice_is_heard() -> None:
+    decoder, (keys, values, padding, voice) = made(), read()
+    frames = torch.rand(2, 12, 10)
+    one, two = (decoder(keys, values, padding, each, frames) for each in (voice, -voice))
+    assert (one.mel - two.mel).abs().mean() > 0.01
+    assert (one.alignments - two.alignments).abs().max() > 1e-3
+
+
+def test_what_is_fed_back_is_no_louder_than_a_recording() -> None:
+    decoder = made(done=-100)
+    torch.nn.init.constant_(decoder.mel.bias, 100)
+    heard: list[Tensor] = []
+    decoder.prenet.register_forward_pre_hook(lambda _, inputs: heard.append(inputs[0]))
+    decoder.generate(*read(), max_steps=3, window=(99, 99))
+    assert [float(frames.max()) for frames in heard] == pytest.approx([0, 1.2, 1.2])

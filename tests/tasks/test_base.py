@@ -1,0 +1,127 @@
+import hashlib
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from lightning_vc.tasks.adaptation import AdaptationTask
+from lightning_vc.tasks.base import Task
+from lightning_vc.tasks.speaker_encoder import SpeakerEncoderTask
+from lightning_vc.tasks.tts import TTSTask
+from tests.tiny import TinyRun
+
+
+def not_plain(value: Any, name: str = "") -> list[str]:
+    """Where something is that is neither a tensor nor a plain value."""
+    if isinstance(value, dict):
+        return [each for key, item in value.items() for each in (*not_plain(key), *not_plain(item, f"{name}.{key}"))]
+    if type(value) in (list, tuple):
+        return [each for i, item in enumerate(value) for each in not_plain(item, f"{name}[{i}]")]
+    return [] if value is None or type(value) in (str, int, float, bool, Tensor) else [f"{name}: {type(value)}"]
+
+
+@pytest.mark.parametrize("kind", ["tts", "encoder"])
+def test_a_checkpoint_holds_plain_types_only(tiny_run: TinyRun, kind: str) -> None:
+    saved = torch.load(getattr(tiny_run, kind), weights_only=True)
+    assert not_plain(saved["hyper_parameters"]) == []
+    assert type(saved["hyper_parameters"]) is dict
+    assert {"state_dict", "optimizer_states", "loops"} <= set(saved)
+    assert not_plain({name: saved[name] for name in ("state_dict", "task", "global_step")}) == []
+
+
+@pytest.mark.parametrize(("kind", "task"), [("tts", TTSTask), ("encoder", SpeakerEncoderTask)])
+def test_a_checkpoint_becomes_the_task_that_it_was(tiny_run: TinyRun, kind: str, task: type[Task]) -> None:
+    path = getattr(tiny_run, kind)
+    loaded, any_task = task.load(path), Task.load(str(path))
+    assert type(loaded) is type(any_task) is task
+    assert not loaded.training
+    saved = torch.load(path, weights_only=True)["state_dict"]
+    state = loaded.state_dict()
+    assert state.keys() == saved.keys()
+    assert all(state[name].equal(value) for name, value in saved.items())
+
+
+def test_there_is_no_checkpoint(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match=r"no checkpoint at .*/no\.ckpt: train one with the recipe of TTSTask"):
+        TTSTask.load(tmp_path / "no.ckpt")
+    with pytest.raises(FileNotFoundError, match="no checkpoint at"):
+        TTSTask.load(tmp_path)
+
+
+def text(path: Path) -> None:
+    path.write_text("hello")
+
+
+def nothing(path: Path) -> None:
+    path.touch()
+
+
+def tensor(path: Path) -> None:
+    torch.save(torch.zeros(3), path)
+
+
+def weights(path: Path) -> None:
+    torch.save({"state_dict": {}}, path)
+
+
+def pickled_code(path: Path) -> None:
+    torch.save({"task": Path("x")}, path)
+
+
+def zeros(path: Path) -> None:
+    path.write_bytes(bytes(100))
+
+
+@pytest.mark.parametrize("write", [text, nothing, tensor, weights, pickled_code, zeros])
+def test_a_file_that_is_no_checkpoint(tmp_path: Path, write: Any) -> None:
+    write(tmp_path / "it.ckpt")
+    with pytest.raises(ValueError, match=r"it\.ckpt is not a checkpoint of lightning_vc$"):
+        TTSTask.load(tmp_path / "it.ckpt")
+
+
+def test_a_checkpoint_that_was_cut_short(tiny_run: TinyRun, tmp_path: Path) -> None:
+    whole = tiny_run.tts.read_bytes()
+    (tmp_path / "it.ckpt").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(ValueError, match=r"it\.ckpt is not a checkpoint of lightning_vc$"):
+        TTSTask.load(tmp_path / "it.ckpt")
+
+
+@pytest.mark.parametrize(
+    ("kind", "task", "message"),
+    [
+        ("encoder", TTSTask, r"last\.ckpt is a checkpoint of SpeakerEncoderTask, where one of TTSTask is needed$"),
+        ("tts", SpeakerEncoderTask, "is a checkpoint of TTSTask, where one of SpeakerEncoderTask is needed$"),
+        ("tts", AdaptationTask, "is a checkpoint of TTSTask, where one of AdaptationTask is needed$"),
+    ],
+)
+def test_a_checkpoint_of_another_kind(tiny_run: TinyRun, kind: str, task: type[Task], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        task.load(getattr(tiny_run, kind))
+
+
+@pytest.mark.parametrize("name", ["my_adaptation.MyTask", "lightning_vc.tasks.tts.Gone", "nonsense", ""])
+def test_a_checkpoint_of_a_class_that_is_not_found(tiny_run: TinyRun, tmp_path: Path, name: str) -> None:
+    saved = torch.load(tiny_run.tts, weights_only=True)
+    torch.save({**saved, "task": name}, tmp_path / "it.ckpt")
+    with pytest.raises(ValueError, match=rf"it\.ckpt .*{name.rpartition('.')[2]}"):
+        Task.load(tmp_path / "it.ckpt")
+
+
+def test_a_fingerprint_is_of_the_weights(tiny_run: TinyRun, tmp_path: Path) -> None:
+    task, again = TTSTask.load(tiny_run.tts), TTSTask.load(shutil.copy(tiny_run.tts, tmp_path / "copy.ckpt"))
+    first = task.fingerprint()
+    assert len(first) == 16
+    assert again.fingerprint() == first
+    with torch.no_grad():
+        again.table.voices[0, 0] += 1e-4
+    assert again.fingerprint() != first
+    assert SpeakerEncoderTask.load(tiny_run.encoder).fingerprint() != first
+
+
+def test_loading_leaves_the_file_as_it_is(tiny_run: TinyRun) -> None:
+    before = hashlib.sha256(tiny_run.tts.read_bytes()).hexdigest()
+    TTSTask.load(tiny_run.tts)
+    assert hashlib.sha256(tiny_run.tts.read_bytes()).hexdigest() == before

@@ -1,0 +1,141 @@
+import math
+
+import pytest
+import torch
+from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
+
+from lightning_vc.audio.features import Spectrograms
+from lightning_vc.modules.acoustic import DeepVoice3
+from lightning_vc.modules.attention import Attention
+from lightning_vc.modules.converter import Converter
+from lightning_vc.modules.decoder import Decoder, Prenet
+from lightning_vc.modules.text_encoder import TextEncoder
+from lightning_vc.tasks.tts import TTSTask
+from lightning_vc.text.frontend import Phonemes
+from lightning_vc.types import TTSBatch
+
+
+def made(reduction: int = 4, **options: float) -> TTSTask:
+    torch.manual_seed(0)
+    model = DeepVoice3(
+        voice_dim=8,
+        n_mels=16,
+        n_fft=256,
+        reduction=reduction,
+        encoder=lambda voice: TextEncoder(voice, embedding=32, channels=32, layers=2, dropout=0),
+        decoder=lambda text, voice, mels, r: Decoder(
+            text,
+            voice,
+            mels,
+            r,
+            layers=2,
+            dropout=0,
+            prenet=lambda frames, voice: Prenet(frames, voice, (32, 32), dropout=0),
+            attention=lambda h, text, voice, r: Attention(h, text, voice, r, hidden=32, dropout=0),
+        ),
+        converter=lambda h, voice, bins, r: Converter(h, voice, bins, r, channels=32, layers=2, dropout=0),
+    )
+    spectrograms = Spectrograms(sample_rate=8000, n_fft=256, window=256, hop=128, n_mels=16)
+    return TTSTask(model, spectrograms, Phonemes(), ["ann", "bob"], **options)
+
+
+def hums(*seconds: float) -> TTSBatch:
+    """One hum of each length, each higher than the last, by two speakers in turn."""
+    lengths = [round(8000 * each) for each in seconds]
+    waves = [0.5 * torch.sin(torch.arange(n) * 2 * math.pi * 150 * (i + 1) / 8000) for i, n in enumerate(lengths)]
+    texts = [torch.arange(2, 8 + i) for i in range(len(seconds))]
+    speakers = torch.arange(len(seconds)) % 2
+    padded = (pad_sequence(each, batch_first=True) for each in (texts, waves))
+    return TTSBatch(*padded, torch.tensor(lengths), speakers, [str(i) for i in range(len(seconds))])
+
+
+def test_the_loss_falls_in_twenty_steps() -> None:
+    task, batch = made(), hums(0.5, 0.6)
+    optimizer = torch.optim.Adam(task.parameters(), lr=1e-2)
+    losses: list[dict[str, float]] = []
+    for _ in range(21):
+        terms = task.loss(batch)
+        optimizer.zero_grad()
+        terms["loss"].backward()
+        optimizer.step()
+        losses.append({name: float(value) for name, value in terms.items()})
+    for name, share in {"loss": 0.5, "done": 0.5, "mel": 0.9, "linear": 0.9}.items():
+        assert losses[-1][name] < share * losses[0][name], name
+
+
+def test_the_loss_is_the_weighted_sum_of_its_terms() -> None:
+    task = made(guide=3.0).eval()
+    terms = {name: float(value) for name, value in task.loss(hums(0.5, 0.3)).items()}
+    assert terms.keys() == {"loss", "mel", "linear", "done", "attention"}
+    expected = terms["mel"] + terms["linear"] + terms["done"] + 3 * terms["attention"]
+    assert terms["loss"] == pytest.approx(expected)
+    assert all(value > 0 for value in terms.values())
+
+
+@pytest.mark.parametrize("reduction", [1, 2, 5])
+def test_any_number_of_frames_can_be_grouped(reduction: int) -> None:
+    task, heard = made(reduction), []
+    task.model.register_forward_pre_hook(lambda _, inputs: heard.append(inputs[2].shape))
+    batch = hums(0.5, 0.3)
+    assert math.isfinite(task.loss(batch)["loss"])
+    frames = 4000 // 128 + 1
+    assert heard == [(2, math.ceil(frames / reduction) * reduction, 16)]
+
+
+def test_what_pads_a_recording_is_not_learnt() -> None:
+    task, batch = made().eval(), hums(0.5, 0.3)
+    short = batch.waves[1].clone()
+    short[2400 + 1280 :] = 0.5  # loud, but behind its end and further than a window sees
+    loud = batch._replace(waves=torch.stack([batch.waves[0], short]))
+    one, two = task.loss(batch), task.loss(loud)
+    torch.testing.assert_close(one["mel"], two["mel"])
+    torch.testing.assert_close(one["done"], two["done"], rtol=0.05, atol=0)
+
+
+def test_all_speakers_of_the_batch_and_only_they_learn() -> None:
+    task, batch = made(), hums(0.5, 0.3)
+    gradient = task.table.voices.grad
+    assert gradient is None
+    task.loss(batch._replace(speakers=torch.tensor([1, 1])))["loss"].backward()
+    gradient = task.table.voices.grad
+    assert gradient is not None
+    assert not gradient[0].any()
+    assert (gradient[1] != 0).all()
+
+
+def test_a_voice_may_come_from_anywhere() -> None:
+    task, batch = made().eval(), hums(0.5, 0.3)
+    by_table = task.loss(batch)
+    by_vector = task.loss_of(batch, task.table.voices.detach()[[0, 1]])
+    swapped = task.loss_of(batch, task.table.voices.detach()[[1, 0]])
+    assert by_vector["loss"] == by_table["loss"] != swapped["loss"]
+
+
+def test_dropout_on_the_voice_is_for_training() -> None:
+    task, batch = made(voice_dropout=0.5), hums(0.5, 0.3)
+    heard: list[Tensor] = []
+    task.model.register_forward_pre_hook(lambda _, inputs: heard.append(inputs[1].detach()))
+    task.train().loss(batch)
+    task.eval().loss(batch)
+    voices = task.table.voices.detach()
+    dropped = heard[0] == 0
+    assert 0 < dropped.sum() < 16
+    torch.testing.assert_close(heard[0][~dropped], 2 * voices[~dropped])
+    assert heard[1].equal(voices)
+
+
+def test_voices_are_small_and_different_at_first() -> None:
+    voices = made(voice_scale=0.02).table.voices
+    assert voices.shape == (2, 8)
+    assert 0.005 < voices.abs().max() <= 0.02
+    assert not voices[0].equal(voices[1])
+    assert 0.05 < made().table.voices.abs().max() <= 0.1
+
+
+def test_a_loss_that_is_no_number_ends_training_with_a_remedy() -> None:
+    task, batch = made(), hums(0.5)
+    with torch.no_grad():
+        task.table.voices.fill_(math.nan)
+    with pytest.raises(ValueError, match="the loss became nan at step 0: lower the learning rate"):
+        task.training_step(batch)

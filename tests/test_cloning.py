@@ -1,0 +1,298 @@
+import hashlib
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import soundfile
+import torch
+from safetensors.torch import save_file
+from torch import Tensor
+
+from lightning_vc import Cloner, Voice
+from lightning_vc.audio import io
+from lightning_vc.audio.vocoder import Vocoder
+from lightning_vc.cloning import read_lines, read_transcripts
+from lightning_vc.types import Spectra
+from tests.tiny import TinyRun
+
+METHODS = ["encoder", "embedding", "whole_model"]
+TEXT = "The old dog slept."
+
+
+@pytest.fixture(scope="module")
+def cloner(tiny_run: TinyRun) -> Cloner:
+    return Cloner.load(tiny_run.folder)
+
+
+@pytest.fixture(scope="module")
+def clips(tiny_run: TinyRun, tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """Two recordings of a speaker that nothing was trained on: one at another rate and in stereo, one as mp3."""
+    folder = tmp_path_factory.mktemp("clips")
+    first, second = (sample.wave(44100) for sample in tiny_run.samples()[:2])
+    soundfile.write(folder / "a.wav", torch.stack([first, 0.5 * first], 1).numpy(), 44100)
+    io.write(folder / "b.mp3", second, 44100)
+    return [folder / "a.wav", folder / "b.mp3"]
+
+
+@pytest.fixture(scope="module")
+def transcripts(tiny_run: TinyRun) -> list[str]:
+    return [sample.text or "" for sample in tiny_run.samples()[:2]]
+
+
+@pytest.fixture(scope="module", params=METHODS)
+def voice(cloner: Cloner, clips: list[Path], transcripts: list[str], request: pytest.FixtureRequest) -> Voice:
+    """A voice by each method."""
+    return cloner.clone(clips, request.param, transcripts, steps=2)
+
+
+def test_a_voice_is_a_vector_and_what_moved(cloner: Cloner, voice: Voice) -> None:
+    assert voice.vector.shape == (8,)
+    assert not voice.vector.requires_grad
+    assert (voice.clips, voice.base) == (2, cloner.base)
+    average = cloner.tts.table.voices.detach().mean(0)
+    assert not voice.vector.equal(average)
+    model = cloner.tts.model.state_dict()
+    assert voice.moved.keys() <= model.keys()
+    assert all(not value.equal(model[name]) for name, value in voice.moved.items())
+    assert len(voice.moved) > 20 if voice.method == "whole_model" else not voice.moved
+
+
+def test_a_saved_voice_speaks_identically(cloner: Cloner, voice: Voice, tmp_path: Path) -> None:
+    voice.save(tmp_path / "new" / "voice.safetensors")
+    loaded = Voice.load(tmp_path / "new" / "voice.safetensors")
+    assert (loaded.method, loaded.base, loaded.clips) == (voice.method, voice.base, voice.clips)
+    one, two = cloner.say(TEXT, voice), cloner.say(TEXT, loaded)
+    assert one.wave.equal(two.wave)
+    assert one.wave.abs().max() > 0.01
+
+
+def test_each_voice_speaks_differently(cloner: Cloner, clips: list[Path], transcripts: list[str]) -> None:
+    by_encoder = cloner.clone(clips, "encoder")
+    whole = cloner.clone(clips, "whole_model", transcripts, steps=2)
+    vector_alone = replace(whole, moved={})
+    spoken = [cloner.say(TEXT, voice).spectra.linear for voice in (by_encoder, whole, vector_alone)]
+    assert all(not spoken[i].equal(spoken[j]) for i, j in ((0, 1), (0, 2), (1, 2)))
+
+
+def test_speaking_in_a_moved_voice_leaves_the_model_as_it_was(cloner: Cloner, voice: Voice) -> None:
+    before = cloner.tts.fingerprint()
+    cloner.say(TEXT, voice)
+    assert cloner.tts.fingerprint() == before == cloner.base
+
+
+def test_what_is_said(cloner: Cloner, voice: Voice) -> None:
+    speech = cloner.say("Dr. Smith has 2 dogs!", voice)
+    assert speech.text == "Dr. Smith has 2 dogs!"
+    assert speech.symbols[-2:] == ("!", "<end>")
+    assert "/d/" in speech.symbols or any("d" in symbol for symbol in speech.symbols)
+    hops, steps, symbols = speech.alignment.shape
+    frames = speech.spectra.mel.shape[1]
+    assert symbols == len(speech.symbols)
+    assert hops >= 1
+    assert frames == steps * cloner.tts.model.reduction
+    assert speech.spectra.linear.shape[:2] == (1, frames)
+    assert len(speech.wave) == (frames - 1) * cloner.tts.spectrograms.hop
+    assert speech.sample_rate == 16000
+    assert speech.wave.abs().max() <= 1
+
+
+def test_sentences_at_once_are_the_sentences_one_by_one(cloner: Cloner, voice: Voice) -> None:
+    texts = ["A dog.", "The old dog slept under the tree near the river."]
+    together = cloner.say_all(texts, voice)
+    for text, speech in zip(texts, together, strict=True):
+        alone = cloner.say(text, voice)
+        assert alone.symbols == speech.symbols
+        torch.testing.assert_close(speech.spectra.linear, alone.spectra.linear, atol=1e-3, rtol=0)
+        torch.testing.assert_close(speech.alignment, alone.alignment, atol=1e-3, rtol=0)
+
+
+def test_adaptation_leaves_the_base_and_the_folder_alone(
+    tiny_run: TinyRun, clips: list[Path], transcripts: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    before = hashlib.sha256(tiny_run.tts.read_bytes()).digest()
+    cloner = Cloner(tiny_run.tts)
+    for method in ("embedding", "whole_model"):
+        cloner.clone(clips, method, transcripts, steps=1)
+    assert hashlib.sha256(tiny_run.tts.read_bytes()).digest() == before
+    assert cloner.tts.fingerprint() == cloner.base
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_more_steps_come_closer_to_the_clips(cloner: Cloner, clips: list[Path], transcripts: list[str]) -> None:
+    average = cloner.tts.table.voices.detach().mean(0)
+    near, far = (cloner.clone(clips, "embedding", transcripts, steps=steps).vector for steps in (1, 8))
+    assert 0 < (near - average).abs().max() < (far - average).abs().max()
+
+
+def test_the_order_of_the_clips_means_nothing_to_the_encoder(cloner: Cloner, clips: list[Path]) -> None:
+    one, two = cloner.clone(clips), cloner.clone(clips[::-1])
+    torch.testing.assert_close(one.vector, two.vector, atol=1e-5, rtol=0)
+    assert not one.vector.allclose(cloner.clone(clips[:1]).vector, atol=1e-6)
+
+
+def test_a_vocoder_of_ones_own(tiny_run: TinyRun, cloner: Cloner, clips: list[Path]) -> None:
+    class Beep(Vocoder):
+        def forward(self, spectra: Spectra) -> Tensor:
+            return torch.full((1, 7), 0.25)
+
+    beeping = Cloner(tiny_run.tts, tiny_run.encoder, Beep())
+    assert beeping.say(TEXT, cloner.clone(clips)).wave.tolist() == [0.25] * 7
+
+
+def test_one_checkpoint_is_enough_to_adapt_and_to_speak(tiny_run: TinyRun, cloner: Cloner, clips: list[Path]) -> None:
+    alone = Cloner.load(tiny_run.tts)
+    assert len(alone.say(TEXT, cloner.clone(clips)).wave) > 0
+    with pytest.raises(ValueError, match=r"last\.ckpt has no speaker encoder: give the folder of a run that trained"):
+        alone.clone(clips, "encoder")
+
+
+# What is refused
+
+
+@pytest.fixture
+def other_model(tiny_run: TinyRun, tmp_path: Path) -> Path:
+    """The same model with one weight that is different."""
+    saved = torch.load(tiny_run.tts, weights_only=True)
+    saved["state_dict"]["table.table.weight"][0, 0] += 1
+    torch.save(saved, tmp_path / "other.ckpt")
+    return tmp_path / "other.ckpt"
+
+
+def test_a_voice_of_another_model(cloner: Cloner, clips: list[Path], other_model: Path) -> None:
+    voice = cloner.clone(clips)
+    with pytest.raises(ValueError, match=rf"belongs to model {cloner.base}, and .*other\.ckpt is .*: clone it again"):
+        Cloner(other_model).say(TEXT, voice)
+
+
+def test_an_encoder_of_another_model(tiny_run: TinyRun, other_model: Path) -> None:
+    with pytest.raises(ValueError, match=r"encoder/last\.ckpt was trained for .* another model than .*other\.ckpt"):
+        Cloner(other_model, tiny_run.encoder)
+
+
+def test_checkpoints_of_another_kind(tiny_run: TinyRun, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="is a checkpoint of SpeakerEncoderTask, where one of TTSTask is needed"):
+        Cloner(tiny_run.encoder)
+    with pytest.raises(ValueError, match="is a checkpoint of TTSTask, where one of SpeakerEncoderTask is needed"):
+        Cloner(tiny_run.tts, tiny_run.tts)
+    with pytest.raises(FileNotFoundError, match=r"no checkpoint at .*/tts/last\.ckpt"):
+        Cloner.load(tmp_path)
+
+
+def silent(path: Path) -> None:
+    io.write(path, torch.zeros(16000), 16000)
+
+
+def samples_of_nothing(path: Path) -> None:
+    soundfile.write(path, torch.zeros(0).numpy(), 16000)
+
+
+def bytes_of_nothing(path: Path) -> None:
+    path.touch()
+
+
+def no_sound(path: Path) -> None:
+    path.write_text("hello")
+
+
+def missing(path: Path) -> None:
+    pass
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize(
+    ("write", "error", "message"),
+    [
+        (missing, FileNotFoundError, r"bad\.wav: no such recording"),
+        (bytes_of_nothing, ValueError, r"bad\.wav cannot be read as audio"),
+        (samples_of_nothing, ValueError, r"bad\.wav is empty"),
+        (silent, ValueError, r"bad\.wav is silent"),
+        (no_sound, ValueError, r"bad\.wav cannot be read as audio"),
+    ],
+)
+def test_a_clip_that_nobody_can_be_cloned_from(
+    cloner: Cloner,
+    clips: list[Path],
+    transcripts: list[str],
+    tmp_path: Path,
+    method: str,
+    write: Callable[[Path], None],
+    error: type[Exception],
+    message: str,
+) -> None:
+    write(tmp_path / "bad.wav")
+    with pytest.raises(error, match=message):
+        cloner.clone([clips[0], tmp_path / "bad.wav"], method, transcripts)
+
+
+def test_no_clips(cloner: Cloner) -> None:
+    with pytest.raises(ValueError, match="no clips to clone from: give at least one"):
+        cloner.clone([])
+
+
+def test_an_unknown_method(cloner: Cloner, clips: list[Path]) -> None:
+    with pytest.raises(ValueError, match="unknown method 'magic': choose one of encoder, embedding, whole_model"):
+        cloner.clone(clips, "magic")
+
+
+@pytest.mark.parametrize("method", ["embedding", "whole_model"])
+@pytest.mark.parametrize(("said", "got"), [(None, "none transcripts"), (["one"], "1 transcripts"), ([], "0 trans")])
+def test_a_clip_without_a_transcript(
+    cloner: Cloner, clips: list[Path], method: str, said: list[str] | None, got: str
+) -> None:
+    with pytest.raises(ValueError, match=f"{method}.* needs a transcript of each clip: 2 clips, {got}"):
+        cloner.clone(clips, method, said)
+
+
+@pytest.mark.parametrize("text", ["*** ###", "", "...!"])
+def test_a_text_of_nothing_but_symbols(cloner: Cloner, clips: list[Path], text: str) -> None:
+    voice = cloner.clone(clips)
+    for refuse in (lambda: cloner.say(text, voice), lambda: cloner.check(text), lambda: cloner.say_all([TEXT, text], voice)):
+        with pytest.raises(ValueError, match="nothing to speak|no words|has nothing"):
+            refuse()
+    with pytest.raises(ValueError, match="nothing to speak|no words|has nothing"):
+        cloner.clone(clips, "embedding", [TEXT, text])
+
+
+@pytest.mark.parametrize("steps", [0, -1])
+def test_steps_without_end_or_beginning(
+    cloner: Cloner, clips: list[Path], transcripts: list[str], steps: int
+) -> None:
+    with pytest.raises(ValueError, match=f"must be 1 or more, got {steps}"):
+        cloner.clone(clips, "embedding", transcripts, steps)
+
+
+def test_a_file_that_is_no_voice(tmp_path: Path) -> None:
+    path = tmp_path / "voice.safetensors"
+    with pytest.raises(FileNotFoundError, match=r"no voice at .*voice\.safetensors: make one with .*recipes\.clone"):
+        Voice.load(path)
+    path.write_text("hello")
+    with pytest.raises(ValueError, match=r"voice\.safetensors is not a voice"):
+        Voice.load(path)
+    save_file({"vector": torch.zeros(8)}, path)
+    with pytest.raises(ValueError, match=r"voice\.safetensors is a safetensors file, but not a voice"):
+        Voice.load(path)
+
+
+# Files of texts
+
+
+def test_texts_are_lines(tmp_path: Path) -> None:
+    (tmp_path / "lines.txt").write_text("One two.\n\n  Three.  \n", encoding="utf-8")
+    assert read_lines(tmp_path / "lines.txt") == ["One two.", "Three."]
+    (tmp_path / "lines.txt").write_text(" \n\n")
+    with pytest.raises(ValueError, match=r"lines\.txt is empty"):
+        read_lines(tmp_path / "lines.txt")
+
+
+def test_transcripts_by_name_or_in_order(tmp_path: Path) -> None:
+    table = tmp_path / "table.txt"
+    table.write_text("b.wav\tBee.\nfolder/a.wav\tAye.\nc.wav\tSea.\n")
+    assert read_transcripts(table, ["x/a.wav", "x/b.wav"]) == ["Aye.", "Bee."]
+    with pytest.raises(ValueError, match=r"table\.txt has no transcript of x/d\.wav"):
+        read_transcripts(table, ["x/a.wav", "x/d.wav"])
+    table.write_text("Aye.\nBee.\n")
+    assert read_transcripts(table, ["x/a.wav", "x/b.wav"]) == ["Aye.", "Bee."]
+    with pytest.raises(ValueError, match=r"table\.txt has 2 lines for 1 clips"):
+        read_transcripts(table, ["x/a.wav"])

@@ -1,0 +1,64 @@
+import math
+
+import pytest
+import torch
+
+from lightning_vc.losses import guided_attention, last_step, masked_l1
+
+
+def test_masked_l1_by_hand() -> None:
+    predicted = torch.tensor([[[1.0, 2.0], [0.0, 0.0]], [[5.0, 5.0], [9.0, 9.0]]])
+    target = torch.tensor([[[0.0, 0.0], [4.0, 0.0]], [[5.0, 6.0], [0.0, 0.0]]])
+    mask = torch.tensor([[True, True], [True, False]])
+    # frames: (1 + 2) / 2, (4 + 0) / 2, (0 + 1) / 2; the last is no frame
+    assert masked_l1(predicted, target, mask).item() == pytest.approx((1.5 + 2 + 0.5) / 3)
+
+
+def test_masked_l1_of_nothing_is_zero() -> None:
+    assert masked_l1(torch.ones(1, 2, 3), torch.zeros(1, 2, 3), torch.zeros(1, 2, dtype=torch.bool)).item() == 0
+
+
+def test_guided_attention_by_hand() -> None:
+    alignments = torch.tensor([[[[0.75, 0.25], [0.5, 0.5]]]])  # one sentence, one layer, two steps, two symbols
+    far = 1 - math.exp(-(0.5**2) / (2 * 0.2**2))  # one symbol of two away from the diagonal
+    expected = (0.25 * far + 0.5 * far) / 2
+    assert guided_attention(alignments, torch.tensor([2]), torch.tensor([2])).item() == pytest.approx(expected)
+
+
+def test_guided_attention_prefers_the_diagonal() -> None:
+    symbols = steps = torch.tensor([12])
+    diagonal = torch.eye(12).expand(1, 2, -1, -1)
+    uniform = torch.full((1, 2, 12, 12), 1 / 12)
+    backwards = torch.eye(12).flip(0).expand(1, 2, -1, -1)
+    costs = [guided_attention(each, symbols, steps).item() for each in (diagonal, uniform, backwards)]
+    assert costs[0] == pytest.approx(0, abs=1e-6)
+    assert costs[0] < 0.3 < costs[1] < costs[2] < 1
+
+
+def test_guided_attention_is_the_mean_over_layers() -> None:
+    layers = torch.stack([torch.eye(6), torch.eye(6).flip(0)]).unsqueeze(0)
+    size = torch.tensor([6])
+    apart = [guided_attention(layers[:, i : i + 1], size, size) for i in range(2)]
+    torch.testing.assert_close(guided_attention(layers, size, size), (apart[0] + apart[1]) / 2)
+
+
+def test_guided_attention_is_blind_to_padding() -> None:
+    small = torch.rand(1, 1, 4, 3)
+    padded = torch.rand(1, 1, 9, 7)
+    padded[:, :, :4, :3] = small
+    real = torch.tensor([3]), torch.tensor([4])
+    torch.testing.assert_close(guided_attention(padded, *real), guided_attention(small, *real))
+    long = torch.rand(1, 1, 9, 7)
+    both = guided_attention(torch.cat([padded, long]), torch.tensor([3, 7]), torch.tensor([4, 9]))
+    alone = guided_attention(long, torch.tensor([7]), torch.tensor([9]))
+    torch.testing.assert_close(both, (4 * guided_attention(small, *real) + 9 * alone) / 13)
+
+
+def test_the_last_step_and_all_behind_it_are_last() -> None:
+    logits = torch.tensor([[-1.0, 2.0, 3.0], [-1.0, -2.0, 3.0]])
+
+    def cost(logit: float, last: bool) -> float:
+        return math.log1p(math.exp(-logit if last else logit))
+
+    expected = [cost(-1, False), cost(2, True), cost(3, True), cost(-1, False), cost(-2, False), cost(3, True)]
+    assert last_step(logits, torch.tensor([2, 3])).item() == pytest.approx(sum(expected) / 6)

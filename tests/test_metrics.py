@@ -1,0 +1,70 @@
+import math
+
+import pytest
+import torch
+from torch import Tensor
+
+from lightning_vc.metrics import attention_coverage, attention_focus, mel_cepstral_distortion
+
+
+def test_focus_is_that_of_the_most_focused_layer() -> None:
+    vague = torch.full((4, 5), 0.2)
+    half = torch.tensor([[0.6, 0.4, 0, 0, 0], [0.0, 0, 0, 1, 0]] * 2)
+    assert attention_focus(torch.stack([vague, half])) == pytest.approx(0.8)
+    assert attention_focus(vague.unsqueeze(0)) == pytest.approx(0.2)
+
+
+def walk(*symbols: int, of: int = 8) -> Tensor:
+    """Attention that is at these symbols, step by step."""
+    return torch.eye(of)[list(symbols)].unsqueeze(0)
+
+
+@pytest.mark.parametrize(
+    ("alignment", "share"),
+    [
+        (walk(0, 1, 2, 3, 4, 5, 6, 7), 1.0),
+        (walk(1, 4, 6), 1.0),  # what is next to a choice counts
+        (walk(0, 1, 5, 6, 7), 7 / 8),  # 3 is skipped
+        (walk(3, 3, 3), 3 / 8),
+        (torch.cat([walk(3, 3, 3), walk(0, 3, 6)]), 1.0),  # the best layer
+    ],
+)
+def test_coverage_by_hand(alignment: Tensor, share: float) -> None:
+    assert attention_coverage(alignment) == pytest.approx(share)
+
+
+def melody(frames: int) -> Tensor:
+    torch.manual_seed(3)
+    return torch.rand(frames, 20).cumsum(0) / frames
+
+
+def test_distortion_of_equal_sounds_is_zero() -> None:
+    assert mel_cepstral_distortion(melody(12), melody(12)) == pytest.approx(0, abs=0.02)
+
+
+def test_distortion_does_not_mind_stretching_in_time() -> None:
+    mel = melody(12)
+    stretched = mel.repeat_interleave(torch.tensor([1, 3, 2] * 4), 0)
+    assert mel_cepstral_distortion(mel, stretched) == pytest.approx(0, abs=0.02)
+    assert mel_cepstral_distortion(mel, mel.flip(0)) > 1  # but time must run forward
+
+
+def test_distortion_does_not_mind_loudness() -> None:
+    assert mel_cepstral_distortion(melody(12), melody(12) + 0.1) == pytest.approx(0, abs=0.05)
+
+
+def test_distortion_by_hand() -> None:
+    # One band pattern of 3 dB amplitude, the first cosine: all of its power is in coefficient 1.
+    bands = torch.arange(20)
+    cosine = 0.03 * torch.cos(math.pi * (bands + 0.5) / 20)
+    quiet = torch.full((7, 20), 0.5)
+    assert mel_cepstral_distortion(quiet, quiet + cosine) == pytest.approx(3 / math.sqrt(2), rel=1e-3)
+
+
+def test_distortion_takes_the_cheapest_path() -> None:
+    cosine = torch.cos(math.pi * (torch.arange(20) + 0.5) / 20)
+    heights = torch.tensor([0.0, 0.1, 0.2, 0.3]), torch.tensor([0.0, 0.2, 0.3])
+    first, second = (height.unsqueeze(1) * cosine for height in heights)
+    # (0, 0), (1, 0) or (1, 1), (2, 1), (3, 2): one of four pairs is 0.1 off, 10 dB of amplitude
+    assert mel_cepstral_distortion(first, second) == pytest.approx(10 / math.sqrt(2) / 4, rel=1e-3)
+    assert mel_cepstral_distortion(second, first) == pytest.approx(10 / math.sqrt(2) / 4, rel=1e-3)
