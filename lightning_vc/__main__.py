@@ -2,6 +2,7 @@
 
 import ast
 import importlib.util
+import os
 import runpy
 import sys
 from collections.abc import Sequence
@@ -41,6 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         print(f"lightning-vc: there is no verb '{verb}'; choose one of: {', '.join(verbs())}", file=sys.stderr)
         raise SystemExit(2)
     sys.argv[1:] = rest
+    sys.path.insert(0, os.getcwd())  # as `python -m` does: the user's own modules are here
     # As __main__, under the recipe's own name: processes that the recipe starts are then told to run that recipe.
     runpy.run_module(f"{RECIPES}.{verb}", run_name="__main__", alter_sys=True)
 

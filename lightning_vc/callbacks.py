@@ -6,10 +6,9 @@ from pathlib import Path
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.loggers import WandbLogger
-from rich import print
 
 from lightning_vc.audio import io
-from lightning_vc.cloning import speak, voice_of
+from lightning_vc.cloning import METHODS, speak, voice_of
 from lightning_vc.plots import draw_speech
 from lightning_vc.tasks.adaptation import AdaptationTask
 from lightning_vc.tasks.tts import TTSTask
@@ -31,15 +30,16 @@ class SpeakSentences(Callback):
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Speak on the first rank."""
+        folder = trainer.log_dir  # asked on every rank: they tell each other
         if trainer.sanity_checking or not trainer.is_global_zero or not isinstance(pl_module, TTSTask):
             return
         table = pl_module.table.voices.detach()
         for row in torch.linspace(0, len(table) - 1, self.voices).long().tolist():
             speeches = speak(pl_module.model, pl_module, self.sentences, table[row])
             for number, speech in enumerate(speeches, 1):
-                self._show(trainer, f"{pl_module.speakers[row]}-{number}", speech)
+                self._show(trainer, folder, f"{pl_module.speakers[row]}-{number}", speech)
 
-    def _show(self, trainer: Trainer, name: str, speech: Speech) -> None:
+    def _show(self, trainer: Trainer, folder: str | None, name: str, speech: Speech) -> None:
         figure = draw_speech(speech)
         for logger in trainer.loggers:
             if isinstance(logger, WandbLogger):
@@ -48,8 +48,8 @@ class SpeakSentences(Callback):
                 sound = wandb.Audio(speech.wave.cpu().numpy(), speech.sample_rate, caption=speech.text)
                 media = {f"speech/{name}": sound, f"attention/{name}": wandb.Image(figure)}
                 logger.experiment.log({**media, "trainer/global_step": trainer.global_step})
-        if trainer.log_dir and not any(isinstance(logger, WandbLogger) for logger in trainer.loggers):
-            path = Path(trainer.log_dir, "spoken", f"{trainer.global_step:06d}", f"{name}.wav")
+        if folder and not any(isinstance(logger, WandbLogger) for logger in trainer.loggers):
+            path = Path(folder, "spoken", f"{trainer.global_step:06d}", f"{name}.wav")
             io.write(path, speech.wave, speech.sample_rate)
             figure.savefig(path.with_suffix(".png"))
 
@@ -70,6 +70,9 @@ class SaveVoice(Callback):
             raise ValueError(f"SaveVoice needs a task that adapts, not {type(pl_module).__name__}")
         if trainer.is_global_zero:
             clips = len(trainer.datamodule.known)  # type: ignore[attr-defined]
-            voice_of(pl_module, type(pl_module).__name__, clips).save(self.path)
+            method = next(
+                (name for name, how in METHODS.items() if how.task is type(pl_module)), type(pl_module).__name__
+            )
+            voice_of(pl_module, method, clips).save(self.path)
             model = f"--model {pl_module.base} --voice {self.path}"
             print(f'speak with: python -m lightning_vc.recipes.synthesize {model} --text "..." --out out.wav')

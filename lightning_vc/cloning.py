@@ -29,6 +29,7 @@ from lightning_vc.text.normalize import normalize
 from lightning_vc.text.symbols import SYMBOLS
 from lightning_vc.types import Speaker, Spectra, Speech
 
+_SHORTEST = 0.3  # seconds of a clip that tell anything of a voice
 _FORMAT = "lightning_vc voice 1"
 
 
@@ -157,7 +158,7 @@ class Cloner:
         """
         if not clips:
             raise ValueError("no clips to clone from: give at least one recording")
-        waves = [io.trim(io.read(clip, self.sample_rate), self.sample_rate, name=str(clip)) for clip in clips]
+        waves = [self._read(clip) for clip in clips]
         if method == "encoder":
             return Voice(self.hear(waves), method, self.base, len(clips))
         if method not in METHODS:
@@ -178,6 +179,13 @@ class Cloner:
     def say_all(self, texts: Sequence[str], voice: Voice) -> list[Speech]:
         """Speak several texts at once."""
         return speak(self._model(voice), self.tts, texts, voice.vector, self.vocoder)
+
+    def _read(self, clip: str | Path) -> Tensor:
+        wave = io.trim(io.read(clip, self.sample_rate), self.sample_rate, name=str(clip))
+        if len(wave) < _SHORTEST * self.sample_rate:
+            seconds = len(wave) / self.sample_rate
+            raise ValueError(f"{clip} has {seconds:.2f} s of sound: give a recording of {_SHORTEST} s or more")
+        return wave
 
     def _model(self, voice: Voice) -> AcousticModel:
         if voice.base != self.base:
@@ -211,7 +219,7 @@ class Cloner:
             Sample(str(i), speaker, text, tuple(normalize(text)), len(wave) / rate, io.encode_flac(wave, rate))
             for i, (wave, text) in enumerate(zip(waves, transcripts, strict=True))
         ]
-        batcher = TTSBatcher(self.tts.frontend, {speaker.id: 0}, rate, min(how.batch_size, len(samples)))
+        batcher = TTSBatcher(self.tts.frontend, {speaker.id: 0}, rate, min(how.batch_size, len(samples)), 1, 1)
         task = how.task(self.path)
         with _quiet():
             trainer = Trainer(
@@ -291,10 +299,13 @@ def read_transcripts(path: str | Path, clips: Sequence[str | Path]) -> list[str]
     """
     lines = read_lines(path)
     if all("\t" in line for line in lines):
+        names = [Path(clip).name for clip in clips]
+        if len(set(names)) < len(names):
+            raise ValueError(f"clips of the same name ({', '.join(names)}) cannot be told apart in {path}: rename them")
         known = {Path(name).name: text for name, text in (line.split("\t", 1) for line in lines)}
         if missing := [str(clip) for clip in clips if Path(clip).name not in known]:
             raise ValueError(f"{path} has no transcript of {', '.join(missing)}")
-        return [known[Path(clip).name] for clip in clips]
+        return [known[name] for name in names]
     if len(lines) != len(clips):
         raise ValueError(f"{path} has {len(lines)} lines for {len(clips)} clips: write one for each, in their order")
     return lines

@@ -12,9 +12,11 @@ stages:
 ```
 """
 
+import ctypes
 import hashlib
 import json
 import shlex
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -57,8 +59,12 @@ class Recipe:
         if not file.is_file():
             raise FileNotFoundError(f"no recipe at {file}")
         content = OmegaConf.load(file)
-        if not isinstance(content, DictConfig) or not {"dir", "stages"} <= set(content):
-            raise ValueError(f"{file} is no recipe: it needs `dir` and `stages`")
+        if (
+            not isinstance(content, DictConfig)
+            or "dir" not in content
+            or not isinstance(content.get("stages"), DictConfig)
+        ):
+            raise ValueError(f"{file} is no recipe: it needs `dir` and `stages`, which are named")
         content["here"] = str(file.parent)
         OmegaConf.set_struct(content, True)
         try:
@@ -78,7 +84,7 @@ class Recipe:
             verb, *words = shlex.split(stage["verb"])
             command = [f"lightning_vc.recipes.{verb}", *words]
             for option, value in stage.get("options", {}).items():
-                command += _words(option, value)
+                command += _words(option, value) if value is not None else []
             key = _hash(key, command, self.here)
             checkpoint = stage.get("checkpoint")
             yield Stage(name, tuple(command), key, Path(checkpoint) if checkpoint else None)
@@ -100,15 +106,25 @@ class Recipe:
                 console.print(f"[bold]{title}[/] is finished")
                 continue
             command = [sys.executable, "-m", *stage.command]
-            if same and stage.checkpoint and stage.checkpoint.exists():
-                command += ["--ckpt_path", str(stage.checkpoint)]
-            console.print(f"[bold]{title}[/]\n{shlex.join(['python', *command[1:]])}", markup=True)
+            if stage.checkpoint and stage.checkpoint.exists():
+                if same:
+                    command += ["--ckpt_path", str(stage.checkpoint)]
+                else:  # of other settings: kept, but nothing may go on from it
+                    stage.checkpoint.replace(stage.checkpoint.with_suffix(".old"))
+            console.print(f"[bold]{title}[/]")
+            console.print(shlex.join(["python", *command[1:]]), markup=False)
             _write(record, stage, finished=False)
-            status = subprocess.run(command).returncode
+            status = subprocess.run(command, preexec_fn=_end_with_parent).returncode
             if status:
                 console.print(f"[bold red]{title} failed[/] with status {status}; run the recipe again to resume it")
                 raise SystemExit(status if status > 0 else 128 - status)
             _write(record, stage, finished=True)
+
+
+def _end_with_parent() -> None:
+    """In the process of a stage: end when the recipe's is killed, or two would train once it is run again."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # 1 is PR_SET_PDEATHSIG
 
 
 def _words(option: str, value: Any) -> list[str]:

@@ -1,4 +1,5 @@
 import hashlib
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -85,7 +86,7 @@ def test_what_is_said(cloner: Cloner, voice: Voice) -> None:
     speech = cloner.say("Dr. Smith has 2 dogs!", voice)
     assert speech.text == "Dr. Smith has 2 dogs!"
     assert speech.symbols[-2:] == ("!", "<end>")
-    assert "/d/" in speech.symbols or any("d" in symbol for symbol in speech.symbols)
+    assert {"/t/", "/ˈu/"} <= set(speech.symbols)  # 2
     hops, steps, symbols = speech.alignment.shape
     frames = speech.spectra.mel.shape[1]
     assert symbols == len(speech.symbols)
@@ -248,17 +249,19 @@ def test_a_clip_without_a_transcript(
 @pytest.mark.parametrize("text", ["*** ###", "", "...!"])
 def test_a_text_of_nothing_but_symbols(cloner: Cloner, clips: list[Path], text: str) -> None:
     voice = cloner.clone(clips)
-    for refuse in (lambda: cloner.say(text, voice), lambda: cloner.check(text), lambda: cloner.say_all([TEXT, text], voice)):
-        with pytest.raises(ValueError, match="nothing to speak|no words|has nothing"):
+    refused = (
+        lambda: cloner.say(text, voice),
+        lambda: cloner.say_all([TEXT, text], voice),
+        lambda: cloner.check(text),
+        lambda: cloner.clone(clips, "embedding", [TEXT, text]),
+    )
+    for refuse in refused:
+        with pytest.raises(ValueError, match=re.escape(f"text '{text}' has nothing to speak")):
             refuse()
-    with pytest.raises(ValueError, match="nothing to speak|no words|has nothing"):
-        cloner.clone(clips, "embedding", [TEXT, text])
 
 
 @pytest.mark.parametrize("steps", [0, -1])
-def test_steps_without_end_or_beginning(
-    cloner: Cloner, clips: list[Path], transcripts: list[str], steps: int
-) -> None:
+def test_steps_without_end_or_beginning(cloner: Cloner, clips: list[Path], transcripts: list[str], steps: int) -> None:
     with pytest.raises(ValueError, match=f"must be 1 or more, got {steps}"):
         cloner.clone(clips, "embedding", transcripts, steps)
 

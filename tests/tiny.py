@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
+from omegaconf import OmegaConf
 
 from lightning_vc.data.index import Index
 from lightning_vc.data.pipeline import Sample, clips_of
@@ -20,6 +20,8 @@ _SIZES = {name: 16 for name in ("channels", "embedding", "attention", "hidden")}
 _TRAINING = {
     "tts": ({"max_steps": 4, "val_check_interval": 4}, {"batch_size": 4}),
     "encoder": ({"max_steps": 2, "val_check_interval": 1}, {"n_speakers": 2, "max_seconds": 0.5}),
+    "adapt_embedding": ({"max_steps": 2}, {"clips": 3, "steps": 2}),
+    "adapt_whole_model": ({"max_steps": 2}, {"clips": 3, "steps": 2}),
 }
 
 
@@ -32,19 +34,20 @@ def shrunk(value: Any, name: str = "") -> Any:
 
 def configs(verb: str, folder: Path, every_n_train_steps: int = 2) -> list[str]:
     """The `--config` flags of mini's file for a verb, and of one behind it that makes everything tiny."""
-    own = yaml.safe_load((MINI / f"{verb}.yaml").read_text(encoding="utf-8"))
+    own: Any = OmegaConf.to_container(OmegaConf.load(MINI / f"{verb}.yaml"))
     trainer, data = _TRAINING[verb]
     callbacks = own["trainer"]["callbacks"]
     for callback in callbacks:
         if "every_n_train_steps" in callback.get("init_args", {}):
             callback["init_args"]["every_n_train_steps"] = every_n_train_steps
     quiet = {"accelerator": "cpu", "log_every_n_steps": 1, "num_sanity_val_steps": 0, "enable_model_summary": False}
-    tiny = {"trainer": {**trainer, **quiet, "callbacks": callbacks}, "model": shrunk(own["model"]), "data": data}
+    model = shrunk(own["model"])
     if verb == "tts":
-        tiny["model"]["model"].setdefault("init_args", {})["frames_per_symbol"] = 4
+        model["model"]["init_args"]["frames_per_symbol"] = 4
+    tiny = {"trainer": {**trainer, **quiet, "callbacks": callbacks}, "model": model, "data": data}
     folder.mkdir(parents=True, exist_ok=True)
     file = folder / f"tiny-{verb}.yaml"
-    file.write_text(yaml.safe_dump(tiny), encoding="utf-8")
+    OmegaConf.save(tiny, file)
     return [word for path in (CSV, MINI / f"{verb}.yaml", file) for word in ("--config", str(path))]
 
 
@@ -89,14 +92,11 @@ class TinyRun:
         where = ["--data.shards", str(self.shards), "--trainer.default_root_dir", str(out)]
         return [command, *configs("encoder", out), "--model.base", str(self.tts), *where]
 
-    def adapt_flags(self, out: Path, command: str = "fit", steps: int = 2) -> list[str]:
-        """A command line of `recipes.adapt_embedding` and `recipes.adapt_whole_model`."""
+    def adapt_flags(self, verb: str, out: Path, command: str = "fit") -> list[str]:
+        """A command line of `recipes.adapt_embedding` or `recipes.adapt_whole_model` that trains for 2 steps."""
         where = ["--data.shards", str(self.shards), "--trainer.default_root_dir", str(out)]
-        what = ["--model.base", str(self.tts), "--data.speaker", self.speaker, "--data.steps", "2"]
-        quiet = ["--trainer.accelerator", "cpu", "--trainer.enable_model_summary", "false"]
-        quiet += ["--trainer.enable_progress_bar", "false", "--trainer.num_sanity_val_steps", "0"]
-        often = ["--trainer.max_steps", str(steps), "--trainer.log_every_n_steps", "1"]
-        return [command, "--config", str(CSV), *where, *what, *quiet, *often]
+        what = ["--model.base", str(self.tts), "--data.speaker", self.speaker]
+        return [command, *configs(verb, out), *where, *what]
 
 
 def train(folder: Path) -> TinyRun:

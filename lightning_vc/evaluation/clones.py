@@ -10,6 +10,7 @@ The layout of a folder of clones, which outside judges read too:
 """
 
 import json
+import shutil
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -23,7 +24,7 @@ from lightning_vc.audio import io
 from lightning_vc.cloning import Cloner
 from lightning_vc.corpora.generated import GeneratedCorpus
 from lightning_vc.data.index import Index, SpeakerEntry
-from lightning_vc.data.pipeline import Sample, clips_of
+from lightning_vc.data.pipeline import clips_of
 from lightning_vc.metrics import attention_coverage, attention_focus, mel_cepstral_distortion
 from lightning_vc.plots import plot_speech
 from lightning_vc.types import Speech
@@ -68,6 +69,7 @@ class ClonesFolder:
         self.folder, self.cloner, self.sentences = folder, cloner, sentences
         self.index, self.clips, self.corpus = index, clips, corpus
         self.rate = cloner.sample_rate
+        self.recordings: dict[str, list[str]] = {}  # speaker -> ids of what the shards have and is used
 
     def make(self, speakers: Sequence[SpeakerEntry], methods: Sequence[str]) -> list[Scores]:
         """Clone these speakers by these methods, and write the judge's manifest."""
@@ -97,26 +99,22 @@ class ClonesFolder:
                 f"speaker {speaker} has {len(samples)} transcribed clips: cloning from {self.clips} needs more"
             )
         own, others = samples[: self.clips], samples[self.clips : 2 * self.clips]
+        self.recordings[speaker] = [sample.id for sample in own + others]
         for kind, chosen in (("clips", own), ("real", others)):
+            shutil.rmtree(self.folder / kind / speaker, ignore_errors=True)  # of an evaluation with other clips
             for number, sample in enumerate(chosen, 1):
-                self._write(self.folder / kind / speaker / f"{number:02d}.wav", sample)
+                io.write(self.folder / kind / speaker / f"{number:02d}.wav", sample.wave(self.rate), self.rate)
         table = [f"{number:02d}.wav\t{sample.text}\n" for number, sample in enumerate(own, 1)]
         (self.folder / "clips" / speaker / "transcripts.tsv").write_text("".join(table), encoding="utf-8")
         if self.corpus:
             for number, text in enumerate(self.sentences):
-                path = self.sentence("references", speaker, number)
-                if not path.exists():
-                    said = io.trim(self.corpus.say(speaker, text, self.rate), self.rate)
-                    io.write(path, said, self.rate)
-
-    def _write(self, path: Path, sample: Sample) -> None:
-        if not path.exists():
-            io.write(path, sample.wave(self.rate), self.rate)
+                said = io.trim(self.corpus.say(speaker, text, self.rate), self.rate)
+                io.write(self.sentence("references", speaker, number), said, self.rate)
 
     def _clone(self, method: str, speaker: str) -> Scores:
         folder = self.folder / "clones" / method / speaker
         done = folder / "scores.json"
-        origin = [self.cloner.base, self.cloner.heard_by, self.clips, list(self.sentences)]
+        origin = [self.cloner.base, self.cloner.heard_by, self.recordings[speaker], list(self.sentences)]
         if done.exists():
             known = json.loads(done.read_text(encoding="utf-8"))
             if known.pop("origin") == origin:

@@ -39,7 +39,7 @@ def evaluate(
 
 
 def main(args: list[str] | None = None) -> None:
-    auto_cli(evaluate, args=args)
+    auto_cli(evaluate, args=args, as_positional=False)
 
 
 if __name__ == "__main__":

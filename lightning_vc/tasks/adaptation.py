@@ -26,7 +26,7 @@ class AdaptationTask(Task, ABC):
         super().__init__(optimizer)
         self.save_hyperparameters()
         self.base = base
-        self.tts = TTSTask.load(base)
+        self.tts = TTSTask.load(base)  # in eval mode, and stays so: noise in so few steps only costs likeness
         self.voice = nn.Parameter(self.tts.table.voices.detach().mean(0))  # (E,), starts as the average voice
 
     @property

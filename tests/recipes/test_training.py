@@ -1,0 +1,299 @@
+"""The verbs that train, called as from the command line, with the very files of recipes/mini."""
+
+import json
+import math
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+import torch
+
+from lightning_vc import Cloner, Voice
+from lightning_vc.data.datamodule import TTSDataModule
+from lightning_vc.recipes import adapt_embedding, adapt_whole_model, encoder, tts
+from lightning_vc.tasks.adaptation import AdaptationTask
+from lightning_vc.tasks.tts import TTSTask
+from tests.tiny import MINI, ROOT, TinyRun, logged, metrics
+
+ADAPTING = [adapt_embedding, adapt_whole_model]
+
+
+def verb(recipe: ModuleType) -> str:
+    return recipe.__name__.rpartition(".")[2]
+
+
+def refusal(recipe: ModuleType, arguments: list[str], capsys: pytest.CaptureFixture[str]) -> str:
+    """What is said when a command line is refused."""
+    with pytest.raises(SystemExit) as end:
+        recipe.main(arguments)
+    assert end.value.code == 2
+    told = capsys.readouterr().err
+    assert "Traceback" not in told
+    return told[told.index("error: ") :]
+
+
+# tts
+
+
+def test_tts_logs_its_losses_and_lets_voices_speak(tiny_run: TinyRun) -> None:
+    out = tiny_run.tts.parent
+    for name in ("loss", "mel", "linear", "done", "attention"):
+        for stage, count in (("train", 4), ("validation", 1)):
+            values = logged(out, f"{stage}/{name}")
+            assert len(values) == count
+            assert all(map(math.isfinite, values))
+    spoken = sorted(path.name for path in out.rglob("spoken/000004/*"))
+    assert len(spoken) == 4
+    assert {Path(name).suffix for name in spoken} == {".png", ".wav"}
+
+
+@pytest.mark.parametrize("command", ["validate", "test"])
+def test_tts_is_measured(tiny_run: TinyRun, tmp_path: Path, command: str) -> None:
+    tts.main([*tiny_run.tts_flags(tmp_path, command), "--ckpt_path", str(tiny_run.tts)])
+    (measured,) = metrics(tmp_path)
+    stage = "validation" if command == "validate" else "test"
+    trained = logged(tiny_run.tts.parent, "validation/loss")[-1]
+    assert measured[f"{stage}/loss"] == pytest.approx(trained, rel=1e-4)
+
+
+def test_tts_takes_the_speakers_of_the_data_and_one_frontend(tiny_run: TinyRun) -> None:
+    task = TTSTask.load(tiny_run.tts)
+    assert task.speakers == tiny_run.index.speaker_table
+    assert len(task.table.voices) == 6
+    data = TTSDataModule(str(tiny_run.shards), task.frontend)
+    text = next(iter(data.val_dataloader())).text
+    assert text.max() < task.model.encoder.embed.num_embeddings  # type: ignore[union-attr, operator]
+
+
+def test_a_setting_reaches_all_that_refers_to_it(tiny_run: TinyRun, tmp_path: Path) -> None:
+    flags = [
+        "--trainer.max_steps=1",
+        "--model.spectrograms.init_args.n_fft=2048",
+        "--model.optimizer.init_args.lr=7e-4",
+    ]
+    cli = tts.main([*tiny_run.tts_flags(tmp_path), *flags])
+    assert cli.trainer.max_steps == cli.trainer.global_step == 1
+    assert cli.config.fit.model.scheduler.init_args.total_steps == 1
+    assert cli.config.fit.model.scheduler.init_args.max_lr == 7e-4
+    assert cli.model.spectrograms.n_bins == 1025
+    assert cli.model.model.converter.leave.out_features == 1025
+    assert cli.trainer.logger.save_dir == str(tmp_path)
+    assert (tmp_path / "last.ckpt").exists()
+
+
+def test_a_flag_on_an_interpolated_setting_wins(tiny_run: TinyRun, capsys: pytest.CaptureFixture[str]) -> None:
+    flags = ["--model.scheduler.init_args.total_steps=77", "--print_config"]
+    with pytest.raises(SystemExit) as end:
+        tts.main([*tiny_run.tts_flags(tiny_run.folder / "nothing"), *flags])
+    assert end.value.code == 0
+    assert "total_steps: 77" in capsys.readouterr().out
+
+
+def test_a_run_that_is_resumed_goes_on(tiny_run: TinyRun, tmp_path: Path) -> None:
+    flags = [*tiny_run.tts_flags(tmp_path), "--ckpt_path", str(tiny_run.tts), "--model.guide", "0.25"]
+    cli = tts.main([*flags, "--trainer.max_steps", "6", "--trainer.val_check_interval", "6"])
+    assert cli.trainer.global_step == 6
+    assert [line["step"] for line in metrics(tmp_path) if "train/loss" in line] == [4, 5]
+    assert cli.model.guide == 0.25  # the checkpoint says 1
+    assert torch.load(tiny_run.tts, weights_only=True)["hyper_parameters"]["guide"] == 1.0
+    saved = torch.load(tmp_path / "last.ckpt", weights_only=True)
+    assert (saved["global_step"], saved["hyper_parameters"]["guide"]) == (6, 0.25)
+
+
+def test_the_same_seed_trains_the_same_model_and_another_another(tiny_run: TinyRun, tmp_path: Path) -> None:
+    prints = set()
+    for name, seed in (("a", 1), ("b", 1), ("c", 2)):
+        out = tmp_path / name
+        flags = ["--trainer.max_steps=2", "--trainer.limit_val_batches=0", "--seed_everything", str(seed)]
+        tts.main([*tiny_run.tts_flags(out), *flags])
+        prints.add((seed, TTSTask.load(out / "last.ckpt").fingerprint()))
+    assert len(prints) == 2
+    assert len({fingerprint for _, fingerprint in prints}) == 2
+
+
+# encoder
+
+
+def test_encoder_logs_its_error_beside_that_of_the_mean_voice_and_its_spread(tiny_run: TinyRun) -> None:
+    for name in ("loss", "baseline", "spread"):
+        for stage in ("train", "validation"):
+            values = logged(tiny_run.encoder.parent, f"{stage}/{name}")
+            assert len(values) == 2
+            assert all(0 < value < 100 for value in values)
+
+
+@pytest.mark.parametrize("command", ["validate", "test"])
+def test_encoder_is_measured(tiny_run: TinyRun, tmp_path: Path, command: str) -> None:
+    encoder.main([*tiny_run.encoder_flags(tmp_path, command), "--ckpt_path", str(tiny_run.encoder)])
+    (measured,) = metrics(tmp_path)
+    stage = "validation" if command == "validate" else "test"
+    trained = logged(tiny_run.encoder.parent, "validation/loss")[-1]
+    assert measured[f"{stage}/loss"] == pytest.approx(trained, rel=1e-4)
+
+
+def test_encoder_fit_help(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as end:
+        encoder.main(["fit", "--help"])
+    assert end.value.code == 0
+    told = capsys.readouterr().out
+    for flag in ("--model.encoder", "--model.base", "--data.shards", "--data.clips", "--trainer.max_steps"):
+        assert flag in told
+    assert "--model.speakers" not in told  # it comes from the data
+
+
+# adapt_embedding and adapt_whole_model
+
+
+@pytest.mark.parametrize("recipe", ADAPTING, ids=verb)
+def test_adaptation_makes_a_voice_that_speaks(tiny_run: TinyRun, tmp_path: Path, recipe: ModuleType) -> None:
+    flags = tiny_run.adapt_flags(verb(recipe), tmp_path)
+    cli = recipe.main(flags)
+    assert cli.trainer.global_step == 2
+    voice = Voice.load(tmp_path / f"{tiny_run.speaker}.safetensors")
+    assert voice.clips == 3
+    assert bool(voice.moved) == (recipe is adapt_whole_model)
+    assert voice.vector.equal(cli.model.voice.detach())
+    assert len(Cloner(tiny_run.tts).say("Good dog.", voice).wave) > 0
+    task = AdaptationTask.load(tmp_path / "last.ckpt")
+    assert type(task) is type(cli.model)
+    assert task.voice.equal(cli.model.voice)
+    for command in ("validate", "test"):
+        out = tmp_path / command
+        recipe.main([*tiny_run.adapt_flags(verb(recipe), out, command), "--ckpt_path", str(tmp_path / "last.ckpt")])
+        (measured,) = metrics(out)
+        stage = "validation" if command == "validate" else "test"
+        assert 0 < measured[f"{stage}/loss"] < 10
+
+
+# What is refused
+
+
+@pytest.mark.parametrize("arguments", [["--model.bogus", "1"], ["--data.bogus", "1"], ["--trainer.bogus=1"]])
+def test_a_flag_that_does_not_exist(
+    tiny_run: TinyRun, tmp_path: Path, arguments: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert "bogus" in refusal(tts, [*tiny_run.tts_flags(tmp_path), *arguments], capsys)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "model: {bogus: 1}",
+        "bogus: 1",
+        "trainer: {bogus: 1}",
+        "model: {model: {class_path: lightning_vc.modules.acoustic.DeepVoice3, init_args: {bogus: 1}}}",
+        "model: {optimizer: {class_path: torch.optim.Adam, init_args: {bogus: 1}}}",
+        "model: {frontend: lightning_vc.text.frontend.Bogus}",
+    ],
+)
+def test_a_config_key_that_does_not_exist(
+    tiny_run: TinyRun, tmp_path: Path, content: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "own.yaml").write_text(content)
+    flags = [*tiny_run.tts_flags(tmp_path), "--config", str(tmp_path / "own.yaml")]
+    assert "bogus" in refusal(tts, flags, capsys).lower()
+
+
+def without_shards(run: TinyRun, out: Path) -> list[str]:
+    return [*run.tts_flags(out), "--data.shards", str(out)]
+
+
+def checkpoint_of_an_encoder(run: TinyRun, out: Path) -> list[str]:
+    return [*run.tts_flags(out), "--ckpt_path", str(run.encoder)]
+
+
+def checkpoint_that_is_missing(run: TinyRun, out: Path) -> list[str]:
+    return [*run.tts_flags(out), "--ckpt_path", str(out / "gone.ckpt")]
+
+
+def text_as_a_checkpoint(run: TinyRun, out: Path) -> list[str]:
+    (out / "text.ckpt").write_text("hello")
+    return [*run.tts_flags(out), "--ckpt_path", str(out / "text.ckpt")]
+
+
+def sizes_that_do_not_fit(run: TinyRun, out: Path) -> list[str]:
+    return [*run.tts_flags(out), "--model.spectrograms.init_args.window=4096"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (without_shards, "no shards here"),
+        (checkpoint_of_an_encoder, "SpeakerEncoderTask"),
+        (checkpoint_that_is_missing, "gone.ckpt"),
+        (text_as_a_checkpoint, "text.ckpt"),
+        (sizes_that_do_not_fit, "hop <= window <= n_fft"),
+    ],
+)
+def test_what_tts_cannot_train_with(
+    tiny_run: TinyRun,
+    tmp_path: Path,
+    arguments: Callable[[TinyRun, Path], list[str]],
+    message: str,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert message in refusal(tts, arguments(tiny_run, tmp_path), capsys)
+
+
+def test_what_the_encoder_cannot_train_with(
+    tiny_run: TinyRun, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    flags = tiny_run.encoder_flags(tmp_path)
+    gone = refusal(encoder, [*flags, "--model.base", str(tmp_path / "gone.ckpt")], capsys)
+    assert "gone.ckpt: train one with the recipe of TTSTask" in gone
+    other = refusal(encoder, [*flags, "--model.base", str(tiny_run.encoder)], capsys)
+    assert "is a checkpoint of SpeakerEncoderTask, where one of TTSTask is needed" in other
+
+
+def test_what_adaptation_cannot_train_with(
+    tiny_run: TinyRun, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    flags = tiny_run.adapt_flags("adapt_embedding", tmp_path)
+    nobody = refusal(adapt_embedding, [*flags, "--data.speaker", "nobody"], capsys)
+    assert "'nobody' is no test speaker" in nobody
+    greedy = refusal(adapt_embedding, [*flags, "--data.clips", "7"], capsys)
+    assert "7 to adapt to leave none to validate on" in greedy
+    other = refusal(adapt_embedding, [*flags, "--model.base", str(tiny_run.encoder)], capsys)
+    assert "is a checkpoint of SpeakerEncoderTask, where one of TTSTask is needed" in other
+
+
+# Two processes
+
+
+def heard(out: Path, rank: int) -> list[list[str]]:
+    """The ids of each training batch of a rank."""
+    return [json.loads(line) for line in (out / f"heard-{rank}.jsonl").read_text().splitlines()]
+
+
+@pytest.mark.timeout(280)
+@pytest.mark.parametrize("recipe", [tts, encoder], ids=verb)
+def test_two_ranks_train_on_disjoint_samples(tiny_run: TinyRun, tmp_path: Path, recipe: ModuleType) -> None:
+    flags = (tiny_run.tts_flags if recipe is tts else tiny_run.encoder_flags)(tmp_path)
+    parallel = "--trainer.strategy ddp --trainer.devices 2 --trainer.accelerator cpu --trainer.max_steps 2".split()
+    listening = ["--trainer.callbacks+=tests.recipes.listening.WriteIds", f"--trainer.callbacks.out={tmp_path}"]
+    quick = ["--trainer.val_check_interval", "2", "--data.batch_size" if recipe is tts else "--data.n_speakers", "2"]
+    module = recipe.__name__
+    command = [sys.executable, "-m", module, *flags, *parallel, *listening, *quick]
+    if recipe is encoder:
+        command += ["--data.clips", "2"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-3000:]
+    batches = [heard(tmp_path, rank) for rank in range(2)]
+    assert [len(own) for own in batches] == [2, 2]
+    ids = [{id for batch in own for id in batch} for own in batches]
+    assert min(map(len, ids)) > 2
+    assert ids[0].isdisjoint(ids[1])
+    for stage in ("train", "validation"):
+        losses = logged(tmp_path, f"{stage}/loss")
+        assert len(losses) >= 1
+        assert all(map(math.isfinite, losses))
+    assert torch.load(tmp_path / "last.ckpt", weights_only=True)["global_step"] == 2
+
+
+def test_mini_is_what_is_shipped() -> None:
+    assert {path.stem for path in MINI.glob("*.yaml")} >= {"recipe", "tts", "encoder", "adapt_embedding"}
+    assert shutil.which("python") or sys.executable

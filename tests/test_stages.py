@@ -1,0 +1,286 @@
+import json
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from lightning_vc import stages
+from lightning_vc.recipes import run as run_recipe
+from lightning_vc.stages import Recipe
+from tests.tiny import ROOT, TinyRun, configs, logged
+
+RECIPE = """
+dir: {folder}/out
+speed: 5
+stages:
+  dig:
+    verb: prepare generated
+    options:
+      out: ${{dir}}/shards
+      subsets: [a, b]
+  plant:
+    verb: tts fit
+    options:
+      config: [configs/plain.yaml, "${{here}}/plant.yaml"]
+      trainer.max_steps: ${{speed}}
+    checkpoint: ${{dir}}/plant.ckpt
+  reap:
+    verb: evaluate
+    options:
+      model: ${{stages.plant.checkpoint}}
+"""
+Ran = list[list[str]]
+
+
+@pytest.fixture
+def recipe(tmp_path: Path) -> Path:
+    """A recipe of three stages, and a file that the second one names."""
+    (tmp_path / "recipe.yaml").write_text(RECIPE.format(folder=tmp_path))
+    (tmp_path / "plant.yaml").write_text("model: small")
+    return tmp_path / "recipe.yaml"
+
+
+@pytest.fixture
+def ran(monkeypatch: pytest.MonkeyPatch) -> Ran:
+    """The commands that would have been run, without `python -m lightning_vc.recipes.`; all of them succeed."""
+    commands: Ran = []
+
+    def succeed(command: Sequence[str], **_: Any) -> subprocess.CompletedProcess[bytes]:
+        assert command[:2] == [sys.executable, "-m"]
+        commands.append([command[2].removeprefix("lightning_vc.recipes."), *command[3:]])
+        return subprocess.CompletedProcess(command, 0)
+
+    monkeypatch.setattr(stages.subprocess, "run", succeed)
+    return commands
+
+
+def fail_at(number: int, monkeypatch: pytest.MonkeyPatch, status: int = 1) -> Ran:
+    """From the command of this number on, all fail."""
+    commands: Ran = []
+
+    def run(command: Sequence[str], **_: Any) -> subprocess.CompletedProcess[bytes]:
+        commands.append(list(command[2:]))
+        return subprocess.CompletedProcess(command, status if len(commands) > number else 0)
+
+    monkeypatch.setattr(stages.subprocess, "run", run)
+    return commands
+
+
+def test_stages_are_commands_in_their_order(recipe: Path, ran: Ran) -> None:
+    Recipe(recipe).run()
+    here = recipe.parent
+    assert ran == [
+        ["prepare", "generated", "--out", f"{here}/out/shards", "--subsets", "a", "b"],
+        ["tts", "fit", "--config", "configs/plain.yaml", "--config", f"{here}/plant.yaml", "--trainer.max_steps", "5"],
+        ["evaluate", "--model", f"{here}/out/plant.ckpt"],
+    ]
+
+
+def test_each_command_is_printed_as_one_can_type_it(recipe: Path, ran: Ran, capfd: pytest.CaptureFixture[str]) -> None:
+    Recipe(recipe).run()
+    told = capfd.readouterr().err.splitlines()
+    assert told[0] == "stage 1 of 3: dig"
+    assert told[1] == f"python -m lightning_vc.recipes.prepare generated --out {recipe.parent}/out/shards --subsets a b"
+    assert len(ran) == 3
+
+
+def test_finished_stages_are_skipped(recipe: Path, ran: Ran, capfd: pytest.CaptureFixture[str]) -> None:
+    Recipe(recipe).run()
+    ran.clear()
+    Recipe(recipe).run()
+    assert ran == []
+    assert capfd.readouterr().err.count("is finished") == 3
+
+
+def test_some_stages(recipe: Path, ran: Ran) -> None:
+    Recipe(recipe).run(["reap", "dig"])
+    assert [command[0] for command in ran] == ["prepare", "evaluate"]
+    Recipe(recipe).run()
+    assert [command[0] for command in ran] == ["prepare", "evaluate", "tts"]
+
+
+def change_file(recipe: Path) -> list[str]:
+    (recipe.parent / "plant.yaml").write_text("model: large")
+    return []
+
+
+def change_option(recipe: Path) -> list[str]:
+    return ["speed=6"]
+
+
+def change_recipe(recipe: Path) -> list[str]:
+    recipe.write_text(recipe.read_text().replace("tts fit", "tts validate"))
+    return []
+
+
+@pytest.mark.parametrize("change", [change_file, change_option, change_recipe])
+def test_what_changed_runs_again_and_all_behind_it(recipe: Path, ran: Ran, change: Callable[[Path], list[str]]) -> None:
+    Recipe(recipe).run()
+    (recipe.parent / "out" / "plant.ckpt").touch()
+    ran.clear()
+    Recipe(recipe, change(recipe)).run()
+    assert [command[0] for command in ran] == ["tts", "evaluate"]
+    assert "--ckpt_path" not in ran[0]  # it is another training now
+
+
+def test_a_stage_that_fails_ends_the_run_and_goes_on_from_its_checkpoint(
+    recipe: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    commands = fail_at(1, monkeypatch, status=3)
+    with pytest.raises(SystemExit) as end:
+        Recipe(recipe).run()
+    assert end.value.code == 3
+    assert len(commands) == 2
+    assert "stage 2 of 3: plant failed with status 3; run the recipe again to resume it" in capfd.readouterr().err
+    checkpoint = recipe.parent / "out" / "plant.ckpt"
+    again = fail_at(9, monkeypatch)
+    checkpoint.touch()
+    Recipe(recipe).run()
+    assert again == [[*commands[1], "--ckpt_path", str(checkpoint)], ["lightning_vc.recipes.evaluate", *again[1][1:]]]
+
+
+def test_a_stage_that_failed_before_its_first_checkpoint_begins_again(
+    recipe: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commands = fail_at(1, monkeypatch)
+    with pytest.raises(SystemExit):
+        Recipe(recipe).run()
+    again = fail_at(9, monkeypatch)
+    Recipe(recipe).run()
+    assert again[0] == commands[1]
+
+
+def test_a_stage_that_is_killed_ends_as_a_shell_says_it(recipe: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fail_at(0, monkeypatch, status=-signal.SIGKILL)
+    with pytest.raises(SystemExit) as end:
+        Recipe(recipe).run()
+    assert end.value.code == 128 + signal.SIGKILL
+
+
+def test_values_are_one_word_each(recipe: Path, ran: Ran, monkeypatch: pytest.MonkeyPatch) -> None:
+    recipe.write_text("dir: out\nstages: {one: {verb: tts fit, options: {text: 'a b; c', seed: 0, fast: true}}}")
+    monkeypatch.chdir(recipe.parent)
+    Recipe(recipe).run()
+    assert ran == [["tts", "fit", "--text", "a b; c", "--seed", "0", "--fast", "True"]]
+
+
+# What is refused
+
+
+def refusal(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> str:
+    """The one line with which the command ends."""
+    with pytest.raises(SystemExit) as end:
+        run_recipe.main(arguments)
+    assert end.value.code == 2
+    *usage, line = capsys.readouterr().err.splitlines()
+    assert usage[0].startswith("usage: ")
+    assert "Traceback" not in "".join(usage)
+    prefix, _, message = line.partition("lightning_vc.recipes.run: error: ")
+    assert prefix == "python -m "
+    return message
+
+
+def test_an_unknown_stage(recipe: Path, ran: Ran, capsys: pytest.CaptureFixture[str]) -> None:
+    message = refusal([str(recipe), "--stages", "dig,sow"], capsys)
+    assert message == "no stage sow: the recipe has dig, plant, reap"
+    assert ran == []
+
+
+@pytest.mark.parametrize("override", ["sped=6", "stages.sow.verb=x", "speed"])
+def test_an_unknown_setting(recipe: Path, override: str, ran: Ran, capsys: pytest.CaptureFixture[str]) -> None:
+    if override == "speed":
+        recipe.write_text(recipe.read_text().replace("speed: 5", "sped: {a: 1}\nspeed: 5"))
+        override = "sped.b=1"
+    message = refusal([str(recipe), override], capsys)
+    assert str(recipe) in message
+    assert override in message
+    assert ran == []
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("- a\n- b", "is no recipe: it needs `dir` and `stages`"),
+        ("stages: {}", "is no recipe: it needs `dir` and `stages`"),
+        ("dir: out\nstages: {one: {options: {}}}", "stage one takes verb, options and checkpoint, got options"),
+        (
+            "dir: out\nstages: {one: {verb: tts, opts: {}}}",
+            "stage one takes verb, options and checkpoint, got verb, opts",
+        ),
+        ("dir: out\nstages: [one]", "is no recipe: it needs `dir` and `stages`, which are named"),
+        ("dir: out\nstages: {one: tts}", "stage one"),
+        ("dir: ${nowhere}\nstages: {}", "nowhere"),
+    ],
+)
+def test_what_is_no_recipe(recipe: Path, content: str, message: str, capsys: pytest.CaptureFixture[str]) -> None:
+    recipe.write_text(content)
+    assert message in refusal([str(recipe)], capsys)
+
+
+def test_no_recipe(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert refusal([str(tmp_path / "gone.yaml")], capsys) == f"no recipe at {tmp_path}/gone.yaml"
+
+
+@pytest.mark.parametrize("order", ["{} --stages plant,reap speed=7", "{} speed=7 --stages plant,reap"])
+def test_settings_and_stages_can_stand_in_any_order(recipe: Path, ran: Ran, order: str) -> None:
+    run_recipe.main(order.format(recipe).split())
+    assert [command[0] for command in ran] == ["tts", "evaluate"]
+    assert ran[0][-1] == "7"
+
+
+# For real
+
+STEPS = 60
+
+
+@pytest.fixture
+def training(tiny_run: TinyRun, tmp_path: Path) -> Path:
+    """A recipe whose one stage trains for some seconds and saves itself every 5 steps."""
+    options = {
+        "config": configs("tts", tmp_path, every_n_train_steps=5)[1::2],
+        "data.shards": str(tiny_run.shards),
+        "trainer.max_steps": STEPS,
+        "trainer.val_check_interval": STEPS,
+        "trainer.default_root_dir": f"{tmp_path}/tts",
+    }
+    stage = {"verb": "tts fit", "options": options, "checkpoint": f"{tmp_path}/tts/last.ckpt"}
+    (tmp_path / "recipe.yaml").write_text(json.dumps({"dir": str(tmp_path / "out"), "stages": {"tts": stage}}))
+    return tmp_path
+
+
+def start(folder: Path) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "lightning_vc.recipes.run", str(folder / "recipe.yaml")]
+    return subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
+
+
+def wait_for(condition: Callable[[], bool], seconds: float) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "waited too long"
+        time.sleep(0.01)
+
+
+def test_killed_in_the_middle_of_a_stage_it_resumes_there(training: Path) -> None:
+    checkpoint = training / "tts" / "last.ckpt"
+    with start(training) as first:
+        wait_for(lambda: checkpoint.exists() or first.poll() is not None, 200)
+        children = Path(f"/proc/{first.pid}/task/{first.pid}/children")
+        child = int(children.read_text().split()[0])
+        first.kill()  # SIGKILL, and to the recipe alone
+    wait_for(lambda: not Path(f"/proc/{child}").exists() or "Z" in Path(f"/proc/{child}/stat").read_text(), 20)
+    done = torch.load(checkpoint, weights_only=True)["global_step"]
+    assert 0 < done < STEPS
+    with start(training) as second:
+        _, told = second.communicate(timeout=250)
+    assert second.returncode == 0, told
+    assert f"--ckpt_path {checkpoint}" in told
+    assert torch.load(checkpoint, weights_only=True)["global_step"] == STEPS
+    (log,) = (training / "tts").glob("log/version_1")
+    assert logged(log, "step")[0] == done
+    assert json.loads((training / "out" / ".stages" / "tts.json").read_text())["finished"]
