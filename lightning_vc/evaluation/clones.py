@@ -30,6 +30,9 @@ from lightning_vc.plots import plot_speech
 from lightning_vc.types import Speech
 
 
+_REAL = 15  # other recordings of each speaker, whose mean is what the clones are compared with
+
+
 @dataclass(frozen=True)
 class Scores:
     """What was measured of one speaker cloned by one method; means over the sentences."""
@@ -98,7 +101,7 @@ class ClonesFolder:
             raise ValueError(
                 f"speaker {speaker} has {len(samples)} transcribed clips: cloning from {self.clips} needs more"
             )
-        own, others = samples[: self.clips], samples[self.clips : 2 * self.clips]
+        own, others = samples[: self.clips], samples[self.clips : self.clips + _REAL]
         self.recordings[speaker] = [sample.id for sample in own + others]
         for kind, chosen in (("clips", own), ("real", others)):
             shutil.rmtree(self.folder / kind / speaker, ignore_errors=True)  # of an evaluation with other clips

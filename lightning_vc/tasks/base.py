@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from lightning.pytorch import LightningModule
 from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
+from lightning.pytorch.utilities.parsing import AttributeDict
 from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import Tensor, nn
 from typing_extensions import Self
@@ -24,6 +25,11 @@ class Task(LightningModule, ABC):
     def __init__(self, optimizer: OptimizerCallable, scheduler: LRSchedulerCallable | None = None) -> None:
         super().__init__()
         self.optimizer, self.scheduler = optimizer, scheduler
+
+    @property
+    def hparams_initial(self) -> AttributeDict:
+        """What loggers are told; they cannot write down parts that were built in Python."""
+        return AttributeDict({name: value for name, value in super().hparams_initial.items() if _plain(value)})
 
     @abstractmethod
     def loss(self, batch: Any) -> Losses:

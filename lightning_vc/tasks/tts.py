@@ -23,7 +23,6 @@ class TTSTask(Task):
         frontend: how a text is spelt for the model.
         speakers: ids of the rows of the speaker table; recipes link them from the data.
         guide: weight of the guided attention loss.
-        voice_dropout: dropout on the voice, which keeps single numbers from carrying a speaker alone.
         voice_scale: voices are uniform in ± this at first.
     """
 
@@ -34,7 +33,6 @@ class TTSTask(Task):
         frontend: Frontend,
         speakers: list[str],
         guide: float = 1.0,
-        voice_dropout: float = 0.0,
         voice_scale: float = 0.1,
         optimizer: OptimizerCallable = lambda p: torch.optim.Adam(p, lr=5e-4),
         scheduler: LRSchedulerCallable = lambda o: torch.optim.lr_scheduler.StepLR(o, step_size=30000, gamma=0.95),
@@ -43,7 +41,7 @@ class TTSTask(Task):
         self.save_hyperparameters()
         self.model, self.spectrograms, self.frontend, self.speakers = model, spectrograms, frontend, speakers
         self.table = SpeakerTable(len(speakers), model.voice_dim, voice_scale)
-        self.guide, self.voice_dropout = guide, voice_dropout
+        self.guide = guide
 
     def loss(self, batch: TTSBatch) -> Losses:
         return self.loss_of(batch, self.table(batch.speakers))
@@ -57,7 +55,7 @@ class TTSTask(Task):
         mel, linear = (F.pad(spectrum, (0, 0, 0, padding)) for spectrum in spectra)
         mask = torch.arange(mel.shape[1], device=mel.device) < frames.unsqueeze(1)  # (B, T)
         steps = (frames + r - 1) // r  # (B,)
-        said = self.model(batch.text, F.dropout(voice, self.voice_dropout, self.training), mel)
+        said = self.model(batch.text, voice, mel)
         losses = {
             "mel": masked_l1(said.spectra.mel, mel, mask),
             "linear": masked_l1(said.spectra.linear, linear, mask),

@@ -1,0 +1,197 @@
+"""The verbs that clone and speak, called as from the command line."""
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import soundfile
+import torch
+
+from lightning_vc import Voice
+from lightning_vc.audio import io
+from lightning_vc.recipes import clone, synthesize
+from tests.tiny import ROOT, TinyRun
+
+TEXT = "The dog slept."
+
+
+@pytest.fixture(scope="module")
+def folder(tiny_run: TinyRun, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Clips a.wav and b.flac of a new speaker, what they say in transcripts.tsv, and things that are no clip."""
+    folder = tmp_path_factory.mktemp("clips")
+    samples = tiny_run.samples()[:2]
+    for name, sample in zip(("a.wav", "b.flac"), samples, strict=True):
+        io.write(folder / name, sample.wave(16000), 16000)
+    lines = [f"{name}\t{sample.text}\n" for name, sample in zip(("b.flac", "a.wav"), samples[::-1], strict=True)]
+    (folder / "transcripts.tsv").write_text("".join(lines))
+    (folder / "a.tsv").write_text(f"a.wav\t{samples[0].text}\n")
+    (folder / "symbols.tsv").write_text("a.wav\t***\nb.flac\t###\n")
+    (folder / "empty.wav").touch()
+    soundfile.write(folder / "nothing.wav", torch.zeros(0).numpy(), 16000)
+    io.write(folder / "silent.wav", torch.zeros(16000), 16000)
+    io.write(folder / "short.wav", samples[0].wave(16000)[:1600], 16000)
+    (folder / "text.txt").write_text("hello")
+    return folder
+
+
+def clone_line(run: TinyRun, folder: Path, out: Path, method: str) -> list[str]:
+    line = ["--model", str(run.folder), "--clips", str(folder / "a.wav"), str(folder / "b.flac"), "--method", method]
+    line += ["--text", TEXT, "--out", str(out / "said.wav"), "--voice", str(out / "voice.safetensors")]
+    return line + ([] if method == "encoder" else ["--transcripts", str(folder / "transcripts.tsv"), "--steps", "1"])
+
+
+@pytest.mark.parametrize("method", ["encoder", "embedding", "whole_model"])
+def test_a_clone_speaks_now_and_later(tiny_run: TinyRun, folder: Path, tmp_path: Path, method: str) -> None:
+    clone.main(clone_line(tiny_run, folder, tmp_path, method))
+    said = io.read(tmp_path / "said.wav", 16000)
+    voice = Voice.load(tmp_path / "voice.safetensors")
+    assert (voice.method, voice.clips, bool(voice.moved)) == (method, 2, method == "whole_model")
+    again = ["--model", str(tiny_run.folder), "--voice", str(tmp_path / "voice.safetensors")]
+    synthesize.main([*again, "--text", TEXT, "--out", str(tmp_path / "again.wav")])
+    assert io.read(tmp_path / "again.wav", 16000).equal(said)
+
+
+def test_a_file_of_lines_becomes_a_folder_of_sounds(
+    tiny_run: TinyRun, folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    clone.main(clone_line(tiny_run, folder, tmp_path, "encoder"))
+    (tmp_path / "lines.txt").write_text(f"{TEXT}\n\nNobody knows the old house.\n")
+    line = ["--model", str(tiny_run.tts), "--voice", str(tmp_path / "voice.safetensors")]
+    synthesize.main([*line, "--file", str(tmp_path / "lines.txt"), "--out", str(tmp_path / "out")])
+    sounds = sorted((tmp_path / "out").iterdir())
+    assert [path.name for path in sounds] == ["001.wav", "002.wav"]
+    assert len(io.read(sounds[1], 16000)) > len(io.read(sounds[0], 16000)) > 1000
+    # The model has hardly been trained, and is cut off; of one that was not nothing would be said.
+    assert f"warning: {sounds[0]} was cut off" in capsys.readouterr().out.replace("\n", " ")
+
+
+# What is refused
+
+
+def refusal(verb: Callable[[list[str]], None], line: list[str], capsys: pytest.CaptureFixture[str]) -> str:
+    """The one line with which a command ends."""
+    with pytest.raises(SystemExit) as end:
+        verb(line)
+    assert end.value.code == 2
+    usage, _, message = capsys.readouterr().err.partition(": error: ")
+    assert usage.startswith("usage: python -m lightning_vc.recipes.")
+    assert "Traceback" not in usage
+    assert message.count("\n") == 1
+    assert message.endswith("\n")
+    return message
+
+
+@pytest.mark.parametrize("method", ["encoder", "embedding", "whole_model"])
+@pytest.mark.parametrize(
+    ("clip", "message"),
+    [
+        ("gone.wav", "gone.wav: no such recording"),
+        ("empty.wav", "empty.wav cannot be read as audio"),
+        ("nothing.wav", "nothing.wav is empty"),
+        ("silent.wav", "silent.wav is silent"),
+        ("short.wav", "short.wav has 0."),
+        ("text.txt", "text.txt cannot be read as audio"),
+        ("", "is not a file"),
+    ],
+)
+def test_clips(
+    tiny_run: TinyRun, folder: Path, tmp_path: Path, method: str, clip: str, message: str,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    line = clone_line(tiny_run, folder, tmp_path, method)
+    line[line.index(str(folder / "b.flac"))] = str(folder / clip)
+    line = [word if word != str(folder / "transcripts.tsv") else str(tmp_path / "two.txt") for word in line]
+    (tmp_path / "two.txt").write_text("One.\nTwo.\n")
+    assert message in refusal(clone.main, line, capsys)
+    assert not (tmp_path / "said.wav").exists()
+
+
+@pytest.mark.parametrize("method", ["embedding", "whole_model"])
+@pytest.mark.parametrize(
+    ("transcripts", "message"),
+    [
+        (None, "needs a transcript of each clip: 2 clips, none transcripts"),
+        ("a.tsv", "has no transcript of"),
+        ("gone.tsv", "gone.tsv"),
+        ("empty.wav", "is empty: write a text a line"),
+        ("symbols.tsv", "'***' has nothing to speak"),
+    ],
+)
+def test_transcripts(
+    tiny_run: TinyRun, folder: Path, tmp_path: Path, method: str, transcripts: str | None, message: str,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    line = clone_line(tiny_run, folder, tmp_path, method)
+    at = line.index("--transcripts")
+    line[at : at + 2] = ["--transcripts", str(folder / transcripts)] if transcripts else []
+    told = refusal(clone.main, line, capsys)
+    assert message in told
+    if transcripts == "a.tsv":
+        assert "b.flac" in told
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "message"),
+    [
+        ("--text", "*** ###", "'*** ###' has nothing to speak"),
+        ("--text", "", "has nothing to speak"),
+        ("--model", "ENCODER", "is a checkpoint of SpeakerEncoderTask, where one of TTSTask is needed"),
+        ("--model", "TTS", "has no speaker encoder: give the folder of a run that trained one"),
+        ("--model", "TEXT", "text.txt is not a checkpoint of lightning_vc"),
+        ("--model", "nowhere", "no checkpoint at nowhere: train one"),
+        ("--method", "magic", "argument --method: invalid choice: 'magic'"),
+        ("--out", "said.doc", "cannot write audio as '.doc'"),
+        ("--steps", "many", "argument --steps: invalid int value: 'many'"),
+    ],
+)
+def test_what_cannot_be_cloned_with(
+    tiny_run: TinyRun, folder: Path, tmp_path: Path, option: str, value: str, message: str,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    value = {"ENCODER": str(tiny_run.encoder), "TTS": str(tiny_run.tts), "TEXT": str(folder / "text.txt")}.get(
+        value, value
+    )
+    line = clone_line(tiny_run, folder, tmp_path, "encoder")
+    assert message in refusal(clone.main, [*line, option, value], capsys)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "message"),
+    [
+        ("--text", "...", "'...' has nothing to speak"),
+        ("--voice", "gone.safetensors", "no voice at gone.safetensors: make one with"),
+        ("--voice", "CLIP", "a.wav is not a voice"),
+        ("--model", "OTHER", "this voice belongs to model"),
+        ("--model", "ENCODER", "is a checkpoint of SpeakerEncoderTask, where one of TTSTask is needed"),
+        ("--file", "lines.txt", "not allowed with argument --text"),
+        ("--out", "said.doc", "cannot write audio as '.doc'"),
+    ],
+)
+def test_what_cannot_be_spoken_with(
+    tiny_run: TinyRun, folder: Path, tmp_path: Path, option: str, value: str, message: str,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    saved = torch.load(tiny_run.tts, weights_only=True)
+    saved["state_dict"]["table.table.weight"] += 1
+    torch.save(saved, tmp_path / "other.ckpt")
+    clone.main(clone_line(tiny_run, folder, tmp_path, "encoder"))
+    names = {"OTHER": tmp_path / "other.ckpt", "ENCODER": tiny_run.encoder, "CLIP": folder / "a.wav"}
+    line = ["--model", str(tiny_run.folder), "--voice", str(tmp_path / "voice.safetensors")]
+    line += ["--text", TEXT, "--out", str(tmp_path / "again.wav")]
+    assert message in refusal(synthesize.main, [*line, option, str(names.get(value, value))], capsys)
+    assert not (tmp_path / "again.wav").exists()
+
+
+def test_a_process_that_is_refused_says_one_line_and_no_more(tiny_run: TinyRun, folder: Path, tmp_path: Path) -> None:
+    line = clone_line(tiny_run, folder, tmp_path, "encoder")
+    line[line.index(str(folder / "b.flac"))] = str(folder / "gone.wav")
+    command = [sys.executable, "-m", "lightning_vc.recipes.clone", *line]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 2
+    assert done.stdout == ""
+    usage, _, message = done.stderr.partition("python -m lightning_vc.recipes.clone: error: ")
+    assert usage.startswith("usage: ")
+    assert message == f"{folder / 'gone.wav'}: no such recording\n"

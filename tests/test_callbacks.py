@@ -1,0 +1,113 @@
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+from lightning.pytorch import Trainer
+from lightning.pytorch.loggers import CSVLogger, Logger
+
+from lightning_vc import Voice
+from lightning_vc.audio import io
+from lightning_vc.callbacks import SaveVoice, SpeakSentences
+from lightning_vc.data.datamodule import AdaptationDataModule, TTSDataModule
+from lightning_vc.recipes import tts
+from lightning_vc.tasks.adaptation import EmbeddingAdaptationTask
+from lightning_vc.tasks.tts import TTSTask
+from tests.tiny import ROOT, TinyRun
+
+SENTENCES = ["A dog.", "The dog slept."]
+
+
+def trainer(out: Path, callback: Any, **options: Any) -> Trainer:
+    return Trainer(
+        default_root_dir=out,
+        accelerator="cpu",
+        callbacks=[callback],
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        enable_checkpointing=False,
+        **{"logger": False, **options},
+    )
+
+
+@pytest.fixture
+def task(tiny_run: TinyRun) -> TTSTask:
+    return TTSTask.load(tiny_run.tts)
+
+
+@pytest.fixture
+def data(tiny_run: TinyRun, task: TTSTask) -> TTSDataModule:
+    return TTSDataModule(str(tiny_run.shards), task.frontend, batch_size=4)
+
+
+def validate(out: Path, task: TTSTask, data: TTSDataModule, voices: int, logger: Logger) -> list[str]:
+    """What stands in the folder of what was spoken after a validation."""
+    trainer(out, SpeakSentences(SENTENCES, voices), logger=logger, limit_val_batches=1).validate(
+        task, data, verbose=False
+    )
+    return sorted(str(path.relative_to(out)) for path in out.rglob("spoken/*/*"))
+
+
+def test_the_learned_voices_speak_after_validation(tmp_path: Path, task: TTSTask, data: TTSDataModule) -> None:
+    spoken = validate(tmp_path, task, data, 2, CSVLogger(tmp_path, "log"))
+    first, last = task.speakers[0], task.speakers[-1]
+    names = [
+        f"{speaker}-{number}{suffix}" for speaker in (first, last) for number in (1, 2) for suffix in (".png", ".wav")
+    ]
+    assert spoken == [f"log/version_0/spoken/000000/{name}" for name in names]
+    for name in spoken:
+        if name.endswith(".wav"):
+            assert io.read(tmp_path / name, 16000).abs().max() > 0.01
+        else:
+            assert (tmp_path / name).read_bytes().startswith(b"\x89PNG")
+
+
+def test_no_voice_is_needed(tmp_path: Path, task: TTSTask, data: TTSDataModule) -> None:
+    assert validate(tmp_path, task, data, 0, CSVLogger(tmp_path)) == []
+
+
+def test_nothing_is_said_before_training_or_by_another_task(tmp_path: Path, task: TTSTask, tiny_run: TinyRun) -> None:
+    speak = SpeakSentences(SENTENCES)
+    stand_in: Any = SimpleNamespace(sanity_checking=True, is_global_zero=True, log_dir=str(tmp_path), loggers=[])
+    speak.on_validation_end(stand_in, task)
+    stand_in.sanity_checking = False
+    speak.on_validation_end(stand_in, EmbeddingAdaptationTask(str(tiny_run.tts)))
+    stand_in.is_global_zero = False
+    speak.on_validation_end(stand_in, task)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_voice_is_saved_when_its_adaptation_has_finished(
+    tiny_run: TinyRun, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    task = EmbeddingAdaptationTask(str(tiny_run.tts))
+    data = AdaptationDataModule(str(tiny_run.shards), tiny_run.speaker, task.frontend, clips=4, steps=1)
+    path = tmp_path / "voices" / "mine.safetensors"
+    trainer(tmp_path, SaveVoice(str(path)), max_steps=1, limit_val_batches=0).fit(task, data)
+    voice = Voice.load(path)
+    assert (voice.clips, voice.base, voice.moved) == (4, task.tts.fingerprint(), {})
+    assert voice.vector.equal(task.voice.detach())
+    told = capsys.readouterr().out.replace("\n", " ")
+    assert f"recipes.synthesize --model {tiny_run.tts} --voice {path}" in told
+
+
+def test_only_an_adaptation_has_a_voice_to_save(tmp_path: Path, task: TTSTask, data: TTSDataModule) -> None:
+    saving = trainer(tmp_path, SaveVoice(str(tmp_path / "x.safetensors")), max_steps=1, limit_val_batches=0)
+    with pytest.raises(ValueError, match="SaveVoice needs a task that adapts, not TTSTask"):
+        saving.fit(task, data)
+
+
+def test_weights_and_biases_gets_losses_sound_and_attention_without_a_key(
+    tiny_run: TinyRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("WANDB_API_KEY", raising=False)
+    monkeypatch.setenv("WANDB_SILENT", "true")
+    flags = [*tiny_run.tts_flags(tmp_path), "--config", str(ROOT / "configs" / "logger" / "wandb.yaml")]
+    tts.main([*flags, "--trainer.max_steps=1", "--trainer.val_check_interval=1"])
+    (run,) = (tmp_path / "wandb").glob("offline-run-*")
+    assert list(run.glob("run-*.wandb"))
+    media = {path.relative_to(run / "files" / "media").parts[0] for path in run.rglob("media/*/*/*") if path.is_file()}
+    assert media == {"audio", "images"}
+    assert not list(tmp_path.rglob("spoken"))
+    assert torch.load(tmp_path / "last.ckpt", weights_only=True)["global_step"] == 1
