@@ -122,11 +122,14 @@ def change_recipe(recipe: Path) -> list[str]:
 @pytest.mark.parametrize("change", [change_file, change_option, change_recipe])
 def test_what_changed_runs_again_and_all_behind_it(recipe: Path, ran: Ran, change: Callable[[Path], list[str]]) -> None:
     Recipe(recipe).run()
-    (recipe.parent / "out" / "plant.ckpt").touch()
+    checkpoint = recipe.parent / "out" / "plant.ckpt"
+    checkpoint.write_text("of the first settings")
     ran.clear()
     Recipe(recipe, change(recipe)).run()
     assert [command[0] for command in ran] == ["tts", "evaluate"]
     assert "--ckpt_path" not in ran[0]  # it is another training now
+    assert not checkpoint.exists()
+    assert checkpoint.with_suffix(".old").read_text() == "of the first settings"
 
 
 def test_a_stage_that_fails_ends_the_run_and_goes_on_from_its_checkpoint(

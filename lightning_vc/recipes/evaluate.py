@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from jsonargparse import auto_cli
+from jsonargparse import ArgumentParser
 
 from lightning_vc.cloning import METHODS, Cloner, read_lines
 from lightning_vc.corpora.generated import GeneratedCorpus
@@ -39,7 +39,13 @@ def evaluate(
 
 
 def main(args: list[str] | None = None) -> None:
-    auto_cli(evaluate, args=args, as_positional=False)
+    parser = ArgumentParser(prog="python -m lightning_vc.recipes.evaluate", description=__doc__)
+    parser.add_function_arguments(evaluate, as_group=False)
+    options = parser.parse_args(args)
+    try:
+        evaluate(**parser.instantiate_classes(options).as_dict())
+    except (OSError, ValueError) as error:
+        parser.error(str(error))
 
 
 if __name__ == "__main__":

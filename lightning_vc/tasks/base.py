@@ -2,6 +2,7 @@
 
 import hashlib
 import pickle
+import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from importlib import import_module
@@ -15,6 +16,9 @@ from lightning.pytorch.utilities.parsing import AttributeDict
 from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import Tensor, nn
 from typing_extensions import Self
+
+# To leave the parts out, as it says, would leave them out of the checkpoint, which then could not be loaded.
+warnings.filterwarnings("ignore", "Attribute '.*' is an instance of `nn.Module`")
 
 Losses = dict[str, Tensor]  # "loss" is minimised, the others are only logged
 

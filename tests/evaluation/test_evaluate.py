@@ -49,7 +49,7 @@ def test_the_layout_is_what_it_says(evaluated: Path, speakers: list[str]) -> Non
     assert names(evaluated / "clones") == sorted(ALL)
     for speaker in speakers:
         assert names(evaluated / "clips" / speaker) == ["01.wav", "02.wav", "03.wav", "transcripts.tsv"]
-        assert names(evaluated / "real" / speaker) == ["01.wav", "02.wav", "03.wav"]
+        assert names(evaluated / "real" / speaker) == ["01.wav", "02.wav", "03.wav", "04.wav"]
         assert names(evaluated / "references" / speaker) == ["01.wav", "02.wav"]
         for method in ALL:
             folder = evaluated / "clones" / method / speaker
@@ -81,7 +81,7 @@ def test_the_judges_manifest_names_clone_recordings_and_text(evaluated: Path, sp
         assert Path(sound).is_file()
         assert text == SENTENCES[int(Path(sound).stem) - 1]
         recordings = [Path(path) for path in real.split(";")]
-        assert len(recordings) == 3
+        assert len(recordings) == 4
         assert all(path.is_absolute() and path.is_file() for path in recordings)
         assert {path.parent for path in recordings} == {evaluated / "real" / Path(sound).parent.name}
         seen.add(Path(sound).relative_to(evaluated).parts[:-2])

@@ -112,19 +112,6 @@ def test_a_voice_may_come_from_anywhere() -> None:
     assert by_vector["loss"] == by_table["loss"] != swapped["loss"]
 
 
-def test_dropout_on_the_voice_is_for_training() -> None:
-    task, batch = made(voice_dropout=0.5), hums(0.5, 0.3)
-    heard: list[Tensor] = []
-    task.model.register_forward_pre_hook(lambda _, inputs: heard.append(inputs[1].detach()))
-    task.train().loss(batch)
-    task.eval().loss(batch)
-    voices = task.table.voices.detach()
-    dropped = heard[0] == 0
-    assert 0 < dropped.sum() < 16
-    torch.testing.assert_close(heard[0][~dropped], 2 * voices[~dropped])
-    assert heard[1].equal(voices)
-
-
 def test_voices_are_small_and_different_at_first() -> None:
     voices = made(voice_scale=0.02).table.voices
     assert voices.shape == (2, 8)

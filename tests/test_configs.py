@@ -1,0 +1,166 @@
+"""Every YAML that is shipped means something to the command that it is for."""
+
+import functools
+import importlib
+from pathlib import Path
+from typing import Any
+
+import pytest
+from omegaconf import OmegaConf
+
+from lightning_vc.corpora.generated import GeneratedCorpus
+from lightning_vc.recipes import evaluate, prepare
+from lightning_vc.stages import Recipe, Stage
+from tests.tiny import MINI, ROOT
+
+CONFIGS = sorted(path.relative_to(ROOT) for path in (ROOT / "configs").rglob("*.yaml"))
+RECIPES = {
+    "mini": ("recipes/mini/recipe.yaml", []),
+    "librispeech": ("recipes/librispeech/recipe.yaml", []),
+    "librispeech, small": ("recipes/librispeech/recipe.yaml", ["size=small"]),
+    "librispeech, W&B": ("recipes/librispeech/recipe.yaml", ["logger=wandb"]),
+}
+EXAMPLES = sorted(
+    path.relative_to(ROOT) for path in (ROOT / "recipes").rglob("*.yaml") if path.name != "recipe.yaml"
+)
+
+
+@pytest.fixture(autouse=True)
+def in_the_clone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Paths in recipes are relative to the project."""
+    monkeypatch.chdir(ROOT)
+
+
+def parsed(verb: str, words: list[str], capsys: pytest.CaptureFixture[str]) -> Any:
+    """What a training command makes of its command line, all interpolations resolved."""
+    main = importlib.import_module(f"lightning_vc.recipes.{verb}").main
+    with pytest.raises(SystemExit) as end:
+        main([*words, "--print_config"])
+    told = capsys.readouterr()
+    assert end.value.code == 0, told.err
+    config = OmegaConf.create(told.out)
+    OmegaConf.resolve(config)
+    return config
+
+
+def verb_of(path: Path) -> str:
+    """The verb that an example is for: the longest that its name begins with."""
+    verbs = [each.stem for each in (ROOT / "lightning_vc" / "recipes").glob("[!_]*.py")]
+    return max((verb for verb in verbs if path.stem.startswith(verb)), key=len)
+
+
+def stages_of(name: str) -> dict[str, Stage]:
+    path, overrides = RECIPES[name]
+    return {stage.name: stage for stage in Recipe(path, overrides).stages}
+
+
+def checkpoints(config: Any) -> Any:
+    """The settings of the callback that saves checkpoints."""
+    (found,) = [each for each in config.trainer.callbacks if each.class_path.endswith("ModelCheckpoint")]
+    return found.init_args
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=str)
+def test_a_config_is_a_piece_of_a_command_line(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    own = OmegaConf.load(path)
+    (section,) = own
+    words = ["fit", "--config", str(MINI / "tts.yaml"), "--config", str(path), "--trainer.default_root_dir", "here"]
+    with_it, without = (parsed("tts", each, capsys) for each in (words, [*words[:3], *words[5:]]))
+    assert with_it[section] != without[section]
+    assert {name for name in with_it if with_it[name] != without[name]} == {section}
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=str)
+def test_an_example_is_a_command_line(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["fit", "--config", str(path), "--trainer.default_root_dir", "here", "--trainer.max_steps", "1000"]
+    config = parsed(verb_of(path), words, capsys)
+    assert checkpoints(config).dirpath == "here"
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_training_stages_understand_their_command_lines(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    configs = {}
+    for stage in stages_of(name).values():
+        module, *words = stage.command
+        verb = module.rpartition(".")[2]
+        if words[:1] != ["fit"]:
+            continue
+        config = configs[stage.name] = parsed(verb, words, capsys)
+        saving = checkpoints(config)
+        assert saving.save_last
+        assert Path(saving.dirpath, "last.ckpt") == stage.checkpoint
+        # Lightning writes last.ckpt at these steps only: what is trained after the last of them would be lost.
+        assert config.trainer.max_steps % saving.every_n_train_steps == 0
+        assert config.trainer.max_steps >= config.trainer.val_check_interval
+        assert config.model.spectrograms.init_args.sample_rate == 16000  # that of the shards
+    tts, encoder = configs["tts"], configs["encoder"]
+    assert encoder.model.base == str(stages_of(name)["tts"].checkpoint)
+    assert encoder.model.encoder.init_args.voice_dim == tts.model.model.init_args.voice_dim
+    assert encoder.model.encoder.init_args.n_mels == encoder.model.spectrograms.init_args.n_mels
+    assert tts.model.model.init_args.n_fft == tts.model.spectrograms.init_args.n_fft
+    assert tts.model.model.init_args.n_mels == tts.model.spectrograms.init_args.n_mels
+    assert tts.data.shards == encoder.data.shards
+    scheduler = tts.model.scheduler
+    if scheduler.class_path.endswith("OneCycleLR"):
+        assert scheduler.init_args.total_steps == tts.trainer.max_steps
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_the_other_stages_understand_theirs(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    called: list[dict[str, Any]] = []
+
+    def stand_in(function: Any) -> Any:
+        @functools.wraps(function)
+        def call(*_: Any, **options: Any) -> None:
+            called.append({"function": function.__name__, **options})
+
+        return call
+
+    monkeypatch.setattr(prepare, "prepare", stand_in(prepare.prepare))
+    monkeypatch.setattr(evaluate, "evaluate", stand_in(evaluate.evaluate))
+    stages = stages_of(name)
+    (tmp_path / "SPEAKERS.TXT").write_text("1 | F | train-clean-5 | 1 | A\n")
+    for subset in ("train-clean-5", "train-clean-100", "train-clean-360", "train-other-500"):
+        (tmp_path / subset / "1").mkdir(parents=True)
+    words = list(stages["prepare"].command[1:])
+    if "--root" in words:
+        words[words.index("--root") + 1] = str(tmp_path)
+    prepare.main(words)
+    evaluate.main(list(stages["evaluate"].command[1:]))
+    assert [each["function"] for each in called] == ["prepare", "evaluate"]
+    assert str(called[0]["out"]) == called[1]["shards"]
+    assert Path(called[1]["sentences"]).is_file()
+    if corpus := called[1]["corpus"]:
+        assert (corpus.seed, corpus.utterances, corpus.voices.keys()) == (
+            called[0]["corpus"].seed,
+            called[0]["corpus"].utterances,
+            called[0]["corpus"].voices.keys(),
+        )
+    assert capsys.readouterr().err == ""
+
+
+def spoken(text: str) -> str:
+    """A text as it sounds, about."""
+    return " ".join("".join(each for each in text.lower() if each.isalnum() or each.isspace()).split())
+
+
+def test_nobody_in_the_generated_corpus_says_the_sentences_of_mini() -> None:
+    sentences = [spoken(line) for line in (MINI / "sentences.txt").read_text(encoding="utf-8").splitlines()]
+    assert len(sentences) == len(set(sentences)) == 20
+    assert all(len(sentence.split()) > 3 for sentence in sentences)
+    settings: Any = OmegaConf.load(MINI / "recipe.yaml")
+    corpus = GeneratedCorpus(settings.speakers, settings.utterances, settings.seed)
+    said = {spoken(utterance.text or "") for utterance in corpus}
+    assert len(said) > 1000
+    assert said.isdisjoint(sentences)
+
+
+def test_no_reader_reads_the_sentences_of_librispeech(shared_data: Path) -> None:
+    lines = (ROOT / "recipes" / "librispeech" / "sentences.txt").read_text(encoding="utf-8").splitlines()
+    files = (shared_data / "LibriSpeech").rglob("*.trans.txt")
+    said = " | ".join(spoken(line.partition(" ")[2]) for file in files for line in file.read_text().splitlines())
+    assert len(said) > 100_000
+    assert len(lines) >= 3
+    assert not [line for line in lines if spoken(line) in said]
