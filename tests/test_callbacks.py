@@ -63,6 +63,13 @@ def test_the_learned_voices_speak_after_validation(tmp_path: Path, task: TTSTask
             assert (tmp_path / name).read_bytes().startswith(b"\x89PNG")
 
 
+def test_loggers_are_told_what_can_be_written_down(tmp_path: Path, task: TTSTask, data: TTSDataModule) -> None:
+    validate(tmp_path, task, data, 0, CSVLogger(tmp_path, "log"))
+    told = (tmp_path / "log" / "version_0" / "hparams.yaml").read_text()
+    assert "guide: 1.0" in told
+    assert "!!python" not in told
+
+
 def test_no_voice_is_needed(tmp_path: Path, task: TTSTask, data: TTSDataModule) -> None:
     assert validate(tmp_path, task, data, 0, CSVLogger(tmp_path)) == []
 

@@ -20,9 +20,7 @@ RECIPES = {
     "librispeech, small": ("recipes/librispeech/recipe.yaml", ["size=small"]),
     "librispeech, W&B": ("recipes/librispeech/recipe.yaml", ["logger=wandb"]),
 }
-EXAMPLES = sorted(
-    path.relative_to(ROOT) for path in (ROOT / "recipes").rglob("*.yaml") if path.name != "recipe.yaml"
-)
+EXAMPLES = sorted(path.relative_to(ROOT) for path in (ROOT / "recipes").rglob("*.yaml") if path.name != "recipe.yaml")
 
 
 @pytest.fixture(autouse=True)

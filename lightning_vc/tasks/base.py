@@ -4,6 +4,7 @@ import hashlib
 import pickle
 import warnings
 from abc import ABC, abstractmethod
+from argparse import ArgumentError
 from collections.abc import Iterable
 from importlib import import_module
 from pathlib import Path
@@ -98,7 +99,14 @@ class Task(LightningModule, ABC):
             ) from error
         if not issubclass(kind, cls):
             raise ValueError(f"{path} is a checkpoint of {name}, where one of {cls.__name__} is needed")
-        task: Self = kind.load_from_checkpoint(path, map_location="cpu", weights_only=True)
+        try:
+            task: Self = kind.load_from_checkpoint(path, map_location="cpu", weights_only=True)
+        except (ArgumentError, TypeError, RuntimeError) as error:
+            reason = str(error).splitlines()[-1].strip()
+            raise ValueError(
+                f"{path}: its {name} cannot be built again ({reason}): run in the folder that holds your own classes, "
+                "with the version of lightning_vc that trained it"
+            ) from error
         return task.eval()
 
     def fingerprint(self) -> str:

@@ -1,5 +1,6 @@
 import hashlib
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -108,6 +109,32 @@ def test_a_checkpoint_of_a_class_that_is_not_found(tiny_run: TinyRun, tmp_path: 
     torch.save({**saved, "task": name}, tmp_path / "it.ckpt")
     with pytest.raises(ValueError, match=rf"it\.ckpt .*{name.rpartition('.')[2]}"):
         Task.load(tmp_path / "it.ckpt")
+
+
+def without_the_model(saved: dict[str, Any]) -> None:
+    del saved["hyper_parameters"]["model"]
+
+
+def of_other_sizes(saved: dict[str, Any]) -> None:
+    saved["state_dict"]["table.table.weight"] = torch.zeros(2, 3)
+
+
+def of_a_class_that_is_gone(saved: dict[str, Any]) -> None:
+    saved["hyper_parameters"]["model"]["class_path"] = "my_model.Mine"
+
+
+@pytest.mark.parametrize("damage", [without_the_model, of_other_sizes, of_a_class_that_is_gone])
+def test_a_checkpoint_that_cannot_be_built_again(
+    tiny_run: TinyRun, tmp_path: Path, damage: Callable[[dict[str, Any]], None]
+) -> None:
+    saved = torch.load(tiny_run.tts, weights_only=True)
+    damage(saved)
+    torch.save(saved, tmp_path / "it.ckpt")
+    with pytest.raises(
+        ValueError, match=r"it\.ckpt: its TTSTask cannot be built again \(.*: run in the folder"
+    ) as error:
+        Task.load(tmp_path / "it.ckpt")
+    assert "\n" not in str(error.value)
 
 
 def test_a_fingerprint_is_of_the_weights(tiny_run: TinyRun, tmp_path: Path) -> None:
