@@ -263,7 +263,7 @@ def speak(
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep Lightning from telling at each clone which devices there are; its warnings about loaders are not for this."""
+    """Keep Lightning from telling at each clone which devices there are; its warnings are not meant for this."""
     logger = logging.getLogger("lightning.pytorch")
     level = logger.level
     logger.setLevel(logging.ERROR)

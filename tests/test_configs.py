@@ -9,6 +9,7 @@ import pytest
 from omegaconf import OmegaConf
 
 from lightning_vc.corpora.generated import GeneratedCorpus
+from lightning_vc.data import shards
 from lightning_vc.recipes import evaluate, prepare
 from lightning_vc.stages import Recipe, Stage
 from tests.tiny import MINI, ROOT
@@ -116,7 +117,7 @@ def test_the_other_stages_understand_theirs(
 
         return call
 
-    monkeypatch.setattr(prepare, "prepare", stand_in(prepare.prepare))
+    monkeypatch.setattr(prepare, "prepare", stand_in(shards.prepare))
     monkeypatch.setattr(evaluate, "evaluate", stand_in(evaluate.evaluate))
     stages = stages_of(name)
     (tmp_path / "SPEAKERS.TXT").write_text("1 | F | train-clean-5 | 1 | A\n")

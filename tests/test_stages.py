@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 import torch
 
-from lightning_vc import stages
 from lightning_vc.recipes import run as run_recipe
 from lightning_vc.stages import Recipe
 from tests.tiny import ROOT, TinyRun, configs, logged
@@ -56,7 +55,7 @@ def ran(monkeypatch: pytest.MonkeyPatch) -> Ran:
         commands.append([command[2].removeprefix("lightning_vc.recipes."), *command[3:]])
         return subprocess.CompletedProcess(command, 0)
 
-    monkeypatch.setattr(stages.subprocess, "run", succeed)
+    monkeypatch.setattr(subprocess, "run", succeed)
     return commands
 
 
@@ -68,7 +67,7 @@ def fail_at(number: int, monkeypatch: pytest.MonkeyPatch, status: int = 1) -> Ra
         commands.append(list(command[2:]))
         return subprocess.CompletedProcess(command, status if len(commands) > number else 0)
 
-    monkeypatch.setattr(stages.subprocess, "run", run)
+    monkeypatch.setattr(subprocess, "run", run)
     return commands
 
 

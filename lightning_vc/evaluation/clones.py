@@ -29,7 +29,6 @@ from lightning_vc.metrics import attention_coverage, attention_focus, mel_cepstr
 from lightning_vc.plots import plot_speech
 from lightning_vc.types import Speech
 
-
 _REAL = 15  # other recordings of each speaker, whose mean is what the clones are compared with
 
 

@@ -95,7 +95,7 @@ class Task(LightningModule, ABC):
             kind = getattr(import_module(module), name)
         except (ImportError, AttributeError, ValueError) as error:
             raise ValueError(
-                f"{path} is a checkpoint of {saved['task']}, which Python does not find: run in the folder that holds it"
+                f"{path} is a checkpoint of {saved['task']}, which is not found: run in the folder that holds it"
             ) from error
         if not issubclass(kind, cls):
             raise ValueError(f"{path} is a checkpoint of {name}, where one of {cls.__name__} is needed")

@@ -73,4 +73,5 @@ def test_every_parameter_learns(encoder: ConvAttentionEncoder) -> None:
 def test_the_papers_sizes_are_the_defaults() -> None:
     encoder = ConvAttentionEncoder()
     assert encoder(torch.randn(1, 2, 30, 80), torch.ones(1, 2, 30, dtype=torch.bool)).shape == (1, 512)
-    assert encoder.convs[0].conv.weight.shape == (256, 128, 12)
+    shapes = [tuple(weight.shape) for name, weight in encoder.named_parameters() if name.endswith("conv.weight")]
+    assert shapes == [(256, 128, 12)] * 2

@@ -16,7 +16,7 @@ from lightning_vc.data.datamodule import TTSDataModule
 from lightning_vc.recipes import adapt_embedding, adapt_whole_model, encoder, tts
 from lightning_vc.tasks.adaptation import AdaptationTask
 from lightning_vc.tasks.tts import TTSTask
-from tests.tiny import MINI, ROOT, TinyRun, logged, metrics
+from tests.tiny import ROOT, TinyRun, logged, metrics
 
 ADAPTING = [adapt_embedding, adapt_whole_model]
 
@@ -80,7 +80,7 @@ def test_a_setting_reaches_all_that_refers_to_it(tiny_run: TinyRun, tmp_path: Pa
     assert cli.config.fit.model.scheduler.init_args.max_lr == 7e-4
     assert cli.model.spectrograms.n_bins == 1025
     assert cli.model.model.converter.leave.out_features == 1025
-    assert cli.trainer.logger.save_dir == str(tmp_path)
+    assert list(tmp_path.glob("log/version_0/metrics.csv"))
     assert (tmp_path / "last.ckpt").exists()
 
 
@@ -267,7 +267,7 @@ def heard(out: Path, rank: int) -> list[list[str]]:
 @pytest.mark.parametrize("recipe", [tts, encoder], ids=verb)
 def test_two_ranks_train_on_disjoint_samples(tiny_run: TinyRun, tmp_path: Path, recipe: ModuleType) -> None:
     flags = (tiny_run.tts_flags if recipe is tts else tiny_run.encoder_flags)(tmp_path)
-    parallel = "--trainer.strategy ddp --trainer.devices 2 --trainer.accelerator cpu --trainer.max_steps 2".split()
+    parallel = ["--trainer.strategy=ddp", "--trainer.devices=2", "--trainer.accelerator=cpu", "--trainer.max_steps=2"]
     listening = ["--trainer.callbacks+=tests.recipes.listening.WriteIds", f"--trainer.callbacks.out={tmp_path}"]
     quick = ["--trainer.val_check_interval", "2", "--data.batch_size" if recipe is tts else "--data.n_speakers", "2"]
     module = recipe.__name__

@@ -2,7 +2,6 @@ import math
 
 import pytest
 import torch
-from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from lightning_vc.audio.features import Spectrograms
@@ -16,7 +15,7 @@ from lightning_vc.text.frontend import Phonemes
 from lightning_vc.types import TTSBatch
 
 
-def made(reduction: int = 4, **options: float) -> TTSTask:
+def made(reduction: int = 4, guide: float = 1.0, voice_scale: float = 0.1) -> TTSTask:
     torch.manual_seed(0)
     model = DeepVoice3(
         voice_dim=8,
@@ -37,7 +36,7 @@ def made(reduction: int = 4, **options: float) -> TTSTask:
         converter=lambda h, voice, bins, r: Converter(h, voice, bins, r, channels=32, layers=2, dropout=0),
     )
     spectrograms = Spectrograms(sample_rate=8000, n_fft=256, window=256, hop=128, n_mels=16)
-    return TTSTask(model, spectrograms, Phonemes(), ["ann", "bob"], **options)
+    return TTSTask(model, spectrograms, Phonemes(), ["ann", "bob"], guide, voice_scale)
 
 
 def hums(*seconds: float) -> TTSBatch:
@@ -46,8 +45,8 @@ def hums(*seconds: float) -> TTSBatch:
     waves = [0.5 * torch.sin(torch.arange(n) * 2 * math.pi * 150 * (i + 1) / 8000) for i, n in enumerate(lengths)]
     texts = [torch.arange(2, 8 + i) for i in range(len(seconds))]
     speakers = torch.arange(len(seconds)) % 2
-    padded = (pad_sequence(each, batch_first=True) for each in (texts, waves))
-    return TTSBatch(*padded, torch.tensor(lengths), speakers, [str(i) for i in range(len(seconds))])
+    text, sound = (pad_sequence(each, batch_first=True) for each in (texts, waves))
+    return TTSBatch(text, sound, torch.tensor(lengths), speakers, [str(i) for i in range(len(seconds))])
 
 
 def test_the_loss_falls_in_twenty_steps() -> None:
