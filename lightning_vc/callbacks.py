@@ -5,6 +5,7 @@ from pathlib import Path
 
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.loggers import WandbLogger
 
 from lightning_vc.audio import io
@@ -13,6 +14,24 @@ from lightning_vc.plots import draw_speech
 from lightning_vc.tasks.adaptation import AdaptationTask
 from lightning_vc.tasks.tts import TTSTask
 from lightning_vc.types import Speech
+
+
+class LastCheckpoint(ModelCheckpoint):
+    """Keep `last.ckpt` in a folder: every so many steps, and when training ends, whichever step that is.
+
+    Args:
+        dirpath: the folder.
+        every_n_train_steps: how much work an interruption may cost.
+    """
+
+    def __init__(self, dirpath: str, every_n_train_steps: int = 100) -> None:
+        super().__init__(
+            dirpath, every_n_train_steps=every_n_train_steps, save_last=True, save_top_k=0, enable_version_counter=False
+        )
+
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Save the last step too: Lightning's own saves multiples only."""
+        trainer.save_checkpoint(Path(self.dirpath or "", "last.ckpt"))
 
 
 class SpeakSentences(Callback):

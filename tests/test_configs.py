@@ -55,7 +55,7 @@ def stages_of(name: str) -> dict[str, Stage]:
 
 def checkpoints(config: Any) -> Any:
     """The settings of the callback that saves checkpoints."""
-    (found,) = [each for each in config.trainer.callbacks if each.class_path.endswith("ModelCheckpoint")]
+    (found,) = [each for each in config.trainer.callbacks if each.class_path.endswith("LastCheckpoint")]
     return found.init_args
 
 
