@@ -5,11 +5,12 @@ from typing import Any
 import pytest
 import torch
 from lightning.pytorch import Trainer
+from lightning.pytorch.demos.boring_classes import BoringModel
 from lightning.pytorch.loggers import CSVLogger, Logger
 
 from lightning_vc import Voice
 from lightning_vc.audio import io
-from lightning_vc.callbacks import SaveVoice, SpeakSentences
+from lightning_vc.callbacks import LastCheckpoint, SaveVoice, SpeakSentences
 from lightning_vc.data.datamodule import AdaptationDataModule, TTSDataModule
 from lightning_vc.recipes import tts
 from lightning_vc.tasks.adaptation import EmbeddingAdaptationTask
@@ -118,3 +119,11 @@ def test_weights_and_biases_gets_losses_sound_and_attention_without_a_key(
     assert media == {"audio", "images"}
     assert not list(tmp_path.rglob("spoken"))
     assert torch.load(tmp_path / "last.ckpt", weights_only=True)["global_step"] == 1
+
+
+def test_the_last_step_is_saved_whichever_it_is(tmp_path: Path) -> None:
+    keep = LastCheckpoint(str(tmp_path / "kept"), every_n_train_steps=2)
+    trainer = Trainer(max_steps=5, callbacks=keep, accelerator="cpu", logger=False, enable_progress_bar=False)
+    trainer.fit(BoringModel())
+    assert [file.name for file in (tmp_path / "kept").iterdir()] == ["last.ckpt"]
+    assert torch.load(tmp_path / "kept" / "last.ckpt", weights_only=True)["global_step"] == 5

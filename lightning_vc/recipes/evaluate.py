@@ -43,7 +43,7 @@ def main(args: list[str] | None = None) -> None:
     parser.add_function_arguments(evaluate, as_group=False)
     options = parser.parse_args(args)
     try:
-        evaluate(**parser.instantiate_classes(options).as_dict())
+        evaluate(**parser.instantiate(options).as_dict())
     except (OSError, ValueError) as error:
         parser.error(str(error))
 
