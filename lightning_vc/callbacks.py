@@ -31,7 +31,8 @@ class LastCheckpoint(ModelCheckpoint):
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Save the last step too: Lightning's own saves multiples only."""
-        trainer.save_checkpoint(Path(self.dirpath or "", "last.ckpt"))
+        if not trainer.fast_dev_run:
+            trainer.save_checkpoint(Path(self.dirpath or "", "last.ckpt"))
 
 
 class SpeakSentences(Callback):

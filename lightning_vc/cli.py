@@ -8,6 +8,7 @@ from jsonargparse import set_parsing_settings
 from lightning.pytorch import LightningDataModule
 from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCLI
 
+from lightning_vc.audio.features import Spectrograms
 from lightning_vc.tasks.base import Task
 
 # Interpolation that crosses sections is right only with both this and the parser mode below (jsonargparse 4.53).
@@ -53,10 +54,21 @@ class VoiceCLI(LightningCLI):
         """Build what the configuration says; what it says wrong is one line, not a traceback."""
         with self._explained():
             super().instantiate_classes()
+            self._check_sample_rates()
 
     def _run_subcommand(self, subcommand: str) -> None:
         with self._explained():
             super()._run_subcommand(subcommand)
+
+    def _check_sample_rates(self) -> None:
+        """Refuse spectrograms of another rate than that of the waves in the batches: nothing else would notice."""
+        rate = getattr(self.datamodule, "sample_rate", None)
+        for part in self.model.modules():
+            if rate and isinstance(part, Spectrograms) and part.sample_rate != rate:
+                raise ValueError(
+                    f"the data has {rate} Hz, the spectrograms of the model have {part.sample_rate} Hz: "
+                    f"prepare the data with --sample_rate {part.sample_rate}, or train a model for {rate} Hz"
+                )
 
     @contextmanager
     def _explained(self) -> Iterator[None]:

@@ -127,3 +127,11 @@ def test_the_last_step_is_saved_whichever_it_is(tmp_path: Path) -> None:
     trainer.fit(BoringModel())
     assert [file.name for file in (tmp_path / "kept").iterdir()] == ["last.ckpt"]
     assert torch.load(tmp_path / "kept" / "last.ckpt", weights_only=True)["global_step"] == 5
+
+
+def test_a_trial_does_not_overwrite_the_last_step(tmp_path: Path) -> None:
+    (tmp_path / "last.ckpt").write_text("trained for days")
+    keep = LastCheckpoint(str(tmp_path))
+    trainer = Trainer(fast_dev_run=True, callbacks=keep, accelerator="cpu", enable_progress_bar=False)
+    trainer.fit(BoringModel())
+    assert (tmp_path / "last.ckpt").read_text() == "trained for days"

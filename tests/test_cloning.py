@@ -108,6 +108,15 @@ def test_sentences_at_once_are_the_sentences_one_by_one(cloner: Cloner, voice: V
         torch.testing.assert_close(speech.alignment, alone.alignment, atol=1e-3, rtol=0)
 
 
+@pytest.mark.parametrize("method", METHODS)
+def test_the_same_clips_make_the_same_voice(
+    cloner: Cloner, clips: list[Path], transcripts: list[str], method: str
+) -> None:
+    one, two = (cloner.clone(clips, method, transcripts, steps=2) for _ in range(2))
+    torch.testing.assert_close(one.vector, two.vector, atol=1e-6, rtol=0)
+    assert one.moved.keys() == two.moved.keys()
+
+
 def test_adaptation_leaves_the_base_and_the_folder_alone(
     tiny_run: TinyRun, clips: list[Path], transcripts: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -13,9 +13,12 @@ import torch
 
 from lightning_vc import Cloner, Voice
 from lightning_vc.data.datamodule import TTSDataModule
+from lightning_vc.data.shards import prepare
+from lightning_vc.data.splits import Splits
 from lightning_vc.recipes import adapt_embedding, adapt_whole_model, encoder, tts
 from lightning_vc.tasks.adaptation import AdaptationTask
 from lightning_vc.tasks.tts import TTSTask
+from tests.data.tones import Tones
 from tests.tiny import ROOT, TinyRun, logged, metrics
 
 ADAPTING = [adapt_embedding, adapt_whole_model]
@@ -214,6 +217,10 @@ def sizes_that_do_not_fit(run: TinyRun, out: Path) -> list[str]:
     return [*run.tts_flags(out), "--model.spectrograms.init_args.window=4096"]
 
 
+def another_sample_rate(run: TinyRun, out: Path) -> list[str]:
+    return [*run.tts_flags(out), "--model.spectrograms.init_args.sample_rate=22050"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -221,6 +228,7 @@ def sizes_that_do_not_fit(run: TinyRun, out: Path) -> list[str]:
         (checkpoint_of_an_encoder, "SpeakerEncoderTask"),
         (checkpoint_that_is_missing, "gone.ckpt"),
         (sizes_that_do_not_fit, "hop <= window <= n_fft"),
+        (another_sample_rate, "the data has 16000 Hz, the spectrograms of the model have 22050 Hz"),
     ],
 )
 def test_what_tts_cannot_train_with(
@@ -251,6 +259,10 @@ def test_what_adaptation_cannot_train_with(
     assert "'nobody' is no test speaker" in nobody
     greedy = refusal(adapt_embedding, [*flags, "--data.clips", "7"], capsys)
     assert "7 to adapt to leave none to validate on" in greedy
+    slow = prepare(Tones(4, 4), tmp_path / "slow", Splits(test=1, validation=1), sample_rate=8000)
+    held = ["--data.shards", str(slow.folder), "--data.speaker", slow.speakers_of("test")[0].id]
+    told = refusal(adapt_embedding, [*flags, *held], capsys)
+    assert "the data has 8000 Hz, the spectrograms of the model have 16000 Hz" in told
     other = refusal(adapt_embedding, [*flags, "--model.base", str(tiny_run.encoder)], capsys)
     assert "is a checkpoint of SpeakerEncoderTask, where one of TTSTask is needed" in other
 
