@@ -31,7 +31,7 @@ class LastCheckpoint(ModelCheckpoint):
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Save the last step too: Lightning's own saves multiples only."""
-        if not trainer.fast_dev_run:
+        if not trainer.fast_dev_run:  # type: ignore[attr-defined]  # set by a function of Lightning
             trainer.save_checkpoint(Path(self.dirpath or "", "last.ckpt"))
 
 
