@@ -1,6 +1,7 @@
 """Recordings to a voice, a voice and a text to speech."""
 
 import logging
+import sys
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -29,6 +30,7 @@ from lightning_vc.text.normalize import normalize
 from lightning_vc.text.symbols import SYMBOLS
 from lightning_vc.types import Speaker, Spectra, Speech
 
+_TOGETHER = 32  # texts that are spoken at once: more would only cost memory
 _SHORTEST = 0.3  # seconds of a clip that tell anything of a voice
 _FORMAT = "lightning_vc voice 1"
 
@@ -133,6 +135,11 @@ class Cloner:
         encoder = Path(model, "encoder", "last.ckpt")
         return cls(Path(model, "tts", "last.ckpt"), encoder if encoder.exists() else None)
 
+    @property
+    def methods(self) -> list[str]:
+        """Names of the ways in which this model can clone."""
+        return ["encoder", *METHODS] if self.encoder else list(METHODS)
+
     def check(self, text: str) -> None:
         """Raise ValueError for a text that this model could not say, before anything slow is done."""
         self.tts.frontend(normalize(text))
@@ -177,8 +184,12 @@ class Cloner:
         return self.say_all([text], voice)[0]
 
     def say_all(self, texts: Sequence[str], voice: Voice) -> list[Speech]:
-        """Speak several texts at once."""
-        return speak(self._model(voice), self.tts, texts, voice.vector, self.vocoder)
+        """Speak several texts; what `say` raises."""
+        for text in texts:
+            self.check(text)
+        model = self._model(voice)
+        groups = [texts[start : start + _TOGETHER] for start in range(0, len(texts), _TOGETHER)]
+        return [speech for group in groups for speech in speak(model, self.tts, group, voice.vector, self.vocoder)]
 
     def _read(self, clip: str | Path) -> Tensor:
         wave = io.trim(io.read(clip, self.sample_rate), self.sample_rate, name=str(clip))
@@ -276,12 +287,25 @@ def _quiet() -> Iterator[None]:
 
 
 def voice_of(task: AdaptationTask, method: str, clips: int) -> Voice:
-    """What an adaptation has learned: the vector, and those parameters of the model that it moved."""
+    """What an adaptation has learned: the vector, and those parameters of the model that it moved.
+
+    Raises ValueError if the task has put parameters into the model that its base does not have.
+    """
     base = TTSTask.load(task.base)
     before = base.model.state_dict()
     task.cpu()
-    moved = {name: value for name, value in task.tts.model.state_dict().items() if not value.equal(before[name])}
+    after = task.tts.model.state_dict()
+    if unknown := after.keys() - before.keys():
+        raise ValueError(f"{type(task).__name__} adds parameters that its base has no place for: {sorted(unknown)[0]}")
+    moved = {name: value for name, value in after.items() if not value.equal(before[name])}
     return Voice(task.voice.detach(), method, base.fingerprint(), clips, moved)
+
+
+def write_speech(path: str | Path, speech: Speech) -> None:
+    """Write a sound file, and say so on stderr where the model did not find the end of the text."""
+    io.write(path, speech.wave, speech.sample_rate)
+    if not speech.finished:
+        print(f"warning: {path} was cut off, the model found no end of: {speech.text}", file=sys.stderr)
 
 
 def read_lines(path: str | Path) -> list[str]:

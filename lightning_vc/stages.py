@@ -35,8 +35,8 @@ class Stage:
 
     Attributes:
         command: the words behind `python -m`.
-        key: hash of the command, of the files of the recipe that it names and of the stages before it. It changes
-            when the stage has to be run again.
+        key: hash of the command, of the configs and files of the recipe that it names and of the stages before it. It
+            changes when the stage has to be run again.
         checkpoint: where the stage can be resumed from, if it can.
     """
 
@@ -140,7 +140,7 @@ def _hash(before: str, command: Sequence[str], here: Path) -> str:
     digest = hashlib.sha256(before.encode())
     for word in command:
         digest.update(b"\0" + word.encode())
-        if Path(word).is_relative_to(here) and Path(word).is_file():
+        if (Path(word).is_relative_to(here) or word.endswith(".yaml")) and Path(word).is_file():
             digest.update(Path(word).read_bytes())
     return digest.hexdigest()
 

@@ -75,7 +75,8 @@ def _table(scores: Sequence[Scores]) -> str:
 def _speaker(folder: ClonesFolder, speaker: SpeakerEntry, scores: Sequence[Scores], shown: int) -> str:
     about = ", ".join({"F": "female", "M": "male"}.get(word, word) for word in (speaker.sex, speaker.accent) if word)
     real = folder.real_of(speaker.id)
-    columns = [f"<div><h3>real</h3>{_picture(_spectrum(folder, real[0]))}{''.join(map(_player, real[:shown]))}"]
+    picture = _picture(_spectrum(folder, real[0]), "spectrogram")
+    columns = [f"<div><h3>real</h3>{picture}{''.join(map(_player, real[:shown]))}"]
     for number, text in enumerate(folder.sentences[:shown]):
         path = folder.sentence("references", speaker.id, number)
         if path.exists():
@@ -83,13 +84,14 @@ def _speaker(folder: ClonesFolder, speaker: SpeakerEntry, scores: Sequence[Score
     columns[0] += "</div>"
     for score in scores:
         kind = f"clones/{score.method}"
-        picture = (folder.folder / kind / speaker.id / "01.png").read_bytes()
+        plot = (folder.folder / kind / speaker.id / "01.png").read_bytes()
         sounds = "".join(
             f"<p>{html.escape(text)}</p>{_player(folder.sentence(kind, speaker.id, number))}"
             for number, text in enumerate(folder.sentences[:shown])
         )
-        columns.append(f"<div><h3>{score.method}</h3>{_image(picture)}{sounds}</div>")
-    return f"<h2>{speaker.id} <small>{about}</small></h2><div class=methods>{''.join(columns)}</div>"
+        columns.append(f"<div><h3>{score.method}</h3>{_image(plot, 'spectrogram and attention')}{sounds}</div>")
+    name, about = html.escape(speaker.id), html.escape(about)
+    return f"<h2>{name} <small>{about}</small></h2><div class=methods>{''.join(columns)}</div>"
 
 
 def _spectrum(folder: ClonesFolder, path: Path) -> Figure:
@@ -97,14 +99,14 @@ def _spectrum(folder: ClonesFolder, path: Path) -> Figure:
     return draw_spectrum(folder.cloner.tts.spectrograms(wave.unsqueeze(0)).linear[0])
 
 
-def _picture(figure: Figure) -> str:
+def _picture(figure: Figure, shows: str) -> str:
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png")
-    return _image(buffer.getvalue())
+    return _image(buffer.getvalue(), shows)
 
 
-def _image(data: bytes) -> str:
-    return f'<img src="data:image/png;base64,{base64.b64encode(data).decode()}">'
+def _image(data: bytes, shows: str) -> str:
+    return f'<img alt="{shows}" src="data:image/png;base64,{base64.b64encode(data).decode()}">'
 
 
 def _player(path: Path) -> str:

@@ -10,10 +10,10 @@ from torch.nn.utils.parametrizations import weight_norm
 HALF = math.sqrt(0.5)  # keeps the variance where two signals are added
 
 
-def projection(inputs: int, outputs: int, dropout: float = 0.0) -> nn.Linear:
-    """A weight-normed linear layer, (..., inputs) -> (..., outputs), drawn so that dropout keeps the variance."""
+def projection(inputs: int, outputs: int) -> nn.Linear:
+    """A weight-normed linear layer, (..., inputs) -> (..., outputs), drawn so that it keeps the variance."""
     layer = nn.Linear(inputs, outputs)
-    nn.init.normal_(layer.weight, std=math.sqrt((1 - dropout) / inputs))
+    nn.init.normal_(layer.weight, std=math.sqrt(1 / inputs))
     nn.init.zeros_(layer.bias)
     return weight_norm(layer)
 

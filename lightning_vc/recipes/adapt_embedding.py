@@ -3,12 +3,19 @@
 from lightning.pytorch.cli import ArgsType
 
 from lightning_vc.cli import VoiceCLI
+from lightning_vc.cloning import METHODS
 from lightning_vc.data.datamodule import AdaptationDataModule
 from lightning_vc.tasks.adaptation import EmbeddingAdaptationTask
 
 
 def main(args: ArgsType = None) -> VoiceCLI:
-    return VoiceCLI(EmbeddingAdaptationTask, AdaptationDataModule, args, linked=(("model.frontend", "data.frontend"),))
+    return VoiceCLI(
+        EmbeddingAdaptationTask,
+        AdaptationDataModule,
+        args,
+        linked=(("model.frontend", "data.frontend"),),
+        max_steps=METHODS["embedding"].steps,
+    )
 
 
 if __name__ == "__main__":

@@ -3,8 +3,7 @@
 from argparse import ArgumentParser
 from collections.abc import Sequence
 
-from lightning_vc.audio import io
-from lightning_vc.cloning import METHODS, Cloner, read_transcripts
+from lightning_vc.cloning import METHODS, Cloner, read_transcripts, write_speech
 
 
 def main(args: Sequence[str] | None = None) -> None:
@@ -26,7 +25,7 @@ def main(args: Sequence[str] | None = None) -> None:
         transcripts = read_transcripts(options.transcripts, options.clips) if options.transcripts else None
         voice = cloner.clone(options.clips, options.method, transcripts, options.steps)
         speech = cloner.say(options.text, voice)
-        io.write(options.out, speech.wave, speech.sample_rate)
+        write_speech(options.out, speech)
         if options.voice:
             voice.save(options.voice)
     except (OSError, ValueError) as error:

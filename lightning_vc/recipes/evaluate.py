@@ -4,7 +4,7 @@ from pathlib import Path
 
 from jsonargparse import ArgumentParser
 
-from lightning_vc.cloning import METHODS, Cloner, read_lines
+from lightning_vc.cloning import Cloner, read_lines
 from lightning_vc.corpora.generated import GeneratedCorpus
 from lightning_vc.data.index import Index
 from lightning_vc.evaluation.clones import ClonesFolder
@@ -28,13 +28,14 @@ def evaluate(
         sentences: file with a sentence a line.
         out: folder to write to.
         clips: recordings to clone each speaker from.
-        methods: of cloning; all if none is given.
+        methods: of cloning; if none is given, all that the model can do.
         corpus: the generated corpus that the shards were made from, so that the real voices say the sentences too.
     """
     index = Index.load(shards)
-    folder = ClonesFolder(Path(out), Cloner.load(model), index, read_lines(sentences), clips, corpus)
+    cloner = Cloner.load(model)
+    folder = ClonesFolder(Path(out), cloner, index, read_lines(sentences), clips, corpus)
     speakers = index.speakers_of("test")
-    scores = folder.make(speakers, methods or ["encoder", *METHODS])
+    scores = folder.make(speakers, methods or cloner.methods)
     write_report(Path(out, "report.html"), folder, scores, speakers)
 
 

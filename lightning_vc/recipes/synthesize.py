@@ -4,8 +4,7 @@ from argparse import ArgumentParser
 from collections.abc import Sequence
 from pathlib import Path
 
-from lightning_vc.audio import io
-from lightning_vc.cloning import Cloner, Voice, read_lines
+from lightning_vc.cloning import Cloner, Voice, read_lines, write_speech
 
 
 def main(args: Sequence[str] | None = None) -> None:
@@ -22,9 +21,7 @@ def main(args: Sequence[str] | None = None) -> None:
         speeches = Cloner.load(options.model).say_all(texts, Voice.load(options.voice))
         for number, speech in enumerate(speeches, 1):
             path = Path(options.out) if options.file is None else Path(options.out, f"{number:03d}.wav")
-            io.write(path, speech.wave, speech.sample_rate)
-            if not speech.finished:
-                print(f"warning: {path} was cut off, the model found no end of: {speech.text}")
+            write_speech(path, speech)
     except (OSError, ValueError) as error:
         parser.error(str(error))
 

@@ -72,7 +72,7 @@ def test_a_file_of_lines_becomes_a_folder_of_sounds(
     assert [path.name for path in sounds] == ["001.wav", "002.wav"]
     assert len(io.read(sounds[1], 16000)) > len(io.read(sounds[0], 16000)) > 1000
     # A model that has hardly been trained finds no end.
-    assert f"warning: {sounds[0]} was cut off" in capsys.readouterr().out.replace("\n", " ")
+    assert f"warning: {sounds[0]} was cut off" in capsys.readouterr().err.replace("\n", " ")
 
 
 # What is refused

@@ -1,0 +1,102 @@
+"""What README and pages tell people to type works."""
+
+import glob
+import importlib
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from lightning_vc.audio import io
+from lightning_vc.recipes import prepare
+from lightning_vc.stages import Recipe
+from tests.tiny import ROOT, TinyRun
+
+PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").glob("*.md"), *(ROOT / "recipes").rglob("*.md")])
+START = "python -m lightning_vc.recipes."
+
+
+def blocks(page: Path, language: str) -> list[str]:
+    """The fenced blocks of a page in one language."""
+    return re.findall(rf"```{language}\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
+
+
+def commands(page: Path) -> list[list[str]]:
+    """The commands of ours on a page: verb and words."""
+    lines = [line for block in blocks(page, "bash") for line in block.replace("\\\n", " ").splitlines()]
+    starts = [line.partition(START)[2] for line in lines if START in line]
+    return [shlex.split(line, comments=True) for line in starts]
+
+
+COMMANDS = [(page, words) for page in PAGES for words in commands(page)]
+TRAINING = [words for _, words in COMMANDS if words[1] == "fit" and not any("my_" in word for word in words)]
+RECIPES = [words for _, words in COMMANDS if words[0] == "run"]
+PREPARING = [words for _, words in COMMANDS if words[0] == "prepare" and not words[1].startswith("my_")]
+
+
+def test_there_are_commands() -> None:
+    assert len(TRAINING) >= 5
+    assert len(RECIPES) >= 8
+    assert len(PREPARING) >= 4
+
+
+@pytest.mark.parametrize("words", TRAINING, ids=" ".join)
+def test_a_command_that_trains(words: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    option = [] if "--help" in words else ["--print_config"]
+    with pytest.raises(SystemExit) as end:
+        importlib.import_module(f"lightning_vc.recipes.{words[0]}").main([*words[1:], *option])
+    assert end.value.code == 0
+
+
+@pytest.mark.parametrize("words", RECIPES, ids=" ".join)
+def test_a_command_that_runs_a_recipe(words: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    overrides = [word for word in words[2:] if "=" in word]
+    recipe = Recipe(words[1], overrides)
+    if "--stages" in words:
+        assert set(words[words.index("--stages") + 1].split(",")) <= {stage.name for stage in recipe.stages}
+    else:
+        assert len(overrides) == len(words) - 2
+
+
+@pytest.mark.parametrize("words", PREPARING, ids=" ".join)
+def test_a_command_that_prepares(words: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    called: list[object] = []
+    monkeypatch.setattr(prepare, "_call", lambda what, *_, **__: called.append(what))  # the corpora are not here
+    prepare.main(words[1:])
+    assert len(called) == 4
+
+
+@pytest.fixture
+def after_the_demo(tiny_run: TinyRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder in which `make demo` has left its run, as far as README speaks of it."""
+    run = tmp_path / "runs" / "mini"
+    run.mkdir(parents=True)
+    for stage in ("tts", "encoder"):
+        (run / stage).symlink_to(tiny_run.folder / stage)
+    samples = [sample for sample in tiny_run.samples() if sample.text][:2]
+    for number, sample in enumerate(samples, 1):
+        io.write(run / "clips" / "m002" / f"{number:02d}.wav", sample.wave(16000), 16000)
+    table = [f"{number:02d}.wav\t{sample.text}\n" for number, sample in enumerate(samples, 1)]
+    (run / "clips" / "m002" / "transcripts.tsv").write_text("".join(table), encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_the_python_of_the_readme_makes_sound(after_the_demo: Path) -> None:
+    (code,) = [block for block in blocks(ROOT / "README.md", "python") if "Cloner" in block]
+    exec(code, {})
+    assert len(io.read(after_the_demo / "hello.wav", 16000)) > 1000
+
+
+def test_the_readme_clones_and_speaks(after_the_demo: Path) -> None:
+    speaking = [words for words in commands(ROOT / "README.md") if words[0] in ("clone", "synthesize")]
+    assert [words[0] for words in speaking] == ["clone", "clone", "synthesize"]
+    for verb, *words in speaking:
+        expanded = [each for word in words for each in (sorted(glob.glob(word)) if "*" in word else [word])]
+        importlib.import_module(f"lightning_vc.recipes.{verb}").main(expanded)
+        out = Path(words[words.index("--out") + 1])
+        assert len(io.read(out, 16000)) > 1000
+        out.unlink()
