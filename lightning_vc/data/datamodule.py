@@ -19,7 +19,7 @@ class ShardsDataModule(LightningDataModule):
     Raises what `Index.load` raises, and ValueError for options below 1 (`workers`: 0).
     """
 
-    def __init__(self, shards: str, workers: int, seed: int, **positive: int | float) -> None:
+    def __init__(self, shards: str, workers: int, seed: int, restart_epoch: bool, **positive: int | float) -> None:
         super().__init__()
         for name, value in positive.items():
             if value <= 0:
@@ -27,7 +27,7 @@ class ShardsDataModule(LightningDataModule):
         if workers < 0:
             raise ValueError(f"workers must be 0 (load in the training process) or more, got {workers}")
         self.index = Index.load(shards)
-        self.workers, self.seed = workers, seed
+        self.workers, self.seed, self.restart_epoch = workers, seed, restart_epoch
 
     @property
     def speakers(self) -> list[str]:
@@ -49,7 +49,8 @@ class ShardsDataModule(LightningDataModule):
         """A loader whose epochs have `steps` batches over all ranks, at least one on each."""
         rank, world = self._ranks()
         steps = max(1, steps // world)
-        return Loader(TrainingStream(source, batcher, steps, self.seed, rank, world), self.workers)
+        stream = TrainingStream(source, batcher, steps, self.seed, rank, world)
+        return Loader(stream, self.workers, self.restart_epoch)
 
     def validation_loader(self, source: Shards | Clips, batcher: Batcher[Any, Any], steps: int) -> Loader[Any]:
         """A loader of all samples in `steps` batches over all ranks, as many on each."""
@@ -74,6 +75,7 @@ class TTSDataModule(ShardsDataModule):
         batch_size: utterances in a batch, on each rank.
         workers: processes that load, on each rank; 0 loads in the training process.
         seed: of the order and of the frontend's choices.
+        restart_epoch: when a run is resumed that stopped in the middle of an epoch, begin that epoch anew.
         shuffle: size of the buffer in which each worker shuffles utterances.
         buckets: batches among which each worker sorts utterances by length: more means less padding, less chance.
     """
@@ -85,10 +87,11 @@ class TTSDataModule(ShardsDataModule):
         batch_size: int = 16,
         workers: int = 0,
         seed: int = 0,
+        restart_epoch: bool = False,
         shuffle: int = 1024,
         buckets: int = 16,
     ) -> None:
-        super().__init__(shards, workers, seed, batch_size=batch_size, shuffle=shuffle, buckets=buckets)
+        super().__init__(shards, workers, seed, restart_epoch, batch_size=batch_size, shuffle=shuffle, buckets=buckets)
         self.batcher = TTSBatcher(frontend, self.rows(), self.sample_rate, batch_size, shuffle, buckets)
 
     def train_dataloader(self) -> Loader[TTSBatch]:
@@ -118,6 +121,7 @@ class CloningDataModule(ShardsDataModule):
         max_seconds: longer clips are cut to a piece of this length.
         workers: processes that load, on each rank; 0 loads in the training process.
         seed: of the order and of the pieces.
+        restart_epoch: when a run is resumed that stopped in the middle of an epoch, begin that epoch anew.
         shuffle: size of the buffer in which each worker shuffles clips.
     """
 
@@ -129,9 +133,12 @@ class CloningDataModule(ShardsDataModule):
         max_seconds: float = 4.0,
         workers: int = 0,
         seed: int = 0,
+        restart_epoch: bool = False,
         shuffle: int = 1024,
     ) -> None:
-        super().__init__(shards, workers, seed, n_speakers=n_speakers, max_seconds=max_seconds, shuffle=shuffle)
+        super().__init__(
+            shards, workers, seed, restart_epoch, n_speakers=n_speakers, max_seconds=max_seconds, shuffle=shuffle
+        )
         counts = (clips,) if isinstance(clips, int) else tuple(clips)
         if not counts or min(counts) < 1:
             raise ValueError(f"clips must be a number above 0 or a list of such, got {clips}")
@@ -175,6 +182,7 @@ class AdaptationDataModule(ShardsDataModule):
         batch_size: utterances in a batch; no more than there are clips.
         steps: batches that are called an epoch. The clips themselves would be one or two.
         seed: of the order and of the frontend's choices.
+        restart_epoch: when a run is resumed that stopped in the middle of an epoch, begin that epoch anew.
     """
 
     def __init__(
@@ -186,8 +194,9 @@ class AdaptationDataModule(ShardsDataModule):
         batch_size: int = 4,
         steps: int = 50,
         seed: int = 0,
+        restart_epoch: bool = False,
     ) -> None:
-        super().__init__(shards, 0, seed, clips=clips, batch_size=batch_size, steps=steps)
+        super().__init__(shards, 0, seed, restart_epoch, clips=clips, batch_size=batch_size, steps=steps)
         test = {entry.id: entry for entry in self.index.speakers_of("test")}
         if speaker not in test:
             known = ", ".join(test) or "none"

@@ -3,6 +3,7 @@
 Rank and number of ranks come from the main process: in a worker process nothing can be asked reliably.
 """
 
+import hashlib
 import random
 import warnings
 from abc import ABC, abstractmethod
@@ -44,6 +45,10 @@ class Shards:
     def __init__(self, urls: Sequence[str]) -> None:
         self.urls = list(urls)
 
+    def __str__(self) -> str:
+        """Short for which shards these are, wherever they lie."""
+        return _digest(url.rpartition("/")[2] for url in self.urls)
+
     def __iter__(self) -> Iterator[Sample]:
         """All of them, in the order of the shards."""
         return read_shards(self.urls)
@@ -64,6 +69,10 @@ class Clips:
 
     def __init__(self, samples: Sequence[Sample]) -> None:
         self.samples = list(samples)
+
+    def __str__(self) -> str:
+        """Short for which samples these are."""
+        return _digest(sample.id for sample in self.samples)
 
     def __iter__(self) -> Iterator[Sample]:
         """All of them, in their order."""
@@ -91,12 +100,18 @@ class TrainingStream(IterableDataset[B]):
         self.steps = steps
         self.seed = seed
         self.rank, self.world = rank, world
-        # In shared memory: workers that live on must see the main process change it.
+        # In shared memory: workers that live on must see the main process change them.
         self.epoch = torch.zeros((), dtype=torch.int64).share_memory_()
+        self.start = torch.zeros((), dtype=torch.int64).share_memory_()  # batches of the epoch to leave out
 
     def __len__(self) -> int:
         """Batches of this rank in an epoch."""
         return self.steps
+
+    def order(self) -> dict[str, Any]:
+        """All that decides which samples are in which batch, as plain values."""
+        planned = {name: value for name, value in vars(self.batcher).items() if isinstance(value, int | float | tuple)}
+        return {"seed": self.seed, "ranks": self.world, "steps": self.steps, "samples": str(self.source)} | planned
 
     def set_epoch(self, epoch: int) -> None:
         """Choose the epoch that the next iteration yields."""
@@ -105,12 +120,14 @@ class TrainingStream(IterableDataset[B]):
     def __iter__(self) -> Iterator[B]:
         """The batches of this process: of the main one, or its turns where there are workers."""
         worker, workers = _worker()
-        consumer, consumers = self.rank * workers + worker, self.world * workers
+        start = int(self.start)
+        # The loader asks the workers in turn, beginning with the first, which so takes the turn of the first batch.
+        turn = (worker + start) % workers
+        consumer, consumers = self.rank * workers + turn, self.world * workers
         name = f"{self.seed}/{int(self.epoch)}"
-        plans = self._plans(consumer, consumers, name)
-        # The loader asks the workers in turn, so this many in each make up `steps`.
-        for number, planned in enumerate(islice(plans, len(range(worker, self.steps, workers)))):
-            yield self.batcher.collate(planned, random.Random(f"{name}/{consumer}/{number}"))
+        for number, planned in zip(range(turn, self.steps, workers), self._plans(consumer, consumers, name)):
+            if number >= start:
+                yield self.batcher.collate(planned, random.Random(f"{name}/{self.rank}/{number}"))
 
     def _plans(self, consumer: int, consumers: int, name: str) -> Iterator[Any]:
         """What goes into the batches of one consumer: all that it has once, then all of it again in another order."""
@@ -153,13 +170,17 @@ class ValidationStream(IterableDataset[B]):
 
 
 class Loader(DataLoader[B]):
-    """A loader of batches whose dataset learns the epoch from Lightning.
+    """A loader of batches whose dataset learns from Lightning which epoch it is and, after a restart, where to go on.
 
     Lightning calls `set_epoch` of a loader's sampler, also after a restart, but asks for the iterator before that: so
-    workers start with the first batch.
+    workers start with the first batch. Lightning keeps `state_dict` in its checkpoints, that of rank 0: as an epoch is
+    the same whenever it is made again, and has as many batches on every rank, a count of them says where all are.
     """
 
-    def __init__(self, dataset: TrainingStream[B] | ValidationStream[B], workers: int) -> None:
+    def __init__(
+        self, dataset: TrainingStream[B] | ValidationStream[B], workers: int, restart_epoch: bool = False
+    ) -> None:
+        self.restart_epoch = restart_epoch
         super().__init__(
             dataset,
             batch_size=None,
@@ -167,12 +188,44 @@ class Loader(DataLoader[B]):
             persistent_workers=workers > 0,
             pin_memory=torch.cuda.is_available(),
         )
+        self.start = 0  # batches to leave out of the next epoch that is asked for
+        self.yielded = 0  # batches of the epoch that was asked for last
         if isinstance(dataset, TrainingStream):
             self.sampler.set_epoch = dataset.set_epoch  # type: ignore[attr-defined]
 
     def __iter__(self) -> Iterator[B]:  # type: ignore[override]
         """Batches; nothing is read before the first is asked for."""
-        yield from super().__iter__()
+        self.yielded, self.start = self.start, 0
+        if isinstance(self.dataset, TrainingStream):
+            self.dataset.start.fill_(self.yielded)
+        for batch in super().__iter__():
+            self.yielded += 1
+            yield batch
+
+    def state_dict(self) -> dict[str, Any]:
+        """Where in its epoch the loader is, and what decides which batches an epoch has."""
+        return {"batches": self.yielded % len(self), "order": self._order()} if self._order() else {}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from there with the next iteration. Raises ValueError where the batches would be others."""
+        then, now = state.get("order", {}), self._order()
+        if not now or self.restart_epoch or not state.get("batches"):
+            return
+        if changed := [f"{name} {then.get(name)!r}, now {now[name]!r}" for name in now if then.get(name) != now[name]]:
+            raise ValueError(
+                f"the checkpoint was made in the middle of an epoch of other data ({'; '.join(changed)}): resume it "
+                "with what it was made with, or begin its epoch anew with --data.restart_epoch true"
+            )
+        self.start = state["batches"]
+
+    def _order(self) -> dict[str, Any]:
+        """What decides the order of training; nothing for validation, which is always read as a whole."""
+        dataset = self.dataset
+        return dataset.order() | {"workers": max(1, self.num_workers)} if isinstance(dataset, TrainingStream) else {}
+
+
+def _digest(names: Iterable[str]) -> str:
+    return hashlib.sha256("\n".join(names).encode()).hexdigest()[:16]
 
 
 def _worker() -> tuple[int, int]:

@@ -3,6 +3,7 @@
 import hashlib
 import pickle
 import warnings
+import zlib
 from abc import ABC, abstractmethod
 from argparse import ArgumentError
 from collections.abc import Iterable
@@ -54,6 +55,13 @@ class Task(LightningModule, ABC):
         if self.scheduler is None:
             return optimizer
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": self.scheduler(optimizer), "interval": "step"}}
+
+    def on_fit_start(self) -> None:
+        self.seed = torch.initial_seed()  # that of the run: nothing has been drawn from any other
+
+    def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
+        """Draw each step's noise from seed, rank and step alone, so that a resumed run repeats it bit for bit."""
+        torch.manual_seed(zlib.crc32(f"{self.seed}/{self.global_rank}/{self.global_step}".encode()))
 
     def training_step(self, batch: Any) -> Tensor:
         return self._step(batch, "train")
