@@ -1,13 +1,15 @@
 """What a folder of shards holds: `index.json`, written last, so that its presence means a complete set."""
 
+import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
+from rich.console import Console
 from rich.table import Table
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 INDEX_NAME = "index.json"
 # Sets of shards, in the order of their training: a speaker is in one split, "-held" are utterances put aside.
 SETS = ("train", "train-held", "validation", "validation-held", "test")
@@ -18,9 +20,12 @@ class Shard:
     """One tar file and what is in it."""
 
     name: str
-    samples: int
-    transcribed: int  # samples with words
-    seconds: float
+    samples: int = 0
+    transcribed: int = 0  # samples with words
+    seconds: float = 0.0
+    speakers: int = 0
+    bytes: int = 0
+    sha256: str = ""
 
 
 @dataclass(frozen=True)
@@ -36,6 +41,17 @@ class SpeakerEntry:
     transcribed: int
     seconds: float
 
+    def __add__(self, other: "SpeakerEntry | None") -> "SpeakerEntry":
+        """The same speaker, with what is in two shards; None is nothing."""
+        if other is None:
+            return self
+        return replace(
+            self,
+            utterances=self.utterances + other.utterances,
+            transcribed=self.transcribed + other.transcribed,
+            seconds=round(self.seconds + other.seconds, 3),
+        )
+
 
 @dataclass(frozen=True)
 class Index:
@@ -45,7 +61,10 @@ class Index:
     sample_rate: int
     sets: dict[str, tuple[Shard, ...]]
     speakers: tuple[SpeakerEntry, ...]
-    rejected: dict[str, int]  # reason -> utterances that were left out for it
+    rejected: dict[str, int]  # reason -> utterances, or pieces of them, that were left out for it
+    split: int  # utterances that became several samples
+    unaligned: int  # utterances that stayed whole because their words were not found in the sound
+    plan: str  # hash of corpus and options
 
     def urls(self, *sets: str) -> list[str]:
         """Paths of the shards of these sets."""
@@ -109,7 +128,8 @@ class Index:
     def __rich__(self) -> Table:
         """The index as a table for the terminal."""
         rejected = ", ".join(f"{count} {reason}" for reason, count in self.rejected.items()) or "none"
-        table = Table(title=str(self.folder), caption=f"{self.sample_rate} Hz; left out: {rejected}")
+        cut = f"split: {self.split}, of which the words were not found: {self.unaligned}"
+        table = Table(caption=f"{self.sample_rate} Hz; left out: {rejected}; {cut}")
         for heading in ("set", "shards", "utterances", "transcribed", "hours", "speakers"):
             table.add_column(heading, justify="left" if heading == "set" else "right")
         for name in SETS:
@@ -121,8 +141,28 @@ class Index:
         table.add_row("all", *_counts(every), str(len(self.speakers)))
         return table
 
+    def write_report(self, file: Path) -> None:
+        """Write what is in the shards and what was left out as a text, speaker by speaker."""
+        table = Table("speaker", "split", "sex", "accent", "age")
+        for heading in ("utterances", "transcribed", "minutes"):
+            table.add_column(heading, justify="right")
+        for each in self.speakers:
+            about = (each.id, each.split, each.sex or "", each.accent or "", "" if each.age is None else str(each.age))
+            table.add_row(*about, str(each.utterances), str(each.transcribed), f"{each.seconds / 60:.1f}")
+        with file.open("w", encoding="utf-8") as stream:
+            Console(file=stream, width=120).print(self, table)
+
 
 def _counts(shards: Sequence[Shard]) -> tuple[str, str, str, str]:
     """Shards, samples, transcribed samples and hours, as text."""
     samples, transcribed = (sum(shard.samples for shard in shards), sum(shard.transcribed for shard in shards))
     return str(len(shards)), str(samples), str(transcribed), f"{sum(shard.seconds for shard in shards) / 3600:.2f}"
+
+
+def sha256_of(file: Path) -> str:
+    """Checksum of a file, in hexadecimal."""
+    digest = hashlib.sha256()
+    with file.open("rb") as stream:
+        while block := stream.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()

@@ -1,134 +1,172 @@
 """Write a corpus as shards: tar files of `<id>.flac` + `<id>.json`, and an index.
 
-The same corpus and options give the same bytes, whatever the number of workers. A sample's json holds id, speaker,
-sex, accent, age, text, words ([["the", "ð ə"], [",", ""]]; null where nobody transcribed it) and seconds.
+The same corpus and options give the same bytes, whatever the number of workers and of machines, and however often the
+work was interrupted. A sample's json holds crc32, id, speaker, sex, accent, age, text, words ([["the", "ð ə"],
+[",", ""]]; null where nobody transcribed it) and seconds.
 """
 
+import hashlib
 import json
 import multiprocessing
 import os
+import platform
+import re
 import shutil
 import threading
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
-from urllib.parse import quote
 
 import torch
 import webdataset
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from lightning_vc.audio.io import encode_flac, is_silent, trim
 from lightning_vc.corpora.base import Corpus
-from lightning_vc.data.index import SETS, Index, Shard, SpeakerEntry
+from lightning_vc.data.encoding import Limits, encode
+from lightning_vc.data.index import SETS, Index, Shard, SpeakerEntry, sha256_of
 from lightning_vc.data.splits import Splits
-from lightning_vc.text.normalize import normalize
-from lightning_vc.types import Speaker, Utterance
+from lightning_vc.types import Utterance
+
+_FORMAT = 2  # of shards and records: raised when the same corpus and options would give other bytes
+# What is in <out>.partial: the shards, and a record of each that is finished.
+_SHARDS, _RECORDS = "shards", "finished"
 
 
 @dataclass(frozen=True)
-class Limits:
-    """Which recordings are kept: seconds after trimming; the ends are trimmed where `top_db` below the loudest."""
+class Job:
+    """One shard to write."""
 
-    min_seconds: float = 0.5
-    max_seconds: float = 20.0
-    top_db: float = 40.0
-
-    def __post_init__(self) -> None:
-        """Refuse limits that keep nothing."""
-        if not 0 <= self.min_seconds < self.max_seconds:
-            raise ValueError(
-                f"min_seconds {self.min_seconds} must be 0 or more, and below max_seconds {self.max_seconds}"
-            )
-
-
-class Rejected(ValueError):
-    """An utterance that is left out; its message is the reason."""
+    set: str
+    name: str
+    utterances: list[Utterance]
 
 
 @dataclass
-class _Said:
-    """What is kept of one speaker."""
-
-    speaker: Speaker
-    utterances: int = 0
-    transcribed: int = 0
-    seconds: float = 0.0
-
-
-@dataclass
-class _Written:
+class Written:
     """What became of the utterances of one shard."""
 
     set: str
     shard: Shard
-    speakers: dict[str, _Said] = field(default_factory=dict)
-    rejected: list[tuple[str, str]] = field(default_factory=list)  # (utterance id, reason)
+    speakers: dict[str, SpeakerEntry] = field(default_factory=dict)  # what the shard has of each
+    rejected: list[tuple[str, str]] = field(default_factory=list)  # (id of an utterance or its piece, reason)
+    split: int = 0  # utterances that became several samples
+    unaligned: int = 0  # utterances that should have, but whose words were not found in the sound
 
 
 def prepare(
     corpus: Corpus,
     out: str | Path,
     splits: Splits = Splits(),  # noqa: B008 (it is frozen)
-    limits: Limits = Limits(),
+    limits: Limits = Limits(),  # noqa: B008
     *,
     sample_rate: int = 16000,
     samples_per_shard: int = 256,
     workers: int = 1,
-) -> Index:
-    """Read, trim, check and number a corpus into shards in the folder `out`; returns its index, which is written last.
+    part: str = "1/1",
+) -> Index | None:
+    """Read, check, trim, split and number a corpus into shards in the folder `out`.
 
-    Everything is made in `<out>.partial`, which becomes `out` when complete. What is silent, too short, too long,
-    unreadable or unspeakable is left out, counted in the index and listed in rejected.tsv. Raises FileExistsError where
-    `out` holds something already, ValueError for an empty corpus, ids that occur twice and options out of range.
+    Everything is made in `<out>.partial`, and becomes `out` when all shards are there: then the index is returned.
+    Killed and called again, it keeps the shards that are finished and whole. What is silent, clipped, too short, too
+    long, unreadable or unspeakable is left out, counted in the index and listed in rejected.tsv.
+
+    Args:
+        corpus: where the utterances come from.
+        out: folder of the shards.
+        splits: who is trained on and who is held out.
+        limits: which utterances are kept, and how they are cut.
+        sample_rate: of the shards, in hertz.
+        samples_per_shard: at most, if no utterance is split.
+        workers: processes.
+        part: `k/n` writes every n-th shard only, so that n machines can share the work. Whoever finds all of them in
+            `<out>.partial` makes the index; where the machines share no disk, gather their folders and prepare again.
+
+    Raises:
+        FileExistsError: where `out` holds something else already.
+        ValueError: for an empty corpus, ids that occur twice, options out of range, and a `<out>.partial` that was
+            begun with another corpus or other options.
     """
     out = Path(out)
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise FileExistsError(f"{out} is there already; delete it or give another folder to write the shards to")
     if sample_rate < 1 or samples_per_shard < 1 or workers < 1:
         raise ValueError(f"{sample_rate=}, {samples_per_shard=} and {workers=} must all be at least 1")
+    turn, parts = _part(part)
     jobs = list(_jobs(splits.assign(_checked(corpus)), samples_per_shard))
-    partial_out = out.with_name(out.name + ".partial")
-    shutil.rmtree(partial_out, ignore_errors=True)  # of an attempt that was killed
-    partial_out.mkdir(parents=True)
-    write = partial(_write_shard, corpus, partial_out, limits, sample_rate)
-    written = list(_progress(_run(write, jobs, workers), jobs))
-    index = _index(partial_out, sample_rate, written)
+    plan = _plan(jobs, limits, sample_rate)
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        return _finished(out, plan)
+    work = out.with_name(out.name + ".partial")
+    _begin(work, plan)
+    write = partial(_keep_or_write, corpus, work, limits, sample_rate)
+    for _ in _progress(_run(write, jobs[turn - 1 :: parts], workers), jobs[turn - 1 :: parts]):
+        pass
+    records = [_record(work, job) for job in jobs]
+    if not all(record.exists() for record in records):
+        return None
+    return _finish(work, out, plan, sample_rate, [_read_record(record) for record in records])
+
+
+def _part(part: str) -> tuple[int, int]:
+    """`2/8` as (2, 8)."""
+    match = re.fullmatch(r"([0-9]+)/([0-9]+)", part)
+    if match is None or not 1 <= int(match[1]) <= int(match[2]):
+        raise ValueError(f"part is k/n with k from 1 to n, such as 1/4, got {part!r}")
+    return int(match[1]), int(match[2])
+
+
+def _plan(jobs: Sequence[Job], limits: Limits, sample_rate: int) -> str:
+    """Hash of all that the bytes of the shards depend on, but for the sound itself."""
+    digest = hashlib.sha256(f"{_FORMAT} {limits} {sample_rate}".encode())
+    for job in jobs:
+        for each in job.utterances:
+            digest.update(f"{job.name} {each.id} {each.speaker} {each.text}\n".encode())
+    return digest.hexdigest()
+
+
+def _finished(out: Path, plan: str) -> Index:
+    """The index of a folder, if it is what would have been written."""
+    try:
+        index = Index.load(out)
+    except (FileNotFoundError, ValueError):
+        index = None
+    if index is None or index.plan != plan:
+        raise FileExistsError(
+            f"{out} is there already, with something else than this corpus and these options give: "
+            "delete it or give another folder to write the shards to"
+        )
+    shutil.rmtree(out.with_name(out.name + ".partial"), ignore_errors=True)
+    return index
+
+
+def _begin(work: Path, plan: str) -> None:
+    """Make the folder to work in, or take up the work that was left in it."""
+    for name in (_SHARDS, _RECORDS):
+        (work / name).mkdir(parents=True, exist_ok=True)
+    file = work / "plan"
+    if not file.exists():
+        _write_whole(file, plan.encode())
+    if file.read_text() != plan:
+        raise ValueError(
+            f"{work} was begun with another corpus or other options: finish it with those, or delete it to begin anew"
+        )
+
+
+def _finish(work: Path, out: Path, plan: str, sample_rate: int, written: Sequence[Written]) -> Index:
+    """Write index and report, and move everything to where it was wanted."""
+    folder = work / _SHARDS
+    index = _index(folder, plan, sample_rate, written)
     if not index.speakers:
         reasons = ", ".join(f"{count} {reason}" for reason, count in index.rejected.items())
-        raise ValueError(f"nothing of the corpus can be used ({reasons}); see {partial_out / 'rejected.tsv'}")
+        raise ValueError(f"nothing of the corpus can be used ({reasons}); see {folder / 'rejected.tsv'}")
     index.save()
-    partial_out.replace(out)
-    return Index.load(out)
-
-
-def encode(corpus: Corpus, utterance: Utterance, limits: Limits, sample_rate: int) -> tuple[bytes, dict[str, object]]:
-    """One utterance as the members of its sample: flac, and what is known of it. Raises Rejected with the reason."""
-    try:
-        wave = corpus.read(utterance, sample_rate)  # (W,)
-    except ValueError as error:
-        raise Rejected("unreadable") from error
-    if is_silent(wave):
-        raise Rejected("silent")
-    wave = trim(wave, sample_rate, limits.top_db)
-    seconds = len(wave) / sample_rate
-    if seconds < limits.min_seconds:
-        raise Rejected("too short")
-    if seconds > limits.max_seconds:
-        raise Rejected("too long")
-    words = None
-    if utterance.text is not None:
-        try:
-            words = [[word.text, " ".join(word.phonemes)] for word in normalize(utterance.text)]
-        except ValueError as error:
-            raise Rejected("unspeakable text") from error
-    who = utterance.speaker
-    known = {"id": utterance.id, "speaker": who.id, "sex": who.sex, "accent": who.accent, "age": who.age}
-    return encode_flac(wave, sample_rate), known | {"text": utterance.text, "words": words, "seconds": seconds}
+    index.write_report(folder / "report.txt")
+    with suppress(FileNotFoundError):  # another part was a moment faster
+        folder.replace(out)
+    return _finished(out, plan)
 
 
 def _checked(corpus: Corpus) -> list[Utterance]:
@@ -142,50 +180,87 @@ def _checked(corpus: Corpus) -> list[Utterance]:
     return utterances
 
 
-def _jobs(sets: dict[str, list[Utterance]], samples_per_shard: int) -> Iterator[tuple[str, str, list[Utterance]]]:
-    """What to write: (set, name of the shard, its utterances). The shards of a set are about equally long."""
+def _jobs(sets: dict[str, list[Utterance]], samples_per_shard: int) -> Iterator[Job]:
+    """What to write. The shards of a set have about equally many utterances."""
     for name in SETS:
         utterances = sets.get(name, [])
         count = -(-len(utterances) // samples_per_shard)
         for number in range(count):
             start, end = (len(utterances) * each // count for each in (number, number + 1))
-            yield name, f"{name}-{number:06d}.tar", utterances[start:end]
+            yield Job(name, f"{name}-{number:06d}.tar", utterances[start:end])
 
 
-def _write_shard(
-    corpus: Corpus, folder: Path, limits: Limits, sample_rate: int, job: tuple[str, str, list[Utterance]]
-) -> _Written:
-    """Write one shard, in whichever process; no file where all of its utterances are rejected."""
-    set_name, name, utterances = job
-    speakers: dict[str, _Said] = {}
-    rejected: list[tuple[str, str]] = []
-    path = folder / name
+def _record(work: Path, job: Job) -> Path:
+    """Where it stands that a shard is finished, and what is in it."""
+    return work / _RECORDS / f"{job.name}.json"
+
+
+def _read_record(file: Path) -> Written:
+    content = json.loads(file.read_text(encoding="utf-8"))
+    speakers = {id: SpeakerEntry(**entry) for id, entry in content.pop("speakers").items()}
+    return Written(shard=Shard(**content.pop("shard")), speakers=speakers, **content)
+
+
+def _keep_or_write(corpus: Corpus, work: Path, limits: Limits, sample_rate: int, job: Job) -> int:
+    """See to it that a shard is there; returns how many utterances it was made from."""
+    record = _record(work, job)
+    if record.exists():
+        shard, file = _read_record(record).shard, work / _SHARDS / job.name
+        if not shard.samples or (file.exists() and sha256_of(file) == shard.sha256):
+            return len(job.utterances)
+    _write_shard(corpus, work, limits, sample_rate, job)
+    return len(job.utterances)
+
+
+def _write_shard(corpus: Corpus, work: Path, limits: Limits, sample_rate: int, job: Job) -> None:
+    """Write one shard and its record, in whichever process; no file where all of its utterances are rejected."""
+    written = Written(job.set, Shard(job.name))
+    unfinished = _unfinished(work / job.name)
     # PAX allows long and non-ASCII ids; a fixed time makes the bytes repeatable.
-    with path.open("wb") as file, webdataset.TarWriter(file, mtime=0, format="PAX_FORMAT") as tar:
-        for utterance in utterances:
-            try:
-                flac, known = encode(corpus, utterance, limits, sample_rate)
-            except Rejected as reason:
-                rejected.append((utterance.id, str(reason)))
-                continue
-            # webdataset takes all that follows the first dot for the suffix.
-            key = quote(utterance.id, safe="").replace(".", "%2E")
-            tar.write({"__key__": key, "flac": flac, "json": json.dumps(known, ensure_ascii=False).encode()})
-            said = speakers.setdefault(utterance.speaker.id, _Said(utterance.speaker))
-            said.utterances += 1
-            said.transcribed += known["words"] is not None
-            said.seconds += float(known["seconds"])  # type: ignore[arg-type]
-    if not speakers:
-        path.unlink()
-    samples = sum(said.utterances for said in speakers.values())
-    transcribed = sum(said.transcribed for said in speakers.values())
-    shard = Shard(name, samples, transcribed, round(sum(said.seconds for said in speakers.values()), 3))
-    return _Written(set_name, shard, speakers, rejected)
+    with unfinished.open("wb") as file, webdataset.TarWriter(file, mtime=0, format="PAX_FORMAT") as tar:
+        for utterance in job.utterances:
+            made = encode(corpus, utterance, limits, sample_rate)
+            written.rejected += made.rejected
+            written.split += len(made.samples) + len(made.rejected) > 1
+            written.unaligned += made.unaligned
+            who = utterance.speaker
+            for sample in made.samples:
+                tar.write({"__key__": sample.key, "flac": sample.flac, "json": sample.json})
+                entry = SpeakerEntry(
+                    who.id, who.sex, who.accent, who.age, job.set.removesuffix("-held"),
+                    utterances=1, transcribed=int(sample.transcribed), seconds=sample.seconds,
+                )  # fmt: skip
+                written.speakers[who.id] = entry + written.speakers.get(who.id)
+    entries = written.speakers.values()
+    written.shard = Shard(
+        job.name,
+        samples=sum(entry.utterances for entry in entries),
+        transcribed=sum(entry.transcribed for entry in entries),
+        seconds=round(sum(entry.seconds for entry in entries), 3),
+        speakers=len(entries),
+        bytes=unfinished.stat().st_size if entries else 0,
+        sha256=sha256_of(unfinished) if entries else "",
+    )
+    if entries:
+        unfinished.replace(work / _SHARDS / job.name)
+    else:
+        unfinished.unlink()
+    _write_whole(_record(work, job), json.dumps(asdict(written), ensure_ascii=False).encode())
 
 
-def _run(
-    write: "partial[_Written]", jobs: Sequence[tuple[str, str, list[Utterance]]], workers: int
-) -> Iterator[_Written]:
+def _write_whole(path: Path, content: bytes) -> None:
+    """Write a file that is never there by half."""
+    unfinished = _unfinished(path)
+    unfinished.write_bytes(content)
+    unfinished.replace(path)
+
+
+def _unfinished(path: Path) -> Path:
+    """A name that no other process writes to, on this machine or another."""
+    return path.with_name(f"{path.name}.{platform.node()}-{os.getpid()}.unfinished")
+
+
+def _run(write: "partial[int]", jobs: Sequence[Job], workers: int) -> Iterator[int]:
     """Do the jobs in order, in this process or in several, each with one thread: utterances are too short for more."""
     if workers == 1:
         threads = torch.get_num_threads()
@@ -214,31 +289,31 @@ def _end_with_parent() -> None:
         os._exit(1)
 
 
-def _progress(written: Iterable[_Written], jobs: Sequence[tuple[str, str, list[Utterance]]]) -> Iterator[_Written]:
+def _progress(done: Iterable[int], jobs: Sequence[Job]) -> Iterator[int]:
     """Pass results on and draw a progress bar in utterances."""
     columns = (BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
     with Progress(TextColumn("utterances"), *columns, console=Console(stderr=True)) as progress:
-        task = progress.add_task("", total=sum(len(utterances) for *_, utterances in jobs))
-        for result in written:
-            progress.advance(task, result.shard.samples + len(result.rejected))
-            yield result
+        task = progress.add_task("", total=sum(len(job.utterances) for job in jobs))
+        for utterances in done:
+            progress.advance(task, utterances)
+            yield utterances
 
 
-def _index(folder: Path, sample_rate: int, written: Sequence[_Written]) -> Index:
+def _index(folder: Path, plan: str, sample_rate: int, written: Sequence[Written]) -> Index:
     """Add up what was written, and list what was rejected."""
     sets = {name: tuple(each.shard for each in written if each.set == name and each.shard.samples) for name in SETS}
     total: dict[str, SpeakerEntry] = {}
     for each in written:
-        for id, said in each.speakers.items():
-            who, before = said.speaker, total.get(id)
-            total[id] = SpeakerEntry(
-                id, who.sex, who.accent, who.age, each.set.removesuffix("-held"),
-                said.utterances + (before.utterances if before else 0),
-                said.transcribed + (before.transcribed if before else 0),
-                round(said.seconds + (before.seconds if before else 0.0), 3),
-            )  # fmt: skip
+        for id, entry in each.speakers.items():
+            total[id] = entry + total.get(id)
     rejected = [line for each in written for line in each.rejected]
     lines = "".join(f"{id}\t{reason}\n" for id, reason in rejected)
     (folder / "rejected.tsv").write_text("utterance\treason\n" + lines, encoding="utf-8")
-    reasons = dict(sorted(Counter(reason for _, reason in rejected).items()))
-    return Index(folder, sample_rate, sets, tuple(total[id] for id in sorted(total)), reasons)
+    return Index(
+        folder, sample_rate, sets,
+        speakers=tuple(total[id] for id in sorted(total)),
+        rejected=dict(sorted(Counter(reason for _, reason in rejected).items())),
+        split=sum(each.split for each in written),
+        unaligned=sum(each.unaligned for each in written),
+        plan=plan,
+    )  # fmt: skip

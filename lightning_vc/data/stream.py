@@ -8,7 +8,6 @@ import random
 import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import islice
 from typing import Any, Generic, TypeVar
 
 import torch
@@ -125,7 +124,9 @@ class TrainingStream(IterableDataset[B]):
         turn = (worker + start) % workers
         consumer, consumers = self.rank * workers + turn, self.world * workers
         name = f"{self.seed}/{int(self.epoch)}"
-        for number, planned in zip(range(turn, self.steps, workers), self._plans(consumer, consumers, name)):
+        plans = self._plans(consumer, consumers, name)
+        for number in range(turn, self.steps, workers):
+            planned = next(plans)
             if number >= start:
                 yield self.batcher.collate(planned, random.Random(f"{name}/{self.rank}/{number}"))
 

@@ -17,7 +17,8 @@ from jsonargparse import ArgumentParser, Namespace
 from rich import print
 
 from lightning_vc.corpora.base import Corpus
-from lightning_vc.data.shards import Limits, prepare
+from lightning_vc.data.encoding import Limits
+from lightning_vc.data.shards import prepare
 from lightning_vc.data.splits import Splits
 
 ALIASES = {
@@ -41,7 +42,9 @@ def main(argv: list[str] | None = None) -> None:
         options.subsets = options.subsets and _names(options.subsets)
         options.test, options.validation = _speakers(options.test), _speakers(options.validation)
         made, splits, limits = _call(corpus, options), _call(Splits, options), _call(Limits, options)
-        print(_call(prepare, options, corpus=made, splits=splits, limits=limits))
+        index = _call(prepare, options, corpus=made, splits=splits, limits=limits)
+        done = f"part {options.part} of {options.out} is done; the last part to end makes the index"
+        print(*([options.out, index] if index else [done]))
     except (ValueError, OSError, ImportError) as error:
         parser.error(str(error))
 

@@ -1,18 +1,24 @@
 import io
 import json
+import re
+import shutil
 import subprocess
 import sys
 import tarfile
 import time
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 import soundfile
+from torch import Tensor
 
+from lightning_vc.data.encoding import Limits
 from lightning_vc.data.index import SETS, Index
 from lightning_vc.data.pipeline import read_shards
-from lightning_vc.data.shards import Limits, prepare
+from lightning_vc.data.shards import prepare
 from lightning_vc.data.splits import Splits
 from lightning_vc.types import Speaker, Utterance
 from tests.data.tones import TEXTS, Listed, Tones
@@ -30,6 +36,7 @@ def test_a_sample_is_trimmed_flac_and_what_is_known(index: Index) -> None:
     found = {name: data for url in index.urls(*SETS) for name, data in members(Path(url)).items()}
     assert len(found) == 160
     known = json.loads(found["s03-001.json"])
+    assert re.fullmatch("[0-9a-f]{8}", known.pop("crc32"))
     seconds = known.pop("seconds")
     words = known.pop("words")
     assert [word for word, _ in words] == ["a", "dog", ",", "a", "man"]
@@ -103,7 +110,8 @@ def test_what_cannot_be_used_is_counted_and_listed(tmp_path: Path) -> None:
 
 
 def test_limits_are_options(tmp_path: Path) -> None:
-    index = prepare(Listed(utterances("good", "short", "long")), tmp_path / "shards", ALL, Limits(0.05, 40))
+    everything = Limits(0.05, 40, min_rate=0, max_rate=99)
+    index = prepare(Listed(utterances("good", "short", "long")), tmp_path / "shards", ALL, everything)
     assert (index.samples("train"), index.rejected) == (3, {})
     with pytest.raises(ValueError, match="min_seconds 3"):
         Limits(3, 2)
@@ -145,18 +153,65 @@ def test_a_corpus_without_use_is_refused(tmp_path: Path, listed: list[Utterance]
 
 def test_shards_are_never_written_over(tmp_path: Path) -> None:
     prepare(Tones(2, 2), tmp_path / "shards", ALL, sample_rate=8000)
-    with pytest.raises(FileExistsError, match="shards is there already; delete it"):
-        prepare(Tones(2, 2), tmp_path / "shards", ALL, sample_rate=8000)
+    with pytest.raises(FileExistsError, match=r"shards is there already, with something else .* delete it"):
+        prepare(Tones(2, 3), tmp_path / "shards", ALL, sample_rate=8000)
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "letter.txt").write_text("dear")
+    with pytest.raises(FileExistsError, match="mine is there already"):
+        prepare(Tones(2, 2), tmp_path / "mine", ALL, sample_rate=8000)
 
 
-def test_an_attempt_that_failed_leaves_no_index_and_is_cleared_by_the_next(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError, match=r"missing/1\.wav"):
-        prepare(Listed(utterances("good", "missing")), tmp_path / "shards", ALL, samples_per_shard=1)
-    (tmp_path / "shards.partial" / "train-000099.tar").write_bytes(b"left")
-    with pytest.raises(FileNotFoundError, match="no shards here"):
-        Index.load(tmp_path / "shards.partial")
-    index = prepare(Listed(utterances("good")), tmp_path / "shards", ALL)
-    assert len(list((tmp_path / "shards").glob("*.tar"))) == len(index.urls("train")) == 1
+def contents(folder: Path) -> dict[str, bytes]:
+    return {file.name: file.read_bytes() for file in folder.iterdir()}
+
+
+def test_what_is_finished_is_not_made_again(tmp_path: Path) -> None:
+    class Counted(Tones):
+        read_ids: ClassVar[list[str]] = []
+
+        def read(self, utterance: Utterance, sample_rate: int) -> Tensor:
+            self.read_ids.append(utterance.id)
+            if len(self.read_ids) == fails_at:
+                raise OSError("the disk is gone")
+            return super().read(utterance, sample_rate)
+
+    corpus, fails_at = Counted(5, 4), 11
+    options = {"splits": ALL, "sample_rate": 8000, "samples_per_shard": 4}
+    with pytest.raises(OSError, match="disk is gone"):
+        prepare(corpus, tmp_path / "shards", **options)  # type: ignore[arg-type]
+    finished = sorted((tmp_path / "shards.partial" / "shards").glob("*.tar"))
+    assert len(finished) == 2
+    finished[0].write_bytes(finished[0].read_bytes()[:-1])  # broken meanwhile: written again
+    with pytest.raises(ValueError, match=r"shards.partial was begun with another corpus or other options: finish it"):
+        prepare(corpus, tmp_path / "shards", ALL, Limits(0.6), sample_rate=8000, samples_per_shard=4)
+    corpus.read_ids.clear()
+    fails_at = 0
+    prepare(corpus, tmp_path / "shards", **options)  # type: ignore[arg-type]
+    assert len(corpus.read_ids) == 16
+    prepare(corpus, tmp_path / "shards", **options)  # type: ignore[arg-type]
+    assert len(corpus.read_ids) == 16
+    prepare(corpus, tmp_path / "again", **options)  # type: ignore[arg-type]
+    assert contents(tmp_path / "again") == contents(tmp_path / "shards")
+    assert {each.name for each in tmp_path.iterdir()} == {"shards", "again"}
+
+
+def test_parts_make_one_set(tmp_path: Path) -> None:
+    def part(name: str, out: str = "shared") -> Index | None:
+        return prepare(Tones(5, 4), tmp_path / out, ALL, sample_rate=8000, samples_per_shard=4, part=name)
+
+    whole = part("1/1", "whole")
+    assert part("2/3") is None
+    assert part("3/3") is None
+    assert part("1/3") == replace(whole, folder=tmp_path / "shared")  # type: ignore[type-var]
+    assert contents(tmp_path / "shared") == contents(tmp_path / "whole")
+    for number in (1, 2):  # machines without a common disk
+        assert part(f"{number}/2", f"machine{number}") is None
+    shutil.copytree(tmp_path / "machine1.partial", tmp_path / "machine2.partial", dirs_exist_ok=True)
+    assert part("1/1", "machine2")
+    assert contents(tmp_path / "machine2") == contents(tmp_path / "whole")
+    for wrong in ("0/2", "3/2", "1", "a/b"):
+        with pytest.raises(ValueError, match=f"part is k/n .*{wrong}"):
+            part(wrong, "wrong")
 
 
 def test_workers_end_with_a_killed_parent(tmp_path: Path) -> None:
@@ -170,10 +225,10 @@ def test_workers_end_with_a_killed_parent(tmp_path: Path) -> None:
     )
     process = subprocess.Popen([sys.executable, str(script)], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
     deadline = time.monotonic() + 60
-    while len(list(tmp_path.glob("shards.partial/*.tar"))) < 4 and time.monotonic() < deadline:
+    while len(list(tmp_path.glob("shards.partial/shards/*.tar"))) < 4 and time.monotonic() < deadline:
         time.sleep(0.1)
     assert process.poll() is None
     process.kill()
     process.communicate(timeout=20)  # its output ends when the last process that could write to it has ended
-    assert len(list(tmp_path.glob("shards.partial/*.tar"))) >= 4
+    assert len(list(tmp_path.glob("shards.partial/shards/*.tar"))) >= 4
     assert not (tmp_path / "shards").exists()

@@ -1,0 +1,111 @@
+"""Where in a recording each word of its text is, and where it may be cut.
+
+PocketSphinx 5 aligns; its English model comes in its wheel (BSD licence).
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from pocketsphinx import Decoder
+from torch import Tensor
+
+from lightning_vc.types import Word
+
+SAMPLE_RATE = 16000  # of the acoustic model
+_FRAMES = 100  # of the acoustic model, a second
+# The phonemes of text/symbols, without stress, in the alphabet of the acoustic model.
+_ARPABET = {
+    **{"b": "B", "d": "D", "d͡ʒ": "JH", "f": "F", "h": "HH", "j": "Y", "k": "K", "l": "L", "m": "M", "n": "N"},
+    **{"p": "P", "s": "S", "t": "T", "t͡ʃ": "CH", "v": "V", "w": "W", "z": "Z", "ð": "DH", "ŋ": "NG", "ɡ": "G"},
+    **{"ɹ": "R", "ʃ": "SH", "ʒ": "ZH", "θ": "TH", "ə": "AH", "aɪ": "AY", "aʊ": "AW", "eɪ": "EY", "i": "IY"},
+    **{"oʊ": "OW", "u": "UW", "æ": "AE", "ɑ": "AA", "ɔ": "AO", "ɔɪ": "OY", "ɚ": "ER", "ɛ": "EH", "ɪ": "IH"},
+    **{"ʊ": "UH", "ʌ": "AH"},
+}
+_PAUSE = 0.2  # seconds of silence between words that a listener hears as a pause
+_MARGIN = 0.1  # seconds of silence to keep around what is said
+
+Span = tuple[float, float]  # seconds from the start of the recording
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A stretch of a recording and what is said in it."""
+
+    start: float  # seconds
+    end: float
+    words: tuple[Word, ...]
+
+
+class Aligner:
+    """Forced alignment of English speech with the words that are said in it."""
+
+    def __init__(self) -> None:
+        self.decoder = Decoder(lm=None, loglevel="FATAL")
+
+    def __call__(self, wave: Tensor, words: Sequence[Word]) -> list[Span] | None:
+        """Where each word with phonemes is in (W,) samples at 16 kHz; None where text and sound do not go together."""
+        names = []
+        for word in words:
+            if word.phonemes:
+                names.append(word.text)
+                if self.decoder.lookup_word(word.text) is None:
+                    phones = [_ARPABET[phoneme.lstrip("ˈˌ")] for phoneme in word.phonemes]
+                    self.decoder.add_word(word.text, " ".join(phones), True)
+        self.decoder.set_align_text(" ".join(names))
+        self.decoder.start_utt()
+        self.decoder.process_raw((wave.clamp(-1, 1) * 32767).short().numpy().tobytes(), full_utt=True)
+        self.decoder.end_utt()
+        if not names or self.decoder.hyp() is None:
+            return None
+        found = [each for each in self.decoder.seg() if not each.word.startswith("<")]  # <s>, <sil>, </s>
+        if [each.word.partition("(")[0] for each in found] != names:  # the decoder writes for(2) for a variant
+            return None
+        return [(each.start_frame / _FRAMES, (each.end_frame + 1) / _FRAMES) for each in found]
+
+
+def split(words: Sequence[Word], spans: Sequence[Span], seconds: float, longest: float) -> Iterator[Piece]:
+    """Cut a recording of so many `seconds` at pauses into pieces of at most `longest` seconds, as long as they can be.
+
+    A stretch without a pause stays whole, however long. Pauses inside a piece that the text has no mark for, and the
+    end of a piece in the middle of a sentence, get a comma.
+    """
+    said = _said(words, spans)
+    first = 0
+    while first < len(said):
+        start = max(0.0, said[first].span[0] - _MARGIN)
+        ends = [i for i in range(first, len(said)) if i + 1 == len(said) or _pause(said, i) >= _PAUSE]
+        fitting = [i for i in ends if said[i].span[1] + _MARGIN - start <= longest]
+        last = max(fitting, default=ends[0])
+        end = min(seconds, said[last].span[1] + _MARGIN)
+        yield Piece(start, end, tuple(_marked(said[first : last + 1], mid=last + 1 < len(said))))
+        first = last + 1
+
+
+@dataclass(frozen=True)
+class _Said:
+    """A spoken word, where it is, and the marks behind it."""
+
+    word: Word
+    span: Span
+    marks: tuple[Word, ...]
+
+
+def _said(words: Sequence[Word], spans: Sequence[Span]) -> list[_Said]:
+    places = [i for i, word in enumerate(words) if word.phonemes]
+    ends = [*places[1:], len(words)]
+    return [_Said(words[i], span, tuple(words[i + 1 : end])) for i, end, span in zip(places, ends, spans, strict=True)]
+
+
+def _pause(said: Sequence[_Said], i: int) -> float:
+    """Seconds of silence behind a word that another follows."""
+    return said[i + 1].span[0] - said[i].span[1]
+
+
+def _marked(said: Sequence[_Said], mid: bool) -> Iterator[Word]:
+    """The words of a piece with their marks, and commas where one pauses."""
+    for i, each in enumerate(said):
+        yield each.word
+        yield from each.marks
+        pauses = _pause(said, i) >= _PAUSE if i + 1 < len(said) else mid
+        if pauses and not each.marks:
+            yield Word(",")

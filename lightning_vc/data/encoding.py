@@ -1,0 +1,181 @@
+"""One utterance of a corpus as samples of a shard: read, check, trim, split, spell, code."""
+
+import json
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from urllib.parse import quote
+
+from torch import Tensor
+
+from lightning_vc.audio.io import encode_flac, is_silent, resample, trim
+from lightning_vc.corpora.base import Corpus
+from lightning_vc.data.alignment import SAMPLE_RATE, Aligner, Piece, split
+from lightning_vc.text.normalize import normalize
+from lightning_vc.types import Utterance, Word
+
+_CRC = len(b'{"crc32": "00000000", ')
+_FULL_SCALE = 0.999
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Which recordings are kept, and how they are cut.
+
+    Args:
+        min_seconds, max_seconds: length, after trimming and splitting.
+        top_db: the ends are trimmed where they are so much below the loudest moment.
+        split_seconds: utterances longer than this are cut at the pauses between their words into pieces that are no
+            longer, which needs their text; none are if it is not given.
+        max_clipped: share of the samples that may be at full scale.
+        min_rate, max_rate: phonemes a second: what is slower or faster has another text than its own.
+    """
+
+    min_seconds: float = 0.5
+    max_seconds: float = 20.0
+    top_db: float = 40.0
+    split_seconds: float | None = None
+    max_clipped: float = 0.01
+    min_rate: float = 2.0
+    max_rate: float = 30.0
+
+    def __post_init__(self) -> None:
+        """Refuse limits that keep nothing."""
+        for low, high in (("min_seconds", "max_seconds"), ("min_rate", "max_rate")):
+            if not 0 <= getattr(self, low) < getattr(self, high):
+                raise ValueError(
+                    f"{low} {getattr(self, low)} must be 0 or more, and below {high} {getattr(self, high)}"
+                )
+        if self.split_seconds is not None and self.split_seconds <= self.min_seconds:
+            raise ValueError(f"split_seconds {self.split_seconds} must be above min_seconds {self.min_seconds}")
+
+
+class Rejected(ValueError):
+    """An utterance that is left out; its message is the reason."""
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """A sample: the members of its tar file, and what the index counts."""
+
+    key: str
+    flac: bytes
+    json: bytes
+    seconds: float
+    transcribed: bool
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one utterance."""
+
+    samples: tuple[Encoded, ...]
+    rejected: tuple[tuple[str, str], ...]  # (id of the utterance or its piece, reason)
+    unaligned: bool  # it should have been split, but its words were not found
+
+
+def encode(corpus: Corpus, utterance: Utterance, limits: Limits, sample_rate: int) -> Outcome:
+    """Make samples of an utterance: one, or its pieces."""
+    try:
+        wave, words = _read(corpus, utterance, limits, sample_rate)
+    except Rejected as reason:
+        return Outcome((), ((utterance.id, str(reason)),), False)
+    seconds = len(wave) / sample_rate
+    spans = None
+    aligns = words is not None and limits.split_seconds is not None and seconds > limits.split_seconds
+    if aligns:
+        spans = _aligner()(resample(wave, sample_rate, SAMPLE_RATE), words or ())
+    if spans is None:
+        pieces = [Piece(0.0, seconds, tuple(words or ()))]
+    else:
+        pieces = list(split(words or (), spans, seconds, limits.split_seconds or seconds))
+    samples, rejected = [], []
+    for number, piece in enumerate(pieces):
+        id = utterance.id if len(pieces) == 1 else f"{utterance.id}_{number:02d}"
+        try:
+            _check(piece, limits, words is not None)
+        except Rejected as reason:
+            rejected.append((id, str(reason)))
+            continue
+        cut = wave[round(piece.start * sample_rate) : round(piece.end * sample_rate)]
+        whole = len(pieces) == 1 and spans is None
+        text = utterance.text if whole else _written(piece.words)
+        samples.append(_coded(id, utterance, text, piece.words if words is not None else None, cut, sample_rate))
+    return Outcome(tuple(samples), tuple(rejected), aligns and spans is None)
+
+
+def checksum_holds(text: bytes, flac: bytes) -> bool:
+    """Whether the members of a sample are those that were written: its json begins with a CRC-32 of all the rest."""
+    return text[:_CRC] == _head(text[_CRC:], flac)
+
+
+def _read(corpus: Corpus, utterance: Utterance, limits: Limits, sample_rate: int) -> tuple[Tensor, list[Word] | None]:
+    """Sound, trimmed, and words of an utterance; raises Rejected for what no limit would let pass."""
+    try:
+        wave = corpus.read(utterance, sample_rate)  # (W,)
+    except ValueError as error:
+        raise Rejected("unreadable") from error
+    if is_silent(wave):
+        raise Rejected("silent")
+    if float((wave.abs() >= _FULL_SCALE).float().mean()) > limits.max_clipped:
+        raise Rejected("clipped")
+    wave = trim(wave, sample_rate, limits.top_db)
+    if utterance.text is None:
+        return wave, None
+    try:
+        return wave, normalize(utterance.text)
+    except ValueError as error:
+        raise Rejected("unspeakable text") from error
+
+
+def _check(piece: Piece, limits: Limits, transcribed: bool) -> None:
+    seconds = piece.end - piece.start
+    if seconds < limits.min_seconds:
+        raise Rejected("too short")
+    if seconds > limits.max_seconds:
+        raise Rejected("too long")
+    rate = sum(len(word.phonemes) for word in piece.words) / seconds
+    if transcribed and not limits.min_rate <= rate <= limits.max_rate:
+        raise Rejected("too slow for its text" if rate < limits.min_rate else "too fast for its text")
+
+
+def _coded(
+    id: str, utterance: Utterance, text: str | None, words: tuple[Word, ...] | None, wave: Tensor, sample_rate: int
+) -> Encoded:
+    who, seconds = utterance.speaker, len(wave) / sample_rate
+    flac = encode_flac(wave, sample_rate)
+    known = {
+        "id": id,
+        "speaker": who.id,
+        "sex": who.sex,
+        "accent": who.accent,
+        "age": who.age,
+        "text": text,
+        "words": None if words is None else [[word.text, " ".join(word.phonemes)] for word in words],
+        "seconds": seconds,
+    }
+    body = json.dumps(known, ensure_ascii=False).encode()[1:]
+    # webdataset takes all that follows the first dot for the suffix.
+    key = quote(id, safe="").replace(".", "%2E")
+    return Encoded(key, flac, _head(body, flac) + body, seconds, words is not None)
+
+
+def _head(body: bytes, flac: bytes) -> bytes:
+    return b'{"crc32": "%08x", ' % zlib.crc32(flac, zlib.crc32(body))
+
+
+def _written(words: tuple[Word, ...]) -> str:
+    """Words and marks as a text."""
+    return "".join(_spaced(words)).strip()
+
+
+def _spaced(words: tuple[Word, ...]) -> Iterator[str]:
+    for word in words:
+        yield f" {word.text}" if word.phonemes else word.text
+
+
+@cache
+def _aligner() -> Aligner:
+    """One for each process: it takes a moment to load."""
+    return Aligner()
