@@ -1,0 +1,95 @@
+"""Where words are, by an aligner that knows real speech; and what is cut where."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from lightning_vc.corpora.librispeech import LibriSpeech
+from lightning_vc.data.alignment import Aligner, Span, split
+from lightning_vc.data.encoding import Limits, checksum_holds, encode
+from lightning_vc.text.normalize import normalize
+from lightning_vc.types import Utterance, Word
+
+
+def words(text: str) -> list[Word]:
+    """`a b, c` as words with one phoneme each, and marks."""
+    return [Word(each) if each in ",." else Word(each, ("b",)) for each in text.replace(",", " ,").split()]
+
+
+def spans(*starts: float) -> list[Span]:
+    """Words that take half a second each."""
+    return [(start, start + 0.5) for start in starts]
+
+
+def cut(text: str, places: list[Span], longest: float) -> list[tuple[float, float, str]]:
+    pieces = split(words(text), places, 10.0, longest)
+    return [(piece.start, piece.end, " ".join(word.text for word in piece.words)) for piece in pieces]
+
+
+def test_pieces_are_as_long_as_they_may_be() -> None:
+    places = spans(0.5, 1.0, 2.0, 3.0, 3.5, 5.0)  # pauses behind b, c and e
+    assert cut("a b c d e f", places, 10.0) == [(0.4, 5.6, "a b , c , d e , f")]
+    assert cut("a b c d e f", places, 2.5) == [
+        (0.4, 2.6, "a b , c ,"),
+        (pytest.approx(2.9), 4.1, "d e ,"),
+        (pytest.approx(4.9), 5.6, "f"),
+    ]
+
+
+def test_a_stretch_without_a_pause_stays_whole() -> None:
+    assert [text for *_, text in cut("a b c d e", spans(0, 0.5, 1.0, 1.5, 3.0), 1.0)] == ["a b c d ,", "e"]
+
+
+def test_a_mark_of_the_text_is_not_written_twice() -> None:
+    assert [text for *_, text in cut("a, b c.", spans(0, 1.0, 1.5), 9.0)] == ["a , b c."]
+
+
+@pytest.fixture(scope="module")
+def librispeech(shared_data: Path) -> LibriSpeech:
+    return LibriSpeech(shared_data / "LibriSpeech", ["train-clean-5"])
+
+
+@pytest.fixture(scope="module")
+def long(librispeech: LibriSpeech) -> Utterance:
+    """One of 16 s with three pauses."""
+    return next(each for each in librispeech if (each.text or "").startswith("AS YOU KNOW AND AS I HAVE GIVEN"))
+
+
+def test_words_are_found_in_real_speech(librispeech: LibriSpeech, long: Utterance) -> None:
+    wave = librispeech.read(long, 16000)
+    said = normalize(long.text or "")
+    places = Aligner()(wave, said)
+    assert places is not None
+    assert len(places) == len(said)
+    assert all(start < end <= later for (start, end), (later, _) in zip(places, places[1:], strict=False))
+    silences = [(end, later) for (_, end), (later, _) in zip(places, places[1:], strict=False) if later - end > 0.2]
+    assert len(silences) >= 2
+    loudness = wave.square().mean()
+    for start, end in silences:
+        assert wave[round((start + 0.05) * 16000) : round((end - 0.05) * 16000)].square().mean() < loudness / 10
+
+
+def test_a_name_that_no_dictionary_has_is_found_by_its_phonemes(librispeech: LibriSpeech) -> None:
+    named = next(each for each in librispeech if "DURAZZO" in (each.text or ""))
+    places = Aligner()(librispeech.read(named, 16000), normalize(named.text or ""))
+    assert places is not None
+
+
+def test_words_that_nobody_says_are_not_found() -> None:
+    assert Aligner()(torch.zeros(1600), normalize("this is far too much to be said in a tenth of a second")) is None
+
+
+def test_a_long_utterance_becomes_short_samples(librispeech: LibriSpeech, long: Utterance) -> None:
+    whole = encode(librispeech, long, Limits(), 16000)
+    made = encode(librispeech, long, Limits(split_seconds=7.0), 16000)
+    assert len(whole.samples) == 1
+    assert len(made.samples) >= 3
+    assert not made.unaligned
+    assert all(sample.seconds <= 7.01 for sample in made.samples)
+    assert [sample.key for sample in made.samples] == [f"{long.id}_{i:02d}" for i in range(len(made.samples))]
+    assert sum(sample.seconds for sample in made.samples) > 0.9 * whole.samples[0].seconds
+    for sample in made.samples:
+        assert checksum_holds(sample.json, sample.flac)
+        assert not checksum_holds(sample.json.replace(b"seconds", b"sekonds"), sample.flac)
+        assert not checksum_holds(sample.json, sample.flac[:-1])
