@@ -45,7 +45,7 @@ class VoiceCLI(LightningCLI):
         )
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
-        parser.link_arguments("seed_everything", "data.seed", int)  # one seed for everything
+        parser.link_arguments("seed_everything", "data.loading.seed", int)  # one seed for everything
         for source, target in self.linked:
             parser.link_arguments(source, target, apply_on="instantiate")
         for source, target in self.shared:

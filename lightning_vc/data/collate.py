@@ -61,7 +61,7 @@ def crop(wave: Tensor, longest: int, rng: random.Random | None = None) -> Tensor
 
 @dataclass(frozen=True)
 class TTSBatcher(Batcher[list[Sample], TTSBatch]):
-    """Transcribed samples of known speakers, shuffled and bucketed by length."""
+    """Transcribed samples of known speakers, shuffled and bucketed by length; a batch is so many or so long."""
 
     frontend: Frontend
     rows: Mapping[str, int]
@@ -69,6 +69,7 @@ class TTSBatcher(Batcher[list[Sample], TTSBatch]):
     batch_size: int
     buffer: int = 1024  # samples to shuffle among
     buckets: int = 16  # batches among which lengths are sorted
+    batch_seconds: float | None = None
 
     def keep(self, sample: Sample) -> bool:
         """Whether it can be read and belongs to a row."""
@@ -77,7 +78,7 @@ class TTSBatcher(Batcher[list[Sample], TTSBatch]):
     def plan(self, samples: Iterable[Sample], rng: random.Random | None) -> Iterator[list[Sample]]:
         """Batches of similar length."""
         shuffled = samples if rng is None else shuffle(samples, self.buffer, rng)
-        return bucket(shuffled, self.batch_size, self.buckets, rng)
+        return bucket(shuffled, self.batch_size, self.buckets, rng, self.batch_seconds)
 
     def collate(self, planned: list[Sample], rng: random.Random | None) -> TTSBatch:
         """See `collate_tts`."""

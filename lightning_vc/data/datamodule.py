@@ -1,6 +1,8 @@
 """Shards to loaders under Lightning: sentences for the synthesiser, groups of clips for the speaker encoder."""
 
-from typing import Any
+import warnings
+from dataclasses import dataclass, replace
+from typing import Any, Literal
 
 import torch.distributed
 from lightning.pytorch import LightningDataModule
@@ -13,21 +15,46 @@ from lightning_vc.text.frontend import Frontend
 from lightning_vc.types import CloningBatch, TTSBatch
 
 
+@dataclass(frozen=True)
+class Loading:
+    """How samples come from shards to the training process.
+
+    Args:
+        workers: processes that load, on each rank; 0 loads in the training process.
+        seed: of the order and of the frontend's choices.
+        cache: folder that keeps copies of shards from other machines, for the next epoch and the next run; without it
+            each is fetched whenever it is read.
+        broken: what to do with a shard or a sample that is not what was written: raise an error, or skip and count it.
+        restart_epoch: when a run is resumed that stopped in the middle of an epoch, begin that epoch anew.
+    """
+
+    workers: int = 0
+    seed: int = 0
+    cache: str | None = None
+    broken: Literal["raise", "skip"] = "raise"
+    restart_epoch: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse what makes no sense."""
+        if self.workers < 0:
+            raise ValueError(f"workers must be 0 (load in the training process) or more, got {self.workers}")
+
+
 class ShardsDataModule(LightningDataModule):
     """What datamodules over a folder of shards share; it reads index.json at once and nothing else.
 
-    Raises what `Index.load` raises, and ValueError for options below 1 (`workers`: 0).
+    Raises what `Index.load` and `Index.check` raise, and ValueError for options below 1.
     """
 
-    def __init__(self, shards: str, workers: int, seed: int, restart_epoch: bool, **positive: int | float) -> None:
+    def __init__(self, shards: str, loading: Loading, **positive: float | None) -> None:
         super().__init__()
         for name, value in positive.items():
-            if value <= 0:
+            if value is not None and value <= 0:
                 raise ValueError(f"{name} must be above 0, got {value}")
-        if workers < 0:
-            raise ValueError(f"workers must be 0 (load in the training process) or more, got {workers}")
-        self.index = Index.load(shards)
-        self.workers, self.seed, self.restart_epoch = workers, seed, restart_epoch
+        self.index, self.loading = Index.load(shards), loading
+        if loading.broken == "raise":
+            self.index.check()
+        self.sources: list[Shards] = []
 
     @property
     def speakers(self) -> list[str]:
@@ -45,17 +72,26 @@ class ShardsDataModule(LightningDataModule):
         """Of the waves in the batches, in hertz."""
         return self.index.sample_rate
 
+    def read(self, *sets: str) -> Shards:
+        """The shards of these sets."""
+        self.sources.append(Shards(self.index.files(*sets), self.loading.cache, self.loading.broken == "skip"))
+        return self.sources[-1]
+
+    def teardown(self, stage: str) -> None:
+        """Say how much was left out."""
+        if skipped := sum(int(source.skipped.sum()) for source in self.sources):
+            warnings.warn(f"{skipped} broken samples or shards of {self.index.folder} were left out", stacklevel=1)
+
     def train_loader(self, source: Shards | Clips, batcher: Batcher[Any, Any], steps: int) -> Loader[Any]:
         """A loader whose epochs have `steps` batches over all ranks, at least one on each."""
         rank, world = self._ranks()
-        steps = max(1, steps // world)
-        stream = TrainingStream(source, batcher, steps, self.seed, rank, world)
-        return Loader(stream, self.workers, self.restart_epoch)
+        stream = TrainingStream(source, batcher, max(1, steps // world), self.loading.seed, rank, world)
+        return Loader(stream, self.loading.workers, self.loading.restart_epoch)
 
     def validation_loader(self, source: Shards | Clips, batcher: Batcher[Any, Any], steps: int) -> Loader[Any]:
         """A loader of all samples in `steps` batches over all ranks, as many on each."""
         rank, world = self._ranks()
-        return Loader(ValidationStream(source, batcher, _share(steps, world), rank, world), self.workers)
+        return Loader(ValidationStream(source, batcher, _share(steps, world), rank, world), self.loading.workers)
 
     def _ranks(self) -> tuple[int, int]:
         """Rank of this process and number of ranks."""
@@ -73,11 +109,11 @@ class TTSDataModule(ShardsDataModule):
         shards: folder that `prepare` wrote, or its index.json.
         frontend: how texts are spelt; the model's own.
         batch_size: utterances in a batch, on each rank.
-        workers: processes that load, on each rank; 0 loads in the training process.
-        seed: of the order and of the frontend's choices.
-        restart_epoch: when a run is resumed that stopped in the middle of an epoch, begin that epoch anew.
         shuffle: size of the buffer in which each worker shuffles utterances.
         buckets: batches among which each worker sorts utterances by length: more means less padding, less chance.
+        batch_seconds: length of a batch, padding included, on each rank, in place of the number of utterances: then
+            few long utterances or many short ones make a batch, and every step takes about as much memory and time.
+        loading: how samples come from the shards.
     """
 
     def __init__(
@@ -85,26 +121,30 @@ class TTSDataModule(ShardsDataModule):
         shards: str,
         frontend: Frontend,
         batch_size: int = 16,
-        workers: int = 0,
-        seed: int = 0,
-        restart_epoch: bool = False,
+        batch_seconds: float | None = None,
         shuffle: int = 1024,
         buckets: int = 16,
+        loading: Loading = Loading(),
     ) -> None:
-        super().__init__(shards, workers, seed, restart_epoch, batch_size=batch_size, shuffle=shuffle, buckets=buckets)
-        self.batcher = TTSBatcher(frontend, self.rows(), self.sample_rate, batch_size, shuffle, buckets)
+        sizes = {"batch_size": batch_size, "batch_seconds": batch_seconds, "shuffle": shuffle, "buckets": buckets}
+        super().__init__(shards, loading, **sizes)
+        rows = self.rows()
+        self.batcher = TTSBatcher(frontend, rows, self.sample_rate, batch_size, shuffle, buckets, batch_seconds)
 
     def train_dataloader(self) -> Loader[TTSBatch]:
         """Shuffled utterances of train and validation speakers."""
         sets = ("train", "validation")
-        steps = self.index.transcribed(*sets) // self.batcher.batch_size
-        return self.train_loader(Shards(self.index.urls(*sets)), self.batcher, steps)
+        if self.batcher.batch_seconds is None:
+            steps = self.index.transcribed(*sets) // self.batcher.batch_size
+        else:
+            steps = int(self.index.seconds(*sets) / self.batcher.batch_seconds)
+        return self.train_loader(self.read(*sets), self.batcher, steps)
 
     def val_dataloader(self) -> Loader[TTSBatch]:
         """The utterances of the same speakers that were put aside."""
         sets = ("train-held", "validation-held")
         steps = _share(self.index.transcribed(*sets), self.batcher.batch_size)
-        return self.validation_loader(Shards(self.index.urls(*sets)), self.batcher, steps)
+        return self.validation_loader(self.read(*sets), self.batcher, steps)
 
     def test_dataloader(self) -> Loader[TTSBatch]:
         """As for validation: a voice that was never learnt has no row to be tested with."""
@@ -119,9 +159,6 @@ class CloningDataModule(ShardsDataModule):
         clips: how many clips of a speaker, or several counts of which each training batch takes one at random.
         n_speakers: speakers in a batch, on each rank; one who speaks much can be in it twice.
         max_seconds: longer clips are cut to a piece of this length.
-        workers: processes that load, on each rank; 0 loads in the training process.
-        seed: of the order and of the pieces.
-        restart_epoch: when a run is resumed that stopped in the middle of an epoch, begin that epoch anew.
         shuffle: size of the buffer in which each worker shuffles clips.
     """
 
@@ -131,14 +168,10 @@ class CloningDataModule(ShardsDataModule):
         clips: int | list[int] = 5,
         n_speakers: int = 64,
         max_seconds: float = 4.0,
-        workers: int = 0,
-        seed: int = 0,
-        restart_epoch: bool = False,
         shuffle: int = 1024,
+        loading: Loading = Loading(),
     ) -> None:
-        super().__init__(
-            shards, workers, seed, restart_epoch, n_speakers=n_speakers, max_seconds=max_seconds, shuffle=shuffle
-        )
+        super().__init__(shards, loading, n_speakers=n_speakers, max_seconds=max_seconds, shuffle=shuffle)
         counts = (clips,) if isinstance(clips, int) else tuple(clips)
         if not counts or min(counts) < 1:
             raise ValueError(f"clips must be a number above 0 or a list of such, got {clips}")
@@ -149,7 +182,7 @@ class CloningDataModule(ShardsDataModule):
         clips = sum(self._groups("train", 1))
         mean_clips = sum(self.batcher.n_clips) / len(self.batcher.n_clips)
         steps = int(clips / (self.batcher.n_speakers * mean_clips))
-        return self.train_loader(Shards(self.index.urls("train", "train-held")), self.batcher, steps)
+        return self.train_loader(self.read("train", "train-held"), self.batcher, steps)
 
     def val_dataloader(self) -> Loader[CloningBatch]:
         """Clips of the validation speakers, whom training never hears; with the largest number of clips."""
@@ -160,7 +193,7 @@ class CloningDataModule(ShardsDataModule):
                 f"{self.index.folder} has no validation speaker with {clips} clips; "
                 "prepare it with more validation speakers, or take fewer clips"
             )
-        return self.validation_loader(Shards(self.index.urls("validation", "validation-held")), self.batcher, steps)
+        return self.validation_loader(self.read("validation", "validation-held"), self.batcher, steps)
 
     def test_dataloader(self) -> Loader[CloningBatch]:
         """As for validation: a voice that was never learnt has no row to be tested with."""
@@ -181,8 +214,6 @@ class AdaptationDataModule(ShardsDataModule):
         clips: how many clips to adapt to: the first of `clips_of`, so that 5 clips are among the 10.
         batch_size: utterances in a batch; no more than there are clips.
         steps: batches that are called an epoch. The clips themselves would be one or two.
-        seed: of the order and of the frontend's choices.
-        restart_epoch: when a run is resumed that stopped in the middle of an epoch, begin that epoch anew.
     """
 
     def __init__(
@@ -193,10 +224,9 @@ class AdaptationDataModule(ShardsDataModule):
         clips: int = 5,
         batch_size: int = 4,
         steps: int = 50,
-        seed: int = 0,
-        restart_epoch: bool = False,
+        loading: Loading = Loading(),
     ) -> None:
-        super().__init__(shards, 0, seed, restart_epoch, clips=clips, batch_size=batch_size, steps=steps)
+        super().__init__(shards, replace(loading, workers=0), clips=clips, batch_size=batch_size, steps=steps)
         test = {entry.id: entry for entry in self.index.speakers_of("test")}
         if speaker not in test:
             known = ", ".join(test) or "none"

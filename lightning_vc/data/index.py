@@ -1,16 +1,20 @@
 """What a folder of shards holds: `index.json`, written last, so that its presence means a complete set."""
 
-import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import NamedTuple
 
 from rich.console import Console
 from rich.table import Table
 
+from lightning_vc.data.fetch import is_remote, local, read_bytes, sha256_of
+
 SCHEMA_VERSION = 2
 INDEX_NAME = "index.json"
+_AGAIN = "prepare the corpus again with `python -m lightning_vc.recipes.prepare`"
+_REMEDY = "bring it from where the shards were written, or delete the folder and prepare the corpus again"
 # Sets of shards, in the order of their training: a speaker is in one split, "-held" are utterances put aside.
 SETS = ("train", "train-held", "validation", "validation-held", "test")
 
@@ -53,11 +57,18 @@ class SpeakerEntry:
         )
 
 
+class ShardFile(NamedTuple):
+    """A shard, and its path or address."""
+
+    url: str
+    shard: Shard
+
+
 @dataclass(frozen=True)
 class Index:
     """The table of contents of a folder of shards."""
 
-    folder: Path
+    folder: str  # path or address
     sample_rate: int
     sets: dict[str, tuple[Shard, ...]]
     speakers: tuple[SpeakerEntry, ...]
@@ -66,13 +77,31 @@ class Index:
     unaligned: int  # utterances that stayed whole because their words were not found in the sound
     plan: str  # hash of corpus and options
 
-    def urls(self, *sets: str) -> list[str]:
-        """Paths of the shards of these sets."""
-        return [str(self.folder / shard.name) for name in sets for shard in self.sets.get(name, ())]
+    def files(self, *sets: str) -> list["ShardFile"]:
+        """The shards of these sets, and where they are."""
+        return [ShardFile(f"{self.folder}/{shard.name}", shard) for name in sets for shard in self.sets.get(name, ())]
+
+    def check(self, thorough: bool = False) -> None:
+        """Raise ValueError, with its name, for a shard on this machine that is not as long as it was when written.
+
+        With `thorough` every byte is read, and fetched where it lies elsewhere.
+        """
+        for url, shard in self.files(*SETS):
+            if not is_remote(url) and (not Path(url).is_file() or Path(url).stat().st_size != shard.bytes):
+                found = f"{Path(url).stat().st_size} bytes" if Path(url).is_file() else "no such file"
+                raise ValueError(f"{url} should have {shard.bytes} bytes, there is {found}; {_REMEDY}")
+            if thorough:
+                with local(url, shard.sha256) as path:
+                    if sha256_of(path) != shard.sha256:
+                        raise ValueError(f"{url} is not what was written: its checksum differs; {_REMEDY}")
 
     def samples(self, *sets: str) -> int:
         """How many samples these sets hold."""
         return sum(shard.samples for name in sets for shard in self.sets.get(name, ()))
+
+    def seconds(self, *sets: str) -> float:
+        """How long these sets are."""
+        return sum(shard.seconds for name in sets for shard in self.sets.get(name, ()))
 
     def transcribed(self, *sets: str) -> int:
         """How many samples of these sets have words."""
@@ -92,7 +121,7 @@ class Index:
 
     def save(self) -> Path:
         """Write index.json into the folder of the shards."""
-        path = self.folder / INDEX_NAME
+        path = Path(self.folder, INDEX_NAME)
         content = {"schema_version": SCHEMA_VERSION} | asdict(self)
         del content["folder"]
         path.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
@@ -100,29 +129,31 @@ class Index:
 
     @classmethod
     def load(cls, path: str | Path) -> "Index":
-        """Read the index of a folder of shards, given the folder or its index.json.
+        """Read the index of a folder of shards, given the folder or its index.json, as a path or an address.
 
         Raises FileNotFoundError where there is none, ValueError for another schema version or a broken file.
         """
-        path = Path(path)
-        file = path if path.suffix == ".json" else path / INDEX_NAME
-        if not file.is_file():
+        place = str(path).rstrip("/")
+        folder = place.removesuffix(f"/{INDEX_NAME}")
+        file = f"{folder}/{INDEX_NAME}"
+        try:
+            text = read_bytes(file) if is_remote(file) else Path(file).read_bytes()
+        except (FileNotFoundError, NotADirectoryError) as error:
             raise FileNotFoundError(
                 f"{file}: no shards here (an unfinished preparation has no index either); "
-                f"write them with `python -m lightning_vc.recipes.prepare CORPUS --root DIR --out {file.parent}`"
-            )
-        again = "prepare the corpus again with `python -m lightning_vc.recipes.prepare`"
+                f"write them with `python -m lightning_vc.recipes.prepare CORPUS --root DIR --out {folder}`"
+            ) from error
         try:
-            content = dict(json.loads(file.read_text(encoding="utf-8")))
+            content = dict(json.loads(text))
             version = content.pop("schema_version", None)
             if version == SCHEMA_VERSION:
                 sets = {name: tuple(Shard(**each) for each in shards) for name, shards in content.pop("sets").items()}
                 speakers = tuple(SpeakerEntry(**each) for each in content.pop("speakers"))
-                return cls(folder=file.parent, sets=sets, speakers=speakers, **content)
+                return cls(folder=folder, sets=sets, speakers=speakers, **content)
         except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise ValueError(f"{file} is not an index of shards ({error!r}); {again}") from error
+            raise ValueError(f"{file} is not an index of shards ({error!r}); {_AGAIN}") from error
         raise ValueError(
-            f"{file} has schema version {version}, this version of lightning_vc reads {SCHEMA_VERSION}; {again}"
+            f"{file} has schema version {version}, this version of lightning_vc reads {SCHEMA_VERSION}; {_AGAIN}"
         )
 
     def __rich__(self) -> Table:
@@ -157,12 +188,3 @@ def _counts(shards: Sequence[Shard]) -> tuple[str, str, str, str]:
     """Shards, samples, transcribed samples and hours, as text."""
     samples, transcribed = (sum(shard.samples for shard in shards), sum(shard.transcribed for shard in shards))
     return str(len(shards)), str(samples), str(transcribed), f"{sum(shard.seconds for shard in shards) / 3600:.2f}"
-
-
-def sha256_of(file: Path) -> str:
-    """Checksum of a file, in hexadecimal."""
-    digest = hashlib.sha256()
-    with file.open("rb") as stream:
-        while block := stream.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()

@@ -9,16 +9,18 @@ import random
 import tarfile
 import zlib
 from collections import defaultdict, deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from torch import Tensor
 from webdataset.tariterators import group_by_keys, tar_file_expander
 
 from lightning_vc.audio.io import read
-from lightning_vc.data.index import Index
+from lightning_vc.data.encoding import checksum_holds
+from lightning_vc.data.fetch import local
+from lightning_vc.data.index import Index, ShardFile
 from lightning_vc.types import Speaker, Word
 
 A = TypeVar("A")
@@ -43,27 +45,58 @@ class Sample:
             raise ValueError(f"sample {self.id}: {error}") from error
 
 
-def read_shards(urls: Iterable[str]) -> Iterator[Sample]:
-    """Samples of tar files, in their order. Raises ValueError, with the shard's name, where one is broken."""
-    for url in urls:
-        key = None
+def read_shards(
+    files: Iterable[ShardFile], cache: str | None = None, skip: Callable[[str], None] | None = None
+) -> Iterator[Sample]:
+    """Samples of tar files, in their order.
+
+    Args:
+        files: shards on this machine or elsewhere.
+        cache: folder in which copies of shards from elsewhere are kept.
+        skip: told what is broken, which is then left out; the sound of each sample is decoded once more for that.
+
+    Raises:
+        ValueError: with the names of shard and sample, where one is broken and there is no `skip`.
+    """
+    for url, shard in files:
+        count, key = 0, None
         try:
-            with open(url, "rb") as stream:  # by ourselves: a secured webdataset opens no local files
+            with local(url, shard.sha256, cache) as path, path.open("rb") as stream:  # a secured webdataset opens none
                 for raw in group_by_keys(tar_file_expander([{"url": url, "stream": stream}])):
-                    key = raw["__key__"]
-                    yield _parse(raw["json"], raw["flac"])
-        except (tarfile.TarError, KeyError, TypeError, ValueError) as error:
-            raise ValueError(f"{url} is broken at sample {key} ({error!r}); prepare the corpus again") from error
+                    count, key = count + 1, raw["__key__"]
+                    try:
+                        sample = _parse(raw, thorough=skip is not None)
+                    except (KeyError, TypeError, ValueError) as error:
+                        if skip is None:
+                            raise
+                        skip(f"{url}: sample {key} is broken ({error!r})")
+                        continue
+                    yield sample
+            if count != shard.samples:
+                raise ValueError(f"it holds {count} samples, the index says {shard.samples}")
+        except (tarfile.TarError, KeyError, TypeError, ValueError, EOFError, OSError) as error:
+            message = f"{url} is broken at sample {key} ({error!r})"
+            if skip is None:
+                raise ValueError(f"{message}; bring it again from where it was written") from error
+            skip(message)
 
 
-def _parse(text: bytes, flac: bytes) -> Sample:
-    """A sample from its members."""
+def _parse(raw: Mapping[str, Any], thorough: bool) -> Sample:
+    """A sample from its members; with `thorough` its sound is decoded too. Raises ValueError for a broken one."""
+    if "/" in raw["__key__"] or "\\" in raw["__key__"]:
+        raise ValueError("its name is a path: nothing of ours is")
+    text, flac = raw["json"], raw["flac"]
+    if not checksum_holds(text, flac):
+        raise ValueError("its checksum differs: it is not what was written")
     known = json.loads(text)
     words = known["words"]
     if words is not None:
         words = tuple(Word(word, tuple(phonemes.split())) for word, phonemes in words)
     speaker = Speaker(known["speaker"], known["sex"], known["accent"], known["age"])
-    return Sample(known["id"], speaker, known["text"], words, known["seconds"], flac)
+    sample = Sample(known["id"], speaker, known["text"], words, known["seconds"], flac)
+    if thorough:
+        sample.wave(16000)
+    return sample
 
 
 def clips_of(index: Index, speaker: str) -> list[Sample]:
@@ -76,7 +109,7 @@ def clips_of(index: Index, speaker: str) -> list[Sample]:
         heldout = ", ".join(entry.id for entry in index.speakers_of("test")) or "none"
         raise ValueError(f"{index.folder} has no speaker {speaker!r}; its test speakers are {heldout}")
     split = entries[speaker].split
-    samples = read_shards(index.urls(split, f"{split}-held"))
+    samples = read_shards(index.files(split, f"{split}-held"))
     return sorted((each for each in samples if each.speaker.id == speaker), key=lambda each: _scattered(each.id))
 
 
@@ -120,19 +153,37 @@ def shuffle(items: Iterable[A], size: int, rng: random.Random) -> Iterator[A]:
 
 
 def bucket(
-    samples: Iterable[Sample], batch_size: int, n_batches: int, rng: random.Random | None = None
+    samples: Iterable[Sample],
+    batch_size: int,
+    n_batches: int,
+    rng: random.Random | None = None,
+    batch_seconds: float | None = None,
 ) -> Iterator[list[Sample]]:
-    """Batches of similar length: `n_batches` batches at a time are sorted by length, cut, and emitted in random order.
+    """Batches of similar length: as many samples as `n_batches` batches have are sorted by length, cut, and emitted.
 
-    Without `rng` they come by length. The last batch can be smaller.
+    They come in random order, without `rng` by length. A batch has `batch_size` samples, the last of a pool maybe
+    fewer; or, with `batch_seconds`, as many as are not longer than that with their padding, but one at least.
     """
     samples = iter(samples)
     while pool := list(islice(samples, batch_size * n_batches)):
         pool.sort(key=lambda sample: sample.seconds)
-        batches = [pool[start : start + batch_size] for start in range(0, len(pool), batch_size)]
+        if batch_seconds is None:
+            batches = [pool[start : start + batch_size] for start in range(0, len(pool), batch_size)]
+        else:
+            batches = _cut(pool, batch_seconds)
         if rng is not None:
             rng.shuffle(batches)
         yield from batches
+
+
+def _cut(pool: Sequence[Sample], batch_seconds: float) -> list[list[Sample]]:
+    """Samples sorted by length as batches of no more than so many seconds, padding included."""
+    batches: list[list[Sample]] = [[]]
+    for sample in pool:
+        if batches[-1] and sample.seconds * (len(batches[-1]) + 1) > batch_seconds:
+            batches.append([])
+        batches[-1].append(sample)
+    return batches
 
 
 def group_by_speaker(

@@ -9,7 +9,6 @@ import hashlib
 import json
 import multiprocessing
 import os
-import platform
 import re
 import shutil
 import threading
@@ -28,7 +27,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from lightning_vc.corpora.base import Corpus
 from lightning_vc.data.encoding import Limits, encode
-from lightning_vc.data.index import SETS, Index, Shard, SpeakerEntry, sha256_of
+from lightning_vc.data.fetch import sha256_of, unfinished
+from lightning_vc.data.index import SETS, Index, Shard, SpeakerEntry
 from lightning_vc.data.splits import Splits
 from lightning_vc.types import Utterance
 
@@ -215,9 +215,9 @@ def _keep_or_write(corpus: Corpus, work: Path, limits: Limits, sample_rate: int,
 def _write_shard(corpus: Corpus, work: Path, limits: Limits, sample_rate: int, job: Job) -> None:
     """Write one shard and its record, in whichever process; no file where all of its utterances are rejected."""
     written = Written(job.set, Shard(job.name))
-    unfinished = _unfinished(work / job.name)
+    path = unfinished(work / job.name)
     # PAX allows long and non-ASCII ids; a fixed time makes the bytes repeatable.
-    with unfinished.open("wb") as file, webdataset.TarWriter(file, mtime=0, format="PAX_FORMAT") as tar:
+    with path.open("wb") as file, webdataset.TarWriter(file, mtime=0, format="PAX_FORMAT") as tar:
         for utterance in job.utterances:
             made = encode(corpus, utterance, limits, sample_rate)
             written.rejected += made.rejected
@@ -238,26 +238,21 @@ def _write_shard(corpus: Corpus, work: Path, limits: Limits, sample_rate: int, j
         transcribed=sum(entry.transcribed for entry in entries),
         seconds=round(sum(entry.seconds for entry in entries), 3),
         speakers=len(entries),
-        bytes=unfinished.stat().st_size if entries else 0,
-        sha256=sha256_of(unfinished) if entries else "",
+        bytes=path.stat().st_size if entries else 0,
+        sha256=sha256_of(path) if entries else "",
     )
     if entries:
-        unfinished.replace(work / _SHARDS / job.name)
+        path.replace(work / _SHARDS / job.name)
     else:
-        unfinished.unlink()
+        path.unlink()
     _write_whole(_record(work, job), json.dumps(asdict(written), ensure_ascii=False).encode())
 
 
 def _write_whole(path: Path, content: bytes) -> None:
     """Write a file that is never there by half."""
-    unfinished = _unfinished(path)
-    unfinished.write_bytes(content)
-    unfinished.replace(path)
-
-
-def _unfinished(path: Path) -> Path:
-    """A name that no other process writes to, on this machine or another."""
-    return path.with_name(f"{path.name}.{platform.node()}-{os.getpid()}.unfinished")
+    partial_file = unfinished(path)
+    partial_file.write_bytes(content)
+    partial_file.replace(path)
 
 
 def _run(write: "partial[int]", jobs: Sequence[Job], workers: int) -> Iterator[int]:
@@ -310,7 +305,7 @@ def _index(folder: Path, plan: str, sample_rate: int, written: Sequence[Written]
     lines = "".join(f"{id}\t{reason}\n" for id, reason in rejected)
     (folder / "rejected.tsv").write_text("utterance\treason\n" + lines, encoding="utf-8")
     return Index(
-        folder, sample_rate, sets,
+        str(folder), sample_rate, sets,
         speakers=tuple(total[id] for id in sorted(total)),
         rejected=dict(sorted(Counter(reason for _, reason in rejected).items())),
         split=sum(each.split for each in written),

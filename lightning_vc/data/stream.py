@@ -13,10 +13,13 @@ from typing import Any, Generic, TypeVar
 import torch
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
+from lightning_vc.data.index import ShardFile
 from lightning_vc.data.pipeline import Sample, equally, every, read_shards
 
 P = TypeVar("P")  # what a batch is made of: samples, or groups of samples
 B = TypeVar("B")
+
+_PLACES = 64  # more than anybody has workers on a rank
 
 # The lengths of ours are right with workers too: see `TrainingStream.__iter__`.
 warnings.filterwarnings("ignore", "Your `IterableDataset` has `__len__` defined")
@@ -39,28 +42,41 @@ class Batcher(ABC, Generic[P, B]):
 
 
 class Shards:
-    """Samples from tar files."""
+    """Samples from tar files.
 
-    def __init__(self, urls: Sequence[str]) -> None:
-        self.urls = list(urls)
+    Args:
+        files: the tar files.
+        cache: folder for copies of those that lie elsewhere.
+        skip: leave out what is broken, warn of it and count it, instead of ending the training.
+    """
 
-    def __str__(self) -> str:
-        """Short for which shards these are, wherever they lie."""
-        return _digest(url.rpartition("/")[2] for url in self.urls)
+    def __init__(self, files: Sequence[ShardFile], cache: str | None = None, skip: bool = False) -> None:
+        self.files, self.cache = list(files), cache
+        self.complain = self._complain if skip else None
+        # In shared memory, for the workers to count in: each in its own place, lest one overwrite what another adds.
+        self.skipped = torch.zeros(_PLACES, dtype=torch.int64).share_memory_()
 
     def __iter__(self) -> Iterator[Sample]:
         """All of them, in the order of the shards."""
-        return read_shards(self.urls)
+        return read_shards(self.files, self.cache, self.complain)
+
+    def __str__(self) -> str:
+        """Short for which shards these are, wherever they lie."""
+        return _digest(shard.sha256 for _, shard in self.files)
 
     def share(self, consumer: int, consumers: int, rng: random.Random) -> Iterator[Sample]:
         """What one of several consumers, who hold equal generators, reads: shards of its own in random order.
 
         Shards that cannot be shared out evenly are read by all, each taking its turn of the samples.
         """
-        urls = rng.sample(self.urls, len(self.urls))
-        whole = len(urls) - len(urls) % consumers
-        yield from read_shards(urls[consumer:whole:consumers])
-        yield from every(read_shards(urls[whole:]), consumer, consumers)
+        files = rng.sample(self.files, len(self.files))
+        whole = len(files) - len(files) % consumers
+        yield from read_shards(files[consumer:whole:consumers], self.cache, self.complain)
+        yield from every(read_shards(files[whole:], self.cache, self.complain), consumer, consumers)
+
+    def _complain(self, message: str) -> None:
+        warnings.warn(f"left out: {message}", stacklevel=2)
+        self.skipped[_worker()[0] % _PLACES] += 1
 
 
 class Clips:
@@ -179,7 +195,7 @@ class Loader(DataLoader[B]):
     """
 
     def __init__(
-        self, dataset: TrainingStream[B] | ValidationStream[B], workers: int, restart_epoch: bool = False
+        self, dataset: TrainingStream[B] | ValidationStream[B], workers: int = 0, restart_epoch: bool = False
     ) -> None:
         self.restart_epoch = restart_epoch
         super().__init__(
@@ -215,7 +231,7 @@ class Loader(DataLoader[B]):
         if changed := [f"{name} {then.get(name)!r}, now {now[name]!r}" for name in now if then.get(name) != now[name]]:
             raise ValueError(
                 f"the checkpoint was made in the middle of an epoch of other data ({'; '.join(changed)}): resume it "
-                "with what it was made with, or begin its epoch anew with --data.restart_epoch true"
+                "with what it was made with, or begin its epoch anew with --data.loading.restart_epoch true"
             )
         self.start = state["batches"]
 

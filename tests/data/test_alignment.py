@@ -1,5 +1,6 @@
 """Where words are, by an aligner that knows real speech; and what is cut where."""
 
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -62,8 +63,8 @@ def test_words_are_found_in_real_speech(librispeech: LibriSpeech, long: Utteranc
     places = Aligner()(wave, said)
     assert places is not None
     assert len(places) == len(said)
-    assert all(start < end <= later for (start, end), (later, _) in zip(places, places[1:], strict=False))
-    silences = [(end, later) for (_, end), (later, _) in zip(places, places[1:], strict=False) if later - end > 0.2]
+    assert all(start < end <= later for (start, end), (later, _) in pairwise(places))
+    silences = [(end, later) for (_, end), (later, _) in pairwise(places) if later - end > 0.2]
     assert len(silences) >= 2
     loudness = wave.square().mean()
     for start, end in silences:

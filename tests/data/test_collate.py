@@ -13,7 +13,7 @@ from lightning_vc.types import Speaker
 
 @pytest.fixture(scope="module")
 def samples(index: Index) -> list[Sample]:
-    return list(read_shards(index.urls("train")))
+    return list(read_shards(index.files("train")))
 
 
 def test_sentences_are_decoded_and_padded(samples: list[Sample]) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from lightning.pytorch.callbacks import ModelCheckpoint
 
-from lightning_vc.data.datamodule import AdaptationDataModule, CloningDataModule, TTSDataModule
+from lightning_vc.data.datamodule import AdaptationDataModule, CloningDataModule, Loading, TTSDataModule
 from lightning_vc.data.index import Index
 from lightning_vc.data.pipeline import clips_of
 from lightning_vc.data.shards import prepare
@@ -81,7 +81,7 @@ def test_a_few_clips_to_adapt_to(shards: str, index: Index) -> None:
     ("make", "complaint"),
     [
         (lambda shards: TTSDataModule(shards, Mixed(), batch_size=0), "batch_size must be above 0, got 0"),
-        (lambda shards: TTSDataModule(shards, Mixed(), workers=-1), "workers must be 0 .* got -1"),
+        (lambda shards: TTSDataModule(shards, Mixed(), loading=Loading(-1)), "workers must be 0 .* got -1"),
         (lambda shards: CloningDataModule(shards, clips=[5, 0]), r"clips must be .* got \[5, 0\]"),
         (lambda shards: CloningDataModule(shards, clips=[]), r"clips must be .* got \[\]"),
         (lambda shards: CloningDataModule(shards, max_seconds=0), "max_seconds must be above 0"),
@@ -113,7 +113,7 @@ def test_without_transcripts_there_is_nothing_to_learn(tmp_path: Path) -> None:
 
 
 def test_a_trainer_gets_another_order_each_epoch(shards: str, tmp_path: Path) -> None:
-    data = TTSDataModule(shards, Mixed(), batch_size=4, workers=1)
+    data = TTSDataModule(shards, Mixed(), batch_size=4, loading=Loading(1))
     trainer(tmp_path, max_epochs=3, enable_checkpointing=False).fit(Listener(str(tmp_path)), data)
     train = heard(tmp_path, "train")
     epochs = [[ids for epoch, ids in train if epoch == number] for number in range(3)]
@@ -127,7 +127,7 @@ def test_a_trainer_gets_another_order_each_epoch(shards: str, tmp_path: Path) ->
 def test_a_trainer_that_starts_again_goes_on_with_the_next_epoch(shards: str, tmp_path: Path, workers: int) -> None:
     def fit(name: str, epochs: int, checkpoint: Path | None = None) -> Path:
         (tmp_path / name).mkdir()
-        data = TTSDataModule(shards, Mixed(), batch_size=4, workers=workers)
+        data = TTSDataModule(shards, Mixed(), batch_size=4, loading=Loading(workers))
         keep = ModelCheckpoint(tmp_path / name, "{epoch}", save_top_k=-1)
         running = trainer(tmp_path / name, max_epochs=epochs, callbacks=[keep], limit_val_batches=0)
         running.fit(Listener(str(tmp_path / name)), data, ckpt_path=checkpoint)

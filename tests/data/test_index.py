@@ -9,14 +9,14 @@ from lightning_vc.data.index import Index
 
 
 def test_it_is_read_from_its_folder_or_its_file(index: Index) -> None:
-    assert Index.load(index.folder) == Index.load(str(index.folder / "index.json")) == index
+    assert Index.load(index.folder) == Index.load(f"{index.folder}/index.json") == index
 
 
 def test_addresses_follow_the_folder(index: Index, tmp_path: Path) -> None:
     moved = tmp_path / "moved"
     moved.mkdir()
-    (moved / "index.json").write_bytes((index.folder / "index.json").read_bytes())
-    assert Path(Index.load(moved).urls("train")[0]).parent == moved
+    (moved / "index.json").write_bytes(Path(index.folder, "index.json").read_bytes())
+    assert Path(Index.load(moved).files("train")[0].url).parent == moved
 
 
 def test_without_shards_it_says_how_to_get_them(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from lightning_vc.data import pipeline
-from lightning_vc.data.index import Index
+from lightning_vc.data.index import Index, Shard, ShardFile
 from lightning_vc.data.pipeline import Sample
 from lightning_vc.types import Speaker
 
@@ -22,10 +22,10 @@ def ids(samples: list[Sample]) -> list[str]:
 
 
 def test_shards_are_read_in_their_order(index: Index) -> None:
-    urls = index.urls("train", "test")
-    samples = list(pipeline.read_shards(urls))
+    files = index.files("train", "test")
+    samples = list(pipeline.read_shards(files))
     assert len(samples) == 52
-    assert samples == [each for url in urls for each in pipeline.read_shards([url])]
+    assert samples == [each for file in files for each in pipeline.read_shards([file])]
     assert samples[0].wave(8000).shape == (round(samples[0].seconds * 8000),)
     assert samples[0].wave(16000).shape == (round(samples[0].seconds * 16000),)
 
@@ -33,18 +33,19 @@ def test_shards_are_read_in_their_order(index: Index) -> None:
 @pytest.mark.parametrize("keep", [700, 0.5])
 def test_a_truncated_shard_is_named(index: Index, tmp_path: Path, keep: float) -> None:
     shard = tmp_path / "cut.tar"
-    data = Path(index.urls("train")[0]).read_bytes()
+    file = index.files("train")[0]
+    data = Path(file.url).read_bytes()
     shard.write_bytes(data[: int(keep * len(data)) if keep < 1 else int(keep)])
     with pytest.raises(ValueError, match=r"cut\.tar is broken at sample"):
-        list(pipeline.read_shards([str(shard)]))
+        list(pipeline.read_shards([file._replace(url=str(shard))]))
 
 
 def test_what_is_no_shard_is_named(tmp_path: Path) -> None:
     (tmp_path / "text.tar").write_text("hello " * 500)
     with pytest.raises(ValueError, match=r"text\.tar is broken"):
-        list(pipeline.read_shards([str(tmp_path / "text.tar")]))
-    with pytest.raises(FileNotFoundError, match=r"gone\.tar"):
-        list(pipeline.read_shards([str(tmp_path / "gone.tar")]))
+        list(pipeline.read_shards([ShardFile(str(tmp_path / "text.tar"), Shard("text.tar", 1))]))
+    with pytest.raises(ValueError, match=r"gone\.tar is broken .*No such file"):
+        list(pipeline.read_shards([ShardFile(str(tmp_path / "gone.tar"), Shard("gone.tar", 1))]))
 
 
 def test_a_sample_that_is_no_audio_is_named() -> None:
@@ -146,5 +147,6 @@ def test_the_number_of_clips_is_drawn_for_each_batch() -> None:
 
 def test_a_shard_is_read_from_wherever_it_lies(index: Index, tmp_path: Path) -> None:
     odd = tmp_path / "a folder: with #odd {name}?.tar"
-    shutil.copy(index.urls("test")[0], odd)
-    assert ids(list(pipeline.read_shards([str(odd)]))) == ids(list(pipeline.read_shards(index.urls("test")[:1])))
+    file = index.files("test")[0]
+    shutil.copy(file.url, odd)
+    assert ids(list(pipeline.read_shards([file._replace(url=str(odd))]))) == ids(list(pipeline.read_shards([file])))

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from lightning_vc.data.datamodule import TTSDataModule
+from lightning_vc.data.datamodule import Loading, TTSDataModule
 from lightning_vc.data.index import Index
 from lightning_vc.text.frontend import Characters
 from tests.data.listener import Listener, heard, trainer
@@ -53,8 +53,8 @@ def test_samples_and_losses_go_on_bit_for_bit(index: Index, tmp_path: Path, rank
 
 
 def test_a_run_that_was_made_with_other_data_is_refused_or_begins_its_epoch_anew(index: Index, tmp_path: Path) -> None:
-    def fit(steps: int, **options: int) -> None:
-        data = TTSDataModule(str(index.folder), Characters(), **{"batch_size": 4, **options})  # type: ignore[arg-type]
+    def fit(steps: int, batch_size: int = 4, **loading: int) -> None:
+        data = TTSDataModule(index.folder, Characters(), batch_size, loading=Loading(**loading))  # type: ignore[arg-type]
         fitted = trainer(tmp_path, max_steps=steps, limit_val_batches=0)
         fitted.fit(Listener(str(tmp_path)), data, ckpt_path=checkpoint if checkpoint.exists() else None)
         fitted.save_checkpoint(checkpoint)
@@ -66,7 +66,7 @@ def test_a_run_that_was_made_with_other_data_is_refused_or_begins_its_epoch_anew
         ({"workers": 2}, "workers 1, now 2"),
         ({"seed": 1}, "seed 0, now 1"),
     ):
-        with pytest.raises(ValueError, match=f"{complaint}.*--data.restart_epoch true"):
+        with pytest.raises(ValueError, match=f"{complaint}.*--data.loading.restart_epoch true"):
             fit(7, **changed)
     before = heard(tmp_path, "train")
     fit(7, workers=2, restart_epoch=True)

@@ -51,7 +51,7 @@ def test_a_corpus_of_ones_own_is_a_class_path_and_its_arguments_are_options(caps
     assert len(index.speakers_of("validation")) == 1
     counts = {name: index.samples(name) for name in index.sets}
     assert counts == {"train": 6, "train-held": 2, "validation": 3, "validation-held": 1, "test": 8}
-    assert {sample.id[-1] for sample in read_shards(index.urls("test"))} == {"7"}  # one seed for everything
+    assert {sample.id[-1] for sample in read_shards(index.files("test"))} == {"7"}  # one seed for everything
     printed = capsys.readouterr().out
     assert "shards" in printed
     assert "validation-held" in printed

@@ -78,7 +78,7 @@ def test_a_setting_reaches_all_that_refers_to_it(tiny_run: TinyRun, tmp_path: Pa
     ]
     cli = tts.main([*tiny_run.tts_flags(tmp_path), *flags])
     assert type(cli.datamodule.batcher.frontend) is type(cli.model.frontend) is Characters
-    assert cli.datamodule.seed == 7
+    assert cli.datamodule.loading.seed == 7
     assert cli.trainer.max_steps == cli.trainer.global_step == 1
     assert cli.config.fit.model.scheduler.init_args.total_steps == 1
     assert cli.config.fit.model.scheduler.init_args.max_lr == 7e-4
