@@ -192,7 +192,7 @@ class Cloner:
         return [speech for group in groups for speech in speak(model, self.tts, group, voice.vector, self.vocoder)]
 
     def _read(self, clip: str | Path) -> Tensor:
-        wave = io.trim(io.read(clip, self.sample_rate), self.sample_rate, name=str(clip))
+        wave = io.level(io.trim(io.read(clip, self.sample_rate), self.sample_rate, name=str(clip)))
         if len(wave) < _SHORTEST * self.sample_rate:
             seconds = len(wave) / self.sample_rate
             raise ValueError(f"{clip} has {seconds:.2f} s of sound: give a recording of {_SHORTEST} s or more")

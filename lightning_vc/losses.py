@@ -25,7 +25,14 @@ def guided_attention(alignments: Tensor, symbols: Tensor, steps: Tensor, sigma: 
     return weighted.sum() / steps.sum()
 
 
-def last_step(logits: Tensor, steps: Tensor) -> Tensor:
-    """Binary cross-entropy of "this is the last step", which also holds in the padding behind; (B, S), (B,)."""
-    target = torch.arange(logits.shape[1], device=logits.device) >= steps[:, None] - 1  # (B, S)
-    return F.binary_cross_entropy_with_logits(logits, target.to(logits.dtype))
+def last_step(logits: Tensor, steps: Tensor, behind: int = 4) -> Tensor:
+    """Binary cross-entropy of "this is the last step"; (B, S), (B,).
+
+    It also holds for the first `behind` steps of the padding, in case synthesis misses the last, but not for all of
+    it: how long that is depends on who else is in the batch.
+    """
+    s = torch.arange(logits.shape[1], device=logits.device)  # (S,)
+    target = (s >= steps[:, None] - 1).to(logits.dtype)  # (B, S)
+    counted = (s < steps[:, None] + behind).to(logits.dtype)
+    error = F.binary_cross_entropy_with_logits(logits, target, reduction="none")
+    return (error * counted).sum() / counted.sum()

@@ -62,3 +62,9 @@ def test_the_last_step_and_all_behind_it_are_last() -> None:
 
     expected = [cost(-1, False), cost(2, True), cost(3, True), cost(-1, False), cost(-2, False), cost(3, True)]
     assert last_step(logits, torch.tensor([2, 3])).item() == pytest.approx(sum(expected) / 6)
+
+
+def test_how_long_the_padding_is_does_not_matter_to_the_end() -> None:
+    logits = torch.randn(1, 30)
+    steps = torch.tensor([10])
+    assert last_step(logits, steps) == last_step(logits[:, :14], steps) != last_step(logits[:, :13], steps)

@@ -29,8 +29,10 @@ class Spectrograms(nn.Module):
         preemphasis: float = 0.97,
     ) -> None:
         super().__init__()
-        if not hop <= window <= n_fft:
-            raise ValueError(f"spectrograms need hop <= window <= n_fft, got hop={hop}, window={window}, n_fft={n_fft}")
+        if not 0 < hop <= window <= n_fft:
+            raise ValueError(
+                f"spectrograms need 0 < hop <= window <= n_fft, got hop={hop}, window={window}, n_fft={n_fft}"
+            )
         self.sample_rate, self.n_fft, self.window, self.hop = sample_rate, n_fft, window, hop
         self.n_mels, self.n_bins = n_mels, n_fft // 2 + 1
         self.stft = torchaudio.transforms.Spectrogram(n_fft, window, hop, power=1)

@@ -30,6 +30,7 @@ _RATES = {
     "MPEG_LAYER_III": (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000),
 }
 _SILENCE = 1e-3  # -60 dB: quieter than any voice that was recorded on purpose, louder than the hiss of a muted input
+_LOUDNESS = 10 ** (-23 / 20)  # root mean square
 _BLOCK = 65536  # samples written at a time: libsndfile's Vorbis encoder crashes the process on half a minute at once
 _FRAME = 0.02  # seconds over which loudness is taken
 
@@ -74,15 +75,26 @@ def write(path: str | Path, wave: Tensor, sample_rate: int) -> None:
     Folders are made as needed. Opus and mp3 know a few sample rates only: others are resampled to the next higher one
     (to 48 kHz above that). Raises ValueError for an unknown suffix and for a wave that is no recording.
     """
-    path = Path(path)
-    if path.suffix.lower() not in _FORMATS:
-        raise ValueError(f"{path}: cannot write audio as '{path.suffix}': end the name in {_known()}")
+    path = writable(path)
     container, coding = _FORMATS[path.suffix.lower()]
     if coding in _RATES:
         rate = min((rate for rate in _RATES[coding] if rate >= sample_rate), default=_RATES[coding][-1])
         wave, sample_rate = resample(wave, sample_rate, rate), rate
     path.parent.mkdir(parents=True, exist_ok=True)
-    _encode(path, wave, sample_rate, container, coding)
+    try:
+        _encode(path, wave, sample_rate, container, coding)
+    except soundfile.SoundFileError as error:
+        raise OSError(f"{path} cannot be written: {getattr(error, 'error_string', error)}") from error
+
+
+def writable(path: str | Path) -> Path:
+    """Give back a path that a recording can be written to; raises ValueError for a folder or an unknown suffix."""
+    path = Path(path)
+    if path.is_dir():
+        raise ValueError(f"{path} is a folder: name the sound file to write")
+    if path.suffix.lower() not in _FORMATS:
+        raise ValueError(f"{path}: cannot write audio as '{path.suffix}': end the name in {_known()}")
+    return path
 
 
 def encode_flac(wave: Tensor, sample_rate: int) -> bytes:
@@ -113,6 +125,15 @@ def trim(
     spare = round(margin * sample_rate)
     start = max(0, int(loud[0]) * frame - spare)
     return wave[start : (int(loud[-1]) + 1) * frame + spare]
+
+
+def level(wave: Tensor) -> Tensor:
+    """Bring (W,) to one loudness, -23 dB of full scale on average: how near a microphone was must not matter.
+
+    Where its peaks would not fit, it stays as much quieter as they need.
+    """
+    gain = _LOUDNESS / wave.square().mean().sqrt().clamp(min=1e-8)
+    return wave * torch.minimum(gain, 0.99 / wave.abs().max().clamp(min=1e-8))
 
 
 def _known() -> str:

@@ -2,10 +2,12 @@
 
 from abc import ABC, abstractmethod
 
+import torch
 from torch import Tensor, nn
 
 from lightning_vc.audio.backend import torchaudio
 from lightning_vc.audio.features import Spectrograms, magnitude
+from lightning_vc.audio.io import level
 from lightning_vc.types import Spectra
 
 
@@ -35,5 +37,5 @@ class GriffinLim(Vocoder):
     def forward(self, spectra: Spectra) -> Tensor:
         sharp = magnitude(spectra.linear.mT.clamp(0, 1.2)) ** self.power  # (B, F, T)
         waves = self.iterate(self.spectrograms.undo(sharp))
-        # Sharpening changes the level: every sound leaves at one peak, as recordings are mastered.
-        return waves * (0.9 / waves.abs().amax(-1, keepdim=True).clamp(min=1e-5))  # (B, W)
+        # Sharpening changes the level: every sound leaves as loud as the recordings that models are trained on.
+        return torch.stack([level(wave) for wave in waves])  # (B, W)

@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 from torch import Tensor
 
-from lightning_vc.audio.io import encode_flac, is_silent, resample, trim
+from lightning_vc.audio.io import encode_flac, is_silent, level, resample, trim
 from lightning_vc.corpora.base import Corpus
 from lightning_vc.data.alignment import SAMPLE_RATE, Aligner, Piece, split
 from lightning_vc.text.normalize import normalize
@@ -120,7 +120,7 @@ def _read(corpus: Corpus, utterance: Utterance, limits: Limits, sample_rate: int
         raise Rejected("silent")
     if float((wave.abs() >= _FULL_SCALE).float().mean()) > limits.max_clipped:
         raise Rejected("clipped")
-    wave = trim(wave, sample_rate, limits.top_db)
+    wave = level(trim(wave, sample_rate, limits.top_db))
     if utterance.text is None:
         return wave, None
     try:

@@ -110,7 +110,7 @@ class ClonesFolder:
         (self.folder / "clips" / speaker / "transcripts.tsv").write_text("".join(table), encoding="utf-8")
         if self.corpus:
             for number, text in enumerate(self.sentences):
-                said = io.trim(self.corpus.say(speaker, text, self.rate), self.rate)
+                said = io.level(io.trim(self.corpus.say(speaker, text, self.rate), self.rate))
                 io.write(self.sentence("references", speaker, number), said, self.rate)
 
     def _clone(self, method: str, speaker: str) -> Scores:
