@@ -13,6 +13,7 @@ from lightning_vc.cloning import METHODS, speak, voice_of
 from lightning_vc.plots import draw_speech
 from lightning_vc.tasks.adaptation import AdaptationTask
 from lightning_vc.tasks.tts import TTSTask
+from lightning_vc.text.normalize import normalize
 from lightning_vc.types import Speech
 
 
@@ -47,6 +48,12 @@ class SpeakSentences(Callback):
 
     def __init__(self, sentences: Sequence[str], voices: int = 2) -> None:
         self.sentences, self.voices = list(sentences), voices
+
+    def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Raise ValueError at once for a sentence that the model could not say."""
+        if isinstance(pl_module, TTSTask):
+            for sentence in self.sentences:
+                pl_module.frontend(normalize(sentence))
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Speak on the first rank."""

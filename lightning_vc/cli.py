@@ -1,15 +1,18 @@
 """LightningCLI with our switches: every verb that trains goes through here."""
 
-from collections.abc import Iterator
+import os
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from jsonargparse import set_parsing_settings
+from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch import LightningDataModule
 from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCLI
 
 from lightning_vc.audio.features import Spectrograms
-from lightning_vc.tasks.base import Task
+from lightning_vc.tasks.base import Task, read_checkpoint
 
 # Interpolation that crosses sections is right only with both this and the parser mode below (jsonargparse 4.53).
 set_parsing_settings(omegaconf_absolute_to_relative_paths=True)
@@ -57,6 +60,20 @@ class VoiceCLI(LightningCLI):
             super().instantiate_classes()
             self._check_sample_rates()
 
+    @staticmethod
+    def subcommands() -> dict[str, set[str]]:
+        """What a task can do; none of ours predicts."""
+        return {name: skip for name, skip in LightningCLI.subcommands().items() if name != "predict"}
+
+    def before_instantiate_classes(self) -> None:
+        """Look at the checkpoint first: everything else takes longer."""
+        path = self._get(self.config, "ckpt_path")
+        with self._explained():
+            if path is None and self.subcommand in ("validate", "test"):
+                raise ValueError(f"{self.subcommand} needs --ckpt_path, the checkpoint that is measured")
+            if path is not None and Path(path).suffix == ".ckpt":
+                go_on_logging(read_checkpoint(path))
+
     def _run_subcommand(self, subcommand: str) -> None:
         with self._explained():
             super()._run_subcommand(subcommand)
@@ -76,8 +93,18 @@ class VoiceCLI(LightningCLI):
         """Wrong values and missing files end the program with their message; JSONARGPARSE_DEBUG=1 shows where."""
         try:
             yield
-        except (ValueError, FileNotFoundError) as error:
-            self.parser.error(str(error), error)
+        except (ValueError, FileNotFoundError, MisconfigurationException) as error:
+            message = str(error)
+            if message.startswith("Caught "):  # in a process that loads, whose traceback torch put into the message
+                message = message.strip().splitlines()[-1].partition(": ")[2]
+            self.parser.error(message, error)
 
     def _parse_ckpt_path(self) -> None:
         """Do nothing: Lightning would let the hyper-parameters in a checkpoint silently beat flags and YAML."""
+
+
+def go_on_logging(checkpoint: Mapping[str, Any]) -> None:
+    """Let W&B go on with the run that a checkpoint was made in, instead of beginning another."""
+    if run := checkpoint.get("wandb_run"):
+        os.environ.setdefault("WANDB_RUN_ID", run)
+        os.environ.setdefault("WANDB_RESUME", "allow")

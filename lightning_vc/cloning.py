@@ -26,9 +26,9 @@ from lightning_vc.modules.acoustic import AcousticModel
 from lightning_vc.tasks.adaptation import AdaptationTask, EmbeddingAdaptationTask, WholeModelAdaptationTask
 from lightning_vc.tasks.speaker_encoder import SpeakerEncoderTask
 from lightning_vc.tasks.tts import TTSTask
-from lightning_vc.text.normalize import normalize
+from lightning_vc.text.normalize import normalize, unspoken
 from lightning_vc.text.symbols import SYMBOLS
-from lightning_vc.types import Speaker, Spectra, Speech
+from lightning_vc.types import Speaker, Spectra, Speech, Word
 
 _TOGETHER = 32  # texts that are spoken at once: more would only cost memory
 _SHORTEST = 0.3  # seconds of a clip that tell anything of a voice
@@ -64,7 +64,10 @@ class Voice:
         }
         tensors = {"vector": self.vector, **{f"moved.{name}": value for name, value in self.moved.items()}}
         Path(path).parent.mkdir(parents=True, exist_ok=True)
-        save_file({name: value.detach().cpu().contiguous() for name, value in tensors.items()}, path, about)
+        try:
+            save_file({name: value.detach().cpu().contiguous() for name, value in tensors.items()}, path, about)
+        except SafetensorError as error:
+            raise OSError(f"{path} cannot be written: {error}") from error
 
     @classmethod
     def load(cls, path: str | Path) -> "Voice":
@@ -82,7 +85,7 @@ class Voice:
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - it is no dict
         except SafetensorError as error:
             raise ValueError(f"{path} is not a voice: {error}") from error
-        if about.get("format") != _FORMAT:
+        if about.get("format") != _FORMAT or "vector" not in tensors:
             raise ValueError(f"{path} is a safetensors file, but not a voice of this version of lightning_vc")
         vector = tensors.pop("vector")
         moved = {name.removeprefix("moved."): value for name, value in tensors.items()}
@@ -141,8 +144,10 @@ class Cloner:
         return ["encoder", *METHODS] if self.encoder else list(METHODS)
 
     def check(self, text: str) -> None:
-        """Raise ValueError for a text that this model could not say, before anything slow is done."""
+        """Raise ValueError for a text that this model could not say, and warn of letters that it will leave out."""
         self.tts.frontend(normalize(text))
+        if dropped := unspoken(text):
+            print(f"warning: nobody taught the model to read {dropped!r}, it leaves that out", file=sys.stderr)
 
     def clone(
         self,
@@ -163,10 +168,14 @@ class Cloner:
             FileNotFoundError: for a missing clip.
             ValueError: for a clip that is no audio, empty or silent; a missing transcript; an unknown method.
         """
+        if isinstance(clips, str | Path):
+            raise ValueError(f"clips is the one path {str(clips)!r}: give a list of paths")
         if not clips:
             raise ValueError("no clips to clone from: give at least one recording")
         waves = [self._read(clip) for clip in clips]
         if method == "encoder":
+            if steps is not None:
+                raise ValueError(f"method 'encoder' takes no steps, got {steps}: it answers at once")
             return Voice(self.hear(waves), method, self.base, len(clips))
         if method not in METHODS:
             raise ValueError(f"unknown method {method!r}: choose one of encoder, {', '.join(METHODS)}")
@@ -203,10 +212,15 @@ class Cloner:
             raise ValueError(
                 f"this voice belongs to model {voice.base}, and {self.path} is {self.base}: clone it again"
             )
+        if voice.vector.shape != (self.tts.model.voice_dim,):
+            raise ValueError(
+                f"this voice has {tuple(voice.vector.shape)} numbers, {self.path} wants {self.tts.model.voice_dim}"
+            )
         if not voice.moved:
             return self.tts.model
         model = deepcopy(self.tts.model)
-        model.load_state_dict(voice.moved, strict=False)
+        if unknown := model.load_state_dict(voice.moved, strict=False).unexpected_keys:
+            raise ValueError(f"this voice moves {unknown[0]}, which {self.path} does not have: clone it again")
         return model
 
     @torch.no_grad()
@@ -227,8 +241,8 @@ class Cloner:
         how = METHODS[method]
         speaker, rate = Speaker("clone"), self.sample_rate
         samples = [
-            Sample(str(i), speaker, text, tuple(normalize(text)), len(wave) / rate, io.encode_flac(wave, rate))
-            for i, (wave, text) in enumerate(zip(waves, transcripts, strict=True))
+            Sample(str(i), speaker, text, _words(text, f"clip {i}"), len(wave) / rate, io.encode_flac(wave, rate))
+            for i, (wave, text) in enumerate(zip(waves, transcripts, strict=True), 1)
         ]
         batcher = TTSBatcher(self.tts.frontend, {speaker.id: 0}, rate, min(how.batch_size, len(samples)), 1, 1)
         task = how.task(self.path)
@@ -244,6 +258,13 @@ class Cloner:
             )
             trainer.fit(task, Loader(TrainingStream(Clips(samples), batcher, steps), workers=0))
         return voice_of(task, method, len(waves))
+
+
+def _words(text: str, of: str) -> tuple[Word, ...]:
+    try:
+        return tuple(normalize(text))
+    except ValueError as error:
+        raise ValueError(f"the transcript of {of}: {error}") from error
 
 
 @torch.no_grad()
@@ -310,7 +331,11 @@ def write_speech(path: str | Path, speech: Speech) -> None:
 
 def read_lines(path: str | Path) -> list[str]:
     """The lines of a text file that are not blank; ValueError if there are none."""
-    lines = [line.strip() for line in Path(path).read_text(encoding="utf-8").splitlines() if line.strip()]
+    try:
+        text = Path(path).read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path} is no text file: write one in UTF-8, a text a line") from error
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
     if not lines:
         raise ValueError(f"{path} is empty: write a text a line")
     return lines

@@ -27,6 +27,7 @@ from typing import Any, cast
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from rich.console import Console
+from yaml import YAMLError
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,10 @@ class Recipe:
         file = Path(path)
         if not file.is_file():
             raise FileNotFoundError(f"no recipe at {file}")
-        content = OmegaConf.load(file)
+        try:
+            content = OmegaConf.load(file)
+        except YAMLError as error:
+            raise ValueError(f"{file} is no YAML: {error}") from error
         if (
             not isinstance(content, DictConfig)
             or "dir" not in content
@@ -79,7 +83,7 @@ class Recipe:
         key = ""
         for name, stage in stages.items():
             unknown = set(stage) - {"verb", "options", "checkpoint"}
-            if unknown or "verb" not in stage:
+            if unknown or not stage.get("verb"):
                 raise ValueError(f"stage {name} takes verb, options and checkpoint, got {', '.join(stage)}")
             verb, *words = shlex.split(stage["verb"])
             command = [f"lightning_vc.recipes.{verb}", *words]
@@ -100,25 +104,56 @@ class Recipe:
                 continue
             title = f"stage {number} of {len(known)}: {stage.name}"
             record = self.dir / ".stages" / f"{stage.name}.json"
-            state = json.loads(record.read_text()) if record.exists() else {}
-            same = state.get("key") == stage.key
-            if same and state["finished"]:
+            if _in_place(record, stage):
                 console.print(f"[bold]{title}[/] is finished")
                 continue
             command = [sys.executable, "-m", *stage.command]
             if stage.checkpoint and stage.checkpoint.exists():
-                if same:
-                    command += ["--ckpt_path", str(stage.checkpoint)]
-                else:  # of other settings: kept, but nothing may go on from it
-                    stage.checkpoint.replace(stage.checkpoint.with_suffix(".old"))
+                command += ["--ckpt_path", str(stage.checkpoint)]
             console.print(f"[bold]{title}[/]")
             console.print(shlex.join(["python", *command[1:]]), markup=False)
-            _write(record, stage, finished=False)
-            status = subprocess.run(command, preexec_fn=_end_with_parent).returncode
+            status = _call(command)
             if status:
-                console.print(f"[bold red]{title} failed[/] with status {status}; run the recipe again to resume it")
+                console.print(
+                    f"[bold red]{title} ended[/] with status {status}; run the recipe again to go on from there"
+                )
                 raise SystemExit(status if status > 0 else 128 - status)
-            _write(record, stage, finished=True)
+            _write(record, {"key": stage.key, "finished": True})
+
+
+def _in_place(record: Path, stage: Stage) -> bool:
+    """Bring what there is of a stage with these settings into place; whether it is finished.
+
+    What other settings left is put aside, not deleted: with them, the stage is again as far as it was.
+    """
+    state: dict[str, Any] = json.loads(record.read_text()) if record.exists() else {"key": None, "finished": False}
+    if state["key"] != stage.key:
+        aside = state.get("aside", {})
+        finished = False
+        if stage.checkpoint:
+            if stage.checkpoint.exists():
+                stage.checkpoint.replace(_aside(stage.checkpoint, state["key"]))
+                aside[str(state["key"])] = state["finished"]
+            if _aside(stage.checkpoint, stage.key).exists():
+                _aside(stage.checkpoint, stage.key).replace(stage.checkpoint)
+                finished = aside.pop(stage.key, False)
+        state = {"key": stage.key, "finished": finished, "command": stage.command, "aside": aside}
+        _write(record, state)
+    return bool(state["finished"])
+
+
+def _aside(checkpoint: Path, key: str | None) -> Path:
+    return checkpoint.with_name(f"{checkpoint.stem}-{(key or 'unknown')[:12]}{checkpoint.suffix}")
+
+
+def _call(command: Sequence[str]) -> int:
+    """Run a command and give its status; Ctrl-C ends it, not us, and so has a status too."""
+    with subprocess.Popen(command, preexec_fn=_end_with_parent) as process:
+        try:
+            return process.wait()
+        except KeyboardInterrupt:
+            process.wait()
+            return 130
 
 
 def _end_with_parent() -> None:
@@ -145,8 +180,10 @@ def _hash(before: str, command: Sequence[str], here: Path) -> str:
     return digest.hexdigest()
 
 
-def _write(record: Path, stage: Stage, finished: bool) -> None:
+def _write(record: Path, state: dict[str, Any]) -> None:
+    """Change what a record says; it is never there by half."""
+    before = json.loads(record.read_text()) if record.exists() else {}
     record.parent.mkdir(parents=True, exist_ok=True)
     partial = record.with_suffix(".partial")
-    partial.write_text(json.dumps({"key": stage.key, "finished": finished, "command": stage.command}, indent=1))
+    partial.write_text(json.dumps(before | state, indent=1))
     partial.replace(record)

@@ -18,6 +18,7 @@ from lightning_vc.types import Spectra
 from tests.tiny import TinyRun
 
 METHODS = ["encoder", "embedding", "whole_model"]
+STEPS = {"encoder": None, "embedding": 2, "whole_model": 2}
 TEXT = "The old dog slept."
 
 
@@ -44,7 +45,7 @@ def transcripts(tiny_run: TinyRun) -> list[str]:
 @pytest.fixture(scope="module", params=METHODS)
 def voice(cloner: Cloner, clips: list[Path], transcripts: list[str], request: pytest.FixtureRequest) -> Voice:
     """A voice by each method."""
-    return cloner.clone(clips, request.param, transcripts, steps=2)
+    return cloner.clone(clips, request.param, transcripts, steps=STEPS[request.param])
 
 
 def test_a_voice_is_a_vector_and_what_moved(cloner: Cloner, voice: Voice) -> None:
@@ -112,7 +113,7 @@ def test_sentences_at_once_are_the_sentences_one_by_one(cloner: Cloner, voice: V
 def test_the_same_clips_make_the_same_voice(
     cloner: Cloner, clips: list[Path], transcripts: list[str], method: str
 ) -> None:
-    one, two = (cloner.clone(clips, method, transcripts, steps=2) for _ in range(2))
+    one, two = (cloner.clone(clips, method, transcripts, STEPS[method]) for _ in range(2))
     torch.testing.assert_close(one.vector, two.vector, atol=1e-6, rtol=0)
     assert one.moved.keys() == two.moved.keys()
 
@@ -308,3 +309,42 @@ def test_transcripts_by_name_or_in_order(tmp_path: Path) -> None:
     assert read_transcripts(table, ["x/a.wav", "x/b.wav"]) == ["Aye.", "Bee."]
     with pytest.raises(ValueError, match=r"table\.txt has 2 lines for 1 clips"):
         read_transcripts(table, ["x/a.wav"])
+
+
+def test_how_loud_the_clips_are_does_not_matter(cloner: Cloner, clips: list[Path], tmp_path: Path) -> None:
+    quiet = [tmp_path / f"{number}.wav" for number in range(len(clips))]
+    for path, clip in zip(quiet, clips, strict=True):
+        io.write(path, io.read(clip, 16000) * 0.1, 16000)
+    torch.testing.assert_close(cloner.clone(quiet).vector, cloner.clone(clips).vector, atol=2e-4, rtol=0)
+
+
+def test_one_path_is_no_list(cloner: Cloner) -> None:
+    with pytest.raises(ValueError, match=r"clips is the one path 'a\.wav': give a list"):
+        cloner.clone("a.wav")
+
+
+def test_what_is_asked_of_the_encoder_in_vain(cloner: Cloner, clips: list[Path]) -> None:
+    with pytest.raises(ValueError, match="takes no steps, got 5"):
+        cloner.clone(clips, "encoder", steps=5)
+
+
+def test_letters_that_are_left_out_are_named(cloner: Cloner, capsys: pytest.CaptureFixture[str]) -> None:
+    cloner.check("Привет, hello")
+    assert "'Привет'" in capsys.readouterr().err
+    cloner.check("Café, “hello” 🙂")
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize(
+    ("voice", "complaint"),
+    [
+        (lambda base: Voice(torch.zeros(9), "encoder", base, 1), r"has \(9,\) numbers, .* wants 8"),
+        (
+            lambda base: Voice(torch.zeros(8), "x", base, 1, {"adapter.weight": torch.zeros(1)}),
+            r"moves adapter\.weight, which .* does not have",
+        ),
+    ],
+)
+def test_a_voice_that_does_not_fit(cloner: Cloner, voice: Callable[[str], Voice], complaint: str) -> None:
+    with pytest.raises(ValueError, match=complaint):
+        cloner.say("Hello.", voice(cloner.base))

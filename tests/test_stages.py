@@ -5,11 +5,11 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
 
+from lightning_vc import stages
 from lightning_vc.recipes import run as run_recipe
 from lightning_vc.stages import Recipe
 from tests.tiny import ROOT, TinyRun, configs, logged
@@ -50,12 +50,12 @@ def ran(monkeypatch: pytest.MonkeyPatch) -> Ran:
     """The commands that would have been run, without `python -m lightning_vc.recipes.`; all of them succeed."""
     commands: Ran = []
 
-    def succeed(command: Sequence[str], **_: Any) -> subprocess.CompletedProcess[bytes]:
+    def succeed(command: Sequence[str]) -> int:
         assert command[:2] == [sys.executable, "-m"]
         commands.append([command[2].removeprefix("lightning_vc.recipes."), *command[3:]])
-        return subprocess.CompletedProcess(command, 0)
+        return 0
 
-    monkeypatch.setattr(subprocess, "run", succeed)
+    monkeypatch.setattr(stages, "_call", succeed)
     return commands
 
 
@@ -63,11 +63,11 @@ def fail_at(number: int, monkeypatch: pytest.MonkeyPatch, status: int = 1) -> Ra
     """From the command of this number on, all fail."""
     commands: Ran = []
 
-    def run(command: Sequence[str], **_: Any) -> subprocess.CompletedProcess[bytes]:
+    def call(command: Sequence[str]) -> int:
         commands.append(list(command[2:]))
-        return subprocess.CompletedProcess(command, status if len(commands) > number else 0)
+        return status if len(commands) > number else 0
 
-    monkeypatch.setattr(subprocess, "run", run)
+    monkeypatch.setattr(stages, "_call", call)
     return commands
 
 
@@ -128,7 +128,30 @@ def test_what_changed_runs_again_and_all_behind_it(recipe: Path, ran: Ran, chang
     assert [command[0] for command in ran] == ["tts", "evaluate"]
     assert "--ckpt_path" not in ran[0]  # it is another training now
     assert not checkpoint.exists()
-    assert checkpoint.with_suffix(".old").read_text() == "of the first settings"
+    (aside,) = checkpoint.parent.glob("plant-*.ckpt")
+    assert aside.read_text() == "of the first settings"
+
+
+def test_who_comes_back_to_the_first_settings_has_lost_nothing(
+    recipe: Path, ran: Ran, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Recipe(recipe).run()
+    checkpoint = recipe.parent / "out" / "plant.ckpt"
+    checkpoint.write_text("of the first settings")
+    fail_at(0, monkeypatch)
+    for speed in (6, 7):
+        with pytest.raises(SystemExit):
+            Recipe(recipe, [f"speed={speed}"]).run()
+        assert not checkpoint.exists()
+        checkpoint.write_text(f"of {speed}, half done")
+    again = fail_at(9, monkeypatch)
+    Recipe(recipe, ["speed=6"]).run(["plant"])
+    assert checkpoint.read_text() == "of 6, half done"
+    assert again[0][-2:] == ["--ckpt_path", str(checkpoint)]
+    again.clear()
+    Recipe(recipe).run(["dig", "plant"])
+    assert checkpoint.read_text() == "of the first settings"
+    assert again == []
 
 
 def test_a_stage_that_fails_ends_the_run_and_goes_on_from_its_checkpoint(
@@ -139,7 +162,7 @@ def test_a_stage_that_fails_ends_the_run_and_goes_on_from_its_checkpoint(
         Recipe(recipe).run()
     assert end.value.code == 3
     assert len(commands) == 2
-    assert "stage 2 of 3: plant failed with status 3; run the recipe again to resume it" in capfd.readouterr().err
+    assert "stage 2 of 3: plant ended with status 3; run the recipe again to go on from there" in capfd.readouterr().err
     checkpoint = recipe.parent / "out" / "plant.ckpt"
     again = fail_at(9, monkeypatch)
     checkpoint.touch()

@@ -75,6 +75,7 @@ class ClonesFolder:
 
     def make(self, speakers: Sequence[SpeakerEntry], methods: Sequence[str]) -> list[Scores]:
         """Clone these speakers by these methods, and write the judge's manifest."""
+        self._clear({speaker.id for speaker in speakers})
         for speaker in track(speakers, "recordings of the held-out speakers"):
             self._write_real(speaker.id)
         jobs = [(method, speaker.id) for method in methods for speaker in speakers]
@@ -93,6 +94,13 @@ class ClonesFolder:
     def real_of(self, speaker: str) -> list[Path]:
         """Other recordings of a speaker."""
         return sorted((self.folder / "real" / speaker).glob("*.wav"))
+
+    def _clear(self, speakers: set[str]) -> None:
+        """Delete what an evaluation of other speakers has left: judges would take them for speakers of this one."""
+        for kind in ("clips", "real", "references", "clones/*"):
+            for folder in self.folder.glob(f"{kind}/*"):
+                if folder.is_dir() and folder.name not in speakers:
+                    shutil.rmtree(folder)
 
     def _write_real(self, speaker: str) -> None:
         samples = [sample for sample in clips_of(self.index, speaker) if sample.text]

@@ -3,6 +3,7 @@
 from argparse import ArgumentParser
 from collections.abc import Sequence
 
+from lightning_vc.audio import io
 from lightning_vc.cloning import METHODS, Cloner, read_transcripts, write_speech
 
 
@@ -20,14 +21,14 @@ def main(args: Sequence[str] | None = None) -> None:
     parser.add_argument("--steps", type=int, help="steps of adaptation; default: what suits the method")
     options = parser.parse_args(args)
     try:
+        io.writable(options.out)  # first: cloning takes longer
         cloner = Cloner.load(options.model)
         cloner.check(options.text)
         transcripts = read_transcripts(options.transcripts, options.clips) if options.transcripts else None
         voice = cloner.clone(options.clips, options.method, transcripts, options.steps)
-        speech = cloner.say(options.text, voice)
-        write_speech(options.out, speech)
         if options.voice:
             voice.save(options.voice)
+        write_speech(options.out, cloner.say(options.text, voice))
     except (OSError, ValueError) as error:
         parser.error(str(error))
 

@@ -35,6 +35,8 @@ def evaluate(
     cloner = Cloner.load(model)
     folder = ClonesFolder(Path(out), cloner, index, read_lines(sentences), clips, corpus)
     speakers = index.speakers_of("test")
+    if not speakers:
+        raise ValueError(f"{shards} holds no test speaker to clone: prepare the corpus with --test 6 or the like")
     scores = folder.make(speakers, methods or cloner.methods)
     write_report(Path(out, "report.html"), folder, scores, speakers)
 

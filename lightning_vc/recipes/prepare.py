@@ -39,7 +39,10 @@ def main(argv: list[str] | None = None) -> None:
         options = parser.parse_args(argv)
         if corpus is Corpus:
             raise ValueError(f"the first argument must name the corpus: {', '.join(ALIASES)} or a class path")
-        options.subsets = options.subsets and _names(options.subsets)
+        if options.root and "root" not in inspect.signature(corpus).parameters:
+            print(f"{options.corpus} makes its own sound: --root {options.root} is not used", file=sys.stderr)
+        if options.get("subsets"):
+            options.subsets = _names(options.subsets)
         options.test, options.validation = _speakers(options.test), _speakers(options.validation)
         made, splits, limits = _call(corpus, options), _call(Splits, options), _call(Limits, options)
         index = _call(prepare, options, corpus=made, splits=splits, limits=limits)
@@ -69,7 +72,8 @@ def _add_options(parser: ArgumentParser, corpus: type[Corpus]) -> None:
     parser.add_argument("corpus", metavar="CORPUS", help="short name or class path")
     needs_root = "root" in own and own["root"].default is inspect.Parameter.empty
     parser.add_argument("--root", type=Path, required=needs_root, help="folder of the corpus")
-    parser.add_argument("--subsets", type=str, metavar="NAME,NAME", help="parts of the corpus")
+    if "subsets" in own or corpus is Corpus:
+        parser.add_argument("--subsets", type=str, metavar="NAME,NAME", help="parts of the corpus")
     parser.add_argument("--test", type=str, default=str(Splits.test), help="speakers to clone: never trained on")
     parser.add_argument("--validation", type=str, default=str(Splits.validation), help="speakers to validate on")
     parser.add_class_arguments(Splits, skip={"test", "validation"})

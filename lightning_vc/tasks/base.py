@@ -14,6 +14,7 @@ from typing import Any
 import torch
 from lightning.pytorch import LightningModule
 from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
+from lightning.pytorch.loggers import WandbLogger
 from lightning.pytorch.utilities.parsing import AttributeDict
 from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import Tensor, nn
@@ -77,12 +78,22 @@ class Task(LightningModule, ABC):
         checkpoint["task"] = f"{type(self).__module__}.{type(self).__qualname__}"
         hyper = checkpoint.get("hyper_parameters", {})
         checkpoint["hyper_parameters"] = {name: value for name, value in hyper.items() if _plain(value)}
+        for logger in self.loggers:
+            if isinstance(logger, WandbLogger):
+                checkpoint["wandb_run"] = logger.version
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Refuse to go on from another kind of task."""
         own, other = f"{type(self).__module__}.{type(self).__qualname__}", checkpoint.get("task")
         if other != own:
             raise ValueError(f"this is a checkpoint of {other}: {own} cannot be resumed from it")
+        for schedule in checkpoint.get("lr_schedulers", []):
+            end = schedule.get("total_steps")  # of those that have an end, such as OneCycleLR
+            if self._trainer and end and self.trainer.max_steps > end:
+                raise ValueError(
+                    f"the schedule of the checkpoint ends after {end} steps, --trainer.max_steps is "
+                    f"{self.trainer.max_steps}: resume it with {end}, or begin anew with the longer schedule"
+                )
 
     @classmethod
     def load(cls, path: str | Path) -> Self:
@@ -92,13 +103,8 @@ class Task(LightningModule, ABC):
             FileNotFoundError: if there is no such file.
             ValueError: if it is not a checkpoint, or one of another kind.
         """
-        if not Path(path).is_file():
-            raise FileNotFoundError(f"no checkpoint at {path}: train one with the recipe of {cls.__name__}")
-        try:
-            saved = torch.load(path, map_location="cpu", weights_only=True)
-            module, _, name = saved["task"].rpartition(".")
-        except (pickle.UnpicklingError, RuntimeError, LookupError, TypeError, EOFError) as error:
-            raise ValueError(f"{path} is not a checkpoint of lightning_vc") from error
+        saved = read_checkpoint(path)
+        module, _, name = saved["task"].rpartition(".")
         try:
             kind = getattr(import_module(module), name)
         except (ImportError, AttributeError, ValueError) as error:
@@ -135,6 +141,23 @@ class Task(LightningModule, ABC):
                 f"the loss became {losses['loss'].item()} at step {self.global_step}: lower the learning rate"
             )
         return losses["loss"]
+
+
+def read_checkpoint(path: str | Path) -> dict[str, Any]:
+    """What is in a checkpoint of a task.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+        ValueError: if it is none, or damaged.
+    """
+    if not Path(path).is_file():
+        raise FileNotFoundError(f"no checkpoint at {path}: name one that training left (last.ckpt)")
+    try:
+        saved = dict(torch.load(path, map_location="cpu", weights_only=True))
+        str(saved["task"])
+    except (pickle.UnpicklingError, RuntimeError, LookupError, TypeError, ValueError, EOFError, OSError) as error:
+        raise ValueError(f"{path} is not a checkpoint of lightning_vc, or it is damaged") from error
+    return saved
 
 
 def _plain(value: Any) -> bool:

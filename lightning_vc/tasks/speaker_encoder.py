@@ -52,6 +52,27 @@ class SpeakerEncoderTask(Task):
             )
         self.voices = base.table.voices.detach().to(self.device)
         self.base_fingerprint = base.fingerprint()
+        self._check_sizes()
+
+    @torch.no_grad()
+    def _check_sizes(self) -> None:
+        """Raise ValueError where encoder, spectrograms and the voices of the base do not go together."""
+        training = self.encoder.training
+        self.encoder.eval()
+        hop = self.spectrograms.hop
+        try:
+            voice = self(torch.zeros(1, 2, 50 * hop, device=self.device), torch.tensor([[50 * hop, 40 * hop]]))
+        except RuntimeError as error:
+            raise ValueError(
+                f"{type(self.encoder).__name__} cannot hear these spectrograms ({error}): "
+                f"they have n_mels {self.spectrograms.n_mels}"
+            ) from error
+        if voice.shape[-1] != self.voices.shape[1]:
+            raise ValueError(
+                f"the voices of {self.base} are {self.voices.shape[1]} numbers, {type(self.encoder).__name__} "
+                f"answers with {voice.shape[-1]}: give both the same voice_dim"
+            )
+        self.encoder.train(training)
 
     def forward(self, waves: Tensor, lengths: Tensor) -> Tensor:
         """Recordings (B, N, W) of so many samples (B, N) -> voices (B, E)."""
@@ -76,4 +97,9 @@ class SpeakerEncoderTask(Task):
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         super().on_load_checkpoint(checkpoint)
+        if self.base_fingerprint not in ("", checkpoint["base_fingerprint"]):
+            raise ValueError(
+                f"the checkpoint was trained for the voices of another model than {self.base}: "
+                "resume it with that one, or begin anew"
+            )
         self.base_fingerprint = checkpoint["base_fingerprint"]

@@ -43,6 +43,25 @@ class TTSTask(Task):
         self.table = SpeakerTable(len(speakers), model.voice_dim, voice_scale)
         self.guide = guide
 
+    @torch.no_grad()
+    def setup(self, stage: str) -> None:
+        """Raise ValueError where model and spectrograms do not go together."""
+        hop, device = self.spectrograms.hop, self.device
+        silence = TTSBatch(
+            text=torch.ones(1, 4, dtype=torch.long, device=device),
+            waves=torch.zeros(1, 20 * hop, device=device),
+            lengths=torch.tensor([20 * hop], device=device),
+            speakers=torch.zeros(1, dtype=torch.long, device=device),
+            ids=["silence"],
+        )
+        try:
+            self.loss(silence)
+        except RuntimeError as error:
+            raise ValueError(
+                f"{type(self.model).__name__} does not predict these spectrograms ({error}): "
+                f"they have n_fft {self.spectrograms.n_fft} and n_mels {self.spectrograms.n_mels}"
+            ) from error
+
     def loss(self, batch: TTSBatch) -> Losses:
         return self.loss_of(batch, self.table(batch.speakers))
 

@@ -42,6 +42,11 @@ def normalize(text: str) -> list[Word]:
     return words
 
 
+def unspoken(text: str) -> str:
+    """The letters of other scripts in a text, which `normalize` drops."""
+    return "".join(letter for letter in latin(text) if letter.isalpha() and not letter.isascii())
+
+
 def _words(text: str) -> list[Word]:
     """Have gruut read a text, and keep its words and one mark of punctuation at a time."""
     digits = any(letter.isdigit() for letter in text)  # looking for what has none takes time

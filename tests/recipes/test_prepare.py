@@ -70,7 +70,7 @@ def test_one_speaker_can_be_named(capsys: pytest.CaptureFixture[str]) -> None:
     ("arguments", "complaint"),
     [
         ("my_corpus.Hums --root data --out shards --test zoe,", "test speakers zoe are not in the corpus; it has ann"),
-        ("my_corpus.Hums --root data --out data", "data is there already; delete it or give another folder"),
+        ("my_corpus.Hums --root data --out data", "data is there already, with something else"),
         ("my_corpus.Hums --root nowhere --out shards", "nowhere/names.txt"),
         ("my_corpus.Hums --out shards", "the following arguments are required: root"),
         ("my_corpus.Hums --root data --out shards --humms 3", "--humms"),

@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -247,7 +248,7 @@ def test_what_the_encoder_cannot_train_with(
 ) -> None:
     flags = tiny_run.encoder_flags(tmp_path)
     gone = refusal(encoder, [*flags, "--model.base", str(tmp_path / "gone.ckpt")], capsys)
-    assert "gone.ckpt: train one with the recipe of TTSTask" in gone
+    assert "gone.ckpt: name one that training left" in gone
     other = refusal(encoder, [*flags, "--model.base", str(tiny_run.encoder)], capsys)
     assert "is a checkpoint of SpeakerEncoderTask, where one of TTSTask is needed" in other
 
@@ -299,3 +300,67 @@ def test_two_ranks_train_on_disjoint_samples(tiny_run: TinyRun, tmp_path: Path, 
         assert len(losses) >= 1
         assert all(map(math.isfinite, losses))
     assert torch.load(tmp_path / "last.ckpt", weights_only=True)["global_step"] == 2
+
+
+@pytest.mark.parametrize(
+    ("flags", "complaint"),
+    [
+        (["--model.encoder.init_args.voice_dim=9"], "are 8 numbers, ConvAttentionEncoder answers with 9"),
+        (
+            ["--model.spectrograms.init_args.n_mels=40"],
+            "cannot hear these spectrograms .*n_mels 40",
+        ),
+    ],
+)
+def test_an_encoder_that_does_not_fit(
+    tiny_run: TinyRun, tmp_path: Path, flags: list[str], complaint: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert re.search(complaint, refusal(encoder, [*tiny_run.encoder_flags(tmp_path), *flags], capsys))
+
+
+@pytest.mark.parametrize(
+    ("flags", "complaint"),
+    [
+        (["--model.model.init_args.n_fft=2048"], "DeepVoice3 does not predict these spectrograms .*n_fft 1024"),
+        (["--trainer.accelerator=gpu"], "gpu|GPU|CUDA"),
+        (["--ckpt_path=cut.ckpt"], r"cut\.ckpt is not a checkpoint of lightning_vc, or it is damaged"),
+    ],
+)
+def test_what_cannot_be_trained(
+    tiny_run: TinyRun,
+    tmp_path: Path,
+    flags: list[str],
+    complaint: str,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    if "gpu" in complaint and torch.cuda.is_available():
+        pytest.skip("there is a GPU")
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "cut.ckpt").write_bytes(tiny_run.tts.read_bytes()[:5000])
+    assert re.search(complaint, refusal(tts, [*tiny_run.tts_flags(tmp_path), *flags], capsys))
+
+
+@pytest.mark.parametrize("command", ["validate", "test"])
+def test_nothing_is_measured_without_a_checkpoint(
+    tiny_run: TinyRun, tmp_path: Path, command: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    message = refusal(tts, tiny_run.tts_flags(tmp_path, command), capsys)
+    assert f"{command} needs --ckpt_path" in message
+
+
+def test_an_encoder_is_not_resumed_on_another_base(
+    tiny_run: TinyRun, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    saved = torch.load(tiny_run.tts, weights_only=True)
+    saved["state_dict"]["table.table.weight"] = saved["state_dict"]["table.rows.weight"].flip(0)
+    torch.save(saved, tmp_path / "other.ckpt")
+    flags = ["--model.base", str(tmp_path / "other.ckpt"), "--ckpt_path", str(tiny_run.encoder)]
+    message = refusal(encoder, [*tiny_run.encoder_flags(tmp_path), *flags, "--trainer.max_steps=4"], capsys)
+    assert "trained for the voices of another model" in message
+
+
+def test_a_schedule_cannot_be_prolonged(tiny_run: TinyRun, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    flags = ["--trainer.max_steps=9", "--ckpt_path", str(tiny_run.tts)]
+    message = refusal(tts, [*tiny_run.tts_flags(tmp_path), *flags], capsys)
+    assert "ends after 4 steps, --trainer.max_steps is 9" in message
