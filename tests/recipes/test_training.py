@@ -353,7 +353,7 @@ def test_an_encoder_is_not_resumed_on_another_base(
     tiny_run: TinyRun, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     saved = torch.load(tiny_run.tts, weights_only=True)
-    saved["state_dict"]["table.table.weight"] = saved["state_dict"]["table.rows.weight"].flip(0)
+    saved["state_dict"]["table.table.weight"] = saved["state_dict"]["table.table.weight"].flip(0)
     torch.save(saved, tmp_path / "other.ckpt")
     flags = ["--model.base", str(tmp_path / "other.ckpt"), "--ckpt_path", str(tiny_run.encoder)]
     message = refusal(encoder, [*tiny_run.encoder_flags(tmp_path), *flags, "--trainer.max_steps=4"], capsys)
