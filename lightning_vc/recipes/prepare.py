@@ -1,5 +1,7 @@
 """Write a corpus as shards, which everything else trains on.
 
+`prepare verify DIR` reads a finished set, on this machine or elsewhere, and compares each byte with its index.
+
 CORPUS, the first argument, is librispeech, vctk, kaldi, generated (which needs no --root) or the class path of a
 Corpus from anywhere; what its constructor takes is an option here. `--test` and `--validation` are ids of speakers
 (A,B or A,), how many of them (8) or which share (0.1).
@@ -18,6 +20,7 @@ from rich import print
 
 from lightning_vc.corpora.base import Corpus
 from lightning_vc.data.encoding import Limits
+from lightning_vc.data.index import Index
 from lightning_vc.data.shards import prepare
 from lightning_vc.data.splits import Splits
 
@@ -34,6 +37,8 @@ def main(argv: list[str] | None = None) -> None:
     argv = sys.argv[1:] if argv is None else argv
     parser = ArgumentParser(prog="prepare", description=__doc__)
     try:
+        if argv[:1] == ["verify"]:
+            return _verify(argv[1:])
         corpus = _find(argv[0]) if argv and not argv[0].startswith("-") else Corpus
         _add_options(parser, corpus)
         options = parser.parse_args(argv)
@@ -50,6 +55,16 @@ def main(argv: list[str] | None = None) -> None:
         print(*([options.out, index] if index else [done]))
     except (ValueError, OSError, ImportError) as error:
         parser.error(str(error))
+
+
+def _verify(argv: list[str]) -> None:
+    """Check all shards of a folder; raises ValueError with the name of one that is not what was written."""
+    parser = ArgumentParser(prog="prepare verify", description="Compare shards with their index, byte for byte.")
+    parser.add_argument("folder", type=str, help="folder of shards, or its address")
+    folder = parser.parse_args(argv).folder
+    index = Index.load(folder)
+    index.check(thorough=True)
+    print(folder, index, "all shards are what was written")
 
 
 def _find(name: str) -> type[Corpus]:
