@@ -1,7 +1,6 @@
 """LightningCLI with our switches: every verb that trains goes through here."""
 
-import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -72,7 +71,14 @@ class VoiceCLI(LightningCLI):
             if path is None and self.subcommand in ("validate", "test"):
                 raise ValueError(f"{self.subcommand} needs --ckpt_path, the checkpoint that is measured")
             if path is not None and Path(path).suffix == ".ckpt":
-                go_on_logging(read_checkpoint(path))
+                self._go_on_logging(read_checkpoint(path).get("wandb_run"))
+
+    def _go_on_logging(self, run: str | None) -> None:
+        """Let W&B go on with the run that a checkpoint was made in, instead of beginning another."""
+        loggers = self._get(self.config, "trainer.logger")
+        for logger in loggers if isinstance(loggers, list) else [loggers]:
+            if run and getattr(logger, "class_path", "").endswith("WandbLogger") and not logger.init_args.get("id"):
+                logger.init_args["id"] = run
 
     def _run_subcommand(self, subcommand: str) -> None:
         with self._explained():
@@ -101,10 +107,3 @@ class VoiceCLI(LightningCLI):
 
     def _parse_ckpt_path(self) -> None:
         """Do nothing: Lightning would let the hyper-parameters in a checkpoint silently beat flags and YAML."""
-
-
-def go_on_logging(checkpoint: Mapping[str, Any]) -> None:
-    """Let W&B go on with the run that a checkpoint was made in, instead of beginning another."""
-    if run := checkpoint.get("wandb_run"):
-        os.environ.setdefault("WANDB_RUN_ID", run)
-        os.environ.setdefault("WANDB_RESUME", "allow")

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 import torch
+import wandb
 from lightning.pytorch import Trainer
 from lightning.pytorch.demos.boring_classes import BoringModel
 from lightning.pytorch.loggers import CSVLogger, Logger
@@ -135,3 +136,15 @@ def test_a_trial_does_not_overwrite_the_last_step(tmp_path: Path) -> None:
     trainer = Trainer(fast_dev_run=True, callbacks=keep, accelerator="cpu", enable_progress_bar=False)
     trainer.fit(BoringModel())
     assert (tmp_path / "last.ckpt").read_text() == "trained for days"
+
+
+def test_wandb_goes_on_with_the_run_of_the_checkpoint(tiny_run: TinyRun, tmp_path: Path) -> None:
+    flags = [*tiny_run.tts_flags(tmp_path), "--config", str(ROOT / "configs" / "logger" / "wandb.yaml")]
+    quick = ["--trainer.limit_val_batches=0", "--model.scheduler.init_args.total_steps=4"]
+    tts.main([*flags, *quick, "--trainer.max_steps=2"])
+    wandb.finish()  # as the end of the process does
+    first = torch.load(tmp_path / "last.ckpt", weights_only=True)["wandb_run"]
+    tts.main([*flags, *quick, "--trainer.max_steps=4", "--ckpt_path", str(tmp_path / "last.ckpt")])
+    wandb.finish()
+    assert torch.load(tmp_path / "last.ckpt", weights_only=True)["wandb_run"] == first
+    assert {path.name.rpartition("-")[2] for path in (tmp_path / "wandb").glob("offline-run-*")} == {first}
