@@ -37,20 +37,18 @@ class Piece:
 
 
 class Aligner:
-    """Forced alignment of English speech with the words that are said in it."""
+    """Forced alignment of English speech with the words that are said in it.
+
+    What it finds does not depend on what it aligned before: shards must be the same whoever makes them.
+    """
 
     def __init__(self) -> None:
-        self.decoder = Decoder(lm=None, loglevel="FATAL")
+        self.decoder = Decoder(lm=None, cmn="batch", loglevel="FATAL")
 
     def __call__(self, wave: Tensor, words: Sequence[Word]) -> list[Span] | None:
         """Where each word with phonemes is in (W,) samples at 16 kHz; None where text and sound do not go together."""
-        names = []
-        for word in words:
-            if word.phonemes:
-                names.append(word.text)
-                if self.decoder.lookup_word(word.text) is None:
-                    phones = [_ARPABET[phoneme.lstrip("ˈˌ")] for phoneme in word.phonemes]
-                    self.decoder.add_word(word.text, " ".join(phones), True)
+        names = [self._name(word) for word in words if word.phonemes]
+        self.decoder.reinit_feat()  # it would go on with the noise and the mean of the recording before
         self.decoder.set_align_text(" ".join(names))
         self.decoder.start_utt()
         self.decoder.process_raw((wave.clamp(-1, 1) * 32767).short().numpy().tobytes(), full_utt=True)
@@ -61,6 +59,16 @@ class Aligner:
         if [each.word.partition("(")[0] for each in found] != names:  # the decoder writes for(2) for a variant
             return None
         return [(each.start_frame / _FRAMES, (each.end_frame + 1) / _FRAMES) for each in found]
+
+    def _name(self, word: Word) -> str:
+        """What the decoder calls a word. It learns one that it does not know under the name of its pronunciation."""
+        if self.decoder.lookup_word(word.text):
+            return word.text
+        phones = [_ARPABET[phoneme.lstrip("ˈˌ")] for phoneme in word.phonemes]
+        name = "-".join(["new", *phones])
+        if self.decoder.lookup_word(name) is None:
+            self.decoder.add_word(name, " ".join(phones), True)
+        return name
 
 
 def split(words: Sequence[Word], spans: Sequence[Span], seconds: float, longest: float) -> Iterator[Piece]:

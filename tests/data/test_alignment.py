@@ -77,6 +77,13 @@ def test_a_name_that_no_dictionary_has_is_found_by_its_phonemes(librispeech: Lib
     assert places is not None
 
 
+def test_what_was_aligned_before_does_not_matter(librispeech: LibriSpeech, long: Utterance) -> None:
+    others = [each for each in librispeech if each.speaker != long.speaker][:3]
+    said = [(librispeech.read(each, 16000), normalize(each.text or "")) for each in (long, *others)]
+    aligner = Aligner()
+    assert [aligner(*each) for each in said] == [aligner(*each) for each in said[::-1]][::-1]
+
+
 def test_words_that_nobody_says_are_not_found() -> None:
     assert Aligner()(torch.zeros(1600), normalize("this is far too much to be said in a tenth of a second")) is None
 
