@@ -52,10 +52,11 @@ def read(file: str | Path | BinaryIO, sample_rate: int) -> Tensor:
     except (soundfile.SoundFileError, TypeError) as error:  # TypeError: headerless audio (.raw)
         reason = str(getattr(error, "error_string", error)).rstrip(".")
         raise ValueError(f"{name} cannot be read as audio ({reason}): give {_known()}") from error
-    wave = torch.from_numpy(samples).mean(1)  # (W,)
+    channels = torch.from_numpy(samples)  # (W, channels)
+    wave = channels[:, 0] if channels.shape[1] == 1 else channels.mean(1)  # (W,)
     if not len(wave):
         raise ValueError(f"{name} is empty: it holds no audio samples")
-    if not wave.isfinite().all():
+    if not wave.sum().isfinite():  # one pass, where a test of each sample takes a tenth of the time of decoding
         raise ValueError(f"{name} holds samples that are NaN or infinite: record or convert it again")
     return resample(wave, rate, sample_rate)
 
