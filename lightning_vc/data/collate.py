@@ -4,6 +4,7 @@ import random
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
@@ -22,12 +23,17 @@ def collate_tts(
     rng: random.Random | None = None,
 ) -> TTSBatch:
     """Decode, spell and pad transcribed samples; `rng` makes the frontend's choices of training."""
-    texts = [torch.tensor(frontend(sample.words or (), rng)) for sample in samples]
-    waves = [sample.wave(sample_rate) for sample in samples]
+    # By way of numpy, which makes an array of a list five times as fast.
+    texts = [torch.from_numpy(np.array(frontend(sample.words or (), rng), np.int64)) for sample in samples]
+    lengths = [round(sample.seconds * sample_rate) for sample in samples]
+    waves = torch.empty(len(samples), max(lengths))
+    for sample, length, row in zip(samples, lengths, waves.numpy(), strict=True):
+        sample.wave_into(row[:length])
+        row[length:] = 0
     return TTSBatch(
         text=pad_sequence(texts, batch_first=True),
-        waves=pad_sequence(waves, batch_first=True),
-        lengths=torch.tensor([len(wave) for wave in waves]),
+        waves=waves,
+        lengths=torch.tensor(lengths),
         speakers=torch.tensor([rows[sample.speaker.id] for sample in samples]),
         ids=[sample.id for sample in samples],
     )

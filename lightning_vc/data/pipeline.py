@@ -12,13 +12,16 @@ from collections import defaultdict, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import islice
+from itertools import islice, starmap
+from pathlib import Path
 from typing import Any, TypeVar
 
+import numpy as np
+from numpy.typing import NDArray
 from torch import Tensor
-from webdataset.tariterators import group_by_keys, tar_file_expander
+from webdataset.tariterators import group_by_keys
 
-from lightning_vc.audio.io import read
+from lightning_vc.audio.io import read, read_into
 from lightning_vc.data.encoding import checksum_holds
 from lightning_vc.data.fetch import local
 from lightning_vc.data.index import Index, ShardFile
@@ -26,6 +29,7 @@ from lightning_vc.types import Speaker, Word
 
 A = TypeVar("A")
 
+_AGAIN = "bring it again from where it was written"
 
 @dataclass(frozen=True)
 class Sample:
@@ -37,13 +41,24 @@ class Sample:
     words: tuple[Word, ...] | None  # None where nobody transcribed it
     seconds: float
     flac: bytes
+    shard: str = "memory"  # the tar file that it is from
 
     def wave(self, sample_rate: int) -> Tensor:
         """The sound: (W,) float32."""
         try:
             return read(io.BytesIO(self.flac), sample_rate)
         except ValueError as error:
-            raise ValueError(f"sample {self.id}: {error}") from error
+            raise self._broken(error) from error
+
+    def wave_into(self, samples: NDArray[np.float32]) -> None:
+        """Put the sound, at the rate of its shard, into (W,) of its length."""
+        try:
+            read_into(io.BytesIO(self.flac), samples)
+        except ValueError as error:
+            raise self._broken(error) from error
+
+    def _broken(self, error: ValueError) -> ValueError:
+        return ValueError(f"{self.shard} is broken at sample {self.id} ({error}); {_AGAIN}")
 
 
 def read_shards(
@@ -61,9 +76,10 @@ def read_shards(
     """
     for url, shard in files:
         count, key = 0, None
+        errors: list[tarfile.TarError] = []  # kept until the samples before have come out
         try:
-            with local(url, shard.sha256, cache) as path, path.open("rb") as stream:  # a secured webdataset opens none
-                for raw in group_by_keys(tar_file_expander([{"url": url, "stream": stream}])):
+            with local(url, shard.sha256, cache) as path:
+                for raw in group_by_keys(_members(url, path, errors)):
                     count, key = count + 1, raw["__key__"]
                     try:
                         sample = _parse(raw, thorough=skip is not None)
@@ -73,13 +89,48 @@ def read_shards(
                         skip(f"{url}: sample {key} is broken ({error!r})")
                         continue
                     yield sample
+            if errors:
+                raise errors[0]
             if count != shard.samples:
                 raise ValueError(f"it holds {count} samples, the index says {shard.samples}")
         except (tarfile.TarError, KeyError, TypeError, ValueError, EOFError, OSError) as error:
             message = f"{url} is broken at sample {key} ({error!r})"
             if skip is None:
-                raise ValueError(f"{message}; bring it again from where it was written") from error
+                raise ValueError(f"{message}; {_AGAIN}") from error
             skip(message)
+
+
+class _Header(tarfile.TarInfo):
+    """A header of a tar, read as far as a plain file needs: all fields take a twentieth of the time of decoding."""
+
+    @classmethod
+    def frombuf(cls, buf: bytes | bytearray, encoding: str | None, errors: str) -> tarfile.TarInfo:
+        """Name and size of a plain file with a short name; what is anything else, or broken, is left to tarfile."""
+        name, size, checksum = buf[:100].partition(b"\0")[0], buf[124:135], buf[148:154]
+        plain = buf[156:157] == tarfile.REGTYPE and buf[345:346] == b"\0" and size.isdigit() and checksum.isdigit()
+        if not plain or int(checksum, 8) != sum(buf) - sum(buf[148:156]) + 8 * ord(" "):
+            return super().frombuf(buf, encoding or "utf-8", errors)
+        member = cls(name.decode(encoding or "utf-8", errors))
+        member.size = int(size, 8)
+        return member
+
+
+def _members(url: str, path: Path, errors: list[tarfile.TarError]) -> Iterator[dict[str, Any]]:
+    """Files of a tar file as `group_by_keys` takes them; where it breaks they end, and the error is noted.
+
+    In place of webdataset's own walk, which reads every tar as a pipe: twice as slow for a file that can be sought in.
+    """
+    try:
+        with path.open("rb") as file, tarfile.open(fileobj=file, mode="r:", tarinfo=_Header) as tar:
+            held = path.stat().st_size
+            for member in tar:
+                if member.size > held - member.offset_data:
+                    raise tarfile.ReadError(f"{member.name} has {member.size} bytes, more than there are")
+                file.seek(member.offset_data)
+                if member.isfile():
+                    yield {"fname": member.name, "data": file.read(member.size), "__url__": url}
+    except tarfile.TarError as error:
+        errors.append(error)
 
 
 def _parse(raw: Mapping[str, Any], thorough: bool) -> Sample:
@@ -87,16 +138,16 @@ def _parse(raw: Mapping[str, Any], thorough: bool) -> Sample:
     if "/" in raw["__key__"] or "\\" in raw["__key__"]:
         raise ValueError("its name is a path: nothing of ours is")
     text, flac = raw["json"], raw["flac"]
-    if not checksum_holds(text, flac):
+    if not checksum_holds(text):
         raise ValueError("its checksum differs: it is not what was written")
     known = json.loads(text)
     words = known["words"]
     if words is not None:
-        words = tuple(_word(word, phonemes) for word, phonemes in words)
+        words = tuple(starmap(_word, words))
     speaker = Speaker(known["speaker"], known["sex"], known["accent"], known["age"])
-    sample = Sample(known["id"], speaker, known["text"], words, known["seconds"], flac)
+    sample = Sample(known["id"], speaker, known["text"], words, known["seconds"], flac, raw["__url__"])
     if thorough:
-        sample.wave(16000)
+        read(io.BytesIO(flac), 16000)
     return sample
 
 

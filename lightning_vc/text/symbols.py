@@ -47,8 +47,9 @@ _NUMBERS = {symbol: number for number, symbol in enumerate(SYMBOLS)}
 def number(symbols: Iterable[str]) -> list[int]:
     """Number symbols by their place in the table; raises ValueError for one that is not there."""
     symbols = list(symbols)
-    unknown = sorted({symbol for symbol in symbols if symbol not in _NUMBERS})
-    if unknown:
+    try:
+        return [_NUMBERS[symbol] for symbol in symbols]
+    except KeyError:
+        unknown = ", ".join(map(repr, sorted(set(symbols) - set(SYMBOLS))))
         known = f"'{SYMBOLS[2]}' to '{SYMBOLS[-1]}' of lightning_vc.text.symbols.SYMBOLS"
-        raise ValueError(f"unknown symbols {', '.join(map(repr, unknown))}: known are {known}")
-    return [_NUMBERS[symbol] for symbol in symbols]
+        raise ValueError(f"unknown symbols {unknown}: known are {known}") from None

@@ -36,10 +36,10 @@ def sound(samples: np.ndarray, kind: str = "FLAC", subtype: str = "PCM_16") -> b
     return out.getvalue()
 
 
-def signed(known: dict[str, object], flac: bytes) -> bytes:
+def signed(known: dict[str, object]) -> bytes:
     """A json as ours are: whoever makes shards by other means can sign nonsense too."""
     body = json.dumps(known).encode()[1:]
-    return b'{"crc32": "%08x", ' % zlib.crc32(flac, zlib.crc32(body)) + body
+    return b'{"crc32": "%08x", ' % zlib.crc32(body) + body
 
 
 KNOWN = {
@@ -57,7 +57,7 @@ GOOD = sound(np.sin(np.arange(16000) * 0.1) / 2)
 def sample(name: str, flac: bytes = GOOD, **changes: object) -> Members:
     known = {"id": name, **KNOWN, **changes}
     known = {key: value for key, value in known.items() if value != "gone"}
-    return [(f"{name}.flac", flac), (f"{name}.json", signed(known, flac))]
+    return [(f"{name}.flac", flac), (f"{name}.json", signed(known))]
 
 
 def flipped(members: Members, which: int, place: int) -> Members:
@@ -68,7 +68,7 @@ def flipped(members: Members, which: int, place: int) -> Members:
 
 
 BROKEN: dict[str, tuple[Callable[[], Members], str]] = {
-    "a flipped byte of the sound": (lambda: flipped(sample("b"), 0, 5000), "checksum differs"),
+    "a flipped byte of the sound": (lambda: flipped(sample("b"), 0, 5000), "cannot be read as audio"),
     "a flipped byte of the json": (lambda: flipped(sample("b"), 1, 40), "checksum differs"),
     "not audio": (lambda: sample("b", b"hello" * 100), "cannot be read as audio"),
     "no samples": (lambda: sample("b", sound(np.zeros(0), "WAV")), "is empty|cannot be read as audio"),
@@ -85,7 +85,7 @@ def test_a_broken_sample_is_named_or_left_out(tmp_path: Path, kind: str) -> None
     path = tmp_path / "odd.tar"
     path.write_bytes(tar([*sample("a"), *make(), *sample("c")]))
     file = ShardFile(str(path), Shard("odd.tar", 3))
-    with pytest.raises(ValueError, match=rf"(odd\.tar is broken at sample .*b|sample b:) .*({complaint})"):
+    with pytest.raises(ValueError, match=rf"odd\.tar is broken at sample .*b .*({complaint})"):
         [each.wave(16000) for each in read_shards([file])]
     told: list[str] = []
     left = [each.id for each in read_shards([file], skip=told.append)]
@@ -107,7 +107,7 @@ def test_a_size_that_cannot_be(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"huge\.tar is broken"):
         list(read_shards([file]))
     told: list[str] = []
-    assert list(read_shards([file], skip=told.append)) == []  # a is complete only when b has begun
+    assert [each.id for each in read_shards([file], skip=told.append)] == ["a"]
     assert len(told) == 1
 
 

@@ -49,7 +49,7 @@ def test_what_is_no_shard_is_named(tmp_path: Path) -> None:
 
 
 def test_a_sample_that_is_no_audio_is_named() -> None:
-    with pytest.raises(ValueError, match="sample s1-004: "):
+    with pytest.raises(ValueError, match=r"memory is broken at sample s1-004 \(.*cannot be read as audio"):
         sample("s1-004").wave(16000)
 
 
