@@ -1,24 +1,30 @@
-"""How fast real speech becomes shards, and shards batches.
+"""How fast real speech becomes shards, and shards batches, and how both grow with the hours of a corpus.
 
-    python benchmarks/data.py --root ../shared/data/LibriSpeech --subsets train-clean-5
+    python benchmarks/data.py ../shared/data/LibriSpeech ../shared/data/speechocean762
 
-Everything is measured in one run on this machine, so that figures can be compared as ratios: the decoder of soundfile
-alone, a loop over loose files, and the loader with 0, 1 and 2 workers.
+Everything is measured in one run on one machine, in turn and several times, so that figures can be compared as ratios:
+the decoder of soundfile alone (each sound is forgotten at once), a loop over loose files, and the loader. A corpus of
+more hours is the given ones again and again under new names.
 """
 
 import argparse
 import io
+import math
+import multiprocessing
 import os
 import resource
 import statistics
 import tempfile
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import soundfile
 import torch
+from torch import Tensor
 
 from lightning_vc.corpora.base import Corpus
 from lightning_vc.corpora.kaldi import KaldiCorpus
@@ -26,11 +32,39 @@ from lightning_vc.corpora.librispeech import LibriSpeech
 from lightning_vc.data.datamodule import Loading, TTSDataModule
 from lightning_vc.data.encoding import Limits, encode
 from lightning_vc.data.index import SETS, Index
-from lightning_vc.data.pipeline import Sample, read_shards
+from lightning_vc.data.pipeline import read_shards
 from lightning_vc.data.shards import prepare
 from lightning_vc.data.splits import Splits
 from lightning_vc.data.stream import Loader
 from lightning_vc.text.frontend import Characters
+from lightning_vc.types import Utterance
+
+T = TypeVar("T")
+TRAINING = ("train", "validation")
+
+
+class Repeated(Corpus):
+    """Corpora one after the other, again and again with other names for speakers and utterances."""
+
+    def __init__(self, corpora: Sequence[Corpus], times: int = 1, every: int = 1) -> None:
+        self.corpora, self.times, self.every = corpora, times, every
+
+    def __iter__(self) -> Iterator[Utterance]:
+        for time_ in range(self.times):
+            for number, corpus in enumerate(self.corpora):
+                for utterance in list(corpus)[:: self.every]:
+                    prefix = f"{number}-{time_}-"
+                    speaker = replace(utterance.speaker, id=prefix + utterance.speaker.id)
+                    yield replace(utterance, id=prefix + utterance.id, speaker=speaker)
+
+    def read(self, utterance: Utterance, sample_rate: int) -> Tensor:
+        return self.corpora[int(utterance.id.partition("-")[0])].read(utterance, sample_rate)
+
+
+def corpus_at(root: str) -> Corpus:
+    if Path(root, "wav.scp").exists():
+        return KaldiCorpus(root)
+    return LibriSpeech(root, ["train-clean-5"] if Path(root, "train-clean-5").exists() else None)
 
 
 def seconds(work: Callable[[], Any]) -> float:
@@ -39,122 +73,141 @@ def seconds(work: Callable[[], Any]) -> float:
     return time.perf_counter() - started
 
 
-def median(works: dict[str, Callable[[], Any]], rounds: int) -> dict[str, float]:
-    """Median seconds of each, taken in turn so that a noisy moment meets all of them."""
-    times: dict[str, list[float]] = {name: [] for name in works}
-    for _ in range(rounds):
-        for name, work in works.items():
-            times[name].append(seconds(work))
-    return {name: statistics.median(taken) for name, taken in times.items()}
-
-
-def resident() -> float:
-    """Memory of this process now, in MiB."""
-    pages = int(Path("/proc/self/statm").read_text().split()[1])
-    return pages * resource.getpagesize() / 2**20
-
-
 def drain(things: Iterable[object]) -> int:
     return sum(1 for _ in things)
 
 
-def preparing(corpus: Corpus, count: int) -> None:
-    """One core's speed: CPU seconds, since other work may share the machine."""
+def apart(work: Callable[..., T], *arguments: Any) -> tuple[T, float]:
+    """Do something in a new process: its result, and the most memory it held, in MiB."""
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
+        return pool.submit(_measured, work, *arguments).result()
+
+
+def _measured(work: Callable[..., T], *arguments: Any) -> tuple[T, float]:
     torch.set_num_threads(1)
-    utterances = list(corpus)
-    chosen = utterances[:: max(1, len(utterances) // count)]
-    encode(corpus, chosen[0], Limits(split_seconds=1.0), 16000)  # loads dictionaries and models
+    return work(*arguments), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def one_core(corpora: Sequence[Corpus], utterances: int) -> None:
+    """Preparation by one core: seconds of its time, since other work may share the machine."""
+    chosen = []
+    for corpus in corpora:
+        all_of_it = list(corpus)
+        chosen += [(corpus, each) for each in all_of_it[:: max(1, len(all_of_it) * len(corpora) // utterances)]]
+    encode(*chosen[0], Limits(split_seconds=1.0), 16000)  # loads dictionaries and models
     for name, limits in (("whole", Limits(max_seconds=99)), ("split at 6 s", Limits(split_seconds=6.0))):
         started, made = time.process_time(), 0.0
-        for utterance in chosen:
+        for corpus, utterance in chosen:
             made += sum(sample.seconds for sample in encode(corpus, utterance, limits, 16000).samples)
         rate = made / (time.process_time() - started)
         print(f"prepare, {name:14} {rate:6.0f} x real time a core = {rate / 60:5.2f} hours a minute and core")
 
 
-def loose(samples: list[Sample], folder: Path) -> list[Path]:
-    """The same sounds as files of their own."""
-    files = []
-    for number, sample in enumerate(samples):
-        files.append(folder / f"{number:06d}.flac")
-        files[-1].write_bytes(sample.flac)
-    return files
+def loader(folder: str, workers: int, **options: Any) -> Loader[Any]:
+    return TTSDataModule(folder, Characters(), loading=Loading(workers), **options).train_dataloader()
 
 
-def loader(index: Index, workers: int, **options: Any) -> Loader[Any]:
-    return TTSDataModule(index.folder, Characters(), loading=Loading(workers), **options).train_dataloader()
+def decode(sounds: Sequence[bytes]) -> None:
+    for flac in sounds:
+        soundfile.read(io.BytesIO(flac), dtype="float32")
 
 
-def streaming(index: Index, folder: Path, rounds: int) -> None:
-    torch.set_num_threads(1)
-    names = ("train", "validation")
-    samples = list(read_shards(index.files(*names)))
-    files = loose(samples, folder)
-    works: dict[str, Callable[[], Any]] = {
-        "decoder alone": lambda: [soundfile.read(io.BytesIO(sample.flac), dtype="float32") for sample in samples],
-        "loose files": lambda: [torch.from_numpy(soundfile.read(file, dtype="float32")[0]) for file in files],
-        "shards, not decoded": lambda: drain(read_shards(index.files(*names))),
-        "loader, 0 workers": lambda: drain(loader(index, 0)),
-        "loader, 0 workers, no shuffling": lambda: drain(loader(index, 0, shuffle=1)),
-        "loader, 1 worker": lambda: drain(loader(index, 1)),
-        "loader, 2 workers": lambda: drain(loader(index, 2)),
-    }
-    times = median(works, rounds)
-    speech = sum(sample.seconds for sample in samples)
-    for name, taken in times.items():
-        share = times["decoder alone"] / taken
-        pace = f"{len(samples) / taken:7.0f} samples/s  {speech / taken:7.0f} x real time"
-        print(f"{name:32} {pace}  {share:5.0%} of the decoder")
-    for workers in (0, 2):
-        first = [seconds(lambda workers=workers: next(iter(loader(index, workers)))) for _ in range(rounds)]
-        print(f"first batch, {workers} workers: {statistics.median(first):.2f} s")
+def decode_in_two(sounds: Sequence[bytes]) -> None:
+    fork = multiprocessing.get_context("fork")
+    processes = [fork.Process(target=decode, args=(sounds[half::2],)) for half in range(2)]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join()
+
+
+def streaming(folder: str, rounds: int) -> None:
+    """The loader against what bounds it. The loaders have run one epoch before, so their workers are there."""
+    files = Index.load(folder).files(*TRAINING)
+    samples = list(read_shards(files))
+    sounds, lengths = [sample.flac for sample in samples], [sample.seconds for sample in samples]
+    with tempfile.TemporaryDirectory() as loose:
+        paths = [Path(loose, f"{number:06d}.flac") for number in range(len(sounds))]
+        for path, sound in zip(paths, sounds, strict=True):
+            path.write_bytes(sound)
+        del samples
+        loaders = {
+            "loader, 0 workers": loader(folder, 0),
+            "loader, 0 workers, no shuffling": loader(folder, 0, shuffle=1, buckets=1),
+            "loader, 1 worker": loader(folder, 1),
+            "loader, 2 workers": loader(folder, 2),
+        }
+        works: dict[str, Callable[[], Any]] = {
+            "decoder alone, 1 process": lambda: decode(sounds),
+            "decoder alone, 2 processes": lambda: decode_in_two(sounds),
+            "loose files, 1 process": lambda: [None for path in paths if soundfile.read(path, dtype="float32") is None],
+            "shards, not decoded": lambda: drain(read_shards(files)),
+        } | {name: lambda each=each: drain(each) for name, each in loaders.items()}
+        times: dict[str, list[float]] = {name: [] for name in works}
+        for done in range(rounds + 1):
+            for name, work in works.items():
+                taken = seconds(work)
+                if done:  # the first round warms up
+                    times[name].append(taken)
+    alone = statistics.median(times["decoder alone, 1 process"]) / len(sounds)
+    for name, all_taken in times.items():
+        # The loader leaves out what makes no whole batch.
+        read = len(loaders[name]) * 16 if name in loaders else len(sounds)
+        each = statistics.median(all_taken) / read
+        pace = f"{1 / each:7.0f} samples/s  {statistics.mean(lengths) / each:7.0f} x real time"
+        print(f"{name:32} {pace}  {alone / each:5.0%} of one decoder")
     real, padded = 0, 0
-    for batch in loader(index, 0):
+    for batch in loaders["loader, 0 workers"]:
         real, padded = real + int(batch.lengths.sum()), padded + batch.waves.numel()
     print(f"padding in batches of 16: {1 - real / padded:.1%}")
 
 
-def growing(index: Index, hours: Iterable[float]) -> None:
-    """Read ever longer sets, which are the same shards again and again under the same names."""
-    files = index.files(*SETS)
-    whole = index.seconds(*SETS) / 3600
+def first_batch(folder: str, workers: int) -> float:
+    return seconds(lambda: next(iter(loader(folder, workers))))
+
+
+def epoch(folder: str, workers: int) -> float:
+    """Seconds for each hour of speech."""
+    return seconds(lambda: drain(loader(folder, workers))) / Index.load(folder).seconds(*TRAINING) * 3600
+
+
+def growing(corpora: Sequence[Corpus], hours: Iterable[float], whole: float, workers: int) -> None:
+    """What more hours cost; `whole` is how many the corpora have."""
+    print(f"{'hours':>6} {'prepared at':>14} {'loader, s/h':>12} {'memory':>10} {'first batch, 0 and 2 workers':>30}")
     for wanted in hours:
-        times = max(1, round(wanted / whole))
-        started = time.perf_counter()
-        for sample in read_shards(files * times):
-            sample.wave(16000)
-        taken = time.perf_counter() - started
-        print(f"{times * whole:5.1f} h read in {taken:6.1f} s; memory {resident():.0f} MiB")
+        times, every = max(1, math.ceil(wanted / whole)), max(1, round(whole / wanted))
+        with tempfile.TemporaryDirectory() as folder:
+            out = str(Path(folder, "shards"))
+            taken = seconds(lambda: prepare(Repeated(corpora, times, every), out, Splits(), workers=workers))  # noqa: B023
+            made = Index.load(out).seconds(*SETS)
+            pace, memory = apart(epoch, out, 0)
+            first = [first_batch(out, processes) for processes in (0, 2)]
+        line = f"{made / 3600:6.1f} {made / taken:9.0f} x rt {pace:12.2f} {memory:6.0f} MiB"
+        print(f"{line} {first[0]:20.2f} s {first[1]:6.2f} s", flush=True)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--root", required=True, help="folder of LibriSpeech, or a Kaldi folder with wav.scp")
-    parser.add_argument("--subsets", nargs="*", default=["train-clean-5"], help="of LibriSpeech")
-    parser.add_argument("--utterances", type=int, default=100, help="to measure preparation with")
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("roots", nargs="+", help="folders of LibriSpeech, or Kaldi folders with wav.scp")
+    parser.add_argument("--utterances", type=int, default=200, help="to measure preparation on one core with")
+    parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--hours", type=float, nargs="*", default=[1, 5, 20])
-    parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="to prepare the shards with")
+    parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="to prepare shards with")
     options = parser.parse_args()
-    kaldi = Path(options.root, "wav.scp").exists()
-    corpus = KaldiCorpus(options.root) if kaldi else LibriSpeech(options.root, options.subsets)
-    preparing(corpus, options.utterances)
-    with tempfile.TemporaryDirectory() as folder:
-        out, files = Path(folder, "shards"), Path(folder, "files")
-        files.mkdir()
-        index = None
-
-        def make() -> None:
-            nonlocal index
-            index = prepare(corpus, out, Splits(), workers=options.workers)
-
-        taken = seconds(make)
-        assert index is not None
-        total = index.seconds(*SETS)
-        pace = f"{total / taken:.0f} x real time"
-        print(f"prepared {total / 3600:.2f} h with {options.workers} processes in {taken:.0f} s: {pace}")
-        streaming(index, files, options.rounds)
-        growing(index, options.hours)
+    torch.set_num_threads(1)
+    corpora = [corpus_at(root) for root in options.roots]
+    one_core(corpora, options.utterances)
+    whole = 0.0
+    for root, corpus in zip(options.roots, corpora, strict=True):
+        with tempfile.TemporaryDirectory() as folder:
+            out = str(Path(folder, "shards"))
+            taken = seconds(lambda: prepare(corpus, out, Splits(), workers=options.workers))  # noqa: B023
+            made = Index.load(out).seconds(*SETS)
+            whole += made / 3600
+            print(f"\n{root}: {made / 3600:.2f} h prepared in {taken:.0f} s by {options.workers} processes", flush=True)
+            streaming(out, options.rounds)
+    print()
+    growing(corpora, options.hours, whole, options.workers)
 
 
 if __name__ == "__main__":

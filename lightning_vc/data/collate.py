@@ -74,7 +74,7 @@ class TTSBatcher(Batcher[list[Sample], TTSBatch]):
     sample_rate: int
     batch_size: int
     buffer: int = 1024  # samples to shuffle among
-    buckets: int = 16  # batches among which lengths are sorted
+    buckets: int = 32  # batches among which lengths are sorted
     batch_seconds: float | None = None
 
     def keep(self, sample: Sample) -> bool:

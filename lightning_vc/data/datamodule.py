@@ -123,7 +123,7 @@ class TTSDataModule(ShardsDataModule):
         batch_size: int = 16,
         batch_seconds: float | None = None,
         shuffle: int = 1024,
-        buckets: int = 16,
+        buckets: int = 32,
         loading: Loading = Loading(),
     ) -> None:
         sizes = {"batch_size": batch_size, "batch_seconds": batch_seconds, "shuffle": shuffle, "buckets": buckets}

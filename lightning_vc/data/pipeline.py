@@ -144,17 +144,20 @@ def _parse(raw: Mapping[str, Any], thorough: bool) -> Sample:
     words = known["words"]
     if words is not None:
         words = tuple(starmap(_word, words))
-    speaker = Speaker(known["speaker"], known["sex"], known["accent"], known["age"])
+    speaker = _speaker(known["speaker"], known["sex"], known["accent"], known["age"])
     sample = Sample(known["id"], speaker, known["text"], words, known["seconds"], flac, raw["__url__"])
     if thorough:
         read(io.BytesIO(flac), 16000)
     return sample
 
 
+# The same words and speakers come again and again; to make each anew costs a twentieth of all reading.
 @lru_cache(maxsize=100_000)
 def _word(text: str, phonemes: str) -> Word:
-    """A word of a shard; the same words come again and again, and making each costs a twentieth of all reading."""
     return Word(text, tuple(phonemes.split()))
+
+
+_speaker = lru_cache(maxsize=10_000)(Speaker)
 
 
 def clips_of(index: Index, speaker: str) -> list[Sample]:

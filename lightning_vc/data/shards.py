@@ -32,7 +32,7 @@ from lightning_vc.data.index import SETS, Index, Shard, SpeakerEntry
 from lightning_vc.data.splits import Splits
 from lightning_vc.types import Utterance
 
-_FORMAT = 2  # of shards and records: raised when the same corpus and options would give other bytes
+_FORMAT = 3  # of shards and records: raised when the same corpus and options would give other bytes
 # What is in <out>.partial: the shards, and a record of each that is finished.
 _SHARDS, _RECORDS = "shards", "finished"
 

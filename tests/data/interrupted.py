@@ -42,7 +42,7 @@ class Witness(Callback):
         line = [trainer.current_epoch, step, batch.ids, outputs["loss"].item()]
         with (self.out / f"{trainer.global_rank}.jsonl").open("a") as file:
             file.write(json.dumps(line) + "\n")
-        if step == self.kill_at:
+        if step == self.kill_at and trainer.is_global_zero:  # has its line by now, whoever else has not
             os.killpg(0, signal.SIGKILL)
 
 

@@ -215,21 +215,35 @@ def test_parts_make_one_set(tmp_path: Path) -> None:
             part(wrong, "wrong")
 
 
-def test_workers_end_with_a_killed_parent(tmp_path: Path) -> None:
+def test_a_killed_preparation_leaves_no_workers_and_goes_on_where_it_was(tmp_path: Path) -> None:
     script = tmp_path / "script.py"
     script.write_text(
         f"import sys; sys.path[:] = {sys.path!r}\n"
         "from tests.data.tones import Tones\n"
         "from lightning_vc.data.shards import prepare\n"
         "if __name__ == '__main__':\n"
-        f"    prepare(Tones(50, 400), {str(tmp_path / 'shards')!r}, samples_per_shard=4, workers=2)\n"
+        f"    prepare(Tones(25, 80), {str(tmp_path / 'shards')!r}, samples_per_shard=4, workers=2)\n"
     )
+
+    def finished() -> dict[Path, int]:
+        """Shards that were moved to their place, and when they were written."""
+        return {path: path.stat().st_mtime_ns for path in tmp_path.glob("shards.partial/shards/*.tar")}
+
     process = subprocess.Popen([sys.executable, str(script)], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
     deadline = time.monotonic() + 60
-    while len(list(tmp_path.glob("shards.partial/shards/*.tar"))) < 4 and time.monotonic() < deadline:
-        time.sleep(0.1)
+    while len(finished()) < 20 and time.monotonic() < deadline:
+        time.sleep(0.02)
     assert process.poll() is None
     process.kill()
     process.communicate(timeout=20)  # its output ends when the last process that could write to it has ended
-    assert len(list(tmp_path.glob("shards.partial/shards/*.tar"))) >= 4
+    kept = finished()
+    assert len(kept) >= 20
     assert not (tmp_path / "shards").exists()
+    records = {path.stem for path in tmp_path.glob("shards.partial/finished/*.json")}
+    subprocess.run([sys.executable, str(script)], check=True, capture_output=True, timeout=120)
+    for path, written in kept.items():
+        if path.name in records:
+            assert (tmp_path / "shards" / path.name).stat().st_mtime_ns == written
+    prepare(Tones(25, 80), tmp_path / "whole", samples_per_shard=4)
+    assert contents(tmp_path / "shards") == contents(tmp_path / "whole")
+    assert {each.name for each in tmp_path.iterdir()} == {"script.py", "shards", "whole"}
