@@ -31,6 +31,7 @@ A = TypeVar("A")
 
 _AGAIN = "bring it again from where it was written"
 
+
 @dataclass(frozen=True)
 class Sample:
     """One utterance as it comes out of a shard."""
