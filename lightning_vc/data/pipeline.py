@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from itertools import islice, starmap
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +26,9 @@ from lightning_vc.data.encoding import checksum_holds
 from lightning_vc.data.fetch import local
 from lightning_vc.data.index import Index, ShardFile
 from lightning_vc.types import Speaker, Word
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 A = TypeVar("A")
 
@@ -105,7 +108,7 @@ class _Header(tarfile.TarInfo):
     """A header of a tar, read as far as a plain file needs: all fields take a twentieth of the time of decoding."""
 
     @classmethod
-    def frombuf(cls, buf: bytes | bytearray, encoding: str | None, errors: str) -> tarfile.TarInfo:
+    def frombuf(cls, buf: bytes | bytearray, encoding: str | None, errors: str) -> "Self":
         """Name and size of a plain file with a short name; what is anything else, or broken, is left to tarfile."""
         name, size, checksum = buf[:100].partition(b"\0")[0], buf[124:135], buf[148:154]
         plain = buf[156:157] == tarfile.REGTYPE and buf[345:346] == b"\0" and size.isdigit() and checksum.isdigit()
