@@ -28,6 +28,18 @@ class Corpus(ABC):
         return io.read(utterance.audio, sample_rate)
 
 
+def lines(file: Path) -> list[str]:
+    """Lines of a UTF-8 file, which end at newlines alone: a text may hold other separators.
+
+    Raises ValueError, with its name, for a file of another encoding.
+    """
+    try:
+        text = file.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{file} is not UTF-8 ({error.reason} at byte {error.start}): convert it") from error
+    return text.removesuffix("\n").split("\n") if text else []
+
+
 def existing_folder(root: str | Path, holds: str) -> Path:
     """Check a corpus's root; `holds` says what should stand in it."""
     root = Path(root)

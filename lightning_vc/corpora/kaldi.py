@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from lightning_vc.corpora.base import Corpus, existing_folder
+from lightning_vc.corpora.base import Corpus, existing_folder, lines
 from lightning_vc.types import Speaker, Utterance
 
 
@@ -63,7 +63,7 @@ class KaldiCorpus(Corpus):
 def _table(file: Path) -> dict[str, str]:
     """Lines of a key and the rest."""
     found: dict[str, str] = {}
-    for number, line in enumerate(file.read_text(encoding="utf-8").splitlines(), 1):
+    for number, line in enumerate(lines(file), 1):
         if not line.strip():
             continue
         key, *rest = line.split(maxsplit=1)

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from lightning_vc.corpora.base import Corpus, existing_folder
+from lightning_vc.corpora.base import Corpus, existing_folder, lines
 from lightning_vc.types import Speaker, Utterance
 
 _SUFFIXES = {".flac", ".opus"}
@@ -62,7 +62,7 @@ def _sexes(file: Path) -> dict[str, str]:
     """Reader -> "F" or "M", from lines such as `14 | F | train-clean-360 | 25.03 | Kristin LeMoine`."""
     if not file.is_file():
         raise FileNotFoundError(f"{file} is missing: it is in every archive of LibriSpeech and says the readers' sex")
-    rows = [line.split("|") for line in file.read_text(encoding="utf-8").splitlines() if not line.startswith(";")]
+    rows = [line.split("|") for line in lines(file) if not line.startswith(";")]
     return {row[0].strip(): row[1].strip() for row in rows if len(row) > 1}
 
 
@@ -70,5 +70,5 @@ def _texts(file: Path) -> dict[str, str] | None:
     """Utterance -> text of a chapter; None where nobody transcribed it."""
     if not file.is_file():
         return None
-    rows = [line.partition(" ") for line in file.read_text(encoding="utf-8").splitlines()]
+    rows = [line.partition(" ") for line in lines(file)]
     return {name: text.strip() for name, _, text in rows if text.strip()}

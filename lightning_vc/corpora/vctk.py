@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from lightning_vc.corpora.base import Corpus, existing_folder
+from lightning_vc.corpora.base import Corpus, existing_folder, lines
 from lightning_vc.types import Speaker, Utterance
 
 _NEW, _OLD = "wav48_silence_trimmed", "wav48"
@@ -46,7 +46,7 @@ def _speakers(file: Path) -> dict[str, Speaker]:
     if not file.is_file():
         raise FileNotFoundError(f"{file} is missing: it comes with VCTK and says the speakers' sex, age and accent")
     found = {}
-    for line in file.read_text(encoding="utf-8").splitlines()[1:]:  # the first is the header
+    for line in lines(file)[1:]:  # the first is the header
         match line.split():
             case []:
                 continue

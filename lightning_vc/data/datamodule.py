@@ -1,7 +1,9 @@
 """Shards to loaders under Lightning: sentences for the synthesiser, groups of clips for the speaker encoder."""
 
+import tempfile
 import warnings
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, Literal
 
 import torch.distributed
@@ -36,6 +38,13 @@ class Loading:
 
     def __post_init__(self) -> None:
         """Refuse what makes no sense."""
+        if self.cache is not None:
+            try:
+                Path(self.cache).mkdir(parents=True, exist_ok=True)
+                with tempfile.TemporaryFile(dir=self.cache):
+                    pass
+            except OSError as error:
+                raise ValueError(f"cache {self.cache} cannot be written to ({error}): give another folder") from error
         if self.workers < 0:
             raise ValueError(f"workers must be 0 (load in the training process) or more, got {self.workers}")
 
@@ -80,7 +89,7 @@ class ShardsDataModule(LightningDataModule):
     def teardown(self, stage: str) -> None:
         """Say how much was left out."""
         if skipped := sum(int(source.skipped.sum()) for source in self.sources):
-            warnings.warn(f"{skipped} broken samples or shards of {self.index.folder} were left out", stacklevel=1)
+            warnings.warn(f"{skipped} samples of {self.index.folder} are broken and were left out", stacklevel=1)
 
     def train_loader(self, source: Shards | Clips, batcher: Batcher[Any, Any], steps: int) -> Loader[Any]:
         """A loader whose epochs have `steps` batches over all ranks, at least one on each."""
@@ -144,7 +153,7 @@ class TTSDataModule(ShardsDataModule):
         """The utterances of the same speakers that were put aside."""
         sets = ("train-held", "validation-held")
         steps = _share(self.index.transcribed(*sets), self.batcher.batch_size)
-        return self.validation_loader(self.read(*sets), self.batcher, steps)
+        return self.validation_loader(self.read(*sets), replace(self.batcher, batch_seconds=None), steps)
 
     def test_dataloader(self) -> Loader[TTSBatch]:
         """As for validation: a voice that was never learnt has no row to be tested with."""
@@ -241,7 +250,9 @@ class AdaptationDataModule(ShardsDataModule):
 
     def setup(self, stage: str) -> None:
         """Read the speaker's clips."""
-        transcribed = [clip for clip in clips_of(self.index, self.speaker) if self.batcher.keep(clip)]
+        transcribed = [
+            clip for clip in clips_of(self.index, self.speaker, self.loading.cache) if self.batcher.keep(clip)
+        ]
         self.known, self.others = transcribed[: self.clips], transcribed[self.clips :]
 
     def train_dataloader(self) -> Loader[TTSBatch]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cache
 from urllib.parse import quote
 
+import torch
 from torch import Tensor
 
 from lightning_vc.audio.io import encode_flac, is_silent, level, resample, trim
@@ -16,6 +17,7 @@ from lightning_vc.text.normalize import normalize
 from lightning_vc.types import Utterance, Word
 
 _CRC = len(b'{"crc32": "00000000", ')
+_FLAC_HEADER = 1024  # bytes, which cover it and more
 _FULL_SCALE = 0.999
 
 
@@ -105,12 +107,18 @@ def encode(corpus: Corpus, utterance: Utterance, limits: Limits, sample_rate: in
     return Outcome(tuple(samples), tuple(rejected), aligns and spans is None)
 
 
-def checksum_holds(text: bytes) -> bool:
-    """Whether the json of a sample is what was written: it begins with a CRC-32 of all the rest.
+def checksum_holds(text: bytes, flac: bytes) -> bool:
+    """Whether json and flac of a sample are those that were written, as far as can be told without decoding.
 
-    Flac needs none, which has one in every frame that every decoder checks.
+    The json begins with a CRC-32 of the rest of it and of the beginning of the flac, where length, rate and a digest of
+    the sound are. Each frame of the flac that follows has a CRC of its own, which every decoder checks.
     """
-    return text[:_CRC] == _head(text[_CRC:])
+    return text[:_CRC] == _head(text[_CRC:], flac)
+
+
+def key_of(id: str) -> str:
+    """Name of a sample in a tar file: webdataset takes all that follows the first dot for the suffix."""
+    return quote(id, safe="").replace(".", "%2E")
 
 
 def _read(corpus: Corpus, utterance: Utterance, limits: Limits, sample_rate: int) -> tuple[Tensor, list[Word] | None]:
@@ -119,6 +127,13 @@ def _read(corpus: Corpus, utterance: Utterance, limits: Limits, sample_rate: int
         wave = corpus.read(utterance, sample_rate)  # (W,)
     except ValueError as error:
         raise Rejected("unreadable") from error
+    if wave.dim() != 1 or wave.dtype != torch.float32:
+        raise TypeError(
+            f"{type(corpus).__name__}.read gave {tuple(wave.shape)} {wave.dtype} for utterance {utterance.id}: "
+            "it must give (W,) float32"
+        )
+    if not wave.isfinite().all():
+        raise Rejected("not finite")
     if is_silent(wave):
         raise Rejected("silent")
     if float((wave.abs() >= _FULL_SCALE).float().mean()) > limits.max_clipped:
@@ -159,13 +174,11 @@ def _coded(
         "seconds": seconds,
     }
     body = json.dumps(known, ensure_ascii=False).encode()[1:]
-    # webdataset takes all that follows the first dot for the suffix.
-    key = quote(id, safe="").replace(".", "%2E")
-    return Encoded(key, flac, _head(body) + body, seconds, words is not None)
+    return Encoded(key_of(id), flac, _head(body, flac) + body, seconds, words is not None)
 
 
-def _head(body: bytes) -> bytes:
-    return b'{"crc32": "%08x", ' % zlib.crc32(body)
+def _head(body: bytes, flac: bytes) -> bytes:
+    return b'{"crc32": "%08x", ' % zlib.crc32(flac[:_FLAC_HEADER], zlib.crc32(body))
 
 
 def _written(words: tuple[Word, ...]) -> str:

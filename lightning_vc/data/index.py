@@ -1,6 +1,7 @@
 """What a folder of shards holds: `index.json`, written last, so that its presence means a complete set."""
 
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -95,6 +96,22 @@ class Index:
                     if sha256_of(path) != shard.sha256:
                         raise ValueError(f"{url} is not what was written: its checksum differs; {_REMEDY}")
 
+    def _check_sums(self) -> None:
+        """Raise ValueError for an index that contradicts itself: somebody changed it."""
+        if unknown := set(self.sets) - set(SETS):
+            raise ValueError(f"it has a set {min(unknown)!r}: known are {', '.join(SETS)}")
+        names = [shard.name for _, shard in self.files(*SETS)]
+        if odd := [name for name in names if not re.fullmatch(r"[a-z-]+-[0-9]+\.tar", name) or names.count(name) > 1]:
+            raise ValueError(f"it names a shard {odd[0]!r}, which is no name of ours or comes twice")
+        if len({entry.id for entry in self.speakers}) < len(self.speakers):
+            raise ValueError("a speaker comes twice")
+        for split in ("train", "validation", "test"):
+            own = self.speakers_of(split)
+            for field, held in (("utterances", self.samples), ("transcribed", self.transcribed)):
+                said, there = sum(getattr(entry, field) for entry in own), held(split, f"{split}-held")
+                if said != there:
+                    raise ValueError(f"its {split} speakers have {said} {field}, its shards {there}")
+
     def samples(self, *sets: str) -> int:
         """How many samples these sets hold."""
         return sum(shard.samples for name in sets for shard in self.sets.get(name, ()))
@@ -149,7 +166,9 @@ class Index:
             if version == SCHEMA_VERSION:
                 sets = {name: tuple(Shard(**each) for each in shards) for name, shards in content.pop("sets").items()}
                 speakers = tuple(SpeakerEntry(**each) for each in content.pop("speakers"))
-                return cls(folder=folder, sets=sets, speakers=speakers, **content)
+                index = cls(folder=folder, sets=sets, speakers=speakers, **content)
+                index._check_sums()
+                return index
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise ValueError(f"{file} is not an index of shards ({error!r}); {_AGAIN}") from error
         raise ValueError(

@@ -22,7 +22,7 @@ from torch import Tensor
 from webdataset.tariterators import group_by_keys
 
 from lightning_vc.audio.io import read, read_into
-from lightning_vc.data.encoding import checksum_holds
+from lightning_vc.data.encoding import checksum_holds, key_of
 from lightning_vc.data.fetch import local
 from lightning_vc.data.index import Index, ShardFile
 from lightning_vc.types import Speaker, Word
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 A = TypeVar("A")
 
+_LONGEST = 3600  # seconds
 _AGAIN = "bring it again from where it was written"
 
 
@@ -66,42 +67,44 @@ class Sample:
 
 
 def read_shards(
-    files: Iterable[ShardFile], cache: str | None = None, skip: Callable[[str], None] | None = None
+    files: Iterable[ShardFile], cache: str | None = None, skip: Callable[[str, int], None] | None = None
 ) -> Iterator[Sample]:
     """Samples of tar files, in their order.
 
     Args:
         files: shards on this machine or elsewhere.
         cache: folder in which copies of shards from elsewhere are kept.
-        skip: told what is broken, which is then left out; the sound of each sample is decoded once more for that.
+        skip: told what is broken and how many samples that costs, which are then left out; the sound of each sample is
+            decoded once more for that. What cannot be had at all is never left out: it may be there the next time.
 
     Raises:
-        ValueError: with the names of shard and sample, where one is broken and there is no `skip`.
+        OSError: where a shard is not there or cannot be read.
+        ValueError: where one cannot be fetched, or is broken and there is no `skip`, naming shard and sample.
     """
     for url, shard in files:
-        count, key = 0, None
-        errors: list[tarfile.TarError] = []  # kept until the samples before have come out
-        try:
-            with local(url, shard.sha256, cache) as path:
-                for raw in group_by_keys(_members(url, path, errors)):
-                    count, key = count + 1, raw["__key__"]
-                    try:
-                        sample = _parse(raw, thorough=skip is not None)
-                    except (KeyError, TypeError, ValueError) as error:
-                        if skip is None:
-                            raise
-                        skip(f"{url}: sample {key} is broken ({error!r})")
-                        continue
-                    yield sample
-            if errors:
-                raise errors[0]
-            if count != shard.samples:
-                raise ValueError(f"it holds {count} samples, the index says {shard.samples}")
-        except (tarfile.TarError, KeyError, TypeError, ValueError, EOFError, OSError) as error:
-            message = f"{url} is broken at sample {key} ({error!r})"
-            if skip is None:
-                raise ValueError(f"{message}; {_AGAIN}") from error
-            skip(message)
+        with local(url, shard.sha256, cache) as path:
+            seen: set[str] = set()
+            errors: list[Exception] = []  # kept until the samples before have come out
+            for raw in group_by_keys(_members(url, path, errors), handler=errors.append):
+                key = raw["__key__"]
+                try:
+                    if key in seen:
+                        raise ValueError("it was there before")
+                    seen.add(key)
+                    sample = _parse(raw, thorough=skip is not None)
+                except ValueError as error:
+                    message = f"{url} is broken at sample {key} ({error})"
+                    if skip is None:
+                        raise ValueError(f"{message}; {_AGAIN}") from error
+                    skip(message, 1)
+                    continue
+                yield sample
+            if errors or len(seen) != shard.samples:
+                why = errors[0] if errors else f"it holds {len(seen)} samples, the index says {shard.samples}"
+                message = f"{url} is broken {f'after sample {key}' if seen else 'from the beginning'} ({why})"
+                if skip is None:
+                    raise ValueError(f"{message}; {_AGAIN}")
+                skip(message, max(1, shard.samples - len(seen)))
 
 
 class _Header(tarfile.TarInfo):
@@ -110,16 +113,19 @@ class _Header(tarfile.TarInfo):
     @classmethod
     def frombuf(cls, buf: bytes | bytearray, encoding: str | None, errors: str) -> "Self":
         """Name and size of a plain file with a short name; what is anything else, or broken, is left to tarfile."""
-        name, size, checksum = buf[:100].partition(b"\0")[0], buf[124:135], buf[148:154]
-        plain = buf[156:157] == tarfile.REGTYPE and buf[345:346] == b"\0" and size.isdigit() and checksum.isdigit()
-        if not plain or int(checksum, 8) != sum(buf) - sum(buf[148:156]) + 8 * ord(" "):
+        try:
+            size, checksum = int(buf[124:135], 8), int(buf[148:154], 8)
+        except ValueError:
+            size = checksum = -1
+        plain = buf[156:157] == tarfile.REGTYPE and buf[345:346] == b"\0"
+        if size < 0 or not plain or checksum != sum(buf) - sum(buf[148:156]) + 8 * ord(" "):
             return super().frombuf(buf, encoding or "utf-8", errors)
-        member = cls(name.decode(encoding or "utf-8", errors))
-        member.size = int(size, 8)
+        member = cls(buf[:100].partition(b"\0")[0].decode(encoding or "utf-8", errors))
+        member.size = size
         return member
 
 
-def _members(url: str, path: Path, errors: list[tarfile.TarError]) -> Iterator[dict[str, Any]]:
+def _members(url: str, path: Path, errors: list[Exception]) -> Iterator[dict[str, Any]]:
     """Files of a tar file as `group_by_keys` takes them; where it breaks they end, and the error is noted.
 
     In place of webdataset's own walk, which reads every tar as a pipe: twice as slow for a file that can be sought in.
@@ -128,30 +134,37 @@ def _members(url: str, path: Path, errors: list[tarfile.TarError]) -> Iterator[d
         with path.open("rb") as file, tarfile.open(fileobj=file, mode="r:", tarinfo=_Header) as tar:
             held = path.stat().st_size
             for member in tar:
-                if member.size > held - member.offset_data:
-                    raise tarfile.ReadError(f"{member.name} has {member.size} bytes, more than there are")
+                if member.issparse() or not 0 <= member.size <= held - member.offset_data:
+                    raise tarfile.ReadError(f"{member.name} of {member.size} bytes cannot be in it")
                 file.seek(member.offset_data)
-                if member.isfile():
+                if member.isreg():
                     yield {"fname": member.name, "data": file.read(member.size), "__url__": url}
-    except tarfile.TarError as error:
+    except (tarfile.TarError, ValueError, OverflowError, MemoryError, RecursionError) as error:
         errors.append(error)
 
 
 def _parse(raw: Mapping[str, Any], thorough: bool) -> Sample:
     """A sample from its members; with `thorough` its sound is decoded too. Raises ValueError for a broken one."""
-    if "/" in raw["__key__"] or "\\" in raw["__key__"]:
-        raise ValueError("its name is a path: nothing of ours is")
+    if missing := [name for name in ("json", "flac") if name not in raw]:
+        raise ValueError(f"it has no {' and no '.join(missing)}")
     text, flac = raw["json"], raw["flac"]
-    if not checksum_holds(text):
+    if not checksum_holds(text, flac):
         raise ValueError("its checksum differs: it is not what was written")
-    known = json.loads(text)
-    words = known["words"]
-    if words is not None:
-        words = tuple(starmap(_word, words))
-    speaker = _speaker(known["speaker"], known["sex"], known["accent"], known["age"])
-    sample = Sample(known["id"], speaker, known["text"], words, known["seconds"], flac, raw["__url__"])
-    if thorough:
-        read(io.BytesIO(flac), 16000)
+    try:
+        known = json.loads(text)
+        id, seconds, words = known["id"], known["seconds"], known["words"]
+        if words is not None:
+            words = tuple(starmap(_word, words))
+        speaker = _speaker(known["speaker"], known["sex"], known["accent"], known["age"])
+        sample = Sample(id, speaker, known["text"], words, seconds, flac, raw["__url__"])
+    except (KeyError, TypeError, AttributeError) as error:
+        raise ValueError(f"its json is not what it should be: {error!r}") from error
+    if not isinstance(id, str) or key_of(id) != raw["__key__"]:
+        raise ValueError(f"its id is {id!r}, which is not its name")
+    if not isinstance(seconds, int | float) or not 0 < seconds < _LONGEST:
+        raise ValueError(f"it says that it has {seconds!r} seconds")
+    if thorough and abs(len(read(io.BytesIO(flac), 16000)) - seconds * 16000) > 1:
+        raise ValueError(f"it has not the {seconds} seconds that it says")
     return sample
 
 
@@ -164,7 +177,7 @@ def _word(text: str, phonemes: str) -> Word:
 _speaker = lru_cache(maxsize=10_000)(Speaker)
 
 
-def clips_of(index: Index, speaker: str) -> list[Sample]:
+def clips_of(index: Index, speaker: str, cache: str | None = None) -> list[Sample]:
     """All samples of one speaker, in a fixed order without meaning: the first n are the n clips to clone from.
 
     Raises ValueError for a speaker whom the index does not name.
@@ -174,7 +187,7 @@ def clips_of(index: Index, speaker: str) -> list[Sample]:
         heldout = ", ".join(entry.id for entry in index.speakers_of("test")) or "none"
         raise ValueError(f"{index.folder} has no speaker {speaker!r}; its test speakers are {heldout}")
     split = entries[speaker].split
-    samples = read_shards(index.files(split, f"{split}-held"))
+    samples = read_shards(index.files(split, f"{split}-held"), cache)
     return sorted((each for each in samples if each.speaker.id == speaker), key=lambda each: _scattered(each.id))
 
 

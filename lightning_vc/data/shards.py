@@ -15,6 +15,7 @@ import threading
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from functools import partial
@@ -91,12 +92,12 @@ def prepare(
         ValueError: for an empty corpus, ids that occur twice, options out of range, and a `<out>.partial` that was
             begun with another corpus or other options.
     """
-    out = Path(out)
+    out = Path(out).resolve()
     if sample_rate < 1 or samples_per_shard < 1 or workers < 1:
         raise ValueError(f"{sample_rate=}, {samples_per_shard=} and {workers=} must all be at least 1")
     turn, parts = _part(part)
     jobs = list(_jobs(splits.assign(_checked(corpus)), samples_per_shard))
-    plan = _plan(jobs, limits, sample_rate)
+    plan = _plan(corpus, jobs, limits, sample_rate)
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         return _finished(out, plan)
     work = out.with_name(out.name + ".partial")
@@ -104,10 +105,12 @@ def prepare(
     write = partial(_keep_or_write, corpus, work, limits, sample_rate)
     for _ in _progress(_run(write, jobs[turn - 1 :: parts], workers), jobs[turn - 1 :: parts]):
         pass
-    records = [_record(work, job) for job in jobs]
-    if not all(record.exists() for record in records):
+    written = [_read_record(_record(work, job)) for job in jobs]
+    if None in written:
         return None
-    return _finish(work, out, plan, sample_rate, [_read_record(record) for record in records])
+    with suppress(FileNotFoundError):  # another part was a moment faster
+        _finish(work, out, plan, sample_rate, [each for each in written if each])
+    return _finished(out, plan)
 
 
 def _part(part: str) -> tuple[int, int]:
@@ -118,12 +121,14 @@ def _part(part: str) -> tuple[int, int]:
     return int(match[1]), int(match[2])
 
 
-def _plan(jobs: Sequence[Job], limits: Limits, sample_rate: int) -> str:
-    """Hash of all that the bytes of the shards depend on, but for the sound itself."""
-    digest = hashlib.sha256(f"{_FORMAT} {limits} {sample_rate}".encode())
+def _plan(corpus: Corpus, jobs: Sequence[Job], limits: Limits, sample_rate: int) -> str:
+    """Hash of all that the bytes of the shards depend on, but for the sound itself, wherever the corpus lies."""
+    options = {name: value for name, value in vars(corpus).items() if isinstance(value, str | int | float | None)}
+    digest = hashlib.sha256(f"{_FORMAT} {type(corpus).__qualname__} {options} {limits} {sample_rate}".encode())
     for job in jobs:
         for each in job.utterances:
-            digest.update(f"{job.name} {each.id} {each.speaker} {each.text}\n".encode())
+            file = each.audio and each.audio.name
+            digest.update(f"{job.name} {each.id} {each.speaker} {each.text} {file}\n".encode())
     return digest.hexdigest()
 
 
@@ -133,7 +138,9 @@ def _finished(out: Path, plan: str) -> Index:
         index = Index.load(out)
     except (FileNotFoundError, ValueError):
         index = None
-    if index is None or index.plan != plan:
+    if index is not None and index.plan == plan:
+        index.check()
+    else:
         raise FileExistsError(
             f"{out} is there already, with something else than this corpus and these options give: "
             "delete it or give another folder to write the shards to"
@@ -144,6 +151,8 @@ def _finished(out: Path, plan: str) -> Index:
 
 def _begin(work: Path, plan: str) -> None:
     """Make the folder to work in, or take up the work that was left in it."""
+    if work.exists() and not work.is_dir():
+        raise FileExistsError(f"{work} is a file, where preparation would put its folder: move it away")
     for name in (_SHARDS, _RECORDS):
         (work / name).mkdir(parents=True, exist_ok=True)
     file = work / "plan"
@@ -155,18 +164,17 @@ def _begin(work: Path, plan: str) -> None:
         )
 
 
-def _finish(work: Path, out: Path, plan: str, sample_rate: int, written: Sequence[Written]) -> Index:
+def _finish(work: Path, out: Path, plan: str, sample_rate: int, written: Sequence[Written]) -> None:
     """Write index and report, and move everything to where it was wanted."""
     folder = work / _SHARDS
     index = _index(folder, plan, sample_rate, written)
     if not index.speakers:
         reasons = ", ".join(f"{count} {reason}" for reason, count in index.rejected.items())
         raise ValueError(f"nothing of the corpus can be used ({reasons}); see {folder / 'rejected.tsv'}")
+    index.check(thorough=True)  # other parts, and other days, have written here too
     index.save()
     index.write_report(folder / "report.txt")
-    with suppress(FileNotFoundError):  # another part was a moment faster
-        folder.replace(out)
-    return _finished(out, plan)
+    folder.replace(out)
 
 
 def _checked(corpus: Corpus) -> list[Utterance]:
@@ -195,17 +203,20 @@ def _record(work: Path, job: Job) -> Path:
     return work / _RECORDS / f"{job.name}.json"
 
 
-def _read_record(file: Path) -> Written:
-    content = json.loads(file.read_text(encoding="utf-8"))
-    speakers = {id: SpeakerEntry(**entry) for id, entry in content.pop("speakers").items()}
-    return Written(shard=Shard(**content.pop("shard")), speakers=speakers, **content)
+def _read_record(file: Path) -> Written | None:
+    """What is in a finished shard; None where it is not finished, or its record is broken."""
+    try:
+        content = json.loads(file.read_text(encoding="utf-8"))
+        speakers = {id: SpeakerEntry(**entry) for id, entry in content.pop("speakers").items()}
+        return Written(shard=Shard(**content.pop("shard")), speakers=speakers, **content)
+    except (FileNotFoundError, ValueError, KeyError, TypeError, AttributeError):
+        return None
 
 
 def _keep_or_write(corpus: Corpus, work: Path, limits: Limits, sample_rate: int, job: Job) -> int:
     """See to it that a shard is there; returns how many utterances it was made from."""
-    record = _record(work, job)
-    if record.exists():
-        shard, file = _read_record(record).shard, work / _SHARDS / job.name
+    if record := _read_record(_record(work, job)):
+        shard, file = record.shard, work / _SHARDS / job.name
         if not shard.samples or (file.exists() and sha256_of(file) == shard.sha256):
             return len(job.utterances)
     _write_shard(corpus, work, limits, sample_rate, job)
@@ -267,8 +278,14 @@ def _run(write: "partial[int]", jobs: Sequence[Job], workers: int) -> Iterator[i
         return
     # spawn: a forked process inherits torch's threads in a state in which they can hang.
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, context, _start_worker) as pool:
-        yield from pool.map(write, jobs)
+    try:
+        with ProcessPoolExecutor(workers, context, _start_worker) as pool:
+            yield from pool.map(write, jobs)
+    except BrokenProcessPool as error:
+        raise ChildProcessError(
+            "a worker process ended before its work: too little memory is the usual reason, so take fewer workers (or, "
+            'in a script of your own, it has no `if __name__ == "__main__":`); what is finished is kept'
+        ) from error
 
 
 def _start_worker() -> None:

@@ -4,10 +4,12 @@ Rank and number of ranks come from the main process: in a worker process nothing
 """
 
 import hashlib
+import multiprocessing
 import random
 import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
+from multiprocessing.context import BaseContext
 from typing import Any, Generic, TypeVar
 
 import torch
@@ -55,6 +57,7 @@ class Shards:
         self.complain = self._complain if skip else None
         # In shared memory, for the workers to count in: each in its own place, lest one overwrite what another adds.
         self.skipped = torch.zeros(_PLACES, dtype=torch.int64).share_memory_()
+        self._told: set[str] = set()  # what this process has counted: it comes again in every epoch
 
     def __iter__(self) -> Iterator[Sample]:
         """All of them, in the order of the shards."""
@@ -74,9 +77,11 @@ class Shards:
         yield from read_shards(files[consumer:whole:consumers], self.cache, self.complain)
         yield from every(read_shards(files[whole:], self.cache, self.complain), consumer, consumers)
 
-    def _complain(self, message: str) -> None:
-        warnings.warn(f"left out: {message}", stacklevel=2)
-        self.skipped[_worker()[0] % _PLACES] += 1
+    def _complain(self, message: str, samples: int) -> None:
+        if message not in self._told:
+            self._told.add(message)
+            warnings.warn(f"left out: {message}", stacklevel=2)
+            self.skipped[_worker()[0] % _PLACES] += samples
 
 
 class Clips:
@@ -203,6 +208,7 @@ class Loader(DataLoader[B]):
             batch_size=None,
             num_workers=workers,
             persistent_workers=workers > 0,
+            multiprocessing_context=_start_method() if workers else None,
             pin_memory=torch.cuda.is_available(),
         )
         self.start = 0  # batches to leave out of the next epoch that is asked for
@@ -228,7 +234,10 @@ class Loader(DataLoader[B]):
         then, now = state.get("order", {}), self._order()
         if not now or self.restart_epoch or not state.get("batches"):
             return
-        if changed := [f"{name} {then.get(name)!r}, now {now[name]!r}" for name in now if then.get(name) != now[name]]:
+        names = sorted({*then, *now})
+        if changed := [
+            f"{name} {then.get(name)!r}, now {now.get(name)!r}" for name in names if then.get(name) != now.get(name)
+        ]:
             raise ValueError(
                 f"the checkpoint was made in the middle of an epoch of other data ({'; '.join(changed)}): resume it "
                 "with what it was made with, or begin its epoch anew with --data.loading.restart_epoch true"
@@ -239,6 +248,13 @@ class Loader(DataLoader[B]):
         """What decides the order of training; nothing for validation, which is always read as a whole."""
         dataset = self.dataset
         return dataset.order() | {"workers": max(1, self.num_workers)} if isinstance(dataset, TrainingStream) else {}
+
+
+def _start_method() -> BaseContext:
+    """How workers start: by forking this process they could inherit a lock that a thread of gloo or CUDA holds."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["lightning_vc.data.datamodule"])
+    return context
 
 
 def _digest(names: Iterable[str]) -> str:

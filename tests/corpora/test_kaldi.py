@@ -36,6 +36,14 @@ def test_everything_that_a_directory_says(root: Path) -> None:
     assert all(len(corpus.read(u, 16000)) >= 7800 for u in utterances)
 
 
+def test_a_text_may_hold_any_character(root: Path, write_text: Write) -> None:
+    write_text(root / "text", "\ufeffa1 IT WAS\u2028GOOD\x0b FOR ME", "a2 MARK IS GOING", "b1 WE CLIMBED")
+    assert next(iter(KaldiCorpus(root))).text == "IT WAS\u2028GOOD\x0b FOR ME"
+    (root / "text").write_bytes("a1 CAFÉ".encode("latin-1"))
+    with pytest.raises(ValueError, match=r"text is not UTF-8 .*: convert it"):
+        list(KaldiCorpus(root))
+
+
 def test_only_what_must_be_there(root: Path) -> None:
     for name in ("text", "spk2gender", "spk2age"):
         (root / name).unlink()

@@ -98,5 +98,6 @@ def test_a_long_utterance_becomes_short_samples(librispeech: LibriSpeech, long: 
     assert [sample.key for sample in made.samples] == [f"{long.id}_{i:02d}" for i in range(len(made.samples))]
     assert sum(sample.seconds for sample in made.samples) > 0.9 * whole.samples[0].seconds
     for sample in made.samples:
-        assert checksum_holds(sample.json)
-        assert not checksum_holds(sample.json.replace(b"seconds", b"sekonds"))
+        assert checksum_holds(sample.json, sample.flac)
+        assert not checksum_holds(sample.json.replace(b"seconds", b"sekonds"), sample.flac)
+        assert not checksum_holds(sample.json, sample.flac[:20] + b"!" + sample.flac[21:])

@@ -89,18 +89,35 @@ def test_a_connection_that_fails_is_tried_again(index: Index, server: Server, mo
 
 def test_one_that_always_fails_is_named(server: Server) -> None:
     server.moods = ["drop"] * 50
-    with pytest.raises(ValueError, match=r"http://.*/train-000000\.tar is broken .*cannot be fetched, tried 5 times"):
+    with pytest.raises(ValueError, match=r"http://.*/train-000000\.tar cannot be fetched, tried 5 times"):
         ids(Index.load(server.url))
     assert len(server.asked) == 5
+    told: list[str] = []
+    with pytest.raises(ValueError, match="cannot be fetched"):  # who skips what is broken does not skip this
+        list(read_shards(Index.load(server.url).files("train"), skip=lambda *_: told.append("")))
+    assert not told
 
 
-def test_copies_are_kept_in_the_cache(index: Index, server: Server, tmp_path: Path) -> None:
+def test_a_cache_that_cannot_be_written_is_refused_at_once(index: Index, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(ValueError, match=r"cache .*file cannot be written to"):
+        Loading(cache=str(tmp_path / "file"))
+
+
+def test_copies_are_kept_in_the_cache(
+    index: Index, server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     remote, cache = Index.load(server.url), str(tmp_path / "cache")
     assert ids(remote, cache) == ids(index)
     asked = len(server.asked)
     assert ids(remote, cache) == ids(index)
     assert len(server.asked) == asked
-    assert len(list((tmp_path / "cache").iterdir())) == asked  # whole copies, and nothing unfinished
+    copies = list((tmp_path / "cache").iterdir())
+    assert len(copies) == asked  # whole copies, and nothing unfinished
+    copies[0].write_bytes(b"somebody was here")
+    monkeypatch.setattr(fetch, "_compared", set())  # as in a new process
+    assert ids(remote, cache) == ids(index)
+    assert len(server.asked) == asked + 1
 
 
 @pytest.mark.parametrize("workers", [0, 1])

@@ -36,7 +36,7 @@ def test_a_truncated_shard_is_named(index: Index, tmp_path: Path, keep: float) -
     file = index.files("train")[0]
     data = Path(file.url).read_bytes()
     shard.write_bytes(data[: int(keep * len(data)) if keep < 1 else int(keep)])
-    with pytest.raises(ValueError, match=r"cut\.tar is broken at sample"):
+    with pytest.raises(ValueError, match=r"cut\.tar is broken (after sample|from the beginning)"):
         list(pipeline.read_shards([file._replace(url=str(shard))]))
 
 
@@ -44,7 +44,7 @@ def test_what_is_no_shard_is_named(tmp_path: Path) -> None:
     (tmp_path / "text.tar").write_text("hello " * 500)
     with pytest.raises(ValueError, match=r"text\.tar is broken"):
         list(pipeline.read_shards([ShardFile(str(tmp_path / "text.tar"), Shard("text.tar", 1))]))
-    with pytest.raises(ValueError, match=r"gone\.tar is broken .*No such file"):
+    with pytest.raises(FileNotFoundError, match=r"gone\.tar: no such file"):
         list(pipeline.read_shards([ShardFile(str(tmp_path / "gone.tar"), Shard("gone.tar", 1))]))
 
 

@@ -23,6 +23,7 @@ def run(index: Index, out: Path, ranks: int, workers: int, kill_at: int = 0) -> 
     done = subprocess.run(
         [sys.executable, "-m", "tests.data.interrupted", *words],
         cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)}, start_new_session=True, capture_output=True, text=True,
+        timeout=300,
     )  # fmt: skip
     assert done.returncode == (-signal.SIGKILL if kill_at else 0), done.stderr[-3000:]
 
