@@ -38,6 +38,14 @@ def test_sentences_of_train_and_validation_speakers(shards: str, index: Index) -
     assert set(Counter(id[:3] for id in held).values()) == {2}
 
 
+def test_batches_by_their_seconds_leave_none_out_of_validation(shards: str) -> None:
+    data = TTSDataModule(shards, Characters(), batch_size=4, batch_seconds=3.0)
+    loader = data.val_dataloader()
+    assert len(list(loader)) == len(loader) == 4
+    assert sum(len(batch.ids) for batch in loader) == 16
+    assert all(batch.waves.numel() <= 3.0 * 8000 for batch in data.train_dataloader())
+
+
 def test_groups_of_clips_of_train_speakers_and_of_others(shards: str, index: Index) -> None:
     data = CloningDataModule(shards, clips=4, n_speakers=3, max_seconds=0.5)
     train, validation = list(data.train_dataloader()), list(data.val_dataloader())

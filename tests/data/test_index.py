@@ -1,6 +1,7 @@
 import io
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from rich.console import Console
@@ -37,6 +38,42 @@ def test_without_shards_it_says_how_to_get_them(tmp_path: Path) -> None:
 def test_another_index_is_refused(tmp_path: Path, text: str, complaint: str) -> None:
     (tmp_path / "index.json").write_text(text)
     with pytest.raises(ValueError, match=complaint):
+        Index.load(tmp_path)
+
+
+def edited(content: dict[str, Any], change: str) -> None:
+    shards, speakers = content["sets"]["train"], content["speakers"]
+    match change:
+        case "set":
+            content["sets"]["training"] = content["sets"].pop("train")
+        case "name":
+            shards[0]["name"] = "../shards/train-000000.tar"
+        case "twice":
+            shards.append(shards[0])
+        case "speaker":
+            del speakers[0]
+        case "speaker twice":
+            speakers.append(speakers[0])
+        case "transcribed":
+            speakers[0]["transcribed"] = 0
+
+
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [
+        ("set", "a set 'training': known are train, "),
+        ("name", r"a shard '\.\./shards/train-000000\.tar'"),
+        ("twice", r"a shard 'train-000000\.tar', .* comes twice"),
+        ("speaker", "speakers have 40 utterances, its shards 48|speakers have 8 utterances, its shards 16"),
+        ("speaker twice", "a speaker comes twice"),
+        ("transcribed", "transcribed, its shards"),
+    ],
+)
+def test_an_index_that_somebody_changed_is_refused(index: Index, tmp_path: Path, change: str, complaint: str) -> None:
+    content = json.loads(Path(index.folder, "index.json").read_text())
+    edited(content, change)
+    (tmp_path / "index.json").write_text(json.dumps(content))
+    with pytest.raises(ValueError, match=f"is not an index of shards .*{complaint}"):
         Index.load(tmp_path)
 
 

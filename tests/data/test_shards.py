@@ -13,6 +13,7 @@ from typing import ClassVar
 
 import pytest
 import soundfile
+import torch
 from torch import Tensor
 
 from lightning_vc.data.encoding import Limits
@@ -213,6 +214,56 @@ def test_parts_make_one_set(tmp_path: Path) -> None:
     for wrong in ("0/2", "3/2", "1", "a/b"):
         with pytest.raises(ValueError, match=f"part is k/n .*{wrong}"):
             part(wrong, "wrong")
+
+
+def test_what_other_parts_left_is_checked(tmp_path: Path) -> None:
+    def part(name: str) -> Index | None:
+        return prepare(Tones(5, 4), tmp_path / "out", ALL, sample_rate=8000, samples_per_shard=4, part=name)
+
+    assert part("1/2") is None
+    first = tmp_path / "out.partial" / "shards" / "train-000000.tar"
+    whole = first.read_bytes()
+    first.write_bytes(whole[:700] + b"!" + whole[701:])
+    with pytest.raises(ValueError, match=r"train-000000\.tar is not what was written"):
+        part("2/2")
+    assert not (tmp_path / "out").exists()
+    (tmp_path / "out.partial" / "finished" / "train-000001.tar.json").write_text("{")
+    assert part("1/1")
+    assert (tmp_path / "out" / "train-000000.tar").read_bytes() == whole
+    (tmp_path / "out" / "train-000000.tar").unlink()
+    with pytest.raises(ValueError, match=r"train-000000\.tar should have .* no such file"):
+        part("1/1")
+
+
+def test_another_sound_is_another_corpus(tmp_path: Path) -> None:
+    class Pitched(Tones):
+        def __init__(self, octave: int) -> None:
+            super().__init__(2, 2)
+            self.octave = octave
+
+    prepare(Pitched(1), tmp_path / "out", ALL)
+    prepare(Pitched(1), tmp_path / "out", ALL)
+    with pytest.raises(FileExistsError, match="out is there already"):
+        prepare(Pitched(2), tmp_path / "out", ALL)
+
+
+@pytest.mark.parametrize(
+    ("wave", "error", "complaint"),
+    [
+        (torch.zeros(2, 16000), TypeError, r"Odd\.read gave \(2, 16000\) torch\.float32 for utterance s00-000"),
+        (torch.zeros(16000, dtype=torch.int16), TypeError, r"torch\.int16 .* must give \(W,\) float32"),
+        (torch.full((16000,), float("nan")), ValueError, r"nothing of the corpus can be used \(1 not finite\)"),
+    ],
+)
+def test_a_corpus_that_reads_something_else(
+    tmp_path: Path, wave: Tensor, error: type[Exception], complaint: str
+) -> None:
+    class Odd(Tones):
+        def read(self, utterance: Utterance, sample_rate: int) -> Tensor:
+            return wave
+
+    with pytest.raises(error, match=complaint):
+        prepare(Odd(1, 1), tmp_path / "out", ALL)
 
 
 def test_a_killed_preparation_leaves_no_workers_and_goes_on_where_it_was(tmp_path: Path) -> None:
