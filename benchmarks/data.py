@@ -12,7 +12,6 @@ import io
 import math
 import multiprocessing
 import os
-import resource
 import statistics
 import tempfile
 import time
@@ -85,7 +84,9 @@ def apart(work: Callable[..., T], *arguments: Any) -> tuple[T, float]:
 
 def _measured(work: Callable[..., T], *arguments: Any) -> tuple[T, float]:
     torch.set_num_threads(1)
-    return work(*arguments), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    result = work(*arguments)
+    status = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
+    return result, int(status["VmHWM"].split()[0]) / 1024
 
 
 def one_core(corpora: Sequence[Corpus], utterances: int) -> None:
@@ -166,23 +167,35 @@ def first_batch(folder: str, workers: int) -> float:
     return seconds(lambda: next(iter(loader(folder, workers))))
 
 
-def epoch(folder: str, workers: int) -> float:
+def epoch(folder: str) -> float:
     """Seconds for each hour of speech."""
-    return seconds(lambda: drain(loader(folder, workers))) / Index.load(folder).seconds(*TRAINING) * 3600
+    return seconds(lambda: drain(loader(folder, 0))) / Index.load(folder).seconds(*TRAINING) * 3600
+
+
+def decoding(folder: str) -> float:
+    """The same of nothing but decoding."""
+    index, taken = Index.load(folder), 0.0
+    for sample in read_shards(index.files(*TRAINING)):
+        started = time.perf_counter()
+        soundfile.read(io.BytesIO(sample.flac), dtype="float32")
+        taken += time.perf_counter() - started
+    return taken / index.seconds(*TRAINING) * 3600
 
 
 def growing(corpora: Sequence[Corpus], hours: Iterable[float], whole: float, workers: int) -> None:
     """What more hours cost; `whole` is how many the corpora have."""
-    print(f"{'hours':>6} {'prepared at':>14} {'loader, s/h':>12} {'memory':>10} {'first batch, 0 and 2 workers':>30}")
+    print(
+        f"{'hours':>6} {'prepared at':>14} {'decoder':>14} {'loader':>10} {'memory':>10}   first batch, 0 and 2 workers"
+    )
     for wanted in hours:
         times, every = max(1, math.ceil(wanted / whole)), max(1, round(whole / wanted))
         with tempfile.TemporaryDirectory() as folder:
             out = str(Path(folder, "shards"))
             taken = seconds(lambda: prepare(Repeated(corpora, times, every), out, Splits(), workers=workers))  # noqa: B023
             made = Index.load(out).seconds(*SETS)
-            pace, memory = apart(epoch, out, 0)
+            alone, (pace, memory) = apart(decoding, out)[0], apart(epoch, out)
             first = [first_batch(out, processes) for processes in (0, 2)]
-        line = f"{made / 3600:6.1f} {made / taken:9.0f} x rt {pace:12.2f} {memory:6.0f} MiB"
+        line = f"{made / 3600:6.1f} {made / taken:9.0f} x rt {alone:10.2f} s/h {pace:6.2f} s/h {memory:6.0f} MiB"
         print(f"{line} {first[0]:20.2f} s {first[1]:6.2f} s", flush=True)
 
 
