@@ -291,6 +291,7 @@ def test_a_killed_preparation_leaves_no_workers_and_goes_on_where_it_was(tmp_pat
     assert len(kept) >= 20
     assert not (tmp_path / "shards").exists()
     records = {path.stem for path in tmp_path.glob("shards.partial/finished/*.json")}
+    assert len(records & {path.name for path in kept}) >= 10
     subprocess.run([sys.executable, str(script)], check=True, capture_output=True, timeout=120)
     for path, written in kept.items():
         if path.name in records:
