@@ -6,7 +6,6 @@ work was interrupted. A sample's json holds crc32, id, speaker, sex, accent, age
 """
 
 import hashlib
-import json
 import multiprocessing
 import os
 import re
@@ -17,46 +16,21 @@ from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
 
 import torch
-import webdataset
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from lightning_vc.corpora.base import Corpus
-from lightning_vc.data.encoding import Limits, encode
-from lightning_vc.data.fetch import sha256_of, unfinished
-from lightning_vc.data.index import SETS, Index, Shard, SpeakerEntry
+from lightning_vc.data.encoding import Limits
+from lightning_vc.data.index import SETS, Index, SpeakerEntry
 from lightning_vc.data.splits import Splits
+from lightning_vc.data.writing import RECORDS, SHARDS, Job, Written, keep_or_write, read_record, record_of, write_whole
 from lightning_vc.types import Utterance
 
 _FORMAT = 3  # of shards and records: raised when the same corpus and options would give other bytes
-# What is in <out>.partial: the shards, and a record of each that is finished.
-_SHARDS, _RECORDS = "shards", "finished"
-
-
-@dataclass(frozen=True)
-class Job:
-    """One shard to write."""
-
-    set: str
-    name: str
-    utterances: list[Utterance]
-
-
-@dataclass
-class Written:
-    """What became of the utterances of one shard."""
-
-    set: str
-    shard: Shard
-    speakers: dict[str, SpeakerEntry] = field(default_factory=dict)  # what the shard has of each
-    rejected: list[tuple[str, str]] = field(default_factory=list)  # (id of an utterance or its piece, reason)
-    split: int = 0  # utterances that became several samples
-    unaligned: int = 0  # utterances that should have, but whose words were not found in the sound
 
 
 def prepare(
@@ -102,10 +76,10 @@ def prepare(
         return _finished(out, plan)
     work = out.with_name(out.name + ".partial")
     _begin(work, plan)
-    write = partial(_keep_or_write, corpus, work, limits, sample_rate)
+    write = partial(keep_or_write, corpus, work, limits, sample_rate)
     for _ in _progress(_run(write, jobs[turn - 1 :: parts], workers), jobs[turn - 1 :: parts]):
         pass
-    written = [_read_record(_record(work, job)) for job in jobs]
+    written = [read_record(record_of(work, job)) for job in jobs]
     if None in written:
         return None
     with suppress(FileNotFoundError):  # another part was a moment faster
@@ -153,11 +127,11 @@ def _begin(work: Path, plan: str) -> None:
     """Make the folder to work in, or take up the work that was left in it."""
     if work.exists() and not work.is_dir():
         raise FileExistsError(f"{work} is a file, where preparation would put its folder: move it away")
-    for name in (_SHARDS, _RECORDS):
+    for name in (SHARDS, RECORDS):
         (work / name).mkdir(parents=True, exist_ok=True)
     file = work / "plan"
     if not file.exists():
-        _write_whole(file, plan.encode())
+        write_whole(file, plan.encode())
     if file.read_text() != plan:
         raise ValueError(
             f"{work} was begun with another corpus or other options: finish it with those, or delete it to begin anew"
@@ -166,7 +140,7 @@ def _begin(work: Path, plan: str) -> None:
 
 def _finish(work: Path, out: Path, plan: str, sample_rate: int, written: Sequence[Written]) -> None:
     """Write index and report, and move everything to where it was wanted."""
-    folder = work / _SHARDS
+    folder = work / SHARDS
     index = _index(folder, plan, sample_rate, written)
     if not index.speakers:
         reasons = ", ".join(f"{count} {reason}" for reason, count in index.rejected.items())
@@ -196,74 +170,6 @@ def _jobs(sets: dict[str, list[Utterance]], samples_per_shard: int) -> Iterator[
         for number in range(count):
             start, end = (len(utterances) * each // count for each in (number, number + 1))
             yield Job(name, f"{name}-{number:06d}.tar", utterances[start:end])
-
-
-def _record(work: Path, job: Job) -> Path:
-    """Where it stands that a shard is finished, and what is in it."""
-    return work / _RECORDS / f"{job.name}.json"
-
-
-def _read_record(file: Path) -> Written | None:
-    """What is in a finished shard; None where it is not finished, or its record is broken."""
-    try:
-        content = json.loads(file.read_text(encoding="utf-8"))
-        speakers = {id: SpeakerEntry(**entry) for id, entry in content.pop("speakers").items()}
-        return Written(shard=Shard(**content.pop("shard")), speakers=speakers, **content)
-    except (FileNotFoundError, ValueError, KeyError, TypeError, AttributeError):
-        return None
-
-
-def _keep_or_write(corpus: Corpus, work: Path, limits: Limits, sample_rate: int, job: Job) -> int:
-    """See to it that a shard is there; returns how many utterances it was made from."""
-    if record := _read_record(_record(work, job)):
-        shard, file = record.shard, work / _SHARDS / job.name
-        if not shard.samples or (file.exists() and sha256_of(file) == shard.sha256):
-            return len(job.utterances)
-    _write_shard(corpus, work, limits, sample_rate, job)
-    return len(job.utterances)
-
-
-def _write_shard(corpus: Corpus, work: Path, limits: Limits, sample_rate: int, job: Job) -> None:
-    """Write one shard and its record, in whichever process; no file where all of its utterances are rejected."""
-    written = Written(job.set, Shard(job.name))
-    path = unfinished(work / job.name)
-    # PAX allows long and non-ASCII ids; a fixed time makes the bytes repeatable.
-    with path.open("wb") as file, webdataset.TarWriter(file, mtime=0, format="PAX_FORMAT") as tar:
-        for utterance in job.utterances:
-            made = encode(corpus, utterance, limits, sample_rate)
-            written.rejected += made.rejected
-            written.split += len(made.samples) + len(made.rejected) > 1
-            written.unaligned += made.unaligned
-            who = utterance.speaker
-            for sample in made.samples:
-                tar.write({"__key__": sample.key, "flac": sample.flac, "json": sample.json})
-                entry = SpeakerEntry(
-                    who.id, who.sex, who.accent, who.age, job.set.removesuffix("-held"),
-                    utterances=1, transcribed=int(sample.transcribed), seconds=sample.seconds,
-                )  # fmt: skip
-                written.speakers[who.id] = entry + written.speakers.get(who.id)
-    entries = written.speakers.values()
-    written.shard = Shard(
-        job.name,
-        samples=sum(entry.utterances for entry in entries),
-        transcribed=sum(entry.transcribed for entry in entries),
-        seconds=round(sum(entry.seconds for entry in entries), 3),
-        speakers=len(entries),
-        bytes=path.stat().st_size if entries else 0,
-        sha256=sha256_of(path) if entries else "",
-    )
-    if entries:
-        path.replace(work / _SHARDS / job.name)
-    else:
-        path.unlink()
-    _write_whole(_record(work, job), json.dumps(asdict(written), ensure_ascii=False).encode())
-
-
-def _write_whole(path: Path, content: bytes) -> None:
-    """Write a file that is never there by half."""
-    partial_file = unfinished(path)
-    partial_file.write_bytes(content)
-    partial_file.replace(path)
 
 
 def _run(write: "partial[int]", jobs: Sequence[Job], workers: int) -> Iterator[int]:
