@@ -122,8 +122,11 @@ def decode_in_two(sounds: Sequence[bytes]) -> None:
         process.join()
 
 
-def streaming(folder: str, rounds: int) -> None:
-    """The loader against what bounds it. The loaders have run one epoch before, so their workers are there."""
+def streaming(folder: str, rounds: int) -> tuple[float, float]:
+    """The loader against what bounds it: seconds of the decoder alone, and of the loader without workers, for all.
+
+    The loaders have run one epoch before, so their workers are there.
+    """
     files = Index.load(folder).files(*TRAINING)
     samples = list(read_shards(files))
     sounds, lengths = [sample.flac for sample in samples], [sample.seconds for sample in samples]
@@ -161,6 +164,8 @@ def streaming(folder: str, rounds: int) -> None:
     for batch in loaders["loader, 0 workers"]:
         real, padded = real + int(batch.lengths.sum()), padded + batch.waves.numel()
     print(f"padding in batches of 16: {1 - real / padded:.1%}")
+    batches = len(loaders["loader, 0 workers"])
+    return alone * len(sounds), statistics.median(times["loader, 0 workers"]) / (batches * 16) * len(sounds)
 
 
 def first_batch(folder: str, workers: int) -> float:
@@ -210,7 +215,7 @@ def main() -> None:
     torch.set_num_threads(1)
     corpora = [corpus_at(root) for root in options.roots]
     one_core(corpora, options.utterances)
-    whole = 0.0
+    whole = decoder = streamed = 0.0
     for root, corpus in zip(options.roots, corpora, strict=True):
         with tempfile.TemporaryDirectory() as folder:
             out = str(Path(folder, "shards"))
@@ -218,8 +223,9 @@ def main() -> None:
             made = Index.load(out).seconds(*SETS)
             whole += made / 3600
             print(f"\n{root}: {made / 3600:.2f} h prepared in {taken:.0f} s by {options.workers} processes", flush=True)
-            streaming(out, options.rounds)
-    print()
+            alone, loaded = streaming(out, options.rounds)
+            decoder, streamed = decoder + alone, streamed + loaded
+    print(f"\nall of them: the loader, 0 workers, at {decoder / streamed:.1%} of one decoder\n")
     growing(corpora, options.hours, whole, options.workers)
 
 

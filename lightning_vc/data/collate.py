@@ -23,16 +23,18 @@ def collate_tts(
     rng: random.Random | None = None,
 ) -> TTSBatch:
     """Decode, spell and pad transcribed samples; `rng` makes the frontend's choices of training."""
-    # By way of numpy, which makes an array of a list five times as fast.
-    texts = [torch.from_numpy(np.array(frontend(sample.words or (), rng), np.int64)) for sample in samples]
+    texts = [frontend(sample.words or (), rng) for sample in samples]
     lengths = [round(sample.seconds * sample_rate) for sample in samples]
-    waves = torch.empty(len(samples), max(lengths))
-    for sample, length, row in zip(samples, lengths, waves.numpy(), strict=True):
-        sample.wave_into(row[:length])
-        row[length:] = 0
+    # numpy makes arrays of lists faster than torch, and asks the kernel for large pages, which are faster to write to.
+    text = np.zeros((len(samples), max(map(len, texts))), np.int64)
+    waves = np.empty((len(samples), max(lengths)), np.float32)
+    for number, (sample, length) in enumerate(zip(samples, lengths, strict=True)):
+        text[number, : len(texts[number])] = texts[number]
+        sample.wave_into(waves[number, :length])
+        waves[number, length:] = 0
     return TTSBatch(
-        text=pad_sequence(texts, batch_first=True),
-        waves=waves,
+        text=torch.from_numpy(text),
+        waves=torch.from_numpy(waves),
         lengths=torch.tensor(lengths),
         speakers=torch.tensor([rows[sample.speaker.id] for sample in samples]),
         ids=[sample.id for sample in samples],

@@ -1,5 +1,6 @@
 """One utterance of a corpus as samples of a shard: read, check, trim, split, spell, code."""
 
+import hashlib
 import json
 import zlib
 from collections.abc import Iterator
@@ -19,6 +20,7 @@ from lightning_vc.types import Utterance, Word
 _CRC = len(b'{"crc32": "00000000", ')
 _FLAC_HEADER = 1024  # bytes, which cover it and more
 _FULL_SCALE = 0.999
+_LONGEST_KEY = 100 - len(".flac")  # the name of a file in a plain header of a tar has 100 bytes
 
 
 @dataclass(frozen=True)
@@ -117,8 +119,15 @@ def checksum_holds(text: bytes, flac: bytes) -> bool:
 
 
 def key_of(id: str) -> str:
-    """Name of a sample in a tar file: webdataset takes all that follows the first dot for the suffix."""
-    return quote(id, safe="").replace(".", "%2E")
+    """Name of a sample in a tar file: ASCII, of a length that its header has room for, and without a dot.
+
+    webdataset takes all that follows the first dot for the suffix.
+    """
+    key = quote(id, safe="").replace(".", "%2E")
+    if len(key) <= _LONGEST_KEY:
+        return key
+    digest = hashlib.sha256(id.encode()).hexdigest()[:16]
+    return f"{key[: _LONGEST_KEY - 1 - len(digest)]}-{digest}"
 
 
 def _read(corpus: Corpus, utterance: Utterance, limits: Limits, sample_rate: int) -> tuple[Tensor, list[Word] | None]:

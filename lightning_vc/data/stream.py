@@ -206,6 +206,7 @@ class Loader(DataLoader[B]):
         super().__init__(
             dataset,
             batch_size=None,
+            collate_fn=_as_it_is,
             num_workers=workers,
             persistent_workers=workers > 0,
             multiprocessing_context=_start_method() if workers else None,
@@ -248,6 +249,11 @@ class Loader(DataLoader[B]):
         """What decides the order of training; nothing for validation, which is always read as a whole."""
         dataset = self.dataset
         return dataset.order() | {"workers": max(1, self.num_workers)} if isinstance(dataset, TrainingStream) else {}
+
+
+def _as_it_is(batch: B) -> B:
+    """The batchers have collated: the loader need not look through every id for what could become a tensor."""
+    return batch
 
 
 def _start_method() -> BaseContext:
