@@ -31,7 +31,7 @@ from lightning_vc.corpora.librispeech import LibriSpeech
 from lightning_vc.data.datamodule import Loading, TTSDataModule
 from lightning_vc.data.encoding import Limits, encode
 from lightning_vc.data.index import SETS, Index
-from lightning_vc.data.pipeline import read_shards
+from lightning_vc.data.pipeline import Sample, read_shards
 from lightning_vc.data.shards import prepare
 from lightning_vc.data.splits import Splits
 from lightning_vc.data.stream import Loader
@@ -108,6 +108,10 @@ def loader(folder: str, workers: int, **options: Any) -> Loader[Any]:
     return TTSDataModule(folder, Characters(), loading=Loading(workers), **options).train_dataloader()
 
 
+def sound(sample: Sample) -> bytes:
+    return sample.flac if isinstance(sample.flac, bytes) else sample.flac.read()
+
+
 def decode(sounds: Sequence[bytes]) -> None:
     for flac in sounds:
         soundfile.read(io.BytesIO(flac), dtype="float32")
@@ -129,11 +133,11 @@ def streaming(folder: str, rounds: int) -> tuple[float, float]:
     """
     files = Index.load(folder).files(*TRAINING)
     samples = list(read_shards(files))
-    sounds, lengths = [sample.flac for sample in samples], [sample.seconds for sample in samples]
+    sounds, lengths = [sound(sample) for sample in samples], [sample.seconds for sample in samples]
     with tempfile.TemporaryDirectory() as loose:
         paths = [Path(loose, f"{number:06d}.flac") for number in range(len(sounds))]
-        for path, sound in zip(paths, sounds, strict=True):
-            path.write_bytes(sound)
+        for path, flac in zip(paths, sounds, strict=True):
+            path.write_bytes(flac)
         del samples
         loaders = {
             "loader, 0 workers": loader(folder, 0),
@@ -145,7 +149,7 @@ def streaming(folder: str, rounds: int) -> tuple[float, float]:
             "decoder alone, 1 process": lambda: decode(sounds),
             "decoder alone, 2 processes": lambda: decode_in_two(sounds),
             "loose files, 1 process": lambda: [None for path in paths if soundfile.read(path, dtype="float32") is None],
-            "shards, not decoded": lambda: drain(read_shards(files)),
+            "shards, without the sounds": lambda: drain(read_shards(files)),
         } | {name: lambda each=each: drain(each) for name, each in loaders.items()}
         times: dict[str, list[float]] = {name: [] for name in works}
         for done in range(rounds + 1):
@@ -181,8 +185,9 @@ def decoding(folder: str) -> float:
     """The same of nothing but decoding."""
     index, taken = Index.load(folder), 0.0
     for sample in read_shards(index.files(*TRAINING)):
+        flac = sound(sample)
         started = time.perf_counter()
-        soundfile.read(io.BytesIO(sample.flac), dtype="float32")
+        soundfile.read(io.BytesIO(flac), dtype="float32")
         taken += time.perf_counter() - started
     return taken / index.seconds(*TRAINING) * 3600
 

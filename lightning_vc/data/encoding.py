@@ -17,8 +17,8 @@ from lightning_vc.data.alignment import SAMPLE_RATE, Aligner, Piece, split
 from lightning_vc.text.normalize import normalize
 from lightning_vc.types import Utterance, Word
 
+FLAC_HEADER = 1024  # bytes of a flac file, which cover its header and more
 _CRC = len(b'{"crc32": "00000000", ')
-_FLAC_HEADER = 1024  # bytes, which cover it and more
 _FULL_SCALE = 0.999
 _LONGEST_KEY = 100 - len(".flac")  # the name of a file in a plain header of a tar has 100 bytes
 
@@ -187,7 +187,7 @@ def _coded(
 
 
 def _head(body: bytes, flac: bytes) -> bytes:
-    return b'{"crc32": "%08x", ' % zlib.crc32(flac[:_FLAC_HEADER], zlib.crc32(body))
+    return b'{"crc32": "%08x", ' % zlib.crc32(flac[:FLAC_HEADER], zlib.crc32(body))
 
 
 def _written(words: tuple[Word, ...]) -> str:

@@ -1,3 +1,5 @@
+import gc
+import os
 import random
 import shutil
 from collections import Counter
@@ -25,9 +27,36 @@ def test_shards_are_read_in_their_order(index: Index) -> None:
     files = index.files("train", "test")
     samples = list(pipeline.read_shards(files))
     assert len(samples) == 52
-    assert samples == [each for file in files for each in pipeline.read_shards([file])]
+    again = [each for file in files for each in pipeline.read_shards([file])]
+    assert [each.id for each in samples] == [each.id for each in again]
+    assert all(one.wave(8000).equal(two.wave(8000)) for one, two in zip(samples, again, strict=True))
     assert samples[0].wave(8000).shape == (round(samples[0].seconds * 8000),)
     assert samples[0].wave(16000).shape == (round(samples[0].seconds * 16000),)
+
+
+def test_a_shard_is_open_as_long_as_a_sample_of_it_is_there(index: Index, tmp_path: Path) -> None:
+    file = index.files("train")[0]
+    copy = tmp_path / "copy.tar"
+    copy.write_bytes(Path(file.url).read_bytes())
+    [first, *rest] = pipeline.read_shards([file._replace(url=str(copy))])
+    copy.unlink()
+    assert first.wave(8000).any()
+    opened = [Path(f"/proc/self/fd/{each}") for each in os.listdir("/proc/self/fd")]
+    assert any(str(copy) in os.readlink(each) for each in opened if each.is_symlink())
+    del first, rest
+    gc.collect()
+    opened = [Path(f"/proc/self/fd/{each}") for each in os.listdir("/proc/self/fd")]
+    assert not any(str(copy) in os.readlink(each) for each in opened if each.is_symlink())
+
+
+def test_a_shard_that_becomes_shorter_is_named(index: Index, tmp_path: Path) -> None:
+    file = index.files("train")[0]
+    copy = tmp_path / "copy.tar"
+    copy.write_bytes(Path(file.url).read_bytes())
+    *_, last = pipeline.read_shards([file._replace(url=str(copy))])
+    os.truncate(copy, 5000)
+    with pytest.raises(ValueError, match=rf"copy\.tar is broken at sample {last.id} \(the file ends before it\)"):
+        last.wave(8000)
 
 
 @pytest.mark.parametrize("keep", [700, 0.5])
