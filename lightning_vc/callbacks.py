@@ -9,8 +9,9 @@ from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.loggers import WandbLogger
 
 from lightning_vc.audio import io
-from lightning_vc.cloning import METHODS, speak, voice_of
+from lightning_vc.cloning import METHODS, voice_of
 from lightning_vc.plots import draw_speech
+from lightning_vc.synthesis import speak
 from lightning_vc.tasks.adaptation import AdaptationTask
 from lightning_vc.tasks.tts import TTSTask
 from lightning_vc.text.normalize import normalize

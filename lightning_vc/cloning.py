@@ -23,14 +23,13 @@ from lightning_vc.data.collate import TTSBatcher
 from lightning_vc.data.pipeline import Sample
 from lightning_vc.data.stream import Clips, Loader, TrainingStream
 from lightning_vc.modules.acoustic import AcousticModel
+from lightning_vc.synthesis import speak, stream
 from lightning_vc.tasks.adaptation import AdaptationTask, EmbeddingAdaptationTask, WholeModelAdaptationTask
 from lightning_vc.tasks.speaker_encoder import SpeakerEncoderTask
 from lightning_vc.tasks.tts import TTSTask
 from lightning_vc.text.normalize import normalize, unspoken
-from lightning_vc.text.symbols import SYMBOLS
-from lightning_vc.types import Speaker, Spectra, Speech, Word
+from lightning_vc.types import Speaker, Speech, Word
 
-_TOGETHER = 32  # texts that are spoken at once: more would only cost memory
 _SHORTEST = 0.3  # seconds of a clip that tell anything of a voice
 _FORMAT = "lightning_vc voice 1"
 
@@ -146,6 +145,10 @@ class Cloner:
     def check(self, text: str) -> None:
         """Raise ValueError for a text that this model could not say, and warn of letters that it will leave out."""
         self.tts.frontend(normalize(text))
+        self.warn(text)
+
+    def warn(self, text: str) -> None:
+        """Warn of letters that the model will leave out."""
         if dropped := unspoken(text):
             print(f"warning: nobody taught the model to read {dropped!r}, it leaves that out", file=sys.stderr)
 
@@ -196,9 +199,13 @@ class Cloner:
         """Speak several texts; what `say` raises."""
         for text in texts:
             self.check(text)
+        return speak(self._model(voice), self.tts, texts, voice.vector, self.vocoder)
+
+    def stream(self, text: str, voice: Voice) -> Iterator[Speech]:
+        """Speak one text, a sentence or clause at a time, each while the next is being made; what `say` raises."""
         model = self._model(voice)
-        groups = [texts[start : start + _TOGETHER] for start in range(0, len(texts), _TOGETHER)]
-        return [speech for group in groups for speech in speak(model, self.tts, group, voice.vector, self.vocoder)]
+        self.warn(text)
+        return stream(model, self.tts, text, voice.vector, self.vocoder)
 
     def _read(self, clip: str | Path) -> Tensor:
         wave = io.level(io.trim(io.read(clip, self.sample_rate), self.sample_rate, name=str(clip)))
@@ -267,32 +274,6 @@ def _words(text: str, of: str) -> tuple[Word, ...]:
         raise ValueError(f"the transcript of {of}: {error}") from error
 
 
-@torch.no_grad()
-def speak(
-    model: AcousticModel, tts: TTSTask, texts: Sequence[str], vector: Tensor, vocoder: Vocoder | None = None
-) -> list[Speech]:
-    """Let a model trained by `tts` (its own, or one adapted from it) say texts in the voice of a vector (E,)."""
-    vocoder = vocoder or GriffinLim(tts.spectrograms).to(vector.device)
-    spelt = [torch.tensor(tts.frontend(normalize(text)), device=vector.device) for text in texts]
-    made = model.synthesize(pad_sequence(spelt, batch_first=True), vector.expand(len(texts), -1))
-    speeches = []
-    for i, (text, symbols) in enumerate(zip(texts, spelt, strict=True)):
-        frames = int(made.frames[i])
-        spectra = Spectra(made.spectra.mel[i : i + 1, :frames], made.spectra.linear[i : i + 1, :frames])
-        speeches.append(
-            Speech(
-                wave=vocoder(spectra)[0].cpu(),
-                sample_rate=tts.spectrograms.sample_rate,
-                text=text,
-                spectra=Spectra(spectra.mel.cpu(), spectra.linear.cpu()),
-                alignment=made.alignments[i, :, : frames // model.reduction, : len(symbols)].cpu(),
-                symbols=tuple(SYMBOLS[number] for number in symbols),
-                finished=bool(made.finished[i]),
-            )
-        )
-    return speeches
-
-
 @contextmanager
 def _quiet() -> Iterator[None]:
     """Keep Lightning from telling at each clone which devices there are; its warnings are not meant for this."""
@@ -320,13 +301,6 @@ def voice_of(task: AdaptationTask, method: str, clips: int) -> Voice:
         raise ValueError(f"{type(task).__name__} adds parameters that its base has no place for: {sorted(unknown)[0]}")
     moved = {name: value for name, value in after.items() if not value.equal(before[name])}
     return Voice(task.voice.detach(), method, base.fingerprint(), clips, moved)
-
-
-def write_speech(path: str | Path, speech: Speech) -> None:
-    """Write a sound file, and say so on stderr where the model did not find the end of the text."""
-    io.write(path, speech.wave, speech.sample_rate)
-    if not speech.finished:
-        print(f"warning: {path} was cut off, the model found no end of: {speech.text}", file=sys.stderr)
 
 
 def read_lines(path: str | Path) -> list[str]:

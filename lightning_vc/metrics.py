@@ -1,11 +1,18 @@
 """How good: pure functions from tensors to numbers."""
 
 import math
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
 from lightning_vc.audio.backend import torchaudio
+from lightning_vc.text.symbols import END, LONG_PAUSE, PUNCTUATION, SHORT_PAUSE, SPACE
+
+_FOCUS = 0.3  # of the largest weight, in the mean
+_BACK = 3  # symbols
+_STUCK = 0.8  # seconds at a symbol that is no pause
+_PAUSING = {SPACE, END, SHORT_PAUSE, LONG_PAUSE, *PUNCTUATION}
 
 
 def attention_focus(alignment: Tensor) -> float:
@@ -22,6 +29,37 @@ def attention_coverage(alignment: Tensor) -> float:
     symbols = torch.arange(alignment.shape[2])
     near = (chosen.unsqueeze(-1) - symbols).abs() <= 1  # (A, S, L)
     return float(near.any(1).float().mean(-1).max())
+
+
+def alignment_problems(alignment: Tensor, symbols: Sequence[str], seconds: float, finished: bool) -> tuple[str, ...]:
+    """What seems to have gone wrong in a sentence, judged by the layer that attends most sharply.
+
+    Args:
+        alignment: (A, S, L).
+        symbols: the L symbols of the text.
+        seconds: length of a decoder step.
+        finished: whether the decoder said that it was done.
+    """
+    layer = alignment[alignment.amax(-1).mean(-1).argmax()]  # (S, L)
+    place = layer.argmax(-1)  # (S,)
+    problems = []
+    if not finished:
+        problems.append("the model found no end")
+    if float(layer.amax(-1).mean()) < _FOCUS:
+        problems.append("attention is blurred")
+    furthest = place.cummax(0).values
+    if int((furthest - place).max()) > _BACK:
+        problems.append("attention went back")
+    visited = torch.zeros(len(symbols) + 2, dtype=torch.bool)
+    for near in range(3):
+        visited[place + near] = True
+    if not bool(visited[1 : len(symbols) + 1].all()):
+        problems.append("something was skipped")
+    stays = torch.bincount(furthest, minlength=len(symbols))  # steps that the furthest symbol was waited at
+    pausing = torch.tensor([symbol in _PAUSING for symbol in symbols])
+    if float((stays * ~pausing).max()) * seconds > _STUCK:
+        problems.append("attention was stuck")
+    return tuple(problems)
 
 
 def mel_cepstral_distortion(first: Tensor, second: Tensor, coefficients: int = 13) -> float:

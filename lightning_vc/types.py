@@ -34,7 +34,7 @@ class Utterance:
 
 
 class Word(NamedTuple):
-    """A normalised word or a punctuation mark (which has no phonemes)."""
+    """A normalised word, a punctuation mark (which has no phonemes), or what a user wrote in braces."""
 
     text: str
     phonemes: tuple[str, ...] = ()
@@ -77,3 +77,4 @@ class Speech:
     alignment: Tensor  # (A, S, L) attention of each decoder step over the symbols
     symbols: tuple[str, ...]  # L symbols that were read
     finished: bool  # False where the decoder had to be cut off
+    problems: tuple[str, ...] = ()  # what seems to have gone wrong

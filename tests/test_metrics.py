@@ -4,7 +4,12 @@ import pytest
 import torch
 from torch import Tensor
 
-from lightning_vc.metrics import attention_coverage, attention_focus, mel_cepstral_distortion
+from lightning_vc.metrics import (
+    alignment_problems,
+    attention_coverage,
+    attention_focus,
+    mel_cepstral_distortion,
+)
 
 
 def test_focus_is_that_of_the_most_focused_layer() -> None:
@@ -31,6 +36,26 @@ def walk(*symbols: int, of: int = 8) -> Tensor:
 )
 def test_coverage_by_hand(alignment: Tensor, share: float) -> None:
     assert attention_coverage(alignment) == pytest.approx(share)
+
+
+@pytest.mark.parametrize(
+    ("alignment", "finished", "problems"),
+    [
+        (walk(0, 1, 2, 3, 4, 5, 6, 7), True, ()),
+        (walk(0, 2, 5, 7), True, ()),  # a step may cover three symbols
+        (walk(0, 1, 2, 3, 4, 5, 6, 7), False, ("the model found no end",)),
+        (walk(0, 1, 2, 6, 7), True, ("something was skipped",)),
+        (walk(0, 1, 2, 3, 4), True, ("something was skipped",)),  # the end
+        (walk(0, 2, 4, 6, 2, 4, 6, 7), True, ("attention went back",)),
+        (walk(0, 1, 2, *[3] * 9, 4, 5, 6, 7), True, ("attention was stuck",)),
+        (walk(0, 1, 2, 3, *[4] * 9, 5, 6, 7), True, ()),  # at a space one may wait
+        (walk(0, 1, 2, 3, 4, 5, 6, 7) * 0.1 + 0.9 / 8, True, ("attention is blurred",)),
+        (torch.cat([torch.full((1, 8, 8), 1 / 8), walk(0, 1, 2, 3, 4, 5, 6, 7)]), True, ()),  # the sharpest layer
+    ],
+)
+def test_what_goes_wrong_is_seen(alignment: Tensor, finished: bool, problems: tuple[str, ...]) -> None:
+    symbols = ["a", "b", "c", "d", " ", "e", ".", "<end>"]
+    assert alignment_problems(alignment, symbols, 0.1, finished) == problems
 
 
 def melody(frames: int) -> Tensor:

@@ -6,6 +6,7 @@ asked for. Whatever is wrong with a file is said here, with its name.
 
 import io
 import os
+from collections.abc import Iterable
 from fractions import Fraction
 from pathlib import Path
 from typing import BinaryIO
@@ -91,20 +92,21 @@ def resample(wave: Tensor, rate: int, sample_rate: int) -> Tensor:
     return resampled
 
 
-def write(path: str | Path, wave: Tensor, sample_rate: int) -> None:
+def write(path: str | Path, wave: Tensor | Iterable[Tensor], sample_rate: int) -> None:
     """Write (W,) samples in [-1, 1] to `path`, in the format that its suffix names; louder samples are clipped.
 
+    Of a wave in several parts each is written as it comes, so that others can listen already.
     Folders are made as needed. Opus and mp3 know a few sample rates only: others are resampled to the next higher one
     (to 48 kHz above that). Raises ValueError for an unknown suffix and for a wave that is no recording.
     """
     path = writable(path)
     container, coding = _FORMATS[path.suffix.lower()]
-    if coding in _RATES:
-        rate = min((rate for rate in _RATES[coding] if rate >= sample_rate), default=_RATES[coding][-1])
-        wave, sample_rate = resample(wave, sample_rate, rate), rate
+    rate = min((rate for rate in _RATES.get(coding, ()) if rate >= sample_rate), default=_RATES.get(coding, (0,))[-1])
+    rate = rate or sample_rate
+    parts = (resample(part, sample_rate, rate) for part in ([wave] if isinstance(wave, Tensor) else wave))
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
-        _encode(path, wave, sample_rate, container, coding)
+        _encode(path, parts, rate, container, coding)
     except soundfile.SoundFileError as error:
         raise OSError(f"{path} cannot be written: {getattr(error, 'error_string', error)}") from error
 
@@ -122,7 +124,7 @@ def writable(path: str | Path) -> Path:
 def encode_flac(wave: Tensor, sample_rate: int) -> bytes:
     """Code (W,) samples in [-1, 1] as the bytes of a 16-bit flac file."""
     file = io.BytesIO()
-    _encode(file, wave, sample_rate, *_FORMATS[".flac"])
+    _encode(file, [wave], sample_rate, *_FORMATS[".flac"])
     return file.getvalue()
 
 
@@ -169,14 +171,21 @@ def _known() -> str:
     return f"{', '.join(others)} or {last}"
 
 
-def _encode(file: Path | BinaryIO, wave: Tensor, sample_rate: int, container: str, coding: str) -> None:
-    """Write (W,) samples to a path or an open file."""
+def _encode(file: Path | BinaryIO, parts: Iterable[Tensor], sample_rate: int, container: str, coding: str) -> None:
+    """Write parts of (W,) samples to a path or an open file."""
     name = str(file) if isinstance(file, os.PathLike) else "audio"
-    if wave.dim() != 1 or not len(wave):
-        raise ValueError(f"{name}: a recording to write is (W,) samples, at least one, got {tuple(wave.shape)}")
-    if not wave.isfinite().all():
-        raise ValueError(f"{name}: the recording to write holds NaN or infinite samples")
-    samples = wave.detach().to("cpu", torch.float32)
-    with soundfile.SoundFile(file, "w", sample_rate, 1, coding, format=container) as out:
-        for start in range(0, len(samples), _BLOCK):
-            out.write(samples[start : start + _BLOCK].numpy())
+    out = None
+    try:
+        for part in parts:
+            if part.dim() != 1 or not len(part):
+                raise ValueError(f"{name}: a recording to write is (W,) samples, at least one, got {tuple(part.shape)}")
+            if not part.isfinite().all():
+                raise ValueError(f"{name}: the recording to write holds NaN or infinite samples")
+            samples = part.detach().to("cpu", torch.float32)
+            out = out or soundfile.SoundFile(file, "w", sample_rate, 1, coding, format=container)
+            for start in range(0, len(samples), _BLOCK):
+                out.write(samples[start : start + _BLOCK].numpy())
+            out.flush()
+    finally:
+        if out:
+            out.close()

@@ -3,9 +3,9 @@
 from abc import ABC, abstractmethod
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
-from lightning_vc.audio.backend import torchaudio
 from lightning_vc.audio.features import Spectrograms, magnitude
 from lightning_vc.audio.io import level
 from lightning_vc.types import Spectra
@@ -20,22 +20,68 @@ class Vocoder(nn.Module, ABC):
 
 
 class GriffinLim(Vocoder):
-    """Phases by Griffin and Lim's iteration with momentum, from the linear spectrogram.
+    """Phases by the fast iteration of Griffin and Lim (Perraudin et al. 2013), from the linear spectrogram.
 
-    `power` sharpens the magnitudes before the iteration (1.4 in Deep Voice 3): harmonics stand out, noise sinks.
+    It starts from `sinusoidal_phases`, which saves a third of the rounds (docs/paper.md).
+
+    Args:
+        rounds: of the iteration.
+        power: sharpens the magnitudes beforehand (1.4 in Deep Voice 3): harmonics stand out, noise sinks.
+        momentum: how far a round goes on in the direction of the one before.
     """
 
-    def __init__(self, spectrograms: Spectrograms, rounds: int = 30, power: float = 1.4) -> None:
+    def __init__(
+        self, spectrograms: Spectrograms, rounds: int = 20, power: float = 1.4, momentum: float = 0.99
+    ) -> None:
         super().__init__()
-        if rounds < 1 or power <= 0:
-            raise ValueError(f"Griffin-Lim needs rounds >= 1 and power > 0, got rounds={rounds}, power={power}")
-        self.spectrograms, self.power = spectrograms, power
-        self.iterate = torchaudio.transforms.GriffinLim(
-            spectrograms.n_fft, rounds, spectrograms.window, spectrograms.hop, power=1, momentum=0.99, rand_init=False
-        )
+        if rounds < 1 or power <= 0 or not 0 <= momentum < 1:
+            raise ValueError(
+                f"Griffin-Lim needs rounds >= 1, power > 0 and 0 <= momentum < 1, got {rounds=}, {power=}, {momentum=}"
+            )
+        self.spectrograms, self.rounds, self.power, self.momentum = spectrograms, rounds, power, momentum
 
     def forward(self, spectra: Spectra) -> Tensor:
         sharp = magnitude(spectra.linear.mT.clamp(0, 1.2)) ** self.power  # (B, F, T)
-        waves = self.iterate(self.spectrograms.undo(sharp))
+        waves = self.invert(self.spectrograms.undo(sharp))
         # Sharpening changes the level: every sound leaves as loud as the recordings that models are trained on.
         return torch.stack([level(wave) for wave in waves])  # (B, W)
+
+    def invert(self, magnitudes: Tensor) -> Tensor:
+        """Magnitudes of a short-time Fourier transform (B, F, T) to waves (B, W)."""
+        made = self.spectrograms
+        sizes, window = (made.n_fft, made.hop, made.window), made.stft.window
+        spectrum = torch.polar(magnitudes, sinusoidal_phases(magnitudes, made.n_fft, made.hop))
+        before = spectrum
+        for _ in range(self.rounds):
+            wave = torch.istft(spectrum, *sizes, window)
+            consistent = torch.stft(wave, *sizes, window, return_complex=True)
+            ahead = consistent + self.momentum * (consistent - before)
+            spectrum, before = magnitudes * torch.sgn(ahead), consistent
+        return torch.istft(spectrum, *sizes, window)
+
+
+def sinusoidal_phases(magnitudes: Tensor, n_fft: int, hop: int) -> Tensor:
+    """Phases of sinusoids that go on from frame to frame, one for each peak (Beauregard et al. 2015).
+
+    Each bin belongs to the nearest peak, whose frequency is that of a parabola through it. Magnitudes and phases
+    (B, F, T).
+    """
+    bins = torch.arange(magnitudes.shape[1], device=magnitudes.device).unsqueeze(-1)  # (F, 1)
+    around = F.pad(magnitudes, (0, 0, 1, 1))
+    lower, upper = around[:, :-2], around[:, 2:]
+    peaks = (magnitudes >= lower) & (magnitudes > upper)
+    off = (0.5 * (lower - upper) / (lower - 2 * magnitudes + upper).clamp(max=-1e-9)).clamp(-0.5, 0.5)
+    far = 2 * len(bins)
+    below = torch.where(peaks, bins, -far).cummax(1).values
+    above = torch.where(peaks, bins, far).flip(1).cummin(1).values.flip(1)
+    nearest = torch.where(bins - below <= above - bins, below, above)
+    nearest = torch.where(nearest.abs() < far, nearest, bins)  # silence has no peaks
+    advance = 2 * torch.pi * hop / n_fft * (nearest + off.gather(1, nearest))
+    # Under a window that lies in the middle of its frame, phases next to a peak are half a turn apart.
+    advance = advance + torch.pi * ((bins - nearest) % 2)
+    phase = torch.zeros_like(magnitudes[..., 0])  # (B, F)
+    phases = []
+    for step, owner in zip(advance.unbind(-1), nearest.unbind(-1), strict=True):
+        phase = (phase.gather(1, owner) + step) % (2 * torch.pi)
+        phases.append(phase)
+    return torch.stack(phases, -1)

@@ -9,19 +9,13 @@ from dataclasses import dataclass
 from pocketsphinx import Decoder
 from torch import Tensor
 
+from lightning_vc.text.pronunciation import ARPABET
+from lightning_vc.text.symbols import LONG_PAUSE, SHORT_PAUSE
 from lightning_vc.types import Word
 
 SAMPLE_RATE = 16000  # of the acoustic model
 _FRAMES = 100  # of the acoustic model, a second
-# The phonemes of text/symbols, without stress, in the alphabet of the acoustic model.
-_ARPABET = {
-    **{"b": "B", "d": "D", "d͡ʒ": "JH", "f": "F", "h": "HH", "j": "Y", "k": "K", "l": "L", "m": "M", "n": "N"},
-    **{"p": "P", "s": "S", "t": "T", "t͡ʃ": "CH", "v": "V", "w": "W", "z": "Z", "ð": "DH", "ŋ": "NG", "ɡ": "G"},
-    **{"ɹ": "R", "ʃ": "SH", "ʒ": "ZH", "θ": "TH", "ə": "AH", "aɪ": "AY", "aʊ": "AW", "eɪ": "EY", "i": "IY"},
-    **{"oʊ": "OW", "u": "UW", "æ": "AE", "ɑ": "AA", "ɔ": "AO", "ɔɪ": "OY", "ɚ": "ER", "ɛ": "EH", "ɪ": "IH"},
-    **{"ʊ": "UH", "ʌ": "AH"},
-}
-_PAUSE = 0.2  # seconds of silence between words that a listener hears as a pause
+_PAUSE, _LONG_PAUSE = 0.2, 0.4  # seconds of silence between words that a listener hears as a pause
 _MARGIN = 0.1  # seconds of silence to keep around what is said
 
 Span = tuple[float, float]  # seconds from the start of the recording
@@ -64,7 +58,7 @@ class Aligner:
         """What the decoder calls a word. It learns one that it does not know under the name of its pronunciation."""
         if self.decoder.lookup_word(word.text):
             return word.text
-        phones = [_ARPABET[phoneme.lstrip("ˈˌ")] for phoneme in word.phonemes]
+        phones = [ARPABET[phoneme.lstrip("ˈˌ")] for phoneme in word.phonemes]
         name = "-".join(["new", *phones])
         if self.decoder.lookup_word(name) is None:
             self.decoder.add_word(name, " ".join(phones), True)
@@ -75,7 +69,7 @@ def split(words: Sequence[Word], spans: Sequence[Span], seconds: float, longest:
     """Cut a recording of so many `seconds` at pauses into pieces of at most `longest` seconds, as long as they can be.
 
     A stretch without a pause stays whole, however long. Pauses inside a piece that the text has no mark for, and the
-    end of a piece in the middle of a sentence, get a comma.
+    end of a piece in the middle of a sentence, get a comma; how long one pauses stands behind it, as {/} or {%}.
     """
     said = _said(words, spans)
     first = 0
@@ -110,10 +104,12 @@ def _pause(said: Sequence[_Said], i: int) -> float:
 
 
 def _marked(said: Sequence[_Said], mid: bool) -> Iterator[Word]:
-    """The words of a piece with their marks, and commas where one pauses."""
+    """The words of a piece with their marks, and where one pauses a comma and for how long."""
     for i, each in enumerate(said):
         yield each.word
         yield from each.marks
-        pauses = _pause(said, i) >= _PAUSE if i + 1 < len(said) else mid
-        if pauses and not each.marks:
+        pause = _pause(said, i) if i + 1 < len(said) else 0.0
+        if not each.marks and (pause >= _PAUSE or (mid and i + 1 == len(said))):
             yield Word(",")
+        if pause >= _PAUSE:
+            yield Word(f"{{{LONG_PAUSE if pause >= _LONG_PAUSE else SHORT_PAUSE}}}")

@@ -3,7 +3,6 @@
 import hashlib
 import json
 import zlib
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from urllib.parse import quote
@@ -14,7 +13,7 @@ from torch import Tensor
 from lightning_vc.audio.io import encode_flac, is_silent, level, resample, trim
 from lightning_vc.corpora.base import Corpus
 from lightning_vc.data.alignment import SAMPLE_RATE, Aligner, Piece, split
-from lightning_vc.text.normalize import normalize
+from lightning_vc.text.normalize import normalize, written
 from lightning_vc.types import Utterance, Word
 
 FLAC_HEADER = 1024  # bytes of a flac file, which cover its header and more
@@ -104,7 +103,7 @@ def encode(corpus: Corpus, utterance: Utterance, limits: Limits, sample_rate: in
             continue
         cut = wave[round(piece.start * sample_rate) : round(piece.end * sample_rate)]
         whole = len(pieces) == 1 and spans is None
-        text = utterance.text if whole else _written(piece.words)
+        text = utterance.text if whole else written(piece.words)
         samples.append(_coded(id, utterance, text, piece.words if words is not None else None, cut, sample_rate))
     return Outcome(tuple(samples), tuple(rejected), aligns and spans is None)
 
@@ -188,16 +187,6 @@ def _coded(
 
 def _head(body: bytes, flac: bytes) -> bytes:
     return b'{"crc32": "%08x", ' % zlib.crc32(flac[:FLAC_HEADER], zlib.crc32(body))
-
-
-def _written(words: tuple[Word, ...]) -> str:
-    """Words and marks as a text."""
-    return "".join(_spaced(words)).strip()
-
-
-def _spaced(words: tuple[Word, ...]) -> Iterator[str]:
-    for word in words:
-        yield f" {word.text}" if word.phonemes else word.text
 
 
 @cache

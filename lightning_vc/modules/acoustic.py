@@ -48,8 +48,11 @@ class AcousticModel(nn.Module, ABC):
         """Symbols (B, L) padded with 0, voices (B, E), true mel frames (B, T, M) with T a multiple of r."""
 
     @abstractmethod
-    def synthesize(self, text: Tensor, voice: Tensor) -> Synthesis:
-        """Symbols (B, L) padded with 0, voices (B, E): decode until the model says that it is done."""
+    def synthesize(self, text: Tensor, voice: Tensor, careful: bool = False) -> Synthesis:
+        """Symbols (B, L) padded with 0, voices (B, E): decode until the model says that it is done.
+
+        `careful` is asked for where that went wrong: the model may do something safer.
+        """
 
 
 class DeepVoice3(AcousticModel):
@@ -60,6 +63,7 @@ class DeepVoice3(AcousticModel):
     Args:
         encoder, decoder, converter: the parts, as functions of the sizes that they share.
         window: symbols that attention may step (back, ahead) at synthesis.
+        careful_window: the same where a sentence went wrong and is said again.
         frames_per_symbol: decoding is cut off after this many frames for each symbol of the text.
         own_frames: share of the groups of frames that the decoder hears from itself in training instead of from the
             recording, so that it learns to go on from its own errors (scheduled sampling in parallel, Mihaylova and
@@ -76,6 +80,7 @@ class DeepVoice3(AcousticModel):
         decoder: Callable[[int, int, int, int], Decoder] = lambda text, voice, mels, r: Decoder(text, voice, mels, r),
         converter: Callable[[int, int, int, int], Converter] = lambda h, voice, bins, r: Converter(h, voice, bins, r),
         window: tuple[int, int] = (1, 3),
+        careful_window: tuple[int, int] = (0, 2),
         frames_per_symbol: int = 20,
         own_frames: float = 0.0,
     ) -> None:
@@ -84,7 +89,8 @@ class DeepVoice3(AcousticModel):
         self.encoder = encoder(voice_dim)
         self.decoder = decoder(self.encoder.dim, voice_dim, n_mels, reduction)
         self.converter = converter(self.decoder.dim, voice_dim, n_fft // 2 + 1, reduction)
-        self.window, self.frames_per_symbol, self.own_frames = window, frames_per_symbol, own_frames
+        self.window, self.careful_window = window, careful_window
+        self.frames_per_symbol, self.own_frames = frames_per_symbol, own_frames
 
     def forward(self, text: Tensor, voice: Tensor, frames: Tensor) -> Teacherforced:
         keys, values = self.encoder(text, voice)
@@ -103,12 +109,12 @@ class DeepVoice3(AcousticModel):
         return torch.where(chosen, own.to(frames.dtype), frames)
 
     @torch.no_grad()
-    def synthesize(self, text: Tensor, voice: Tensor) -> Synthesis:
+    def synthesize(self, text: Tensor, voice: Tensor, careful: bool = False) -> Synthesis:
         keys, values = self.encoder(text, voice)
         limits = (text != 0).sum(1) * self.frames_per_symbol // self.reduction  # (B,) its own, whatever else is said
-        decoded, steps = self.decoder.generate(keys, values, text == 0, voice, int(limits.max()), self.window)
-        finished = (steps > 0) & (steps <= limits)
-        frames = torch.where(finished, steps, limits) * self.reduction  # (B,)
+        window = self.careful_window if careful else self.window
+        decoded, steps, finished = self.decoder.generate(keys, values, text == 0, voice, limits, window)
+        frames = steps * self.reduction  # (B,)
         real = torch.arange(decoded.mel.shape[1], device=text.device) < frames.unsqueeze(1)  # (B, T)
         linear = self.converter(decoded.hidden, voice, real)
         return Synthesis(Spectra(decoded.mel, linear), frames, finished, decoded.alignments)

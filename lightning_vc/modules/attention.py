@@ -1,9 +1,12 @@
 """Dot-product attention whose position rates belong to the voice."""
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from lightning_vc.modules.layers import HALF, projection
+
+_SIGNALS = 64  # steps whose positions are computed together
 
 
 def positions(count: int, dim: int, rate: Tensor, first: int = 0) -> Tensor:
@@ -54,14 +57,88 @@ class Attention(nn.Module):
         keys = self.key(keys + self.position_weight * signal)
         return keys.mT, self.value(values), query_rate
 
-    def forward(
-        self, x: Tensor, memory: tuple[Tensor, Tensor, Tensor], blocked: Tensor, first: int = 0
-    ) -> tuple[Tensor, Tensor]:
-        """Steps from `first` on: (B, H, S), memory, blocked symbols (B, 1 or S, L) -> (B, H, S), weights (B, S, L)."""
+    def stepper(
+        self, keys: Tensor, values: Tensor, padding: Tensor, voice: Tensor, window: tuple[int, int]
+    ) -> "AttentionStepper":
+        """The same one step at a time, looking no further than `window` (back, ahead) symbols from where it was.
+
+        Keys and values (B, L, H), padding (B, L), voices (B, E). A subclass with another `forward` needs its own.
+        """
+        return AttentionStepper(self, keys, values, padding, voice, window)
+
+    def forward(self, x: Tensor, memory: tuple[Tensor, Tensor, Tensor], blocked: Tensor) -> tuple[Tensor, Tensor]:
+        """(B, H, S), memory, blocked symbols (B, 1 or S, L) -> (B, H, S), weights (B, S, L)."""
         keys, values, rate = memory
-        signal = positions(x.shape[2], x.shape[1], rate, first)
+        signal = positions(x.shape[2], x.shape[1], rate)
         query = self.query(x.mT + self.position_weight * signal)  # (B, S, h)
         scores = (query @ keys) * keys.shape[1] ** -0.5
         weights = scores.masked_fill(blocked, float("-inf")).softmax(-1)  # (B, S, L)
         context = self.dropout(weights) @ values  # (B, S, h)
         return (x + self.out(context).mT) * HALF, weights
+
+
+class AttentionStepper:
+    """Monotonic attention, one step at a time, without dropout: (B, H), number of the step -> (B, H).
+
+    A step sees only the few symbols of its window, so it costs the same however long the text is. Nor does it project
+    anything: the projections of queries and contexts are linear, and are multiplied into keys and values beforehand.
+    """
+
+    def __init__(
+        self,
+        attention: Attention,
+        keys: Tensor,
+        values: Tensor,
+        padding: Tensor,
+        voice: Tensor,
+        window: tuple[int, int],
+    ) -> None:
+        back, ahead = window
+        keys, values, self.rate = attention.remember(keys, values, voice)  # (B, h, L), (B, L, h), (B,)
+        keys = keys.mT * keys.shape[1] ** -0.5
+        # Nobody may look beyond the ends, nor at padding.
+        scores = (keys @ attention.query.bias).masked_fill(padding, -torch.inf)  # (B, L)
+        scores = F.pad(scores, (back, ahead), value=-torch.inf).unsqueeze(2)  # (B, L', 1)
+        keys, values = keys @ attention.query.weight, attention.out(values) * HALF  # (B, L, H) both
+        self.dim = keys.shape[2]
+        # One row for each symbol of each text: what is looked up together lies together.
+        table = torch.cat([F.pad(keys, (0, 0, back, ahead)), F.pad(values, (0, 0, back, ahead)), scores], 2)
+        self.length = table.shape[1]
+        self.table = table.flatten(0, 1)  # (B * L', 2 * H + 1)
+        self.first = (torch.arange(len(table), device=table.device) * self.length + back).unsqueeze(1)  # (B, 1) rows
+        self.row = self.first  # of the symbol that had most attention in the last step
+        self.window = torch.arange(-back, ahead + 1, device=table.device)
+        self.position_weight = attention.position_weight
+        self.signal = table  # of the next steps, (B, _SIGNALS, H)
+        self.trail: list[tuple[Tensor, Tensor]] = []  # of each step: rows of its window, and their weights
+
+    def __call__(self, x: Tensor, step: int) -> Tensor:
+        if step % _SIGNALS == 0:
+            self.signal = self.position_weight * positions(_SIGNALS, self.dim, self.rate, step)
+        rows = self.row + self.window  # (B, w)
+        keys, values, scores = F.embedding(rows, self.table).split((self.dim, self.dim, 1), 2)
+        query = (x + self.signal[:, step % _SIGNALS]).unsqueeze(2)  # (B, H, 1)
+        weights = torch.baddbmm(scores, keys, query).softmax(1)  # (B, w, 1)
+        self.trail.append((rows, weights))
+        self.row = rows.gather(1, weights.argmax(1))
+        return torch.baddbmm(x.unsqueeze(1), weights.mT, values, beta=HALF).squeeze(1)
+
+    @property
+    def place(self) -> Tensor:
+        """(B,) the symbol that had most attention in the last step."""
+        return (self.row - self.first)[:, 0]
+
+    def alignments(self) -> Tensor:
+        """Where the steps looked since this was last asked: (B, S, L)."""
+        rows, weights = (torch.stack(each, 1) for each in zip(*self.trail, strict=True))  # (B, S, w), (B, S, w, 1)
+        self.trail.clear()
+        back, ahead = -int(self.window[0]), int(self.window[-1])
+        places = rows - self.first.unsqueeze(1) + back
+        whole = weights.new_zeros(*rows.shape[:2], self.length).scatter_(2, places, weights[..., 0])
+        return whole[..., back : self.length - ahead]
+
+    def keep(self, rows: Tensor) -> None:
+        """Go on with these of the sentences only."""
+        self.first, self.row, self.rate, self.signal = (
+            each[rows] for each in (self.first, self.row, self.rate, self.signal)
+        )

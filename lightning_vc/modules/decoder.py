@@ -43,6 +43,29 @@ class Prenet(nn.Module):
             x = self.dropout(F.relu(layer(x) + bias(voice).unsqueeze(1)))
         return x.mT
 
+    def stepper(self, voice: Tensor) -> "PrenetStepper":
+        """The same for one step, for voices (B, E). A subclass with another `forward` needs its own."""
+        return PrenetStepper(self, voice)
+
+
+class PrenetStepper:
+    """A prenet for one step, without dropout: frames (B, r * M) -> (B, H)."""
+
+    def __init__(self, prenet: Prenet, voice: Tensor) -> None:
+        layers = [cast(nn.Linear, layer) for layer in prenet.layers]
+        self.weights = [layer.weight.mT for layer in layers]
+        pairs = zip(layers, prenet.voices, strict=True)
+        self.biases: list[Tensor] = [layer.bias + bias(voice) for layer, bias in pairs]  # (B, size) each
+
+    def __call__(self, frames: Tensor) -> Tensor:
+        for weight, bias in zip(self.weights, self.biases, strict=True):
+            frames = torch.addmm(bias, frames, weight).relu_()
+        return frames
+
+    def keep(self, rows: Tensor) -> None:
+        """Go on with these of the sentences only."""
+        self.biases = [bias[rows] for bias in self.biases]
+
 
 class DecoderLayer(nn.Module):
     """A causal convolution block, and the attention that follows it, if any."""
@@ -112,64 +135,90 @@ class Decoder(nn.Module):
 
     @torch.no_grad()
     def generate(
-        self, keys: Tensor, values: Tensor, padding: Tensor, voice: Tensor, max_steps: int, window: tuple[int, int]
-    ) -> tuple[Decoded, Tensor]:
-        """Free running until every sentence says it is done: what was decoded, and steps of each (B,), 0 if cut off.
+        self, keys: Tensor, values: Tensor, padding: Tensor, voice: Tensor, limits: Tensor, window: tuple[int, int]
+    ) -> tuple[Decoded, Tensor, Tensor]:
+        """Free running, each sentence until it says that it is done, or for as many steps as its limit, (B,).
 
         Attention is held monotonic: a step may look `window` (back, ahead) symbols from where its layer looked last.
+        Dropout is off. A sentence that is done leaves the batch, so that it costs nothing more.
+
+        Returns what was decoded, padded; the steps of each sentence (B,); which said that it was done (B,).
         """
-        batch = len(padding)
+        stepper = DecoderStepper(self, keys, values, padding, voice, window)
+        rows = torch.arange(len(padding), device=padding.device)  # that have not ended
         last = (~padding).sum(1) - 1  # (B,)
-        steppers = [Stepper(layer, keys, values, padding, voice, window) for layer in self._layers()]
-        group = keys.new_zeros(batch, 1, self.n_mels * self.reduction)
-        steps = torch.zeros(batch, dtype=torch.long, device=padding.device)
-        outs: list[Decoded] = []
-        for step in range(max_steps):
-            x = self.prenet(group, voice)  # (B, H, 1)
-            for stepper in steppers:
-                x = stepper(x, step)
-            outs.append(self.leave(x, [stepper.weights for stepper in steppers if stepper.weights is not None]))
-            group = outs[-1].mel.clamp(0, 1.2).flatten(1).unsqueeze(1)  # no runaway: no recording is louder
+        steps, finished = limits.clone(), torch.zeros_like(limits, dtype=torch.bool)
+        frames = keys.new_zeros(len(padding), self.n_mels * self.reduction)
+        hidden = keys.new_zeros(len(padding), int(limits.max()), self.dim)
+        alignments = keys.new_zeros(len(padding), stepper.hops, hidden.shape[1], keys.shape[1])
+        start, limit = 0, int(limits.min())  # where the steps begin that are not in those two yet; who is cut off next
+        for step in range(hidden.shape[1]):
+            frames, done = stepper(frames, step)
+            said_done = done > 0
+            if step + 1 < limit and not bool(said_done.any()):
+                continue
             # Only a decoder that has read to the end may stop.
-            read = torch.stack([stepper.place >= last - 1 for stepper in steppers if stepper.memory]).any(0)
-            ended = (outs[-1].done[:, 0] > 0) & read & (steps == 0)
-            steps = torch.where(ended, step + 1, steps)
-            if bool((steps > 0).all()):
+            ended = said_done & (stepper.places() >= last - 1).any(0)
+            leaving = ended | (step + 1 >= limits)
+            if not bool(leaving.any()):
+                continue
+            hidden[rows, start : step + 1], alignments[rows, :, start : step + 1] = stepper.said()
+            start = step + 1
+            steps[rows[leaving]], finished[rows[ended]] = start, True
+            staying = (~leaving).nonzero()[:, 0]
+            if not len(staying):
                 break
-        joined = Decoded(
-            torch.cat([out.mel for out in outs], 1),
-            torch.cat([out.hidden for out in outs], 2),
-            torch.cat([out.done for out in outs], 1),
-            torch.cat([out.alignments for out in outs], 2),
-        )
-        return joined, steps
+            rows, last, limits, frames = (each[staying] for each in (rows, last, limits, frames))
+            limit = int(limits.min())
+            stepper.keep(staying)
+        return self.leave(hidden[:, :start].mT, list(alignments[:, :, :start].unbind(1))), steps, finished
 
 
-class Stepper:
-    """A decoder layer that goes one step at a time, and what it remembers in between.
+class DecoderStepper:
+    """A decoder, one step at a time, without dropout, and what it remembers in between.
 
     Attributes:
-        weights: (B, 1, L) attention of the last step; None where the layer does not attend.
-        place: (B,) the symbol that had most of it.
+        hops: A, layers that attend.
     """
 
     def __init__(
-        self, layer: DecoderLayer, keys: Tensor, values: Tensor, padding: Tensor, voice: Tensor, window: tuple[int, int]
+        self, decoder: Decoder, keys: Tensor, values: Tensor, padding: Tensor, voice: Tensor, window: tuple[int, int]
     ) -> None:
-        self.layer, self.padding, self.window = layer, padding, window
-        self.bias: Tensor = layer.block.voice(voice)  # (B, H)
-        self.past = keys.new_zeros(*self.bias.shape, layer.block.past)  # (B, H, width - 1)
-        self.memory = layer.attention.remember(keys, values, voice) if layer.attention else None
-        self.weights: Tensor | None = None
-        self.place = torch.zeros(len(keys), dtype=torch.long, device=keys.device)
-        self.symbols = torch.arange(padding.shape[1], device=keys.device)
+        self.prenet = decoder.prenet.stepper(voice)
+        self.layers = [
+            (
+                layer.block.stepper(voice),
+                layer.attention.stepper(keys, values, padding, voice, window) if layer.attention else None,
+            )
+            for layer in decoder._layers()
+        ]
+        self.attention = [attention for _, attention in self.layers if attention]
+        self.hops = len(self.attention)
+        self.weight = torch.cat([decoder.mel.weight, decoder.done.weight]).mT  # (H, r * M + 1)
+        self.bias = torch.cat([decoder.mel.bias, decoder.done.bias])
+        self.hidden: list[Tensor] = []  # (B, H) of each step
 
-    def __call__(self, x: Tensor, step: int) -> Tensor:
-        """(B, H, 1) -> (B, H, 1)."""
-        x, self.past = self.layer.block.step(x, self.past, self.bias)
-        if self.layer.attention and self.memory:
-            ahead = self.symbols - self.place.unsqueeze(1)  # (B, L)
-            blocked = (ahead < -self.window[0]) | (ahead > self.window[1]) | self.padding
-            x, self.weights = self.layer.attention(x, self.memory, blocked.unsqueeze(1), step)
-            self.place = self.weights[:, 0].argmax(-1)
-        return x
+    def __call__(self, frames: Tensor, step: int) -> tuple[Tensor, Tensor]:
+        """Frames before (B, r * M), number of the step -> its frames (B, r * M), logits of its being the last (B,)."""
+        x = self.prenet(frames)
+        for block, attention in self.layers:
+            x = block(x)
+            if attention:
+                x = attention(x, step)
+        self.hidden.append(x)
+        said = torch.addmm(self.bias, x, self.weight)
+        return said[:, :-1].clamp(0, 1.2), said[:, -1]  # no runaway: no recording is louder
+
+    def places(self) -> Tensor:
+        """The symbol that each layer looked at most in the last step: (A, B)."""
+        return torch.stack([attention.place for attention in self.attention])
+
+    def said(self) -> tuple[Tensor, Tensor]:
+        """Hidden states (B, S, H) and attention (B, A, S, L) of the steps since this was last asked."""
+        hidden, self.hidden = torch.stack(self.hidden, 1), []
+        return hidden, torch.stack([attention.alignments() for attention in self.attention], 1)
+
+    def keep(self, rows: Tensor) -> None:
+        """Go on with these of the sentences only."""
+        for each in (self.prenet, *(part for layer in self.layers for part in layer if part)):
+            each.keep(rows)

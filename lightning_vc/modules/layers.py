@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.nn.utils.parametrizations import weight_norm
 
 HALF = math.sqrt(0.5)  # keeps the variance where two signals are added
+_BLOCKS = 16
 
 
 def projection(inputs: int, outputs: int) -> nn.Linear:
@@ -32,7 +33,7 @@ class VoiceBias(nn.Module):
 class ConvBlock(nn.Module):
     """Dropout, convolution over time, gated linear unit biased by the voice, residual (Deep Voice 3, section 3.3).
 
-    A causal block sees only the past, so it can also go one step at a time: `step`.
+    A causal block sees only the past, so it can also go one step at a time: `stepper`.
     """
 
     def __init__(self, channels: int, width: int, voice_dim: int, dropout: float = 0.05, causal: bool = False) -> None:
@@ -47,18 +48,57 @@ class ConvBlock(nn.Module):
         self.voice = VoiceBias(voice_dim, channels)
         self.past = width - 1
         self.padding = (self.past, 0) if causal else (self.past // 2, self.past // 2)
+        self._fused: tuple[object, Tensor] | None = None
 
     def forward(self, x: Tensor, voice: Tensor) -> Tensor:
         """(B, H, T), (B, E) -> (B, H, T)."""
         return self.gate(self.conv(F.pad(self.dropout(x), self.padding)), x, self.voice(voice))
 
-    def step(self, x: Tensor, past: Tensor, bias: Tensor) -> tuple[Tensor, Tensor]:
-        """One step of a causal block: (B, H, 1), its last inputs (B, H, width - 1), voice bias (B, H)."""
-        seen = torch.cat([past, x], -1)  # (B, H, width)
-        return self.gate(self.conv(seen), x, bias), seen[..., 1:]
+    def stepper(self, voice: Tensor) -> "ConvStepper":
+        """A causal block that goes one step at a time, for voices (B, E)."""
+        return ConvStepper(self, voice)
+
+    def fused(self) -> Tensor:
+        """Weights as a `ConvStepper` wants them, (blocks, width * H, 2H / blocks), kept until the parameters change.
+
+        To bring them into that order takes as long as thirty steps. Changes by way of `.data` are not noticed.
+        """
+        state = [(weight.data_ptr(), weight._version) for weight in self.conv.parameters()]
+        if self._fused is None or self._fused[0] != state:
+            weight: Tensor = self.conv.weight.detach()  # (2H, H, width)
+            blocks = math.gcd(_BLOCKS, weight.shape[1])
+            # Each block has its share of the content, which is scaled beforehand, and the gates that belong to it.
+            shared = weight.unflatten(0, (2, blocks, -1)) * weight.new_tensor([HALF, 1]).view(2, 1, 1, 1, 1)
+            self._fused = state, shared.permute(1, 4, 3, 0, 2).flatten(3).flatten(1, 2).contiguous()
+        return self._fused[1]
 
     @staticmethod
     def gate(convolved: Tensor, x: Tensor, bias: Tensor) -> Tensor:
         """(B, 2H, T), (B, H, T), (B, H) -> (B, H, T)."""
         content, gate = convolved.chunk(2, 1)
         return ((content + bias.unsqueeze(-1)) * torch.sigmoid(gate) + x) * HALF
+
+
+class ConvStepper:
+    """A causal block, one step at a time, without dropout: (B, H) -> (B, H). It remembers its last inputs.
+
+    A step is bound by reading the weights. A product with one vector is not shared out among threads, one with several
+    matrices is, and twice as fast even without: so the channels are computed in some blocks.
+    """
+
+    def __init__(self, block: ConvBlock, voice: Tensor) -> None:
+        self.weight = block.fused()
+        bias = block.voice(voice)  # (B, H)
+        content, gate = block.conv.bias.detach().chunk(2)
+        both = torch.stack([(bias + content) * HALF, gate.expand_as(bias)])  # (2, B, H)
+        self.bias = both.unflatten(2, (len(self.weight), -1)).permute(2, 1, 0, 3).flatten(2)  # (blocks, B, 2H / blocks)
+        self.seen = bias.new_zeros(len(bias), self.weight.shape[1])  # the last inputs, the oldest first
+
+    def __call__(self, x: Tensor) -> Tensor:
+        self.seen = torch.cat([self.seen[:, x.shape[1] :], x], 1)
+        gated = F.glu(torch.baddbmm(self.bias, self.seen.expand(len(self.bias), -1, -1), self.weight))
+        return torch.add(gated.transpose(0, 1).reshape(x.shape), x, alpha=HALF)
+
+    def keep(self, rows: Tensor) -> None:
+        """Go on with these of the sentences only."""
+        self.bias, self.seen = self.bias[:, rows], self.seen[rows]

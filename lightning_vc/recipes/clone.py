@@ -4,7 +4,8 @@ from argparse import ArgumentParser
 from collections.abc import Sequence
 
 from lightning_vc.audio import io
-from lightning_vc.cloning import METHODS, Cloner, read_transcripts, write_speech
+from lightning_vc.cloning import METHODS, Cloner, read_transcripts
+from lightning_vc.synthesis import write_speech
 
 
 def main(args: Sequence[str] | None = None) -> None:

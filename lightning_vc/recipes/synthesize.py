@@ -1,10 +1,16 @@
 """Speak with a cloned voice: one text, or a file of lines."""
 
+import sys
 from argparse import ArgumentParser
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from lightning_vc.cloning import Cloner, Voice, read_lines, write_speech
+from torch import Tensor
+
+from lightning_vc.audio import io
+from lightning_vc.cloning import Cloner, Voice, read_lines
+from lightning_vc.synthesis import write_speech
+from lightning_vc.types import Speech
 
 
 def main(args: Sequence[str] | None = None) -> None:
@@ -15,8 +21,17 @@ def main(args: Sequence[str] | None = None) -> None:
     what.add_argument("--text", help="what to say; --out is a sound file")
     what.add_argument("--file", help="a text a line; --out is a folder, which gets 001.wav, 002.wav, ...")
     parser.add_argument("--out", required=True, help="sound file, or folder for --file")
+    parser.add_argument(
+        "--stream",
+        action="store_true",
+        help="write each sentence of --text as soon as it is made; with --out - to standard output, as raw 16-bit "
+        "samples (... --out - | aplay -f S16_LE -r 16000)",
+    )
     options = parser.parse_args(args)
     try:
+        if options.stream:
+            speak_at_once(options.model, options.voice, options.text, options.out)
+            return
         texts = [options.text] if options.file is None else read_lines(options.file)
         speeches = Cloner.load(options.model).say_all(texts, Voice.load(options.voice))
         for number, speech in enumerate(speeches, 1):
@@ -24,6 +39,28 @@ def main(args: Sequence[str] | None = None) -> None:
             write_speech(path, speech)
     except (OSError, ValueError) as error:
         parser.error(str(error))
+
+
+def speak_at_once(model: str, voice: str, text: str | None, out: str) -> None:
+    """Write a text as it is being said. Raises ValueError where there is none."""
+    if text is None:
+        raise ValueError("--stream speaks one --text, not the lines of a --file")
+    cloner = Cloner.load(model)
+    parts = heard(cloner.stream(text, Voice.load(voice)))
+    if out != "-":
+        io.write(io.writable(out), parts, cloner.sample_rate)
+        return
+    for part in parts:
+        sys.stdout.buffer.write((part.clamp(-1, 1) * 32767).short().numpy().tobytes())
+        sys.stdout.buffer.flush()
+
+
+def heard(speeches: Iterable[Speech]) -> Iterator[Tensor]:
+    """The waves of what is said, and on stderr what seems to have gone wrong."""
+    for speech in speeches:
+        for problem in speech.problems:
+            print(f"warning: {problem}: {speech.text}", file=sys.stderr)
+        yield speech.wave
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ import random
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
 
+from lightning_vc.text.pronunciation import PAUSES
 from lightning_vc.text.symbols import END, PUNCTUATION, SPACE, number, phoneme_symbol
 from lightning_vc.types import Word
 
@@ -30,7 +31,7 @@ class Characters(Frontend):
 
     def symbols(self, words: Sequence[Word], rng: random.Random | None = None) -> list[str]:
         """Spell every word."""
-        return _write(words, _letters)
+        return _write(words, _letters, rng)
 
 
 class Phonemes(Frontend):
@@ -38,7 +39,7 @@ class Phonemes(Frontend):
 
     def symbols(self, words: Sequence[Word], rng: random.Random | None = None) -> list[str]:
         """Pronounce every word."""
-        return _write(words, _sounds)
+        return _write(words, _sounds, rng)
 
 
 class Mixed(Frontend):
@@ -57,27 +58,42 @@ class Mixed(Frontend):
         """Pronounce some words, spell the others."""
 
         def write(word: Word) -> Iterable[str]:
-            chosen = rng is None or rng.random() < self.phoneme_probability
+            chosen = rng is None or rng.random() < self.phoneme_probability or _is_forced(word)
             return _sounds(word) if chosen and word.phonemes else _letters(word)
 
-        return _write(words, write)
+        return _write(words, write, rng)
 
 
-def _write(words: Sequence[Word], write: Callable[[Word], Iterable[str]]) -> list[str]:
-    """Join words by spaces, punctuation to the word before it."""
+def _write(words: Sequence[Word], write: Callable[[Word], Iterable[str]], rng: random.Random | None) -> list[str]:
+    """Join words by spaces or pauses, punctuation to the word before it.
+
+    In training, half of the pauses that were heard are read as spaces: who writes none still gets them where they fit.
+    """
     symbols: list[str] = []
+    separator = SPACE
     for word in words:
         if word.text in PUNCTUATION:
             symbols.append(word.text)
-            continue
-        if symbols:
-            symbols.append(SPACE)
-        symbols.extend(write(word))
-    return symbols
+        elif word.text in PAUSES:
+            if rng is None or rng.random() < 0.5:
+                separator = PAUSES[word.text]
+        else:
+            if symbols:
+                symbols.append(separator)
+            separator = SPACE
+            symbols.extend(write(word))
+    return symbols if separator == SPACE else [*symbols, separator]
 
 
 def _letters(word: Word) -> Iterable[str]:
+    if _is_forced(word):
+        raise ValueError(f"{word.text} says how a word sounds, and this model reads letters only: write the word")
     return word.text
+
+
+def _is_forced(word: Word) -> bool:
+    """Whether the user has said how it sounds: then there are no letters."""
+    return word.text.startswith("{")
 
 
 def _sounds(word: Word) -> Iterable[str]:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from lightning_vc.text.pronunciation import BRACES, PAUSES, in_braces
 from lightning_vc.text.spell_out import latin, spell_out
 from lightning_vc.text.symbols import PUNCTUATION
 from lightning_vc.types import Word
@@ -29,26 +30,49 @@ def normalize(text: str) -> list[Word]:
 
     Numbers, dates, money, abbreviations, initialisms and addresses become words; a text that is all capitals is read
     as if it were not; accents, quotation marks, emoji and other scripts are dropped. Raises ValueError where nothing
-    is left to speak.
+    is left to speak, and for sounds in braces (see `in_braces`) that nobody knows.
     """
-    plain = latin(text)
-    words: list[Word] = []
-    if re.search("[A-Za-z0-9]", plain):  # else a sign would speak: & is "and"
-        spoken = spell_out(plain)
-        words = _words(spoken if any(letter.islower() for letter in text) else spoken.lower())
-    if all(word.text in PUNCTUATION for word in words):
+    words = read(text)
+    if all(word.text in PUNCTUATION or word.text in PAUSES for word in words):
         shown = text if len(text) <= 60 else f"{text[:60]}..."
         raise ValueError(f"text {shown!r} has nothing to speak: write at least one English word or number")
     return words
 
 
+def read(text: str) -> list[Word]:
+    """The same for a part of a text, which may have nothing to speak."""
+    parts: list[str | Word] = []
+    plain = ""
+    for piece in BRACES.split(text):
+        if piece.startswith("{") and (word := in_braces(piece)):
+            parts += [plain, word]
+            plain = ""
+        else:
+            plain += piece
+    parts.append(plain)
+    capitals = not any(letter.islower() for part in parts if isinstance(part, str) for letter in part)
+    words: list[Word] = []
+    for part in parts:
+        if isinstance(part, Word):
+            words.append(part)
+        elif words or re.search("[A-Za-z0-9]", latin(part)):  # else a sign would speak: & is "and"
+            spoken = spell_out(latin(part))
+            _read(spoken.lower() if capitals else spoken, words)
+    return words
+
+
+def written(words: Sequence[Word]) -> str:
+    """Words as one writes them: a text that is read as these words."""
+    return "".join(word.text if word.text in PUNCTUATION else f" {word.text}" for word in words).strip()
+
+
 def unspoken(text: str) -> str:
     """The letters of other scripts in a text, which `normalize` drops."""
-    return "".join(letter for letter in latin(text) if letter.isalpha() and not letter.isascii())
+    return "".join(letter for letter in latin(BRACES.sub("", text)) if letter.isalpha() and not letter.isascii())
 
 
-def _words(text: str) -> list[Word]:
-    """Have gruut read a text, and keep its words and one mark of punctuation at a time."""
+def _read(text: str, words: list[Word]) -> None:
+    """Have gruut read a text, and add its words and one mark of punctuation at a time to those before it."""
     digits = any(letter.isdigit() for letter in text)  # looking for what has none takes time
     with _LOCK:
         gruut = _gruut()
@@ -56,14 +80,12 @@ def _words(text: str) -> list[Word]:
             text, detect_numbers=digits, detect_currency=digits, detect_dates=digits, detect_times=digits
         )
         sentences = list(gruut.sentences(graph, root))
-    words: list[Word] = []
     for sentence in sentences:
         for token in sentence:
             if token.is_spoken:
                 words.extend(_spoken(token.text, tuple(token.phonemes or ())))
             elif words and words[-1].text not in PUNCTUATION and (mark := _mark(token.text)):
                 words.append(Word(mark))
-    return words
 
 
 def _spoken(text: str, phonemes: tuple[str, ...]) -> list[Word]:
@@ -71,7 +93,9 @@ def _spoken(text: str, phonemes: tuple[str, ...]) -> list[Word]:
     text = text.lower()
     parts = re.findall(r"\d|[a-z']+", text)
     if parts != [text] or text.isdigit():  # gruut took several for one, or could not read a number: 1.2.3
-        return _words(" ".join(parts)) if parts else []
+        said: list[Word] = []
+        _read(" ".join(parts), said)
+        return said
     text = text.strip("'")
     return [Word(text, phonemes)] if text else []
 

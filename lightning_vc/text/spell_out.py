@@ -36,7 +36,7 @@ _UNITS = {
     "%": "percent",
     "¢": "cents",
 }
-_ABBREVIATIONS = {
+ABBREVIATIONS = {
     **{"Mr": "Mister", "Mrs": "Missus", "Ms": "Ms", "Dr": "Doctor", "Prof": "Professor", "Rev": "Reverend"},
     **{"Gen": "General", "Col": "Colonel", "Capt": "Captain", "Lt": "Lieutenant", "Sgt": "Sergeant"},
     **{"Gov": "Governor", "Sen": "Senator", "Jr": "Junior", "Sr": "Senior"},
@@ -46,8 +46,8 @@ _ABBREVIATIONS = {
     **{"Sept": "September", "Oct": "October", "Nov": "November", "Dec": "December"},
     **{"vs": "versus", "approx": "approximately", "etc": "et cetera"},
 }
-_ABBREVIATIONS |= {short.capitalize(): long for short, long in _ABBREVIATIONS.items()}
-_ABBREVIATIONS |= {short.upper(): long for short, long in _ABBREVIATIONS.items()}
+ABBREVIATIONS |= {short.capitalize(): long for short, long in ABBREVIATIONS.items()}
+ABBREVIATIONS |= {short.upper(): long for short, long in ABBREVIATIONS.items()}
 _LETTERS = {"æ": "ae", "œ": "oe", "ø": "o", "ß": "ss", "ł": "l", "đ": "d", "ð": "th", "þ": "th", "ı": "i"}
 _LATIN = str.maketrans(_LETTERS | {"Æ": "Ae", "Œ": "Oe", "Ø": "O", "Ł": "L", "Đ": "D", "Ð": "Th", "Þ": "Th"})
 _SIGNS = str.maketrans(
@@ -83,7 +83,7 @@ def _decade(match: re.Match[str]) -> str:
 
 def _abbreviation(match: re.Match[str]) -> str:
     """Write an abbreviation in full; its dot stays where the text ends with it."""
-    return _ABBREVIATIONS[match[1]] + ("" if match[2] is None else ".")
+    return ABBREVIATIONS[match[1]] + ("" if match[2] is None else ".")
 
 
 def _any(words: dict[str, str]) -> str:
@@ -107,7 +107,7 @@ _RULES: tuple[_Rule, ...] = (
     (re.compile(r"\bS[tT]\.(?=\s+[A-Z])"), "Saint"),
     (re.compile(r"\bNo\.\s?(?=\d)"), "number "),
     (re.compile(r"\bPh\.?D\b\.?"), "P.H.D."),
-    (re.compile(rf"\b({_any(_ABBREVIATIONS)})\.(\s*$)?"), _abbreviation),
+    (re.compile(rf"\b({_any(ABBREVIATIONS)})\.(\s*$)?"), _abbreviation),
     (re.compile(rf"\b({_any(_ROMAN)})\b"), lambda match: _ROMAN[match[1]]),
     # numbers
     (re.compile(r"(?<=\d),(?!\d{3}(?!\d))(?=\d)"), ", "),

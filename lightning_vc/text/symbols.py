@@ -11,7 +11,7 @@ END = "<end>"  # number 1: after the last symbol of every text
 SPACE = " "
 PUNCTUATION = (",", ".", "?", "!", ";", ":", "-")
 # Deep Voice 3, section 3.2, puts one of four separators between words, by the pause that was heard there: slurred
-# together, pronounced normally (this one is the space), a short pause, a long one.
+# together, pronounced normally (this one is the space), a short pause, a long one. In texts they stand in braces.
 SLURRED, SHORT_PAUSE, LONG_PAUSE = "~", "/", "%"
 CHARACTERS = ("'", *"abcdefghijklmnopqrstuvwxyz")
 

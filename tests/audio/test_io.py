@@ -254,3 +254,17 @@ def test_peaks_are_not_cut_to_make_a_recording_louder() -> None:
     wave[100] = 0.5
     assert level(wave).abs().max().item() == pytest.approx(0.99)
     assert not level(torch.zeros(10)).any()
+
+
+def test_parts_are_written_as_they_come(tmp_path):
+    path, held = tmp_path / "a.wav", []
+
+    def parts():
+        for _ in range(3):
+            held.append(path.stat().st_size if path.exists() else 0)
+            yield torch.full((1600,), 0.5)
+
+    write(path, parts(), 16000)
+    assert held[0] == 0
+    assert held[2] - held[1] == 3200
+    assert len(read(path, 16000)) == 4800

@@ -50,10 +50,14 @@ def test_the_voice_sets_the_rates() -> None:
     assert (rates < 2).all()
 
 
-def test_steps_that_begin_later_are_the_later_steps() -> None:
+def test_one_step_at_a_time_is_all_at_once_where_the_window_is_wide() -> None:
     attention = made().eval()
-    memory = attention.remember(torch.randn(1, 5, 16), torch.randn(1, 5, 16), torch.randn(1, 4))
-    x, blocked = torch.randn(1, 16, 9), torch.zeros(1, 1, 5, dtype=torch.bool)
-    whole, _ = attention(x, memory, blocked)
-    late, _ = attention(x[..., 6:], memory, blocked, first=6)
-    torch.testing.assert_close(late, whole[..., 6:], atol=1e-6, rtol=0)
+    keys, values, voice = torch.randn(2, 5, 16), torch.randn(2, 5, 16), torch.randn(2, 4)
+    padding = torch.tensor([[False] * 5, [False] * 3 + [True] * 2])
+    x = torch.randn(2, 16, 70)  # more steps than positions are made at once
+    whole, weights = attention(x, attention.remember(keys, values, voice), padding.unsqueeze(1))
+    stepper = attention.stepper(keys, values, padding, voice, (9, 9))
+    for step in range(70):
+        torch.testing.assert_close(stepper(x[..., step], step), whole[..., step], atol=1e-5, rtol=0)
+        assert stepper.place.equal(weights[:, step].argmax(-1))
+    torch.testing.assert_close(stepper.alignments(), weights, atol=1e-5, rtol=0)

@@ -80,7 +80,7 @@ def test_decoding_step_by_step_is_teacher_forcing_with_its_own_frames(
     reduction: int, attending: tuple[int, ...] | None
 ) -> None:
     decoder, inputs = made(reduction, attending=attending, done=-100), read()
-    said, _ = decoder.generate(*inputs, max_steps=12, window=(99, 99))
+    said, _, _ = decoder.generate(*inputs, torch.tensor([12, 12]), (99, 99))
     assert said.mel.shape[1] == 12 * reduction
     told = decoder(*inputs, said.mel.clamp(0, 1.2))
     for name in ("mel", "hidden", "done", "alignments"):
@@ -88,17 +88,27 @@ def test_decoding_step_by_step_is_teacher_forcing_with_its_own_frames(
 
 
 def test_what_is_spoken_in_a_batch_is_spoken_so_alone() -> None:
-    decoder, (keys, values, padding, voice) = made(done=-100), read((9, 6))
-    together, _ = decoder.generate(keys, values, padding, voice, 10, (1, 3))
-    alone, _ = decoder.generate(keys[1:, :6], values[1:, :6], padding[1:, :6], voice[1:], 10, (1, 3))
-    assert together.done.shape[1] == alone.done.shape[1] == 10
-    torch.testing.assert_close(together.mel[1], alone.mel[0], atol=1e-4, rtol=0)
+    decoder, (keys, values, padding, voice) = made(done=-100), read((9, 6, 8))
+    limits = torch.tensor([10, 4, 7])
+    together, steps, _ = decoder.generate(keys, values, padding, voice, limits, (1, 3))
+    assert steps.equal(limits)
+    assert together.mel.shape == (3, 20, 10)
+    for row, length in enumerate((9, 6, 8)):
+        one, count = slice(row, row + 1), int(limits[row])
+        own = keys[one, :length], values[one, :length], padding[one, :length], voice[one], limits[one]
+        alone, _, _ = decoder.generate(*own, (1, 3))
+        for name in ("mel", "hidden", "done"):
+            mine, its = getattr(together, name)[row], getattr(alone, name)[0]
+            mine = mine[:, :count] if name == "hidden" else mine[: len(its)]
+            torch.testing.assert_close(mine, its, atol=1e-5, rtol=0)
+        torch.testing.assert_close(together.alignments[row, :, :count, :length], alone.alignments[0], atol=1e-5, rtol=0)
+    assert not together.hidden[1, :, 4:].any()
 
 
 @pytest.mark.parametrize("window", [(0, 1), (1, 3), (0, 0)])
 def test_attention_stays_in_its_window(window: tuple[int, int]) -> None:
     back, ahead = window
-    said, _ = made(layers=2, done=-100).generate(*read((30, 30)), max_steps=25, window=window)
+    said, _, _ = made(layers=2, done=-100).generate(*read((30, 30)), torch.tensor([25, 25]), window)
     looked = said.alignments.argmax(-1)  # (B, A, S)
     before = torch.cat([torch.zeros_like(looked[..., :1]), looked[..., :-1]], -1)
     assert (looked >= before - back).all()
@@ -112,13 +122,16 @@ def test_attention_stays_in_its_window(window: tuple[int, int]) -> None:
 
 
 def test_decoding_is_cut_off_where_the_decoder_never_says_that_it_is_done() -> None:
-    said, steps = made(done=-100).generate(*read(), max_steps=11, window=(99, 99))
+    said, steps, finished = made(done=-100).generate(*read(), torch.tensor([11, 7]), (99, 99))
     assert said.mel.shape == (2, 22, 10)
-    assert steps.tolist() == [0, 0]
+    assert steps.tolist() == [11, 7]
+    assert not finished.any()
 
 
 def test_decoding_stops_when_all_are_done_and_not_before_the_text_is_read() -> None:
-    said, steps = made(attending=(1,), done=100).generate(*read((9, 6)), max_steps=200, window=(0, 1))
+    decoder = made(attending=(1,), done=100)
+    said, steps, finished = decoder.generate(*read((9, 6)), torch.tensor([200, 200]), (0, 1))
+    assert finished.all()
     assert said.done.shape[1] == steps.max() < 200
     for row, length in enumerate((9, 6)):
         looked = said.alignments[row, 0].argmax(-1).tolist()
@@ -135,9 +148,9 @@ def test_the_voice_is_heard() -> None:
 
 
 def test_what_is_fed_back_is_no_louder_than_a_recording() -> None:
-    decoder = made(done=-100)
+    decoder, inputs = made(done=-100), read()
     torch.nn.init.constant_(decoder.mel.bias, 100)
-    heard: list[Tensor] = []
-    decoder.prenet.register_forward_pre_hook(lambda _, inputs: heard.append(inputs[0]))
-    decoder.generate(*read(), max_steps=3, window=(99, 99))
-    assert [float(frames.max()) for frames in heard] == pytest.approx([0, 1.2, 1.2])
+    said, _, _ = decoder.generate(*inputs, torch.tensor([3, 3]), (99, 99))
+    assert said.mel.min() > 50
+    told = decoder(*inputs, torch.full_like(said.mel, 1.2))
+    torch.testing.assert_close(said.mel, told.mel, atol=1e-4, rtol=0)

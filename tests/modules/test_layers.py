@@ -36,11 +36,9 @@ def test_a_causal_block_step_by_step_is_the_block_at_once() -> None:
     torch.manual_seed(0)
     block = ConvBlock(8, 5, 4, causal=True).eval()
     x, voice = torch.randn(2, 8, 11), torch.randn(2, 4)
-    past, steps = torch.zeros(2, 8, block.past), []
-    for step in range(11):
-        said, past = block.step(x[..., step : step + 1], past, block.voice(voice))
-        steps.append(said)
-    torch.testing.assert_close(torch.cat(steps, -1), block(x, voice), atol=1e-5, rtol=0)
+    stepper = block.stepper(voice)
+    steps = torch.stack([stepper(x[..., step]) for step in range(11)], -1)
+    torch.testing.assert_close(steps, block(x, voice), atol=1e-5, rtol=0)
 
 
 def test_the_voice_changes_what_a_block_does() -> None:

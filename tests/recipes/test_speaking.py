@@ -72,7 +72,26 @@ def test_a_file_of_lines_becomes_a_folder_of_sounds(
     assert [path.name for path in sounds] == ["001.wav", "002.wav"]
     assert len(io.read(sounds[1], 16000)) > len(io.read(sounds[0], 16000)) > 1000
     # A model that has hardly been trained finds no end.
-    assert f"warning: {sounds[0]} was cut off" in capsys.readouterr().err.replace("\n", " ")
+    assert f"warning: {sounds[0]}: the model found no end" in capsys.readouterr().err.replace("\n", " ")
+
+
+@pytest.mark.parametrize("out", ["streamed.wav", "-"])
+def test_a_stream_is_what_is_said_at_once(
+    tiny_run: TinyRun, voice: Path, tmp_path: Path, capfdbinary: pytest.CaptureFixture[bytes], out: str
+) -> None:
+    line = ["--model", str(tiny_run.tts), "--voice", str(voice), "--text", f"{TEXT} Nobody knows. Yes."]
+    synthesize.main([*line, "--out", str(tmp_path / "whole.wav")])
+    capfdbinary.readouterr()
+    synthesize.main([*line, "--stream", "--out", out if out == "-" else str(tmp_path / out)])
+    whole = io.read(tmp_path / "whole.wav", 16000)
+    told = capfdbinary.readouterr()
+    if out == "-":
+        streamed = torch.frombuffer(bytearray(told.out), dtype=torch.int16) / 32768
+    else:
+        streamed = io.read(tmp_path / out, 16000)
+    assert len(streamed) == len(whole)
+    assert (streamed - whole).abs().mean() < 1e-3 < whole.abs().mean()  # Griffin-Lim makes more of what rounding leaves
+    assert b"warning: the model found no end: the dog slept." in told.err
 
 
 # What is refused
@@ -192,6 +211,11 @@ def test_what_cannot_be_spoken_with(
     line += ["--text", TEXT, "--out", str(tmp_path / "again.wav")]
     assert message in refusal(synthesize.main, [*line, option, str(names.get(value, value))], capsys)
     assert not (tmp_path / "again.wav").exists()
+
+
+def test_only_a_text_can_be_streamed(tiny_run: TinyRun, voice: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    line = ["--model", str(tiny_run.tts), "--voice", str(voice), "--file", "lines.txt", "--out", "out", "--stream"]
+    assert "--stream speaks one --text, not the lines of a --file" in refusal(synthesize.main, line, capsys)
 
 
 def test_a_process_that_is_refused_says_one_line_and_no_more(tiny_run: TinyRun, folder: Path, tmp_path: Path) -> None:

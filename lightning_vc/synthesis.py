@@ -1,0 +1,112 @@
+"""Text to sound: cut into stretches, each said, looked at, said again where that went wrong, and joined."""
+
+import sys
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
+
+from lightning_vc.audio import io
+from lightning_vc.audio.vocoder import GriffinLim, Vocoder
+from lightning_vc.metrics import alignment_problems
+from lightning_vc.modules.acoustic import AcousticModel
+from lightning_vc.tasks.tts import TTSTask
+from lightning_vc.text.split import Stretch, stretches
+from lightning_vc.text.symbols import SYMBOLS
+from lightning_vc.types import Spectra, Speech
+
+_TOGETHER = 32  # stretches that are said at once: more would only cost memory
+
+
+def speak(
+    model: AcousticModel, tts: TTSTask, texts: Sequence[str], vector: Tensor, vocoder: Vocoder | None = None
+) -> list[Speech]:
+    """Let a model trained by `tts` (its own, or one adapted from it) say texts in the voice of a vector (E,).
+
+    Raises ValueError for a text without words, naming it.
+    """
+    cut = [list(stretches(text)) for text in texts]
+    said = iter(_say(model, tts, [stretch for parts in cut for stretch in parts], vector, vocoder))
+    return [_joined(text, [next(said) for _ in parts]) for text, parts in zip(texts, cut, strict=True)]
+
+
+def stream(
+    model: AcousticModel, tts: TTSTask, text: str, vector: Tensor, vocoder: Vocoder | None = None
+) -> Iterator[Speech]:
+    """The same for one text, a stretch at a time: while one is listened to, the next is being made.
+
+    Joined, the waves are that of `speak`.
+    """
+    parts = stretches(text)
+
+    def make() -> Speech | None:
+        stretch = next(parts, None)
+        return _say(model, tts, [stretch], vector, vocoder)[0] if stretch else None
+
+    with ThreadPoolExecutor(1) as aside:
+        coming = aside.submit(make)
+        while speech := coming.result():
+            coming = aside.submit(make)
+            yield speech
+
+
+@torch.no_grad()
+def _say(
+    model: AcousticModel, tts: TTSTask, parts: Sequence[Stretch], vector: Tensor, vocoder: Vocoder | None
+) -> list[Speech]:
+    """Say stretches, those that went wrong a second time, and keep the better."""
+    vocoder = vocoder or GriffinLim(tts.spectrograms).to(vector.device)
+    spelt = [torch.tensor(tts.frontend(part.words), device=vector.device) for part in parts]
+    order = sorted(range(len(parts)), key=lambda i: len(spelt[i]))  # of like length together: less padding
+    said: dict[int, Speech] = {}
+    for careful in (False, True):
+        todo = [i for i in order if i not in said or said[i].problems]
+        for group in (todo[start : start + _TOGETHER] for start in range(0, len(todo), _TOGETHER)):
+            text = pad_sequence([spelt[i] for i in group], batch_first=True)
+            made = model.synthesize(text, vector.expand(len(group), -1), careful)
+            for row, i in enumerate(group):
+                frames, symbols = int(made.frames[row]), tuple(SYMBOLS[number] for number in spelt[i])
+                alignment = made.alignments[row, :, : frames // model.reduction, : len(symbols)].cpu()
+                finished = bool(made.finished[row])
+                step = model.reduction * tts.spectrograms.hop / tts.spectrograms.sample_rate
+                problems = alignment_problems(alignment, symbols, step, finished)
+                if i in said and len(problems) >= len(said[i].problems):
+                    continue
+                spectra = Spectra(*(each[row : row + 1, :frames] for each in made.spectra))
+                silence = torch.zeros(round(parts[i].pause * tts.spectrograms.sample_rate))
+                said[i] = Speech(
+                    wave=torch.cat([vocoder(spectra)[0].cpu(), silence]),
+                    sample_rate=tts.spectrograms.sample_rate,
+                    text=parts[i].text,
+                    spectra=Spectra(spectra.mel.cpu(), spectra.linear.cpu()),
+                    alignment=alignment,
+                    symbols=symbols,
+                    finished=finished,
+                    problems=problems,
+                )
+    return [said[i] for i in range(len(parts))]
+
+
+def _joined(text: str, parts: Sequence[Speech]) -> Speech:
+    """What was said one after the other as one."""
+    layers = zip(*(part.alignment for part in parts), strict=True)
+    return Speech(
+        wave=torch.cat([part.wave for part in parts]),
+        sample_rate=parts[0].sample_rate,
+        text=text,
+        spectra=Spectra(*(torch.cat(spectra, 1) for spectra in zip(*(part.spectra for part in parts), strict=True))),
+        alignment=torch.stack([torch.block_diag(*layer) for layer in layers]),
+        symbols=tuple(symbol for part in parts for symbol in part.symbols),
+        finished=all(part.finished for part in parts),
+        problems=tuple(f"{problem}: {part.text}" for part in parts for problem in part.problems),
+    )
+
+
+def write_speech(path: str | Path, speech: Speech) -> None:
+    """Write a sound file, and say on stderr what seems to have gone wrong in it."""
+    io.write(path, speech.wave, speech.sample_rate)
+    for problem in speech.problems:
+        print(f"warning: {path}: {problem}", file=sys.stderr)

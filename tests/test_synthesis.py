@@ -1,0 +1,110 @@
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+
+from lightning_vc import Cloner, Voice
+from lightning_vc.audio.features import Spectrograms, magnitude
+from lightning_vc.audio.vocoder import Vocoder
+from lightning_vc.modules.acoustic import Synthesis
+from lightning_vc.synthesis import write_speech
+from lightning_vc.types import Spectra
+from tests.tiny import TinyRun
+
+LONG = "The friendly baker gave seven apples. Who was it, {%} then? {HH UW1} knows; nobody saw him, but all had heard."
+
+
+class ZeroPhases(Vocoder):
+    """Griffin-Lim makes more of what rounding leaves; this does not."""
+
+    def __init__(self, spectrograms: Spectrograms) -> None:
+        super().__init__()
+        self.spectrograms = spectrograms
+
+    def forward(self, spectra: Spectra) -> Tensor:
+        made = self.spectrograms
+        loud = made.undo(magnitude(spectra.linear.mT.clamp(0, 1)))
+        return torch.istft(loud + 0j, made.n_fft, made.hop, made.window, made.stft.window)
+
+
+@pytest.fixture(scope="module")
+def cloner(tiny_run: TinyRun) -> Cloner:
+    cloner = Cloner.load(tiny_run.folder)
+    cloner.vocoder = ZeroPhases(cloner.tts.spectrograms)
+    return cloner
+
+
+@pytest.fixture(scope="module")
+def voice(cloner: Cloner) -> Voice:
+    return Voice(cloner.tts.table.voices[0].detach(), "table", cloner.base, 1)
+
+
+def test_streamed_is_whole(cloner: Cloner, voice: Voice) -> None:
+    whole = cloner.say(LONG, voice)
+    parts = list(cloner.stream(LONG, voice))
+    assert [part.text[:11] for part in parts] == ["the friendl", "who was it,", "{HH UW1} kn"]
+    assert whole.text == LONG
+    joined = torch.cat([part.wave for part in parts])
+    torch.testing.assert_close(joined, whole.wave, atol=1e-4, rtol=0)
+    torch.testing.assert_close(torch.cat([part.spectra.mel for part in parts], 1), whole.spectra.mel, atol=1e-4, rtol=0)
+    assert whole.symbols == tuple(symbol for part in parts for symbol in part.symbols)
+    assert whole.alignment.shape[1:] == (
+        sum(part.alignment.shape[1] for part in parts),
+        sum(part.alignment.shape[2] for part in parts),
+    )
+    assert whole.problems == tuple(f"{problem}: {part.text}" for part in parts for problem in part.problems)
+
+
+def test_sentences_are_told_apart_by_silence(cloner: Cloner, voice: Voice) -> None:
+    first, *_, last = cloner.stream(LONG, voice)
+    pause = round(0.3 * cloner.sample_rate)
+    assert not first.wave[-pause:].any()
+    assert first.wave[: -pause - 1].any()
+    assert last.wave[-pause:].any()
+
+
+def test_many_texts_are_said_as_one_alone(cloner: Cloner, voice: Voice) -> None:
+    texts = [LONG, "Yes.", "A man and a dog went home."]
+    for together, text in zip(cloner.say_all(texts, voice), texts, strict=True):
+        alone = cloner.say(text, voice)
+        assert together.symbols == alone.symbols
+        torch.testing.assert_close(together.spectra.mel, alone.spectra.mel, atol=1e-4, rtol=0)
+        torch.testing.assert_close(together.wave, alone.wave, atol=1e-4, rtol=0)
+
+
+def test_what_went_wrong_is_said_again_and_the_better_is_kept(
+    cloner: Cloner, voice: Voice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[tuple[int, bool]] = []
+
+    def synthesize(text: torch.Tensor, vector: torch.Tensor, careful: bool = False) -> Synthesis:
+        """Says the first time that all but the shortest have no end."""
+        asked.append((len(text), careful))
+        batch, symbols = text.shape
+        lengths = (text != 0).sum(1)
+        made = cloner.tts.spectrograms
+        steps = torch.eye(symbols).expand(batch, 1, -1, -1)
+        spectra = [torch.full((batch, 2 * symbols, bins), 0.5) for bins in (made.n_mels, made.n_bins)]
+        finished = torch.ones(batch, dtype=torch.bool) if careful else lengths == lengths.min()
+        return Synthesis(Spectra(*spectra), lengths * 2, finished, steps)
+
+    monkeypatch.setattr(cloner.tts.model, "synthesize", synthesize)
+    said = cloner.say_all(["Yes.", "A man and a dog went home."], voice)
+    assert asked == [(2, False), (1, True)]
+    assert all(not each.problems and each.finished for each in said)
+
+
+def test_problems_are_told(cloner: Cloner, voice: Voice, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    said = cloner.say("A man and a dog went home.", voice)
+    assert said.problems  # nobody has taught it anything
+    write_speech(tmp_path / "a.wav", said)
+    told = capsys.readouterr().err
+    for problem in said.problems:
+        assert f"warning: {tmp_path / 'a.wav'}: {problem}" in told
+
+
+def test_a_stream_can_be_left(cloner: Cloner, voice: Voice) -> None:
+    parts = cloner.stream("Yes. " * 50, voice)
+    next(parts)
+    parts.close()  # type: ignore[attr-defined]

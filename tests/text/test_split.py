@@ -1,0 +1,73 @@
+import pytest
+
+from lightning_vc.text.normalize import normalize, written
+from lightning_vc.text.split import cut, sentences, stretches
+from lightning_vc.types import Word
+
+
+@pytest.mark.parametrize(
+    ("text", "parts"),
+    [
+        ("One. Two! Three? Four", ["One.", "Two!", "Three?", "Four"]),
+        ("Dr. Smith met J. R. Brown. They spoke.", ["Dr. Smith met J. R. Brown.", "They spoke."]),
+        ("It cost 3.14 dollars, e.g. in the U.S. Army.", ["It cost 3.14 dollars, e.g. in the U.S. Army."]),
+        ('"Go." He went. (Why?) Nobody knows.', ['"Go."', "He went.", "(Why?)", "Nobody knows."]),
+        ("No end\n\nA new paragraph", ["No end", "A new paragraph"]),
+        ("Wait... no. 5 of them", ["Wait... no.", "5 of them"]),
+        ("one. two. three", ["one. two. three"]),  # nobody begins a sentence so
+        ("  \n ", []),
+    ],
+)
+def test_sentences(text: str, parts: list[str]) -> None:
+    assert list(sentences(text)) == parts
+
+
+def words(text: str) -> list[Word]:
+    return [Word(each) for each in text.split()]
+
+
+def test_a_short_sentence_stays_whole() -> None:
+    assert list(cut(words("a b , c ."), 99)) == [tuple(words("a b , c ."))]
+
+
+def test_a_long_sentence_is_cut_at_a_clause() -> None:
+    parts = [written(part) for part in cut(words("aaa bbb ccc , ddd eee fff ggg hhh ."), 24)]
+    assert parts == ["aaa bbb ccc,", "ddd eee fff ggg hhh."]
+
+
+def test_without_clauses_it_is_cut_into_equal_parts_that_go_on() -> None:
+    parts = list(cut(words(" ".join(["word"] * 30)), 40))
+    assert [len(part) for part in parts] == [9, 9, 9, 6] or max(map(len, parts)) - min(map(len, parts)) <= 2
+    assert all(part[-1].text == "," for part in parts[:-1])
+    assert sum(word.text == "word" for part in parts for word in part) == 30
+
+
+def test_a_word_that_is_too_long_is_not_cut() -> None:
+    assert [written(part) for part in cut(words("a" * 50 + " b"), 10)] == ["a" * 50 + ",", "b"]
+
+
+def test_marks_and_pauses_stay_with_their_word() -> None:
+    for part in cut(words("one , {%} two ; {/} three four five six : seven"), 12):
+        assert part[0].text not in ",;:{%}{/}"
+
+
+def test_nothing_is_lost_and_nothing_is_long() -> None:
+    text = "In 1990 the cat, which was fat; sat: on a mat and that, as I said before, was all of that. " * 5
+    parts = list(stretches(text, 60))
+    said = [word.text for part in parts for word in part.words if word.text.isalpha()]
+    assert said == [word.text for word in normalize(text) if word.text.isalpha()]
+    assert all(sum(max(len(word.text), len(word.phonemes)) + 1 for word in part.words) <= 62 for part in parts)
+    assert [part.pause for part in parts[:-1]].count(0.3) == 4
+    assert parts[-1].pause == 0
+
+
+def test_sentences_without_words_are_left_out() -> None:
+    assert [part.text for part in stretches("One. *** !!! Two.\n\n###")] == ["one.", "two."]
+    with pytest.raises(ValueError, match=r"text '\.\.\. \*\*\*' has nothing to speak"):
+        list(stretches("... ***"))
+
+
+def test_ten_thousand_characters_come_a_sentence_at_a_time() -> None:
+    parts = stretches("The cat sat on the mat. " * 417)
+    assert next(parts).text == "the cat sat on the mat."
+    assert sum(1 for _ in parts) == 416
