@@ -12,7 +12,7 @@ from rich.table import Table
 
 from lightning_vc.data.fetch import is_remote, local, read_bytes, sha256_of
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 INDEX_NAME = "index.json"
 _AGAIN = "prepare the corpus again with `python -m lightning_vc.recipes.prepare`"
 _REMEDY = "bring it from where the shards were written, or delete the folder and prepare the corpus again"

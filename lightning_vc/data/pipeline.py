@@ -10,7 +10,7 @@ import random
 import zlib
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import islice, starmap
 from pathlib import Path
@@ -64,6 +64,10 @@ class Stretch:
             raise ValueError("the file ends before it")
         return data
 
+    def __reduce__(self) -> tuple[type[bytes], tuple[bytes]]:
+        """A copy, perhaps in another process, has the bytes: the number of an open file means nothing there."""
+        return bytes, (self.read(),)
+
 
 @dataclass(frozen=True)
 class Sample:
@@ -81,20 +85,24 @@ class Sample:
         """The sound: (W,) float32."""
         try:
             return read(self._file(), sample_rate)
-        except ValueError as error:
+        except (ValueError, OSError) as error:
             raise self._broken(error) from error
 
     def wave_into(self, samples: NDArray[np.float32]) -> None:
         """Put the sound, at the rate of its shard, into (W,) of its length."""
         try:
             read_into(self._file(), samples)
-        except ValueError as error:
+        except (ValueError, OSError) as error:
             raise self._broken(error) from error
+
+    def held(self) -> "Sample":
+        """The same with its bytes in memory: it may wait for long, and keeps no file open."""
+        return self if isinstance(self.flac, bytes) else replace(self, flac=self.flac.read())
 
     def _file(self) -> io.BytesIO:
         return io.BytesIO(self.flac if isinstance(self.flac, bytes) else self.flac.read())
 
-    def _broken(self, error: ValueError) -> ValueError:
+    def _broken(self, error: Exception) -> ValueError:
         return ValueError(f"{self.shard} is broken at sample {self.id} ({error}); {_AGAIN}")
 
 
@@ -155,7 +163,7 @@ def _members(url: str, tar: Tar, errors: list[Exception]) -> Iterator[dict[str, 
                 raise ValueError(f"{name} of {size} bytes cannot be in it")
             yield {"fname": name, "data": file, "__url__": url}
     except ValueError as error:
-        errors.append(error)
+        errors.append(error.with_traceback(None))  # whose frames would keep the file open
 
 
 def _plain(header: bytes) -> tuple[str, int]:
@@ -309,7 +317,7 @@ def group_by_speaker(
     full = False
     for sample in samples:
         own = waiting[sample.speaker.id]
-        own.append(sample)
+        own.append(sample.held())  # clips of who speaks seldom wait, each from another shard
         if len(own) < clips:
             continue
         batch.append([own.popleft() for _ in range(clips)])

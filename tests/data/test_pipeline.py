@@ -1,5 +1,7 @@
+import copy
 import gc
 import os
+import pickle
 import random
 import shutil
 from collections import Counter
@@ -36,25 +38,40 @@ def test_shards_are_read_in_their_order(index: Index) -> None:
 
 def test_a_shard_is_open_as_long_as_a_sample_of_it_is_there(index: Index, tmp_path: Path) -> None:
     file = index.files("train")[0]
-    copy = tmp_path / "copy.tar"
-    copy.write_bytes(Path(file.url).read_bytes())
-    [first, *rest] = pipeline.read_shards([file._replace(url=str(copy))])
-    copy.unlink()
+    copied = tmp_path / "copy.tar"
+    copied.write_bytes(Path(file.url).read_bytes())
+    [first, *rest] = pipeline.read_shards([file._replace(url=str(copied))])
+    copied.unlink()
     assert first.wave(8000).any()
     opened = [Path(f"/proc/self/fd/{each}") for each in os.listdir("/proc/self/fd")]
-    assert any(str(copy) in os.readlink(each) for each in opened if each.is_symlink())
+    assert any(str(copied) in os.readlink(each) for each in opened if each.is_symlink())
     del first, rest
     gc.collect()
     opened = [Path(f"/proc/self/fd/{each}") for each in os.listdir("/proc/self/fd")]
-    assert not any(str(copy) in os.readlink(each) for each in opened if each.is_symlink())
+    assert not any(str(copied) in os.readlink(each) for each in opened if each.is_symlink())
+
+
+def test_copies_of_a_sample_have_its_bytes(index: Index) -> None:
+    first, *_ = pipeline.read_shards(index.files("train"))
+    for copied in (copy.deepcopy(first), pickle.loads(pickle.dumps(first)), first.held()):
+        assert isinstance(copied.flac, bytes)
+        assert copied.wave(8000).equal(first.wave(8000))
+    del copied
+    assert first.wave(8000).any()  # its file is still open
+
+
+def test_clips_that_wait_keep_no_shard_open(index: Index) -> None:
+    waiting = [each for each in pipeline.read_shards(index.files("train"))][:1]
+    [[group]] = pipeline.group_by_speaker(waiting, 1, [1])
+    assert isinstance(group[0].flac, bytes)
 
 
 def test_a_shard_that_becomes_shorter_is_named(index: Index, tmp_path: Path) -> None:
     file = index.files("train")[0]
-    copy = tmp_path / "copy.tar"
-    copy.write_bytes(Path(file.url).read_bytes())
-    *_, last = pipeline.read_shards([file._replace(url=str(copy))])
-    os.truncate(copy, 5000)
+    copied = tmp_path / "copy.tar"
+    copied.write_bytes(Path(file.url).read_bytes())
+    *_, last = pipeline.read_shards([file._replace(url=str(copied))])
+    os.truncate(copied, 5000)
     with pytest.raises(ValueError, match=rf"copy\.tar is broken at sample {last.id} \(the file ends before it\)"):
         last.wave(8000)
 
