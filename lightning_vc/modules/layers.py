@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn.utils.parametrizations import weight_norm
 
 HALF = math.sqrt(0.5)  # keeps the variance where two signals are added
-_BLOCKS = 16
+_BLOCKS = 16  # the fastest of 2, 4, 8 and 16 for one sentence, 256 channels and two threads
 
 
 def projection(inputs: int, outputs: int) -> nn.Linear:
@@ -46,13 +46,13 @@ class ConvBlock(nn.Module):
         nn.init.zeros_(conv.bias)  # type: ignore[arg-type]
         self.conv = weight_norm(conv)
         self.voice = VoiceBias(voice_dim, channels)
-        self.past = width - 1
-        self.padding = (self.past, 0) if causal else (self.past // 2, self.past // 2)
-        self._fused: tuple[object, Tensor] | None = None
+        self.padding = (width - 1, 0) if causal else (width // 2, width // 2)
+        self._fused: tuple[list[Tensor], Tensor] | None = None
 
     def forward(self, x: Tensor, voice: Tensor) -> Tensor:
         """(B, H, T), (B, E) -> (B, H, T)."""
-        return self.gate(self.conv(F.pad(self.dropout(x), self.padding)), x, self.voice(voice))
+        content, gate = self.conv(F.pad(self.dropout(x), self.padding)).chunk(2, 1)  # (B, H, T) both
+        return ((content + self.voice(voice).unsqueeze(-1)) * torch.sigmoid(gate) + x) * HALF
 
     def stepper(self, voice: Tensor) -> "ConvStepper":
         """A causal block that goes one step at a time, for voices (B, E)."""
@@ -61,22 +61,18 @@ class ConvBlock(nn.Module):
     def fused(self) -> Tensor:
         """Weights as a `ConvStepper` wants them, (blocks, width * H, 2H / blocks), kept until the parameters change.
 
-        To bring them into that order takes as long as thirty steps. Changes by way of `.data` are not noticed.
+        To make them takes as long as some twenty steps, to compare the parameters a tenth of that. Their version
+        counters would not do: a fused optimizer does not count.
         """
-        state = [(weight.data_ptr(), weight._version) for weight in self.conv.parameters()]
-        if self._fused is None or self._fused[0] != state:
+        now = [weight.detach() for weight in self.conv.parameters()]
+        if self._fused is None or not all(map(_same, now, self._fused[0])):
             weight: Tensor = self.conv.weight.detach()  # (2H, H, width)
             blocks = math.gcd(_BLOCKS, weight.shape[1])
             # Each block has its share of the content, which is scaled beforehand, and the gates that belong to it.
             shared = weight.unflatten(0, (2, blocks, -1)) * weight.new_tensor([HALF, 1]).view(2, 1, 1, 1, 1)
-            self._fused = state, shared.permute(1, 4, 3, 0, 2).flatten(3).flatten(1, 2).contiguous()
+            fused = shared.permute(1, 4, 3, 0, 2).flatten(3).flatten(1, 2).contiguous()
+            self._fused = [weight.clone() for weight in now], fused
         return self._fused[1]
-
-    @staticmethod
-    def gate(convolved: Tensor, x: Tensor, bias: Tensor) -> Tensor:
-        """(B, 2H, T), (B, H, T), (B, H) -> (B, H, T)."""
-        content, gate = convolved.chunk(2, 1)
-        return ((content + bias.unsqueeze(-1)) * torch.sigmoid(gate) + x) * HALF
 
 
 class ConvStepper:
@@ -102,3 +98,7 @@ class ConvStepper:
     def keep(self, rows: Tensor) -> None:
         """Go on with these of the sentences only."""
         self.bias, self.seen = self.bias[:, rows], self.seen[rows]
+
+
+def _same(one: Tensor, other: Tensor) -> bool:
+    return one.device == other.device and one.dtype == other.dtype and one.equal(other)
