@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -60,34 +61,57 @@ def _say(
     """Say stretches, those that went wrong a second time, and keep the better."""
     vocoder = vocoder or GriffinLim(tts.spectrograms).to(vector.device)
     spelt = [torch.tensor(tts.frontend(part.words), device=vector.device) for part in parts]
-    order = sorted(range(len(parts)), key=lambda i: len(spelt[i]))  # of like length together: less padding
-    said: dict[int, Speech] = {}
-    for careful in (False, True):
-        todo = [i for i in order if i not in said or said[i].problems]
-        for group in (todo[start : start + _TOGETHER] for start in range(0, len(todo), _TOGETHER)):
-            text = pad_sequence([spelt[i] for i in group], batch_first=True)
-            made = model.synthesize(text, vector.expand(len(group), -1), careful)
-            for row, i in enumerate(group):
-                frames, symbols = int(made.frames[row]), tuple(SYMBOLS[number] for number in spelt[i])
-                alignment = made.alignments[row, :, : frames // model.reduction, : len(symbols)].cpu()
-                finished = bool(made.finished[row])
-                step = model.reduction * tts.spectrograms.hop / tts.spectrograms.sample_rate
-                problems = alignment_problems(alignment, symbols, step, finished)
-                if i in said and len(problems) >= len(said[i].problems):
-                    continue
-                spectra = Spectra(*(each[row : row + 1, :frames] for each in made.spectra))
-                silence = torch.zeros(round(parts[i].pause * tts.spectrograms.sample_rate))
-                said[i] = Speech(
-                    wave=torch.cat([vocoder(spectra)[0].cpu(), silence]),
-                    sample_rate=tts.spectrograms.sample_rate,
-                    text=parts[i].text,
-                    spectra=Spectra(spectra.mel.cpu(), spectra.linear.cpu()),
-                    alignment=alignment,
-                    symbols=symbols,
-                    finished=finished,
-                    problems=problems,
-                )
-    return [said[i] for i in range(len(parts))]
+    said = _tried(model, tts, spelt, vector)
+    again = [i for i, each in enumerate(said) if each.problems]
+    second = _tried(model, tts, [spelt[i] for i in again], vector, careful=True)
+    for i, each in zip(again, second, strict=True):
+        said[i] = min(said[i], each, key=lambda tried: len(tried.problems))
+    return [
+        Speech(
+            wave=torch.cat(
+                [vocoder(each.spectra)[0].cpu(), torch.zeros(round(part.pause * tts.spectrograms.sample_rate))]
+            ),
+            sample_rate=tts.spectrograms.sample_rate,
+            text=part.text,
+            spectra=Spectra(*(spectrum.cpu() for spectrum in each.spectra)),
+            alignment=each.alignment,
+            symbols=each.symbols,
+            finished=each.finished,
+            problems=tuple(f"{problem}: {part.text}" for problem in each.problems),
+        )
+        for part, each in zip(parts, said, strict=True)
+    ]
+
+
+@dataclass(frozen=True)
+class _Tried:
+    """What a model made of a stretch, before it can be heard."""
+
+    spectra: Spectra  # (1, T, M), (1, T, F)
+    alignment: Tensor  # (A, S, L)
+    symbols: tuple[str, ...]
+    finished: bool
+    problems: tuple[str, ...]
+
+
+def _tried(
+    model: AcousticModel, tts: TTSTask, spelt: Sequence[Tensor], vector: Tensor, careful: bool = False
+) -> list[_Tried]:
+    """Say texts of numbered symbols, those of like length together: less padding."""
+    order = sorted(range(len(spelt)), key=lambda i: len(spelt[i]))
+    step = model.reduction * tts.spectrograms.hop / tts.spectrograms.sample_rate  # seconds
+    said: dict[int, _Tried] = {}
+    for group in (order[start : start + _TOGETHER] for start in range(0, len(order), _TOGETHER)):
+        text = pad_sequence([spelt[i] for i in group], batch_first=True)
+        made = model.synthesize(text, vector.expand(len(group), -1), careful)
+        for row, i in enumerate(group):
+            frames, symbols = int(made.frames[row]), tuple(SYMBOLS[number] for number in spelt[i])
+            spectra = Spectra(*(spectrum[row : row + 1, :frames] for spectrum in made.spectra))
+            alignment = made.alignments[row, :, : frames // model.reduction, : len(symbols)].cpu()
+            finished = bool(made.finished[row])
+            problems = alignment_problems(alignment, symbols, step, finished)
+            said[i] = _Tried(spectra, alignment, symbols, finished, problems)
+    return [said[i] for i in range(len(spelt))]
 
 
 def _joined(text: str, parts: Sequence[Speech]) -> Speech:
@@ -101,12 +125,17 @@ def _joined(text: str, parts: Sequence[Speech]) -> Speech:
         alignment=torch.stack([torch.block_diag(*layer) for layer in layers]),
         symbols=tuple(symbol for part in parts for symbol in part.symbols),
         finished=all(part.finished for part in parts),
-        problems=tuple(f"{problem}: {part.text}" for part in parts for problem in part.problems),
+        problems=tuple(problem for part in parts for problem in part.problems),
     )
 
 
 def write_speech(path: str | Path, speech: Speech) -> None:
     """Write a sound file, and say on stderr what seems to have gone wrong in it."""
     io.write(path, speech.wave, speech.sample_rate)
+    warn(speech, f"{path}: ")
+
+
+def warn(speech: Speech, where: str = "") -> None:
+    """Say on stderr what seems to have gone wrong."""
     for problem in speech.problems:
-        print(f"warning: {path}: {problem}", file=sys.stderr)
+        print(f"warning: {where}{problem}", file=sys.stderr)

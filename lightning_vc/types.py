@@ -68,7 +68,7 @@ class Spectra(NamedTuple):
 
 @dataclass(frozen=True)
 class Speech:
-    """A synthesised sentence: what `Cloner.say` returns."""
+    """A synthesised text: what `Cloner.say` returns. Of several sentences each follows the one before."""
 
     wave: Tensor  # (W,) in [-1, 1]
     sample_rate: int
@@ -77,4 +77,4 @@ class Speech:
     alignment: Tensor  # (A, S, L) attention of each decoder step over the symbols
     symbols: tuple[str, ...]  # L symbols that were read
     finished: bool  # False where the decoder had to be cut off
-    problems: tuple[str, ...] = ()  # what seems to have gone wrong
+    problems: tuple[str, ...] = ()  # what seems to have gone wrong, and in which sentence

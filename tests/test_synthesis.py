@@ -53,7 +53,8 @@ def test_streamed_is_whole(cloner: Cloner, voice: Voice) -> None:
         sum(part.alignment.shape[1] for part in parts),
         sum(part.alignment.shape[2] for part in parts),
     )
-    assert whole.problems == tuple(f"{problem}: {part.text}" for part in parts for problem in part.problems)
+    assert whole.problems == tuple(problem for part in parts for problem in part.problems)
+    assert all(problem.endswith(f": {part.text}") for part in parts for problem in part.problems)
 
 
 def test_sentences_are_told_apart_by_silence(cloner: Cloner, voice: Voice) -> None:
@@ -89,10 +90,14 @@ def test_what_went_wrong_is_said_again_and_the_better_is_kept(
         finished = torch.ones(batch, dtype=torch.bool) if careful else lengths == lengths.min()
         return Synthesis(Spectra(*spectra), lengths * 2, finished, steps)
 
+    heard: list[Spectra] = []
     monkeypatch.setattr(cloner.tts.model, "synthesize", synthesize)
+    hook = cloner.vocoder.register_forward_pre_hook(lambda _, inputs: heard.append(inputs[0]))
     said = cloner.say_all(["Yes.", "A man and a dog went home."], voice)
     assert asked == [(2, False), (1, True)]
+    assert len(heard) == 2  # what is not kept is not made to sound
     assert all(not each.problems and each.finished for each in said)
+    hook.remove()
 
 
 def test_problems_are_told(cloner: Cloner, voice: Voice, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -105,6 +110,10 @@ def test_problems_are_told(cloner: Cloner, voice: Voice, tmp_path: Path, capsys:
 
 
 def test_a_stream_can_be_left(cloner: Cloner, voice: Voice) -> None:
+    made: list[object] = []
+    hook = cloner.vocoder.register_forward_pre_hook(lambda *_: made.append(1))
     parts = cloner.stream("Yes. " * 50, voice)
     next(parts)
     parts.close()  # type: ignore[attr-defined]
+    hook.remove()
+    assert 1 <= len(made) <= 2  # the one that was heard, and the one that was being made

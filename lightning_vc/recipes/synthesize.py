@@ -9,7 +9,7 @@ from torch import Tensor
 
 from lightning_vc.audio import io
 from lightning_vc.cloning import Cloner, Voice, read_lines
-from lightning_vc.synthesis import write_speech
+from lightning_vc.synthesis import warn, write_speech
 from lightning_vc.types import Speech
 
 
@@ -58,8 +58,7 @@ def speak_at_once(model: str, voice: str, text: str | None, out: str) -> None:
 def heard(speeches: Iterable[Speech]) -> Iterator[Tensor]:
     """The waves of what is said, and on stderr what seems to have gone wrong."""
     for speech in speeches:
-        for problem in speech.problems:
-            print(f"warning: {problem}: {speech.text}", file=sys.stderr)
+        warn(speech)
         yield speech.wave
 
 

@@ -7,14 +7,15 @@ from dataclasses import dataclass
 from lightning_vc.text.normalize import normalize, read, written
 from lightning_vc.text.pronunciation import PAUSES
 from lightning_vc.text.spell_out import ABBREVIATIONS
-from lightning_vc.text.symbols import PUNCTUATION
+from lightning_vc.text.symbols import LONG_PAUSE, PUNCTUATION, SHORT_PAUSE
 from lightning_vc.types import Word
 
 LONGEST = 150  # symbols, about ten seconds: models learn from utterances that are no longer
 
 _END = re.compile(r"(?<=[.?!…])[\"'”’)\]]*\s+(?=[\"'“‘(\[{]*[A-Z0-9])|\s*\n\s*\n\s*")
 _NO_END = re.compile(r"(?:^|\s|[(\"'])(?:[A-Za-z]\.)+$")  # J. Smith, the U.S. Army
-_PAUSE = {**dict.fromkeys(".?!", 0.3), **dict.fromkeys(",;:-", 0.15)}  # seconds behind a stretch that ends so
+# Seconds behind a stretch that ends so.
+_PAUSE = {**dict.fromkeys((*".?!", f"{{{LONG_PAUSE}}}"), 0.3), **dict.fromkeys((*",;:-", f"{{{SHORT_PAUSE}}}"), 0.15)}
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,7 @@ def sentences(text: str) -> Iterator[str]:
     for end in _END.finditer(text):
         said = text[start : end.start()]
         last = said.split()[-1].strip("\"'“‘([") if said.split() else ""
-        if "\n\n" not in end[0] and (_NO_END.search(said) or last.removesuffix(".") in ABBREVIATIONS):
+        if end[0].count("\n") < 2 and (_NO_END.search(said) or last.removesuffix(".") in ABBREVIATIONS):
             continue
         if said.strip():
             yield text[start : end.end()].strip()
@@ -78,13 +79,10 @@ def cut(words: Sequence[Word], longest: int) -> Iterator[tuple[Word, ...]]:
             return
         wanted = size / -(-size // longest)
         fitting = [end for end in ends if end[1] <= longest] or ends[:1]
-
-        def cost(end: tuple[int, int], words: Sequence[Word] = words, wanted: float = wanted) -> float:
-            """How far from the middle; any clause that is no scrap comes before a mere word."""
-            count, size = end
-            return abs(size - wanted) - (longest if not _is_spoken(words[count - 1]) and size > longest / 4 else 0)
-
-        count, _ = min(fitting, key=cost)
+        # Any clause that is no scrap comes before a mere word.
+        clauses = [(i, held) for i, held in fitting if not _is_spoken(words[i - 1]) and held > longest / 4]
+        distances = {abs(held - wanted): i for i, held in clauses or fitting}
+        count = distances[min(distances)]
         part = tuple(words[:count])
         yield part if not _is_spoken(part[-1]) else (*part, Word(","))  # it goes on, and so should the voice
         words = words[count:]
