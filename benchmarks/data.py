@@ -31,7 +31,7 @@ from lightning_vc.corpora.librispeech import LibriSpeech
 from lightning_vc.data.datamodule import Loading, TTSDataModule
 from lightning_vc.data.encoding import Limits, encode
 from lightning_vc.data.index import SETS, Index
-from lightning_vc.data.pipeline import Sample, read_shards
+from lightning_vc.data.reading import read_shards
 from lightning_vc.data.shards import prepare
 from lightning_vc.data.splits import Splits
 from lightning_vc.data.stream import Loader
@@ -108,10 +108,6 @@ def loader(folder: str, workers: int, **options: Any) -> Loader[Any]:
     return TTSDataModule(folder, Characters(), loading=Loading(workers), **options).train_dataloader()
 
 
-def sound(sample: Sample) -> bytes:
-    return sample.flac if isinstance(sample.flac, bytes) else sample.flac.read()
-
-
 def decode(sounds: Sequence[bytes]) -> None:
     for flac in sounds:
         soundfile.read(io.BytesIO(flac), dtype="float32")
@@ -133,7 +129,7 @@ def streaming(folder: str, rounds: int) -> tuple[float, float]:
     """
     files = Index.load(folder).files(*TRAINING)
     samples = list(read_shards(files))
-    sounds, lengths = [sound(sample) for sample in samples], [sample.seconds for sample in samples]
+    sounds, lengths = [sample.coded() for sample in samples], [sample.seconds for sample in samples]
     with tempfile.TemporaryDirectory() as loose:
         paths = [Path(loose, f"{number:06d}.flac") for number in range(len(sounds))]
         for path, flac in zip(paths, sounds, strict=True):
@@ -185,7 +181,7 @@ def decoding(folder: str) -> float:
     """The same of nothing but decoding."""
     index, taken = Index.load(folder), 0.0
     for sample in read_shards(index.files(*TRAINING)):
-        flac = sound(sample)
+        flac = sample.coded()
         started = time.perf_counter()
         soundfile.read(io.BytesIO(flac), dtype="float32")
         taken += time.perf_counter() - started

@@ -8,7 +8,8 @@ batches), `modules` and `losses`, `tasks` (what is trained, and how), `cloning` 
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from lightning_vc.cloning import Cloner, Voice
+    from lightning_vc.cloning import Cloner
+    from lightning_vc.voice import Voice
 
 __all__ = ["Cloner", "Voice"]
 

@@ -6,21 +6,18 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from copy import deepcopy
-from dataclasses import dataclass, field
-from importlib.metadata import version
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from lightning.pytorch import Trainer
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from lightning_vc.audio import io
 from lightning_vc.audio.vocoder import GriffinLim, Vocoder
 from lightning_vc.data.collate import TTSBatcher
-from lightning_vc.data.pipeline import Sample
+from lightning_vc.data.reading import Sample
 from lightning_vc.data.stream import Clips, Loader, TrainingStream
 from lightning_vc.modules.acoustic import AcousticModel
 from lightning_vc.synthesis import speak, stream
@@ -29,66 +26,9 @@ from lightning_vc.tasks.speaker_encoder import SpeakerEncoderTask
 from lightning_vc.tasks.tts import TTSTask
 from lightning_vc.text.normalize import normalize, unspoken
 from lightning_vc.types import Speaker, Speech, Word
+from lightning_vc.voice import Voice
 
 _SHORTEST = 0.3  # seconds of a clip that tell anything of a voice
-_FORMAT = "lightning_vc voice 1"
-
-
-@dataclass(frozen=True)
-class Voice:
-    """A cloned speaker: what `Cloner.clone` returns and a .safetensors file holds.
-
-    Attributes:
-        vector: (E,), the voice itself.
-        method: how it was cloned.
-        base: fingerprint of the model that it belongs to; no other can speak with it.
-        clips: how many recordings it was made from.
-        moved: parameters of the acoustic model that adaptation changed, by name.
-    """
-
-    vector: Tensor
-    method: str
-    base: str
-    clips: int
-    moved: dict[str, Tensor] = field(default_factory=dict)
-
-    def save(self, path: str | Path) -> None:
-        """Write one portable file."""
-        about = {
-            "format": _FORMAT,
-            "method": self.method,
-            "base": self.base,
-            "clips": str(self.clips),
-            "version": version("lightning_vc"),
-        }
-        tensors = {"vector": self.vector, **{f"moved.{name}": value for name, value in self.moved.items()}}
-        Path(path).parent.mkdir(parents=True, exist_ok=True)
-        try:
-            save_file({name: value.detach().cpu().contiguous() for name, value in tensors.items()}, path, about)
-        except SafetensorError as error:
-            raise OSError(f"{path} cannot be written: {error}") from error
-
-    @classmethod
-    def load(cls, path: str | Path) -> "Voice":
-        """Read a saved voice.
-
-        Raises:
-            FileNotFoundError: if there is no such file.
-            ValueError: if it is not a voice.
-        """
-        if not Path(path).is_file():
-            raise FileNotFoundError(f"no voice at {path}: make one with `python -m lightning_vc.recipes.clone`")
-        try:
-            with safe_open(path, "pt") as file:
-                about = file.metadata() or {}
-                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - it is no dict
-        except SafetensorError as error:
-            raise ValueError(f"{path} is not a voice: {error}") from error
-        if about.get("format") != _FORMAT or "vector" not in tensors:
-            raise ValueError(f"{path} is a safetensors file, but not a voice of this version of lightning_vc")
-        vector = tensors.pop("vector")
-        moved = {name.removeprefix("moved."): value for name, value in tensors.items()}
-        return cls(vector, about["method"], about["base"], int(about["clips"]), moved)
 
 
 @dataclass(frozen=True)

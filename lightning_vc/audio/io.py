@@ -101,8 +101,8 @@ def write(path: str | Path, wave: Tensor | Iterable[Tensor], sample_rate: int) -
     """
     path = writable(path)
     container, coding = _FORMATS[path.suffix.lower()]
-    rate = min((rate for rate in _RATES.get(coding, ()) if rate >= sample_rate), default=_RATES.get(coding, (0,))[-1])
-    rate = rate or sample_rate
+    rates = _RATES.get(coding, (sample_rate,))
+    rate = min((rate for rate in rates if rate >= sample_rate), default=rates[-1])
     parts = (resample(part, sample_rate, rate) for part in ([wave] if isinstance(wave, Tensor) else wave))
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
@@ -186,6 +186,8 @@ def _encode(file: Path | BinaryIO, parts: Iterable[Tensor], sample_rate: int, co
             for start in range(0, len(samples), _BLOCK):
                 out.write(samples[start : start + _BLOCK].numpy())
             out.flush()
+        if out is None:
+            raise ValueError(f"{name}: there is no recording to write")
     finally:
         if out:
             out.close()

@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
-from lightning_vc.data.pipeline import Sample, bucket, group_by_speaker, shuffle
+from lightning_vc.data.pipeline import bucket, group_by_speaker, shuffle
+from lightning_vc.data.reading import Sample
 from lightning_vc.data.stream import Batcher
 from lightning_vc.text.frontend import Frontend
 from lightning_vc.types import CloningBatch, TTSBatch

@@ -11,7 +11,7 @@ from lightning.pytorch import LightningDataModule
 
 from lightning_vc.data.collate import CloningBatcher, TTSBatcher
 from lightning_vc.data.index import Index
-from lightning_vc.data.pipeline import clips_of
+from lightning_vc.data.reading import clips_of
 from lightning_vc.data.stream import Batcher, Clips, Loader, Shards, TrainingStream, ValidationStream
 from lightning_vc.text.frontend import Frontend
 from lightning_vc.types import CloningBatch, TTSBatch

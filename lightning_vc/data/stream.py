@@ -16,7 +16,8 @@ import torch
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
 from lightning_vc.data.index import ShardFile
-from lightning_vc.data.pipeline import Sample, equally, every, read_shards
+from lightning_vc.data.pipeline import equally, every
+from lightning_vc.data.reading import Sample, read_shards
 
 P = TypeVar("P")  # what a batch is made of: samples, or groups of samples
 B = TypeVar("B")

@@ -24,7 +24,7 @@ from lightning_vc.audio import io
 from lightning_vc.cloning import Cloner
 from lightning_vc.corpora.generated import GeneratedCorpus
 from lightning_vc.data.index import Index, SpeakerEntry
-from lightning_vc.data.pipeline import clips_of
+from lightning_vc.data.reading import clips_of
 from lightning_vc.metrics import attention_coverage, attention_focus, mel_cepstral_distortion
 from lightning_vc.plots import plot_speech
 from lightning_vc.types import Speech

@@ -8,9 +8,10 @@ from pathlib import Path
 from torch import Tensor
 
 from lightning_vc.audio import io
-from lightning_vc.cloning import Cloner, Voice, read_lines
+from lightning_vc.cloning import Cloner, read_lines
 from lightning_vc.synthesis import warn, write_speech
 from lightning_vc.types import Speech
+from lightning_vc.voice import Voice
 
 
 def main(args: Sequence[str] | None = None) -> None:

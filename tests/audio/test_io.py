@@ -268,3 +268,8 @@ def test_parts_are_written_as_they_come(tmp_path):
     assert held[0] == 0
     assert held[2] - held[1] == 3200
     assert len(read(path, 16000)) == 4800
+
+
+def test_no_parts_are_no_recording(tmp_path):
+    with pytest.raises(ValueError, match=r"a\.wav: there is no recording to write"):
+        write(tmp_path / "a.wav", iter(()), 16000)

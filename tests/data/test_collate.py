@@ -5,7 +5,7 @@ import torch
 
 from lightning_vc.data.collate import CloningBatcher, TTSBatcher, collate_cloning, collate_tts, crop
 from lightning_vc.data.index import Index
-from lightning_vc.data.pipeline import Sample, read_shards
+from lightning_vc.data.reading import Sample, read_shards
 from lightning_vc.text.frontend import Characters, Mixed
 from lightning_vc.text.symbols import SYMBOLS
 from lightning_vc.types import Speaker

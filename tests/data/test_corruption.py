@@ -16,7 +16,7 @@ from lightning_vc.audio.io import read
 from lightning_vc.data.datamodule import Loading, TTSDataModule
 from lightning_vc.data.fetch import sha256_of
 from lightning_vc.data.index import Index, Shard, ShardFile
-from lightning_vc.data.pipeline import read_shards
+from lightning_vc.data.reading import read_shards
 from lightning_vc.text.frontend import Characters
 
 Members = list[tuple[str, bytes]]

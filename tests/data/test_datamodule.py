@@ -7,7 +7,7 @@ from lightning.pytorch.callbacks import ModelCheckpoint
 
 from lightning_vc.data.datamodule import AdaptationDataModule, CloningDataModule, Loading, TTSDataModule
 from lightning_vc.data.index import Index
-from lightning_vc.data.pipeline import clips_of
+from lightning_vc.data.reading import clips_of
 from lightning_vc.data.shards import prepare
 from lightning_vc.text.frontend import Characters, Mixed
 from tests.data.listener import Listener, heard, trainer

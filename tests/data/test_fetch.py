@@ -12,7 +12,7 @@ import pytest
 from lightning_vc.data import fetch
 from lightning_vc.data.datamodule import Loading, TTSDataModule
 from lightning_vc.data.index import SETS, Index
-from lightning_vc.data.pipeline import read_shards
+from lightning_vc.data.reading import read_shards
 from lightning_vc.recipes import prepare
 from lightning_vc.text.frontend import Characters
 

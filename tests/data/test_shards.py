@@ -18,7 +18,7 @@ from torch import Tensor
 
 from lightning_vc.data.encoding import Limits
 from lightning_vc.data.index import SETS, Index
-from lightning_vc.data.pipeline import read_shards
+from lightning_vc.data.reading import read_shards
 from lightning_vc.data.shards import prepare
 from lightning_vc.data.splits import Splits
 from lightning_vc.types import Speaker, Utterance

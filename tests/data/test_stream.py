@@ -7,7 +7,8 @@ import pytest
 from torch.utils.data import DataLoader
 
 from lightning_vc.data.index import Index
-from lightning_vc.data.pipeline import Sample, bucket, shuffle
+from lightning_vc.data.pipeline import bucket, shuffle
+from lightning_vc.data.reading import Sample
 from lightning_vc.data.stream import Batcher, Clips, Loader, Shards, TrainingStream, ValidationStream
 
 

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from lightning_vc.data.index import Index
-from lightning_vc.data.pipeline import read_shards
+from lightning_vc.data.reading import read_shards
 from lightning_vc.recipes.prepare import main
 
 MY_CORPUS = '''

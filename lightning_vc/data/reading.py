@@ -1,0 +1,230 @@
+"""From tar files to samples, and nothing that is broken for one.
+
+A sample's sound stays where it is in its shard until its batch is collated, so buffers for shuffling hold none.
+"""
+
+import io
+import json
+import os
+import zlib
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from itertools import starmap
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+from webdataset.tariterators import group_by_keys
+
+from lightning_vc.audio.io import read, read_into
+from lightning_vc.data.encoding import FLAC_HEADER, checksum_holds, key_of
+from lightning_vc.data.fetch import local
+from lightning_vc.data.index import Index, ShardFile
+from lightning_vc.types import Speaker, Word
+
+_LONGEST = 3600  # seconds
+_BLOCK = 512  # bytes, of which a tar has whole ones
+_AGAIN = "bring it again from where it was written"
+
+
+class Tar:
+    """An open tar file, which closes itself when no sample needs it any more."""
+
+    def __init__(self, path: Path) -> None:
+        self.descriptor = os.open(path, os.O_RDONLY)
+        self.size = os.fstat(self.descriptor).st_size
+        if hasattr(os, "posix_fadvise"):  # samples are read in random order: have the disk read in its own
+            os.posix_fadvise(self.descriptor, 0, 0, os.POSIX_FADV_WILLNEED)
+
+    def __del__(self) -> None:
+        if hasattr(self, "descriptor"):
+            os.close(self.descriptor)
+
+
+@dataclass(frozen=True)
+class Member:
+    """A file in a tar file."""
+
+    tar: Tar
+    start: int
+    size: int
+
+    def read(self, most: int | None = None) -> bytes:
+        """All of them, or the first; raises ValueError where the file has become shorter."""
+        wanted = self.size if most is None else min(most, self.size)
+        data = os.pread(self.tar.descriptor, wanted, self.start)
+        if len(data) < wanted:
+            raise ValueError("the file ends before it")
+        return data
+
+    def __reduce__(self) -> tuple[type[bytes], tuple[bytes]]:
+        """A copy, perhaps in another process, has the bytes: the number of an open file means nothing there."""
+        return bytes, (self.read(),)
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One utterance as it comes out of a shard."""
+
+    id: str
+    speaker: Speaker
+    text: str | None
+    words: tuple[Word, ...] | None  # None where nobody transcribed it
+    seconds: float
+    flac: bytes | Member
+    shard: str = "memory"  # the tar file that it is from
+
+    def wave(self, sample_rate: int) -> Tensor:
+        """The sound: (W,) float32."""
+        try:
+            return read(io.BytesIO(self.coded()), sample_rate)
+        except (ValueError, OSError) as error:
+            raise self._broken(error) from error
+
+    def wave_into(self, samples: NDArray[np.float32]) -> None:
+        """Put the sound, at the rate of its shard, into (W,) of its length."""
+        try:
+            read_into(io.BytesIO(self.coded()), samples)
+        except (ValueError, OSError) as error:
+            raise self._broken(error) from error
+
+    def held(self) -> "Sample":
+        """The same with its bytes in memory: it may wait for long, and keeps no file open."""
+        return replace(self, flac=self.coded())
+
+    def coded(self) -> bytes:
+        """The sound as a flac file; raises ValueError where it is not there any more."""
+        return self.flac if isinstance(self.flac, bytes) else self.flac.read()
+
+    def _broken(self, error: Exception) -> ValueError:
+        return ValueError(f"{self.shard} is broken at sample {self.id} ({error}); {_AGAIN}")
+
+
+def read_shards(
+    files: Iterable[ShardFile], cache: str | None = None, skip: Callable[[str, int], None] | None = None
+) -> Iterator[Sample]:
+    """Samples of tar files, in their order.
+
+    Args:
+        files: shards on this machine or elsewhere.
+        cache: folder in which copies of shards from elsewhere are kept.
+        skip: told what is broken and how many samples that costs, which are then left out; the sound of each sample is
+            decoded once more for that. What cannot be had at all is never left out: it may be there the next time.
+
+    Raises:
+        OSError: where a shard is not there or cannot be read.
+        ValueError: where one cannot be fetched, or is broken and there is no `skip`, naming shard and sample.
+    """
+    for url, shard in files:
+        with local(url, shard.sha256, cache) as path:
+            seen: set[str] = set()
+            errors: list[Exception] = []  # kept until the samples before have come out
+            for raw in group_by_keys(_members(url, Tar(path), errors), handler=errors.append):
+                key = raw["__key__"]
+                try:
+                    if key in seen:
+                        raise ValueError("it was there before")
+                    seen.add(key)
+                    sample = _parse(raw, thorough=skip is not None)
+                except ValueError as error:
+                    message = f"{url} is broken at sample {key} ({error})"
+                    if skip is None:
+                        raise ValueError(f"{message}; {_AGAIN}") from error
+                    skip(message, 1)
+                    continue
+                yield sample
+            if errors or len(seen) != shard.samples:
+                why = errors[0] if errors else f"it holds {len(seen)} samples, the index says {shard.samples}"
+                message = f"{url} is broken {f'after sample {key}' if seen else 'from the beginning'} ({why})"
+                if skip is None:
+                    raise ValueError(f"{message}; {_AGAIN}")
+                skip(message, max(0, shard.samples - len(seen)))
+
+
+def _members(url: str, tar: Tar, errors: list[Exception]) -> Iterator[dict[str, Any]]:
+    """Files in a tar file as `group_by_keys` takes them; where it breaks they end, and the error is noted.
+
+    In place of webdataset's walk, which reads all that is in the tar, and headers of every kind with tarfile: to hold
+    the sound of a thousand samples costs a twentieth of the time of decoding them, and so do the headers.
+    """
+    try:
+        place = 0
+        while any(header := os.pread(tar.descriptor, _BLOCK, place)):  # zeros end a tar
+            name, size = _plain(header)
+            file = Member(tar, place + _BLOCK, size)
+            place += _BLOCK + size + -size % _BLOCK
+            if place > tar.size:
+                raise ValueError(f"{name} of {size} bytes cannot be in it")
+            yield {"fname": name, "data": file, "__url__": url}
+    except ValueError as error:
+        errors.append(error.with_traceback(None))  # whose frames would keep the file open
+
+
+def _plain(header: bytes) -> tuple[str, int]:
+    """Name and size of a plain file with a short name, which is all that `prepare` puts into a tar (POSIX ustar)."""
+    try:
+        size, checksum = int(header[124:135], 8), int(header[148:154], 8)
+    except ValueError:
+        raise ValueError("there is something that is no header of a tar") from None
+    name = header[:100].partition(b"\0")[0].decode("ascii", "replace")
+    # The checksum is a sum in which its own eight bytes are blanks.
+    if len(header) < _BLOCK or checksum != sum(header[:148]) + sum(header[156:]) + 8 * ord(" "):
+        raise ValueError(f"the header of {name} is not what was written")
+    if size < 0 or header[156:157] != b"0" or header[345:346] != b"\0":
+        raise ValueError(f"{name} is no plain file, or is named longer than `prepare` names one")
+    return name, size
+
+
+def _parse(raw: Mapping[str, Any], thorough: bool) -> Sample:
+    """A sample from its members; with `thorough` its sound is decoded too. Raises ValueError for a broken one."""
+    if missing := [name for name in ("json", "flac") if name not in raw]:
+        raise ValueError(f"it has no {' and no '.join(missing)}")
+    text, flac = raw["json"].read(), raw["flac"]
+    if not checksum_holds(text, flac.read(FLAC_HEADER)):
+        raise ValueError("its checksum differs: it is not what was written")
+    try:
+        known = json.loads(text)
+        id, seconds, words = known["id"], known["seconds"], known["words"]
+        if words is not None:
+            words = tuple(starmap(_word, words))
+        speaker = _speaker(known["speaker"], known["sex"], known["accent"], known["age"])
+        sample = Sample(id, speaker, known["text"], words, seconds, flac, raw["__url__"])
+    except (KeyError, TypeError, AttributeError) as error:
+        raise ValueError(f"its json is not what it should be: {error!r}") from error
+    if not isinstance(id, str) or key_of(id) != raw["__key__"]:
+        raise ValueError(f"its id is {id!r}, which is not its name")
+    if not isinstance(seconds, int | float) or not 0 < seconds < _LONGEST:
+        raise ValueError(f"it says that it has {seconds!r} seconds")
+    if thorough and abs(len(read(io.BytesIO(flac.read()), 16000)) - seconds * 16000) > 1:
+        raise ValueError(f"it has not the {seconds} seconds that it says")
+    return sample
+
+
+# The same words and speakers come again and again; to make each anew costs a twentieth of all reading.
+@lru_cache(maxsize=100_000)
+def _word(text: str, phonemes: str) -> Word:
+    return Word(text, tuple(phonemes.split()))
+
+
+_speaker = lru_cache(maxsize=10_000)(Speaker)
+
+
+def clips_of(index: Index, speaker: str, cache: str | None = None) -> list[Sample]:
+    """All samples of one speaker, in a fixed order without meaning: the first n are the n clips to clone from.
+
+    Raises ValueError for a speaker whom the index does not name.
+    """
+    entries = {entry.id: entry for entry in index.speakers}
+    if speaker not in entries:
+        heldout = ", ".join(entry.id for entry in index.speakers_of("test")) or "none"
+        raise ValueError(f"{index.folder} has no speaker {speaker!r}; its test speakers are {heldout}")
+    split = entries[speaker].split
+    samples = read_shards(index.files(split, f"{split}-held"), cache)
+    return sorted((each for each in samples if each.speaker.id == speaker), key=lambda each: _scattered(each.id))
+
+
+def _scattered(id: str) -> tuple[int, str]:
+    return zlib.crc32(id.encode()), id
