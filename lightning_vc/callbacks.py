@@ -1,12 +1,16 @@
 """What training lets one see and hear, for whatever logger runs."""
 
+import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.loggers import WandbLogger
+from torch.nn.utils import clip_grad_value_
+from torch.optim import Optimizer
 
 from lightning_vc.audio import io
 from lightning_vc.cloning import METHODS, voice_of
@@ -35,6 +39,50 @@ class LastCheckpoint(ModelCheckpoint):
         """Save the last step too: Lightning's own saves multiples only."""
         if not trainer.fast_dev_run:  # type: ignore[attr-defined]  # set by a function of Lightning
             trainer.save_checkpoint(Path(self.dirpath or "", "last.ckpt"))
+
+
+class ClipGradientValues(Callback):
+    """Clip each number of the gradient, before Trainer.gradient_clip_val clips its norm (Deep Voice 3, appendix).
+
+    Args:
+        value: the largest that is left as it is.
+    """
+
+    def __init__(self, value: float) -> None:
+        self.value = value
+
+    def on_before_optimizer_step(self, trainer: Trainer, pl_module: LightningModule, optimizer: Optimizer) -> None:
+        """Clip."""
+        clip_grad_value_(pl_module.parameters(), self.value)
+
+
+class Pace(Callback):
+    """Log with the losses how many steps a second training takes, and what share of their sound is padding."""
+
+    since: float | None = None  # when counting began
+
+    def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
+        """Begin to count."""
+        if self.since is None:
+            self.since, self.steps = time.perf_counter(), trainer.global_step
+            self.held, self.real = 0, torch.zeros((), dtype=torch.long, device=batch.lengths.device)  # samples
+
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """Count, and begin anew where the losses are logged."""
+        self.held += batch.waves.numel()
+        self.real += batch.lengths.sum()
+        steps = trainer.global_step - self.steps
+        every: int = trainer.log_every_n_steps  # type: ignore[attr-defined]  # set by a function of Lightning
+        if self.since is not None and steps and every and trainer.global_step % every == 0:
+            pace = steps / (time.perf_counter() - self.since)
+            pl_module.log_dict({"train/steps_per_second": pace, "train/padding": 1 - self.real / self.held})
+            self.since = None
+
+    def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Leave out the time that it takes."""
+        self.since = None
 
 
 class SpeakSentences(Callback):

@@ -11,6 +11,7 @@ from lightning.pytorch import LightningDataModule
 from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCLI
 
 from lightning_vc.audio.features import Spectrograms
+from lightning_vc.callbacks import Pace
 from lightning_vc.tasks.base import Task, read_checkpoint
 
 # Interpolation that crosses sections is right only with both this and the parser mode below (jsonargparse 4.53).
@@ -43,7 +44,7 @@ class VoiceCLI(LightningCLI):
             auto_configure_optimizers=False,
             parser_kwargs={"parser_mode": "omegaconf+"},
             save_config_kwargs={"overwrite": True},
-            trainer_defaults=defaults,
+            trainer_defaults={"callbacks": [Pace()], **defaults},
         )
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:

@@ -1,3 +1,4 @@
+import csv
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -11,7 +12,7 @@ from lightning.pytorch.loggers import CSVLogger, Logger
 
 from lightning_vc import Voice
 from lightning_vc.audio import io
-from lightning_vc.callbacks import LastCheckpoint, SaveVoice, SpeakSentences
+from lightning_vc.callbacks import ClipGradientValues, LastCheckpoint, Pace, SaveVoice, SpeakSentences
 from lightning_vc.data.datamodule import AdaptationDataModule, TTSDataModule
 from lightning_vc.recipes import tts
 from lightning_vc.tasks.adaptation import EmbeddingAdaptationTask
@@ -105,6 +106,48 @@ def test_only_an_adaptation_has_a_voice_to_save(tmp_path: Path, task: TTSTask, d
     saving = trainer(tmp_path, SaveVoice(str(tmp_path / "x.safetensors")), max_steps=1, limit_val_batches=0)
     with pytest.raises(ValueError, match="SaveVoice needs a task that adapts, not TTSTask"):
         saving.fit(task, data)
+
+
+def test_values_of_the_gradient_are_clipped_before_its_norm(tmp_path: Path) -> None:
+    class Watched(BoringModel):
+        def training_step(self, batch: Any, batch_idx: int) -> Any:
+            return 1000 * self.layer(batch).sum()
+
+        def optimizer_step(self, *args: Any, **kwargs: Any) -> None:
+            super().optimizer_step(*args, **kwargs)
+            gradient = torch.cat([weight.grad.flatten() for weight in self.parameters() if weight.grad is not None])
+            self.seen = gradient.abs()
+
+    model = Watched()
+    trainer(tmp_path, ClipGradientValues(0.5), max_steps=1, gradient_clip_val=100, limit_val_batches=0).fit(model)
+    assert model.seen.max() == 0.5
+    trainer(tmp_path, ClipGradientValues(0.5), max_steps=1, gradient_clip_val=0.1, limit_val_batches=0).fit(model)
+    assert model.seen.square().sum().sqrt().item() == pytest.approx(0.1, rel=1e-4)
+    assert (model.seen > 0).sum() > 50  # of numbers that were all large, none is left much larger than the others
+    assert model.seen[model.seen > 0].max() < 2 * model.seen[model.seen > 0].median()
+
+
+def test_steps_a_second_and_padding_are_logged(tmp_path: Path, task: TTSTask, data: TTSDataModule) -> None:
+    logger = CSVLogger(tmp_path, "log")
+    task.scheduler = None  # its end is near
+    trainer(
+        tmp_path,
+        Pace(),
+        logger=logger,
+        max_steps=6,
+        log_every_n_steps=2,
+        accumulate_grad_batches=2,
+        limit_val_batches=1,
+    ).fit(task, data)
+    rows = list(csv.DictReader((tmp_path / "log" / "version_0" / "metrics.csv").open()))
+    paces = [float(row["train/steps_per_second"]) for row in rows if row.get("train/steps_per_second")]
+    paddings = [float(row["train/padding"]) for row in rows if row.get("train/padding")]
+    assert len(paces) == len(paddings) == 3
+    assert all(0 < pace < 1000 for pace in paces)
+    batches = list(data.train_dataloader())
+    shares = [1 - float(batch.lengths.sum()) / batch.waves.numel() for batch in batches]
+    assert min(shares) <= min(paddings) <= max(paddings) <= max(shares)
+    assert max(paddings) > 0
 
 
 def test_weights_and_biases_gets_losses_sound_and_attention_without_a_key(

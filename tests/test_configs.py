@@ -19,6 +19,7 @@ RECIPES = {
     "mini": ("recipes/mini/recipe.yaml", []),
     "librispeech": ("recipes/librispeech/recipe.yaml", []),
     "librispeech, small": ("recipes/librispeech/recipe.yaml", ["size=small"]),
+    "vctk": ("recipes/vctk/recipe.yaml", []),
     "librispeech, W&B": ("recipes/librispeech/recipe.yaml", ["logger=wandb"]),
 }
 EXAMPLES = sorted(path.relative_to(ROOT) for path in (ROOT / "recipes").rglob("*.yaml") if path.name != "recipe.yaml")
@@ -79,6 +80,7 @@ def test_an_example_is_a_command_line(path: Path, capsys: pytest.CaptureFixture[
 @pytest.mark.parametrize("name", RECIPES)
 def test_training_stages_understand_their_command_lines(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     configs = {}
+    rate = 48000 if name == "vctk" else 16000
     for stage in stages_of(name).values():
         module, *words = stage.command
         verb = module.rpartition(".")[2]
@@ -88,7 +90,7 @@ def test_training_stages_understand_their_command_lines(name: str, capsys: pytes
         saving = checkpoints(config)
         assert Path(saving.dirpath, "last.ckpt") == stage.checkpoint
         assert config.trainer.max_steps >= config.trainer.val_check_interval
-        assert config.model.spectrograms.init_args.sample_rate == 16000  # that of the shards
+        assert config.model.spectrograms.init_args.sample_rate == rate  # that of the shards
     tts, encoder = configs["tts"], configs["encoder"]
     assert encoder.model.base == str(stages_of(name)["tts"].checkpoint)
     assert encoder.model.encoder.init_args.voice_dim == tts.model.model.init_args.voice_dim
@@ -120,6 +122,8 @@ def test_the_other_stages_understand_theirs(
     (tmp_path / "SPEAKERS.TXT").write_text("1 | F | train-clean-5 | 1 | A\n")
     for subset in ("train-clean-5", "train-clean-100", "train-clean-360", "train-other-500"):
         (tmp_path / subset / "1").mkdir(parents=True)
+    (tmp_path / "speaker-info.txt").write_text("ID AGE GENDER ACCENTS REGION\n")
+    (tmp_path / "wav48").mkdir()
     words = list(stages["prepare"].command[1:])
     if "--root" in words:
         words[words.index("--root") + 1] = str(tmp_path)

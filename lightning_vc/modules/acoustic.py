@@ -68,6 +68,7 @@ class DeepVoice3(AcousticModel):
         own_frames: share of the groups of frames that the decoder hears from itself in training instead of from the
             recording, so that it learns to go on from its own errors (scheduled sampling in parallel, Mihaylova and
             Martins 2019).
+        voice_dropout: share of the numbers of a voice that the model does not see in a training step.
     """
 
     def __init__(
@@ -83,6 +84,7 @@ class DeepVoice3(AcousticModel):
         careful_window: tuple[int, int] = (0, 2),
         frames_per_symbol: int = 20,
         own_frames: float = 0.0,
+        voice_dropout: float = 0.0,
     ) -> None:
         super().__init__()
         self.voice_dim, self.reduction = voice_dim, reduction
@@ -91,8 +93,10 @@ class DeepVoice3(AcousticModel):
         self.converter = converter(self.decoder.dim, voice_dim, n_fft // 2 + 1, reduction)
         self.window, self.careful_window = window, careful_window
         self.frames_per_symbol, self.own_frames = frames_per_symbol, own_frames
+        self.voice_dropout = nn.Dropout(voice_dropout)
 
     def forward(self, text: Tensor, voice: Tensor, frames: Tensor) -> Teacherforced:
+        voice = self.voice_dropout(voice)
         keys, values = self.encoder(text, voice)
         if self.training and self.own_frames:
             frames = self._mix(keys, values, text == 0, voice, frames)

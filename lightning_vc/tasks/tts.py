@@ -6,7 +6,7 @@ from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
 from torch import Tensor
 
 from lightning_vc.audio.features import Spectrograms
-from lightning_vc.losses import guided_attention, last_step, masked_l1
+from lightning_vc.losses import guided_attention, last_step, masked_divergence, masked_l1, masked_l2
 from lightning_vc.modules.acoustic import AcousticModel
 from lightning_vc.modules.speakers import SpeakerTable
 from lightning_vc.tasks.base import Losses, Task
@@ -23,6 +23,8 @@ class TTSTask(Task):
         frontend: how a text is spelt for the model.
         speakers: ids of the rows of the speaker table; recipes link them from the data.
         guide: weight of the guided attention loss.
+        divergence: weight of the binary divergence of both spectrograms.
+        quadratic: weight of the squared error of the linear spectrogram, the cloning paper's extra term.
         voice_scale: voices are uniform in ± this at first.
     """
 
@@ -33,6 +35,8 @@ class TTSTask(Task):
         frontend: Frontend,
         speakers: list[str],
         guide: float = 1.0,
+        divergence: float = 0.0,
+        quadratic: float = 0.0,
         voice_scale: float = 0.1,
         optimizer: OptimizerCallable = lambda p: torch.optim.Adam(p, lr=5e-4),
         scheduler: LRSchedulerCallable = lambda o: torch.optim.lr_scheduler.StepLR(o, step_size=30000, gamma=0.95),
@@ -41,7 +45,7 @@ class TTSTask(Task):
         self.save_hyperparameters()
         self.model, self.spectrograms, self.frontend, self.speakers = model, spectrograms, frontend, speakers
         self.table = SpeakerTable(len(speakers), model.voice_dim, voice_scale)
-        self.guide = guide
+        self.weights = {"attention": guide, "divergence": divergence, "quadratic": quadratic}
 
     @torch.no_grad()
     def setup(self, stage: str) -> None:
@@ -81,5 +85,11 @@ class TTSTask(Task):
             "done": last_step(said.done, steps),
             "attention": guided_attention(said.alignments, (batch.text != 0).sum(1), steps),
         }
-        total = losses["mel"] + losses["linear"] + losses["done"] + self.guide * losses["attention"]
+        if self.weights["divergence"]:
+            losses["divergence"] = masked_divergence(said.spectra.mel, mel, mask) + masked_divergence(
+                said.spectra.linear, linear, mask
+            )
+        if self.weights["quadratic"]:
+            losses["quadratic"] = masked_l2(said.spectra.linear, linear, mask)
+        total = sum((self.weights.get(name, 1) * loss for name, loss in losses.items()), start=mel.new_zeros(()))
         return {"loss": total, **losses}

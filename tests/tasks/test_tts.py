@@ -15,7 +15,7 @@ from lightning_vc.text.frontend import Phonemes
 from lightning_vc.types import TTSBatch
 
 
-def made(reduction: int = 4, guide: float = 1.0, voice_scale: float = 0.1) -> TTSTask:
+def made(reduction: int = 4, **options: float) -> TTSTask:
     torch.manual_seed(0)
     model = DeepVoice3(
         voice_dim=8,
@@ -36,7 +36,7 @@ def made(reduction: int = 4, guide: float = 1.0, voice_scale: float = 0.1) -> TT
         converter=lambda h, voice, bins, r: Converter(h, voice, bins, r, channels=32, layers=2, dropout=0),
     )
     spectrograms = Spectrograms(sample_rate=8000, n_fft=256, window=256, hop=128, n_mels=16)
-    return TTSTask(model, spectrograms, Phonemes(), ["ann", "bob"], guide, voice_scale)
+    return TTSTask(model, spectrograms, Phonemes(), ["ann", "bob"], **options)
 
 
 def hums(*seconds: float) -> TTSBatch:
@@ -70,6 +70,15 @@ def test_the_loss_is_the_weighted_sum_of_its_terms() -> None:
     expected = terms["mel"] + terms["linear"] + terms["done"] + 3 * terms["attention"]
     assert terms["loss"] == pytest.approx(expected)
     assert all(value > 0 for value in terms.values())
+
+
+@pytest.mark.parametrize("name", ["divergence", "quadratic"])
+def test_further_terms_are_there_when_they_have_a_weight(name: str) -> None:
+    batch = hums(0.5, 0.6)
+    without, with_it = made().loss(batch), made(**{name: 0.5}).loss(batch)
+    assert with_it.keys() - without.keys() == {name}
+    assert with_it[name] > 0
+    torch.testing.assert_close(with_it["loss"], without["loss"] + 0.5 * with_it[name])
 
 
 @pytest.mark.parametrize("reduction", [1, 2, 5])
