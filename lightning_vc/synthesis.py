@@ -29,7 +29,7 @@ def speak(
 
     Raises ValueError for a text without words, naming it.
     """
-    cut = [list(stretches(text)) for text in texts]
+    cut = [list(_cut(tts, text)) for text in texts]
     said = iter(_say(model, tts, [stretch for parts in cut for stretch in parts], vector, vocoder))
     return [_joined(text, [next(said) for _ in parts]) for text, parts in zip(texts, cut, strict=True)]
 
@@ -41,7 +41,7 @@ def stream(
 
     Joined, the waves are that of `speak`.
     """
-    parts = stretches(text)
+    parts = _cut(tts, text)
 
     def make() -> Speech | None:
         stretch = next(parts, None)
@@ -52,6 +52,11 @@ def stream(
         while speech := coming.result():
             coming = aside.submit(make)
             yield speech
+
+
+def _cut(tts: TTSTask, text: str) -> Iterator[Stretch]:
+    """A text as stretches that are no longer than what the model has learnt from."""
+    return stretches(text, tts.longest, lambda word: len(tts.frontend.symbols([word])) + 1)
 
 
 @torch.no_grad()

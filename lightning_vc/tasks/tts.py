@@ -13,6 +13,8 @@ from lightning_vc.tasks.base import Losses, Task
 from lightning_vc.text.frontend import Frontend
 from lightning_vc.types import TTSBatch
 
+_LENGTHS = 1024  # symbols of the longest text that is told from longer ones
+
 
 class TTSTask(Task):
     """Minimise the L1 of both spectrograms over model and speaker table (voice cloning paper, equation 1).
@@ -45,6 +47,8 @@ class TTSTask(Task):
         self.save_hyperparameters()
         self.model, self.spectrograms, self.frontend, self.speakers = model, spectrograms, frontend, speakers
         self.table = SpeakerTable(len(speakers), model.voice_dim, voice_scale)
+        self.lengths: Tensor
+        self.register_buffer("lengths", torch.zeros(_LENGTHS, dtype=torch.long))  # texts learnt from, by their symbols
         self.weights = {"attention": guide, "divergence": divergence, "quadratic": quadratic}
 
     @torch.no_grad()
@@ -59,14 +63,26 @@ class TTSTask(Task):
             ids=["silence"],
         )
         try:
-            self.loss(silence)
+            self.loss_of(silence, self.table(silence.speakers))
         except RuntimeError as error:
             raise ValueError(
                 f"{type(self.model).__name__} does not predict these spectrograms ({error}): "
                 f"they have n_fft {self.spectrograms.n_fft} and n_mels {self.spectrograms.n_mels}"
             ) from error
 
+    @property
+    def longest(self) -> int:
+        """Symbols that 95 % of the texts it has learnt from do not exceed; 150 where it has not learnt yet.
+
+        Attention gets lost in longer ones, so synthesis cuts them.
+        """
+        upto = self.lengths.cumsum(0)
+        return int((upto < 0.95 * upto[-1]).sum()) if upto[-1] else 150
+
     def loss(self, batch: TTSBatch) -> Losses:
+        if self.training:
+            lengths = (batch.text != 0).sum(1).clamp(max=_LENGTHS - 1)
+            self.lengths.index_add_(0, lengths, torch.ones_like(lengths))
         return self.loss_of(batch, self.table(batch.speakers))
 
     def loss_of(self, batch: TTSBatch, voice: Tensor) -> Losses:

@@ -1,7 +1,7 @@
 """A text of any length to stretches that a model can say at once: sentences, and parts of the long ones."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from lightning_vc.text.normalize import normalize, read, written
@@ -10,12 +10,19 @@ from lightning_vc.text.spell_out import ABBREVIATIONS
 from lightning_vc.text.symbols import LONG_PAUSE, PUNCTUATION, SHORT_PAUSE
 from lightning_vc.types import Word
 
-LONGEST = 150  # symbols, about ten seconds: models learn from utterances that are no longer
-
 _END = re.compile(r"(?<=[.?!…])[\"'”’)\]]*\s+(?=[\"'“‘(\[{]*[A-Z0-9])|\s*\n\s*\n\s*")
 _NO_END = re.compile(r"(?:^|\s|[(\"'])(?:[A-Za-z]\.)+$")  # J. Smith, the U.S. Army
 # Seconds behind a stretch that ends so.
 _PAUSE = {**dict.fromkeys((*".?!", f"{{{LONG_PAUSE}}}"), 0.3), **dict.fromkeys((*",;:-", f"{{{SHORT_PAUSE}}}"), 0.15)}
+# Words that begin a phrase, or a part of one.
+_CONJUNCTION = re.compile(
+    "and|but|or|nor|yet|because|since|although|though|unless|until|while|when|where|who|which|that|if|than|as|so"
+)
+_LINK = re.compile(
+    "an?|the|this|these|that|those|my|your|his|her|its|our|their|every|each|some|any|no|not|very|"
+    "of|in|on|at|to|from|with|without|by|for|into|onto|over|under|about|after|before|between|through|during|against|"
+    "is|are|was|were|be|been|has|have|had|do|does|did|will|would|can|could|may|might|must|shall|should"
+)
 
 
 @dataclass(frozen=True)
@@ -35,14 +42,17 @@ class Stretch:
         return written(self.words)
 
 
-def stretches(text: str, longest: int = LONGEST) -> Iterator[Stretch]:
-    """Cut a text at the ends of sentences, and sentences of more than so many symbols at clauses or else at words.
+def stretches(text: str, longest: int, size: Callable[[Word], int]) -> Iterator[Stretch]:
+    """Cut a text at the ends of sentences, and sentences of more than `longest` symbols at clauses or else at words.
 
     Sentences without a word are left out. Nothing is read before it is asked for. Raises what `normalize` raises.
+
+    Args:
+        size: symbols of a word, with what parts it from the next.
     """
     before: tuple[Word, ...] = ()
     for sentence in sentences(text):
-        for words in cut(read(sentence), longest):
+        for words in cut(read(sentence), longest, size):
             if before:
                 yield Stretch(before, _PAUSE.get(before[-1].text, 0.0))
             before = words
@@ -66,31 +76,38 @@ def sentences(text: str) -> Iterator[str]:
         yield text[start:].strip()
 
 
-def cut(words: Sequence[Word], longest: int) -> Iterator[tuple[Word, ...]]:
-    """Cut a sentence into about equal parts of at most `longest` symbols; a longer word stays whole."""
+def cut(words: Sequence[Word], longest: int, size: Callable[[Word], int]) -> Iterator[tuple[Word, ...]]:
+    """Cut a sentence into about equal parts of at most `longest` symbols; a longer word stays whole.
+
+    Parts end at clauses, else before words that begin a phrase, and not behind those that do.
+    """
     while words and any(_is_spoken(word) for word in words):
-        ends, size = [], 0  # where a part may end, and its size then
-        for i, word in enumerate(words):
-            size += _size(word)
-            if i + 1 == len(words) or _is_spoken(words[i + 1]):
-                ends.append((i + 1, size))
-        if size <= longest:
+        ends, held = [], 0  # where a part may end, and its size then
+        for i, word in enumerate(words, 1):
+            held += size(word)
+            if i == len(words) or _is_spoken(words[i]):
+                ends.append((i, held))
+        if held <= longest or len(ends) == 1:
             yield tuple(words)
             return
-        wanted = size / -(-size // longest)
+        wanted = held / -(-held // longest)
         fitting = [end for end in ends if end[1] <= longest] or ends[:1]
-        # Any clause that is no scrap comes before a mere word.
-        clauses = [(i, held) for i, held in fitting if not _is_spoken(words[i - 1]) and held > longest / 4]
-        distances = {abs(held - wanted): i for i, held in clauses or fitting}
-        count = distances[min(distances)]
+        count, _ = min(
+            fitting, key=lambda end: abs(end[1] - wanted) / longest + _harm(words[end[0] - 1], words[end[0]])
+        )
         part = tuple(words[:count])
         yield part if not _is_spoken(part[-1]) else (*part, Word(","))  # it goes on, and so should the voice
         words = words[count:]
 
 
+def _harm(last: Word, following: Word) -> float:
+    """How bad it is to pause between two words, as a share of the longest part that one would rather be off by."""
+    if not _is_spoken(last):
+        return 0.0
+    if _CONJUNCTION.fullmatch(last.text) or _LINK.fullmatch(last.text):
+        return 0.8
+    return 0.2 if _CONJUNCTION.fullmatch(following.text) else 0.3 if _LINK.fullmatch(following.text) else 0.5
+
+
 def _is_spoken(word: Word) -> bool:
     return word.text not in PUNCTUATION and word.text not in PAUSES
-
-
-def _size(word: Word) -> int:
-    return max(len(word.phonemes), len(word.text)) + 1

@@ -134,3 +134,16 @@ def test_a_loss_that_is_no_number_ends_training_with_a_remedy() -> None:
         task.table.voices.fill_(math.nan)
     with pytest.raises(ValueError, match="the loss became nan at step 0: lower the learning rate"):
         task.training_step(batch)
+
+
+def test_it_knows_how_long_the_texts_were_that_it_learnt_from() -> None:
+    task = made()
+    task.setup("fit")
+    assert task.longest == 150  # nothing was learnt yet, and `setup` is no learning
+    for symbols, count in ((6, 18), (9, 1), (40, 1)):
+        batch = hums(*[0.3] * count)
+        task.loss(batch._replace(text=torch.full((count, symbols), 2)))
+    assert task.longest == 9
+    task.eval().loss(hums(*[0.3] * 100)._replace(text=torch.full((100, 50), 2)))
+    assert task.longest == 9
+    assert int(task.state_dict()["lengths"].sum()) == 20

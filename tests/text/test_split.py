@@ -23,52 +23,64 @@ def test_sentences(text: str, parts: list[str]) -> None:
     assert list(sentences(text)) == parts
 
 
+def size(word: Word) -> int:
+    return max(len(word.phonemes), len(word.text)) + 1
+
+
 def words(text: str) -> list[Word]:
     return [Word(each) for each in text.split()]
 
 
 def test_a_short_sentence_stays_whole() -> None:
-    assert list(cut(words("a b , c ."), 99)) == [tuple(words("a b , c ."))]
+    assert list(cut(words("a b , c ."), 99, size)) == [tuple(words("a b , c ."))]
 
 
 def test_a_long_sentence_is_cut_at_a_clause() -> None:
-    parts = [written(part) for part in cut(words("aaa bbb ccc , ddd eee fff ggg hhh ."), 24)]
+    parts = [written(part) for part in cut(words("aaa bbb ccc , ddd eee fff ggg hhh ."), 24, size)]
     assert parts == ["aaa bbb ccc,", "ddd eee fff ggg hhh."]
 
 
 def test_without_clauses_it_is_cut_into_equal_parts_that_go_on() -> None:
-    parts = list(cut(words(" ".join(["word"] * 30)), 40))
-    assert [len(part) for part in parts] == [9, 8, 9, 7]  # with their commas
+    parts = list(cut(words(" ".join(["word"] * 30)), 40, size))
+    assert [len(part) for part in parts] == [8, 9, 8, 8]  # with their commas
     assert all(part[-1].text == "," for part in parts[:-1])
     assert sum(word.text == "word" for part in parts for word in part) == 30
 
 
+def test_it_is_cut_where_a_phrase_begins() -> None:
+    text = "the old dog slept under a tree and nobody saw the small cat in the garden"
+    parts = [written(part) for part in cut(words(text), 44, size)]
+    assert parts == ["the old dog slept under a tree,", "and nobody saw the small cat in the garden"]
+    parts = [written(part) for part in cut(words("dogs see the very old cats of this town"), 24, size)]
+    assert parts == ["dogs see the very old,", "cats of this town"]  # not behind "the", "of" or "this"
+
+
 def test_a_word_that_is_too_long_is_not_cut() -> None:
-    assert [written(part) for part in cut(words("a" * 50 + " b"), 10)] == ["a" * 50 + ",", "b"]
+    assert [written(part) for part in cut(words("a" * 50 + " b"), 10, size)] == ["a" * 50 + ",", "b"]
 
 
 def test_marks_and_pauses_stay_with_their_word() -> None:
-    for part in cut(words("one , {%} two ; {/} three four five six : seven"), 12):
+    for part in cut(words("one , {%} two ; {/} three four five six : seven"), 12, size):
         assert part[0].text not in ",;:{%}{/}"
 
 
 def test_nothing_is_lost_and_nothing_is_long() -> None:
     text = "In 1990 the cat, which was fat; sat: on a mat and that, as I said before, was all of that. " * 5
-    parts = list(stretches(text, 60))
+    parts = list(stretches(text, 60, size))
     said = [word.text for part in parts for word in part.words if word.text.isalpha()]
     assert said == [word.text for word in normalize(text) if word.text.isalpha()]
-    assert all(sum(max(len(word.text), len(word.phonemes)) + 1 for word in part.words) <= 62 for part in parts)
+    assert all(sum(map(size, part.words)) <= 62 for part in parts)
     assert [part.pause for part in parts[:-1]].count(0.3) == 4
     assert parts[-1].pause == 0
 
 
 def test_sentences_without_words_are_left_out() -> None:
-    assert [part.text for part in stretches("One. *** !!! Two.\n\n###")] == ["one.", "two."]
+    assert [part.text for part in stretches("One. *** !!! Two.\n\n###", 99, size)] == ["one.", "two."]
     with pytest.raises(ValueError, match=r"text '\.\.\. \*\*\*' has nothing to speak"):
-        list(stretches("... ***"))
+        list(stretches("... ***", 99, size))
 
 
 def test_ten_thousand_characters_come_a_sentence_at_a_time() -> None:
-    parts = stretches("The cat sat on the mat. " * 417)
+    parts = stretches("The cat sat on the mat. " * 417, 99, size)
     assert next(parts).text == "the cat sat on the mat."
     assert sum(1 for _ in parts) == 416
