@@ -1,12 +1,15 @@
 """How fast the acoustic model trains and speaks, beside what the machine can do at most.
 
-    python benchmarks/tts.py                # all of it; --profile adds where the time goes
+    python benchmarks/tts.py                      # all of it; --profile adds where the time goes
+    python benchmarks/tts.py --model runs/mini    # and how soon a trained model begins to speak
 
 Deep Voice 3 at the sizes of the LibriSpeech experiments (docs/paper.md), linear spectrograms of 513 bins, on random
-but realistic inputs: batches of 16 texts of 120 symbols and 804 frames. Everything is measured in one run, as medians.
+but realistic inputs: batches of 16 texts of 120 symbols and 804 frames to train on, 5 frames a symbol to speak.
+Everything is measured in one run, as medians. On a machine with a GPU the same is measured there too.
 """
 
 import argparse
+import resource
 import statistics
 import time
 from collections.abc import Callable
@@ -17,6 +20,7 @@ from torch import Tensor
 from torch.profiler import ProfilerActivity, profile
 from torch.utils.flop_counter import FlopCounterMode
 
+from lightning_vc import Cloner, Voice
 from lightning_vc.audio.features import Spectrograms
 from lightning_vc.audio.vocoder import GriffinLim
 from lightning_vc.modules.acoustic import DeepVoice3
@@ -26,7 +30,13 @@ from lightning_vc.text.symbols import SYMBOLS
 from lightning_vc.types import Spectra, TTSBatch
 
 RATE, N_FFT, HOP = 22050, 1024, 256
-SPEAKERS = 100
+SPEAKERS = 256
+FRAMES_PER_SYMBOL = 5
+KINDS = {"fp32": torch.float32, "bf16": torch.bfloat16}
+TEXT = (
+    "The friendly baker gave seven golden apples. My sister found a broken mirror. Why did the captain open this "
+    "letter? Nine hungry rabbits crawled through the garden. She will bring a warm blanket tonight."
+)
 
 
 def median(work: Callable[[], Any], rounds: int, device: str = "cpu") -> float:
@@ -41,10 +51,18 @@ def median(work: Callable[[], Any], rounds: int, device: str = "cpu") -> float:
     return statistics.median(times[1:])
 
 
+def memory(device: str) -> float:
+    """GiB that were held at most, of the process or on the GPU."""
+    if device == "cuda":
+        return torch.cuda.max_memory_allocated() / 2**30
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+
+
 def made(device: str = "cpu") -> TTSTask:
     torch.manual_seed(0)
     spectrograms = Spectrograms(RATE, N_FFT, N_FFT, HOP)
-    task = TTSTask(DeepVoice3(n_fft=N_FFT), spectrograms, Mixed(), [str(i) for i in range(SPEAKERS)])
+    model = DeepVoice3(n_fft=N_FFT, frames_per_symbol=FRAMES_PER_SYMBOL)
+    task = TTSTask(model, spectrograms, Mixed(), [str(i) for i in range(SPEAKERS)])
     task.configure_model()
     return task.to(device)
 
@@ -57,23 +75,26 @@ def batch(size: int = 16, symbols: int = 120, frames: int = 804, device: str = "
         text=torch.randint(2, len(SYMBOLS), (size, symbols), device=device),
         waves=torch.randn(size, samples, device=device) * 0.1,
         lengths=torch.full((size,), samples, device=device),
-        speakers=torch.arange(size, device=device) % SPEAKERS,
+        speakers=torch.arange(size, device=device),
         ids=[str(i) for i in range(size)],
     )
 
 
-def ceilings(rounds: int) -> None:
-    """What a product of matrices and a convolution reach, in GFLOP a second."""
-    for name, kind in (("fp32", torch.float32), ("bf16", torch.bfloat16)):
-        a, b = torch.randn(2048, 2048).to(kind), torch.randn(2048, 2048).to(kind)
-        rate = 2 * 2048**3 / median(lambda: a @ b, rounds) / 1e9  # noqa: B023
-        x, w = torch.randn(16, 256, 804).to(kind), torch.randn(512, 256, 5).to(kind)
-        convolved = 2 * 16 * 800 * 256 * 512 * 5 / median(lambda: torch.conv1d(x, w), rounds) / 1e9  # noqa: B023
-        print(f"ceiling, {name}: product of matrices {rate:5.0f} GFLOP/s, convolution {convolved:5.0f} GFLOP/s")
+def ceilings(rounds: int, device: str) -> dict[str, float]:
+    """What a product of matrices and a convolution reach, in GFLOP a second; the products are returned."""
+    found, size = {}, 8192 if device == "cuda" else 2048
+    for name, kind in KINDS.items():
+        a, b = (torch.randn(size, size, device=device).to(kind) for _ in range(2))
+        found[name] = 2 * size**3 / median(lambda: a @ b, rounds, device) / 1e9  # noqa: B023
+        x, w = torch.randn(16, 256, 804, device=device).to(kind), torch.randn(512, 256, 5, device=device).to(kind)
+        convolved = 2 * 16 * 800 * 256 * 512 * 5 / median(lambda: torch.conv1d(x, w), rounds, device) / 1e9  # noqa: B023
+        print(f"ceiling, {name}: product of matrices {found[name]:5.0f} GFLOP/s, convolution {convolved:5.0f} GFLOP/s")
+    return found
 
 
-def training(task: TTSTask, of: TTSBatch, kind: torch.dtype, rounds: int, device: str = "cpu") -> tuple[float, float]:
+def training(task: TTSTask, of: TTSBatch, kind: torch.dtype, rounds: int) -> tuple[float, float]:
     """Seconds and GFLOP of a step: loss, gradient, clipping, optimizer."""
+    device = of.text.device.type
     task.train()
     optimizer = torch.optim.Adam(task.parameters(), lr=5e-4)
 
@@ -90,68 +111,108 @@ def training(task: TTSTask, of: TTSBatch, kind: torch.dtype, rounds: int, device
     return median(step, rounds, device), counter.get_total_flops() / 1e9
 
 
-def decoding(task: TTSTask, size: int, symbols: int, steps: int, rounds: int, device: str = "cpu") -> float:
+def endless(task: TTSTask) -> DeepVoice3:
+    """The model, which never thinks that it is done: a random one would stop anywhere."""
+    task.eval()
+    assert isinstance(task.model, DeepVoice3)
+    torch.nn.init.constant_(task.model.decoder.done.bias, -100)
+    task.model.frames_at_end = 10**6
+    return task.model
+
+
+def decoding(task: TTSTask, size: int, steps: int, rounds: int) -> float:
     """Seconds a step of free running."""
-    task.eval()
-    text, voice = batch(size, symbols, device=device).text, task.table.voices[:size].detach()
-    decoder = task.model.decoder
-    torch.nn.init.constant_(decoder.done.bias, -100)
+    model, device = endless(task), task.device.type
+    text, voice = batch(size, device=device).text, task.table.voices[:size].detach()
     with torch.no_grad():
-        keys, values = task.model.encoder(text, voice)
+        keys, values = model.encoder(text, voice)
     limits = torch.full((size,), steps, device=device)
-    return median(lambda: decoder.generate(keys, values, text == 0, voice, limits, (1, 3)), rounds, device) / steps
+    return (
+        median(lambda: model.decoder.generate(keys, values, text == 0, voice, limits, (1, 3)), rounds, device) / steps
+    )
 
 
-def speaking(task: TTSTask, symbols: int, frames: int, rounds: int, vocoder: GriffinLim | None) -> float:
-    """Seconds from text to spectrogram, or to wave, of one sentence."""
-    task.eval()
-    model = task.model
-    text, voice = batch(1, symbols).text, task.table.voices[:1].detach()
-    torch.nn.init.constant_(model.decoder.done.bias, -100)
-    model.frames_per_symbol = frames / symbols
+def speaking(task: TTSTask, size: int, symbols: int, rounds: int, vocoder: GriffinLim | None) -> float:
+    """Seconds from texts to spectrograms, or to waves."""
+    model, device = endless(task), task.device.type
+    text, voice = batch(size, symbols, device=device).text, task.table.voices[:size].detach()
 
     def speak() -> Tensor | Spectra:
         made = model.synthesize(text, voice)
         return vocoder(made.spectra) if vocoder else made.spectra
 
-    return median(speak, rounds)
+    return median(speak, rounds, device)
+
+
+def report(device: str, rounds: int, only: str | None) -> None:
+    """Print all that is measured on a device."""
+    print(f"\n{device}: {torch.cuda.get_device_name() if device == 'cuda' else f'{torch.get_num_threads()} threads'}")
+    products = ceilings(rounds, device)
+    task = made(device)
+    if only != "training":
+        for size in (1, 16):
+            print(f"decoding, batch {size}: {decoding(task, size, 100, rounds) * 1e3:.2f} ms a step", flush=True)
+        vocoder = GriffinLim(task.spectrograms)
+        for size, symbols in ((1, 40), (1, 80), (1, 160), (1, 320), (1, 640), (16, 80)):
+            spoken = size * symbols * FRAMES_PER_SYMBOL * HOP / RATE
+            alone, whole = (speaking(task, size, symbols, rounds, each) for each in (None, vocoder))
+            print(
+                f"{size:2d} x {symbols:3d} symbols, {spoken:5.2f} s: to spectrogram {alone:.3f} s "
+                f"({alone / spoken:.4f} of real time), to wave {whole:.3f} s ({whole / spoken:.4f})",
+                flush=True,
+            )
+        print(f"memory, speaking: {memory(device):.2f} GiB at most")
+    if only != "speaking":
+        for size in (16, 64, 256) if device == "cuda" else (16,):
+            for name, kind in KINDS.items():
+                taken, work = training(task, batch(size, device=device), kind, rounds)
+                print(
+                    f"training step, {name}, batch {size}: {taken:.3f} s ({1 / taken:.2f} a second), {work:.0f} GFLOP, "
+                    f"{work / taken:.0f} GFLOP/s, {work / taken / products[name]:.0%} of the product of matrices",
+                    flush=True,
+                )
+        print(f"memory, training: {memory(device):.2f} GiB at most")
+
+
+def first_words(run: str, rounds: int) -> None:
+    """How soon one hears something of a trained model when it streams some sentences."""
+    cloner = Cloner.load(run)
+    voice = Voice(cloner.tts.table.voices[0].detach(), "table", cloner.base, 1)
+
+    def first() -> None:
+        next(cloner.stream(TEXT, voice))
+
+    started = time.perf_counter()
+    first()
+    cold = time.perf_counter() - started
+    spoken = len(cloner.say(TEXT, voice).wave) / cloner.sample_rate
+    warm, whole = median(first, rounds), median(lambda: list(cloner.stream(TEXT, voice)), rounds)
+    print(
+        f"streaming {spoken:.1f} s of {run}: first audio after {warm:.3f} s ({cold:.2f} s in a new process, "
+        f"which loads the lexicon), all after {whole:.3f} s ({whole / spoken:.3f} of real time)"
+    )
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--only", choices=["training", "speaking"])
-    parser.add_argument("--profile", action="store_true", help="show where the time goes")
+    parser.add_argument("--model", help="folder of a run: measure when it begins to speak")
+    parser.add_argument("--profile", action="store_true", help="show where the time goes on the CPU")
     options = parser.parse_args()
-    rounds = options.rounds
-    print(f"torch {torch.__version__}, {torch.get_num_threads()} threads")
-    ceilings(rounds)
     task = made()
     weights = sum(weight.numel() for weight in task.model.parameters()) / 1e6
-    print(f"parameters: {weights:.2f} M, and {task.table.voices.shape[1]} a voice")
-    if options.only != "speaking":
-        for name, kind in (("fp32", torch.float32), ("bf16", torch.bfloat16)):
-            taken, work = training(task, batch(), kind, rounds)
-            print(f"training step, {name}: {taken:.2f} s, {work:.0f} GFLOP, {work / taken:.0f} GFLOP/s", flush=True)
-    if options.only != "training":
-        for size in (1, 16):
-            print(f"decoding, batch {size}: {decoding(task, size, 120, 100, rounds) * 1e3:.2f} ms a step")
-        vocoder = GriffinLim(task.spectrograms)
-        for symbols in (30, 60, 120, 240, 480):
-            frames = symbols * 400 // 60
-            spoken = frames * HOP / RATE
-            alone, whole = (speaking(task, symbols, frames, rounds, each) for each in (None, vocoder))
-            print(
-                f"{symbols:4d} symbols, {spoken:5.2f} s: to spectrogram {alone:.3f} s ({alone / spoken:.3f} of "
-                f"real time), to wave {whole:.3f} s ({whole / spoken:.3f})",
-                flush=True,
-            )
+    print(f"torch {torch.__version__}; {weights:.2f} M parameters, and {task.table.voices.shape[1]} a voice")
+    if options.model:
+        first_words(options.model, options.rounds)
+    for device in ("cpu", *(["cuda"] if torch.cuda.is_available() else [])):
+        report(device, options.rounds, options.only)
     if options.profile:
         with profile(activities=[ProfilerActivity.CPU]) as profiled:
             if options.only != "speaking":
                 training(task, batch(), torch.float32, 1)
             if options.only != "training":
-                speaking(task, 60, 400, 3, GriffinLim(task.spectrograms))
+                speaking(task, 1, 80, 3, GriffinLim(task.spectrograms))
         print(profiled.key_averages().table(sort_by="self_cpu_time_total", row_limit=25, max_name_column_width=50))
 
 

@@ -65,6 +65,8 @@ class DeepVoice3(AcousticModel):
         window: symbols that attention may step (back, ahead) at synthesis.
         careful_window: the same where a sentence went wrong and is said again.
         frames_per_symbol: decoding is cut off after this many frames for each symbol of the text.
+        frames_at_end: decoding ends, also if the model does not say so, after attention was at the end of the text for
+            this many frames (and twice as many at most).
         own_frames: share of the groups of frames that the decoder hears from itself in training instead of from the
             recording, so that it learns to go on from its own errors (scheduled sampling in parallel, Mihaylova and
             Martins 2019).
@@ -83,6 +85,7 @@ class DeepVoice3(AcousticModel):
         window: tuple[int, int] = (1, 3),
         careful_window: tuple[int, int] = (0, 2),
         frames_per_symbol: int = 20,
+        frames_at_end: int = 24,
         own_frames: float = 0.0,
         voice_dropout: float = 0.0,
     ) -> None:
@@ -92,7 +95,7 @@ class DeepVoice3(AcousticModel):
         self.decoder = decoder(self.encoder.dim, voice_dim, n_mels, reduction)
         self.converter = converter(self.decoder.dim, voice_dim, n_fft // 2 + 1, reduction)
         self.window, self.careful_window = window, careful_window
-        self.frames_per_symbol, self.own_frames = frames_per_symbol, own_frames
+        self.frames_per_symbol, self.frames_at_end, self.own_frames = frames_per_symbol, frames_at_end, own_frames
         self.voice_dropout = nn.Dropout(voice_dropout)
 
     def forward(self, text: Tensor, voice: Tensor, frames: Tensor) -> Teacherforced:
@@ -117,7 +120,8 @@ class DeepVoice3(AcousticModel):
         keys, values = self.encoder(text, voice)
         limits = (text != 0).sum(1) * self.frames_per_symbol // self.reduction  # (B,) its own, whatever else is said
         window = self.careful_window if careful else self.window
-        decoded, steps, finished = self.decoder.generate(keys, values, text == 0, voice, limits, window)
+        linger = max(1, self.frames_at_end // self.reduction)
+        decoded, steps, finished = self.decoder.generate(keys, values, text == 0, voice, limits, window, linger)
         frames = steps * self.reduction  # (B,)
         real = torch.arange(decoded.mel.shape[1], device=text.device) < frames.unsqueeze(1)  # (B, T)
         linear = self.converter(decoded.hidden, voice, real)

@@ -135,14 +135,23 @@ class Decoder(nn.Module):
 
     @torch.no_grad()
     def generate(
-        self, keys: Tensor, values: Tensor, padding: Tensor, voice: Tensor, limits: Tensor, window: tuple[int, int]
+        self,
+        keys: Tensor,
+        values: Tensor,
+        padding: Tensor,
+        voice: Tensor,
+        limits: Tensor,
+        window: tuple[int, int],
+        linger: int | None = None,
     ) -> tuple[Decoded, Tensor, Tensor]:
         """Free running, each sentence until it says that it is done, or for as many steps as its limit, (B,).
+
+        Nor does one go on that has had its attention at the end of the text for `linger` to twice as many steps.
 
         Attention is held monotonic: a step may look `window` (back, ahead) symbols from where its layer looked last.
         Dropout is off. A sentence that is done leaves the batch, so that it costs nothing more.
 
-        Returns what was decoded, padded; the steps of each sentence (B,); which said that it was done (B,).
+        Returns what was decoded, padded; the steps of each sentence (B,); which came to an end (B,).
         """
         stepper = DecoderStepper(self, keys, values, padding, voice, window)
         rows = torch.arange(len(padding), device=padding.device)  # that have not ended
@@ -151,14 +160,19 @@ class Decoder(nn.Module):
         frames = keys.new_zeros(len(padding), self.n_mels * self.reduction)
         hidden = keys.new_zeros(len(padding), int(limits.max()), self.dim)
         alignments = keys.new_zeros(len(padding), stepper.hops, hidden.shape[1], keys.shape[1])
+        lingers = torch.zeros_like(finished)  # whose attention was at the end when it was last asked
         start, limit = 0, int(limits.min())  # where the steps begin that are not in those two yet; who is cut off next
         for step in range(hidden.shape[1]):
             frames, done = stepper(frames, step)
             said_done = done > 0
-            if step + 1 < limit and not bool(said_done.any()):
+            asked = linger is not None and (step + 1) % linger == 0
+            if step + 1 < limit and not asked and not bool(said_done.any()):
                 continue
             # Only a decoder that has read to the end may stop.
-            ended = said_done & (stepper.places() >= last - 1).any(0)
+            at_end = (stepper.places() >= last - 1).any(0)
+            ended = at_end & (said_done | lingers) if asked else at_end & said_done
+            if asked:
+                lingers = at_end
             leaving = ended | (step + 1 >= limits)
             if not bool(leaving.any()):
                 continue
@@ -168,7 +182,7 @@ class Decoder(nn.Module):
             staying = (~leaving).nonzero()[:, 0]
             if not len(staying):
                 break
-            rows, last, limits, frames = (each[staying] for each in (rows, last, limits, frames))
+            rows, last, limits, frames, lingers = (each[staying] for each in (rows, last, limits, frames, lingers))
             limit = int(limits.min())
             stepper.keep(staying)
         return self.leave(hidden[:, :start].mT, list(alignments[:, :, :start].unbind(1))), steps, finished

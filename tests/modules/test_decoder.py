@@ -128,6 +128,18 @@ def test_decoding_is_cut_off_where_the_decoder_never_says_that_it_is_done() -> N
     assert not finished.any()
 
 
+def test_decoding_stops_where_attention_lingers_at_the_end() -> None:
+    decoder, inputs = made(done=-100), read((9, 6))
+    said, steps, finished = decoder.generate(*inputs, torch.tensor([200, 200]), (0, 1), linger=5)
+    whole, *_ = decoder.generate(*inputs, torch.tensor([200, 200]), (0, 1))
+    assert finished.all()
+    for row, (last, count) in enumerate(zip((8, 5), steps.tolist(), strict=True)):
+        reached = int((whole.alignments[row].argmax(-1) >= last - 1).any(0).nonzero()[0])  # the first step there
+        assert 5 <= count - reached <= 10
+        torch.testing.assert_close(said.mel[row, : 2 * count], whole.mel[row, : 2 * count], atol=1e-5, rtol=0)
+    assert steps.max() < 200
+
+
 def test_decoding_stops_when_all_are_done_and_not_before_the_text_is_read() -> None:
     decoder = made(attending=(1,), done=100)
     said, steps, finished = decoder.generate(*read((9, 6)), torch.tensor([200, 200]), (0, 1))
