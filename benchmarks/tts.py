@@ -128,7 +128,8 @@ def decoding(task: TTSTask, size: int, steps: int, rounds: int) -> float:
         keys, values = model.encoder(text, voice)
     limits = torch.full((size,), steps, device=device)
     return (
-        median(lambda: model.decoder.generate(keys, values, text == 0, voice, limits, (1, 3)), rounds, device) / steps
+        median(lambda: model.decoder.generate(keys, values, text == 0, voice, limits, model.walk), rounds, device)
+        / steps
     )
 
 

@@ -11,7 +11,9 @@ from lightning_vc.text.symbols import END, LONG_PAUSE, PUNCTUATION, SHORT_PAUSE,
 
 _FOCUS = 0.3  # of the largest weight, in the mean
 _BACK = 3  # symbols
-_STUCK = 0.8  # seconds at a symbol that is no pause
+# Seconds at a symbol that is no pause, which speech hardly needs, and a sentence hardly twice. Of 1,035 sentences that
+# the model of recipes/mini said well, 99 % had none of more than 0.26 s, and none had one of 0.4 s.
+_STUCK, _SLOW = 0.4, 0.25
 _PAUSING = {SPACE, END, SHORT_PAUSE, LONG_PAUSE, *PUNCTUATION}
 
 
@@ -57,7 +59,8 @@ def alignment_problems(alignment: Tensor, symbols: Sequence[str], seconds: float
         problems.append("something was skipped")
     stays = torch.bincount(furthest, minlength=len(symbols))  # steps that the furthest symbol was waited at
     pausing = torch.tensor([symbol in _PAUSING for symbol in symbols])
-    if float((stays * ~pausing).max()) * seconds > _STUCK:
+    waits = stays[~pausing] * seconds
+    if bool((waits > _STUCK).any()) or int((waits > _SLOW).sum()) > max(2, 0.1 * len(waits)):
         problems.append("attention was stuck")
     return tuple(problems)
 

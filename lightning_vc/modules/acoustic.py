@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from lightning_vc.modules.attention import Walk
 from lightning_vc.modules.converter import Converter
 from lightning_vc.modules.decoder import Decoder
 from lightning_vc.modules.text_encoder import TextEncoder
@@ -64,6 +65,7 @@ class DeepVoice3(AcousticModel):
         encoder, decoder, converter: the parts, as functions of the sizes that they share.
         window: symbols that attention may step (back, ahead) at synthesis.
         careful_window: the same where a sentence went wrong and is said again.
+        patience: frames after which attention is pushed on from a symbol; half as many in such a sentence.
         frames_per_symbol: decoding is cut off after this many frames for each symbol of the text.
         frames_at_end: decoding ends, also if the model does not say so, after attention was at the end of the text for
             this many frames (and twice as many at most).
@@ -84,6 +86,7 @@ class DeepVoice3(AcousticModel):
         converter: Callable[[int, int, int, int], Converter] = lambda h, voice, bins, r: Converter(h, voice, bins, r),
         window: tuple[int, int] = (1, 3),
         careful_window: tuple[int, int] = (0, 2),
+        patience: int = 20,
         frames_per_symbol: int = 20,
         frames_at_end: int = 24,
         own_frames: float = 0.0,
@@ -94,7 +97,8 @@ class DeepVoice3(AcousticModel):
         self.encoder = encoder(voice_dim)
         self.decoder = decoder(self.encoder.dim, voice_dim, n_mels, reduction)
         self.converter = converter(self.decoder.dim, voice_dim, n_fft // 2 + 1, reduction)
-        self.window, self.careful_window = window, careful_window
+        self.walk = Walk(*window, max(1, patience // reduction))
+        self.careful_walk = Walk(*careful_window, max(1, patience // 2 // reduction))
         self.frames_per_symbol, self.frames_at_end, self.own_frames = frames_per_symbol, frames_at_end, own_frames
         self.voice_dropout = nn.Dropout(voice_dropout)
 
@@ -119,9 +123,9 @@ class DeepVoice3(AcousticModel):
     def synthesize(self, text: Tensor, voice: Tensor, careful: bool = False) -> Synthesis:
         keys, values = self.encoder(text, voice)
         limits = (text != 0).sum(1) * self.frames_per_symbol // self.reduction  # (B,) its own, whatever else is said
-        window = self.careful_window if careful else self.window
+        walk = self.careful_walk if careful else self.walk
         linger = max(1, self.frames_at_end // self.reduction)
-        decoded, steps, finished = self.decoder.generate(keys, values, text == 0, voice, limits, window, linger)
+        decoded, steps, finished = self.decoder.generate(keys, values, text == 0, voice, limits, walk, linger)
         frames = steps * self.reduction  # (B,)
         real = torch.arange(decoded.mel.shape[1], device=text.device) < frames.unsqueeze(1)  # (B, T)
         linear = self.converter(decoded.hidden, voice, real)

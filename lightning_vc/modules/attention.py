@@ -1,5 +1,7 @@
 """Dot-product attention whose position rates belong to the voice."""
 
+from dataclasses import dataclass
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -15,6 +17,20 @@ def positions(count: int, dim: int, rate: Tensor, first: int = 0) -> Tensor:
     pitch = 10000 ** (-torch.arange(0, dim, 2, device=rate.device, dtype=rate.dtype) / dim)  # (dim / 2,)
     angle = rate[:, None, None] * index[:, None] * pitch  # (B, count, dim / 2)
     return torch.stack([angle.sin(), angle.cos()], -1).flatten(2)
+
+
+@dataclass(frozen=True)
+class Walk:
+    """How attention moves through a text at synthesis.
+
+    Attributes:
+        back, ahead: symbols that one step may be from the last.
+        patience: steps after which it is pushed on from where it stays, between once and twice as many; None is never.
+    """
+
+    back: int = 1
+    ahead: int = 3
+    patience: int | None = None
 
 
 class Attention(nn.Module):
@@ -57,14 +73,12 @@ class Attention(nn.Module):
         keys = self.key(keys + self.position_weight * signal)
         return keys.mT, self.value(values), query_rate
 
-    def stepper(
-        self, keys: Tensor, values: Tensor, padding: Tensor, voice: Tensor, window: tuple[int, int]
-    ) -> "AttentionStepper":
-        """The same one step at a time, looking no further than `window` (back, ahead) symbols from where it was.
+    def stepper(self, keys: Tensor, values: Tensor, padding: Tensor, voice: Tensor, walk: Walk) -> "AttentionStepper":
+        """The same one step at a time, held to a walk.
 
         Keys and values (B, L, H), padding (B, L), voices (B, E). A subclass with another `forward` needs its own.
         """
-        return AttentionStepper(self, keys, values, padding, voice, window)
+        return AttentionStepper(self, keys, values, padding, voice, walk)
 
     def forward(self, x: Tensor, memory: tuple[Tensor, Tensor, Tensor], blocked: Tensor) -> tuple[Tensor, Tensor]:
         """(B, H, S), memory, blocked symbols (B, 1 or S, L) -> (B, H, S), weights (B, S, L)."""
@@ -91,9 +105,9 @@ class AttentionStepper:
         values: Tensor,
         padding: Tensor,
         voice: Tensor,
-        window: tuple[int, int],
+        walk: Walk,
     ) -> None:
-        back, ahead = window
+        self.walk, back, ahead = walk, walk.back, walk.ahead
         keys, values, self.rate = attention.remember(keys, values, voice)  # (B, h, L), (B, L, h), (B,)
         keys = keys.mT * keys.shape[1] ** -0.5
         # Nobody may look beyond the ends, nor at padding.
@@ -106,7 +120,10 @@ class AttentionStepper:
         self.length = table.shape[1]
         self.table = table.flatten(0, 1)  # (B * L', 2 * H + 1)
         self.first = (torch.arange(len(table), device=table.device) * self.length + back).unsqueeze(1)  # (B, 1) rows
+        self.end = self.first + (~padding).sum(1, keepdim=True) - 1  # (B, 1)
         self.row = self.first  # of the symbol that had most attention in the last step
+        self.floor = self.first  # where it was pushed to last: its window is about no symbol before that
+        self.before = self.first - 1  # where it was when it was last asked whether it moves
         self.window = torch.arange(-back, ahead + 1, device=table.device)
         self.position_weight = attention.position_weight
         self.signal = table  # of the next steps, (B, _SIGNALS, H)
@@ -115,7 +132,11 @@ class AttentionStepper:
     def __call__(self, x: Tensor, step: int) -> Tensor:
         if step % _SIGNALS == 0:
             self.signal = self.position_weight * positions(_SIGNALS, self.dim, self.rate, step)
-        rows = self.row + self.window  # (B, w)
+        if self.walk.patience and step and step % self.walk.patience == 0:
+            beyond = torch.minimum(self.row + self.walk.back + 1, self.end)  # from where it cannot look at it
+            self.floor = torch.where(self.row <= self.before, beyond, self.floor)
+            self.before = self.row
+        rows = torch.maximum(self.row, self.floor) + self.window  # (B, w)
         keys, values, scores = F.embedding(rows, self.table).split((self.dim, self.dim, 1), 2)
         query = (x + self.signal[:, step % _SIGNALS]).unsqueeze(2)  # (B, H, 1)
         weights = torch.baddbmm(scores, keys, query).softmax(1)  # (B, w, 1)
@@ -132,13 +153,11 @@ class AttentionStepper:
         """Where the steps looked since this was last asked: (B, S, L)."""
         rows, weights = (torch.stack(each, 1) for each in zip(*self.trail, strict=True))  # (B, S, w), (B, S, w, 1)
         self.trail.clear()
-        back, ahead = -int(self.window[0]), int(self.window[-1])
-        places = rows - self.first.unsqueeze(1) + back
+        places = rows - self.first.unsqueeze(1) + self.walk.back
         whole = weights.new_zeros(*rows.shape[:2], self.length).scatter_(2, places, weights[..., 0])
-        return whole[..., back : self.length - ahead]
+        return whole[..., self.walk.back : self.length - self.walk.ahead]
 
     def keep(self, rows: Tensor) -> None:
         """Go on with these of the sentences only."""
-        self.first, self.row, self.rate, self.signal = (
-            each[rows] for each in (self.first, self.row, self.rate, self.signal)
-        )
+        for name in ("first", "end", "row", "floor", "before", "rate", "signal"):
+            setattr(self, name, getattr(self, name)[rows])

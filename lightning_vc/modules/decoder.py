@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from lightning_vc.modules.attention import Attention
+from lightning_vc.modules.attention import Attention, Walk
 from lightning_vc.modules.layers import ConvBlock, VoiceBias, projection
 
 
@@ -141,19 +141,19 @@ class Decoder(nn.Module):
         padding: Tensor,
         voice: Tensor,
         limits: Tensor,
-        window: tuple[int, int],
+        walk: Walk,
         linger: int | None = None,
     ) -> tuple[Decoded, Tensor, Tensor]:
         """Free running, each sentence until it says that it is done, or for as many steps as its limit, (B,).
 
         Nor does one go on that has had its attention at the end of the text for `linger` to twice as many steps.
 
-        Attention is held monotonic: a step may look `window` (back, ahead) symbols from where its layer looked last.
-        Dropout is off. A sentence that is done leaves the batch, so that it costs nothing more.
+        Attention is held to a walk, layer by layer. Dropout is off. A sentence that is done leaves the batch, so that
+        it costs nothing more.
 
         Returns what was decoded, padded; the steps of each sentence (B,); which came to an end (B,).
         """
-        stepper = DecoderStepper(self, keys, values, padding, voice, window)
+        stepper = DecoderStepper(self, keys, values, padding, voice, walk)
         rows = torch.arange(len(padding), device=padding.device)  # that have not ended
         last = (~padding).sum(1) - 1  # (B,)
         steps, finished = limits.clone(), torch.zeros_like(limits, dtype=torch.bool)
@@ -196,13 +196,13 @@ class DecoderStepper:
     """
 
     def __init__(
-        self, decoder: Decoder, keys: Tensor, values: Tensor, padding: Tensor, voice: Tensor, window: tuple[int, int]
+        self, decoder: Decoder, keys: Tensor, values: Tensor, padding: Tensor, voice: Tensor, walk: Walk
     ) -> None:
         self.prenet = decoder.prenet.stepper(voice)
         self.layers = [
             (
                 layer.block.stepper(voice),
-                layer.attention.stepper(keys, values, padding, voice, window) if layer.attention else None,
+                layer.attention.stepper(keys, values, padding, voice, walk) if layer.attention else None,
             )
             for layer in decoder._layers()
         ]
