@@ -71,13 +71,16 @@ class Pace(Callback):
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         """Count, and begin anew where the losses are logged."""
-        self.held += batch.waves.numel()
-        self.real += batch.lengths.sum()
+        if hasattr(batch, "waves"):
+            self.held += batch.waves.numel()
+            self.real += batch.lengths.sum()
         steps = trainer.global_step - self.steps
         every: int = trainer.log_every_n_steps  # type: ignore[attr-defined]  # set by a function of Lightning
         if self.since is not None and steps and every and trainer.global_step % every == 0:
             pace = steps / (time.perf_counter() - self.since)
-            pl_module.log_dict({"train/steps_per_second": pace, "train/padding": 1 - self.real / self.held})
+            pl_module.log("train/steps_per_second", pace)
+            if self.held:
+                pl_module.log("train/padding", 1 - self.real / self.held)
             self.since = None
 
     def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:

@@ -68,6 +68,7 @@ class Cloner:
             raise ValueError(f"{encoder} was trained for the voices of another model than {tts}: train it again")
         self.vocoder = vocoder or GriffinLim(self.tts.spectrograms)
         self.sample_rate = self.tts.spectrograms.sample_rate
+        self._adapted: tuple[Voice, AcousticModel] | None = None  # the last voice that moved the model, and its model
 
     @classmethod
     def load(cls, model: str | Path) -> "Cloner":
@@ -165,9 +166,12 @@ class Cloner:
             )
         if not voice.moved:
             return self.tts.model
+        if self._adapted and self._adapted[0] is voice:
+            return self._adapted[1]
         model = deepcopy(self.tts.model)
         if unknown := model.load_state_dict(voice.moved, strict=False).unexpected_keys:
             raise ValueError(f"this voice moves {unknown[0]}, which {self.path} does not have: clone it again")
+        self._adapted = voice, model
         return model
 
     @torch.no_grad()

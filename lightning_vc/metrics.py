@@ -34,7 +34,7 @@ def attention_coverage(alignment: Tensor) -> float:
 
 
 def alignment_problems(alignment: Tensor, symbols: Sequence[str], seconds: float, finished: bool) -> tuple[str, ...]:
-    """What seems to have gone wrong in a sentence, judged by the layer that attends most sharply.
+    """What seems to have gone wrong in a sentence, judged by the layer in which least did: others may look elsewhere.
 
     Args:
         alignment: (A, S, L).
@@ -42,11 +42,14 @@ def alignment_problems(alignment: Tensor, symbols: Sequence[str], seconds: float
         seconds: length of a decoder step.
         finished: whether the decoder said that it was done.
     """
-    layer = alignment[alignment.amax(-1).mean(-1).argmax()]  # (S, L)
+    problems = min((_problems(layer, symbols, seconds) for layer in alignment), key=len)
+    return tuple(problems if finished else ["the model found no end", *problems])
+
+
+def _problems(layer: Tensor, symbols: Sequence[str], seconds: float) -> list[str]:
+    """What went wrong in one layer, (S, L)."""
     place = layer.argmax(-1)  # (S,)
     problems = []
-    if not finished:
-        problems.append("the model found no end")
     if float(layer.amax(-1).mean()) < _FOCUS:
         problems.append("attention is blurred")
     furthest = place.cummax(0).values
@@ -62,7 +65,7 @@ def alignment_problems(alignment: Tensor, symbols: Sequence[str], seconds: float
     waits = stays[~pausing] * seconds
     if bool((waits > _STUCK).any()) or int((waits > _SLOW).sum()) > max(2, 0.1 * len(waits)):
         problems.append("attention was stuck")
-    return tuple(problems)
+    return problems
 
 
 def mel_cepstral_distortion(first: Tensor, second: Tensor, coefficients: int = 13) -> float:

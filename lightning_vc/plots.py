@@ -3,19 +3,20 @@
 from pathlib import Path
 
 from matplotlib.figure import Figure
-from torch import Tensor
+from torch import Tensor, block_diag
 
 from lightning_vc.types import Speech
 
 
 def draw_speech(speech: Speech) -> Figure:
     """Its linear spectrogram, and below it the attention of each layer that attends."""
-    layers, _, symbols = speech.alignment.shape
+    alignment = [block_diag(*layer) for layer in zip(*speech.alignments, strict=True)]  # (S, L) of each layer
+    layers, symbols = len(alignment), len(speech.symbols)
     figure = Figure(figsize=(5, 1.8 + 1.6 * layers), layout="constrained", dpi=70)
     axes = figure.subplots(1 + layers, 1, squeeze=False)[:, 0]
     axes[0].imshow(speech.spectra.linear[0].T, origin="lower", aspect="auto", cmap="magma")
     axes[0].set(ylabel="bin", xlabel="frame")
-    for axis, weights in zip(axes[1:], speech.alignment, strict=True):
+    for axis, weights in zip(axes[1:], alignment, strict=True):
         axis.imshow(weights.T, origin="lower", aspect="auto", vmin=0, vmax=1)
         axis.set(ylabel="symbol", xlabel="decoder step", ylim=(-0.5, symbols - 0.5))
     return figure

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from textwrap import shorten
 
 import torch
 from torch import Tensor
@@ -15,10 +16,12 @@ from lightning_vc.audio.vocoder import GriffinLim, Vocoder
 from lightning_vc.metrics import alignment_problems
 from lightning_vc.modules.acoustic import AcousticModel
 from lightning_vc.tasks.tts import TTSTask
+from lightning_vc.text.pronunciation import BRACES, in_braces
 from lightning_vc.text.split import Stretch, stretches
-from lightning_vc.text.symbols import SYMBOLS
+from lightning_vc.text.symbols import PUNCTUATION, SYMBOLS
 from lightning_vc.types import Spectra, Speech
 
+_SHOWN = 200  # letters of a sentence that a problem names
 _TOGETHER = 32  # stretches that are said at once: more would only cost memory
 
 
@@ -39,7 +42,7 @@ def stream(
 ) -> Iterator[Speech]:
     """The same for one text, a stretch at a time: while one is listened to, the next is being made.
 
-    Joined, the waves are that of `speak`.
+    Joined, the waves are that of `speak`, but for what a vocoder makes of rounding.
     """
     parts = _cut(tts, text)
 
@@ -55,8 +58,13 @@ def stream(
 
 
 def _cut(tts: TTSTask, text: str) -> Iterator[Stretch]:
-    """A text as stretches that are no longer than what the model has learnt from."""
-    return stretches(text, tts.longest, lambda word: len(tts.frontend.symbols([word])) + 1)
+    """A text as stretches that are no longer than what the model has learnt from.
+
+    Raises ValueError at once for unknown sounds in braces, wherever they stand.
+    """
+    for braces in BRACES.findall(text):
+        in_braces(braces)
+    return stretches(text, tts.longest, lambda word: len(tts.frontend.symbols([word])) + (word.text not in PUNCTUATION))
 
 
 @torch.no_grad()
@@ -79,10 +87,10 @@ def _say(
             sample_rate=tts.spectrograms.sample_rate,
             text=part.text,
             spectra=Spectra(*(spectrum.cpu() for spectrum in each.spectra)),
-            alignment=each.alignment,
+            alignments=(each.alignment,),
             symbols=each.symbols,
             finished=each.finished,
-            problems=tuple(f"{problem}: {part.text}" for problem in each.problems),
+            problems=tuple(f"{problem}: {shorten(part.text, _SHOWN)}" for problem in each.problems),
         )
         for part, each in zip(parts, said, strict=True)
     ]
@@ -121,13 +129,12 @@ def _tried(
 
 def _joined(text: str, parts: Sequence[Speech]) -> Speech:
     """What was said one after the other as one."""
-    layers = zip(*(part.alignment for part in parts), strict=True)
     return Speech(
         wave=torch.cat([part.wave for part in parts]),
         sample_rate=parts[0].sample_rate,
         text=text,
         spectra=Spectra(*(torch.cat(spectra, 1) for spectra in zip(*(part.spectra for part in parts), strict=True))),
-        alignment=torch.stack([torch.block_diag(*layer) for layer in layers]),
+        alignments=tuple(alignment for part in parts for alignment in part.alignments),
         symbols=tuple(symbol for part in parts for symbol in part.symbols),
         finished=all(part.finished for part in parts),
         problems=tuple(problem for part in parts for problem in part.problems),

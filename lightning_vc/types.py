@@ -74,7 +74,7 @@ class Speech:
     sample_rate: int
     text: str
     spectra: Spectra  # (1, T, M), (1, T, F)
-    alignment: Tensor  # (A, S, L) attention of each decoder step over the symbols
-    symbols: tuple[str, ...]  # L symbols that were read
+    alignments: tuple[Tensor, ...]  # of each stretch, (A, S, L): attention of each decoder step over its symbols
+    symbols: tuple[str, ...]  # that were read, of all stretches
     finished: bool  # False where the decoder had to be cut off
     problems: tuple[str, ...] = ()  # what seems to have gone wrong, and in which sentence

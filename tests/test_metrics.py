@@ -50,7 +50,9 @@ def test_coverage_by_hand(alignment: Tensor, share: float) -> None:
         (walk(0, 1, 2, *[3] * 9, 4, 5, 6, 7), True, ("attention was stuck",)),
         (walk(0, 1, 2, 3, *[4] * 9, 5, 6, 7), True, ()),  # at a space one may wait
         (walk(0, 1, 2, 3, 4, 5, 6, 7) * 0.1 + 0.9 / 8, True, ("attention is blurred",)),
-        (torch.cat([torch.full((1, 8, 8), 1 / 8), walk(0, 1, 2, 3, 4, 5, 6, 7)]), True, ()),  # the sharpest layer
+        (torch.cat([torch.full((1, 8, 8), 1 / 8), walk(0, 1, 2, 3, 4, 5, 6, 7)]), True, ()),  # the best layer
+        (torch.cat([walk(*[7] * 8), walk(0, 1, 2, 3, 4, 5, 6, 7) * 0.9 + 0.1 / 8]), True, ()),  # if it is less sharp
+        (walk(0, 0, 0, 1, 1, 1, 2, 2, 2, 3, 4, 5, 6, 7), True, ("attention was stuck",)),  # slow throughout
     ],
 )
 def test_what_goes_wrong_is_seen(alignment: Tensor, finished: bool, problems: tuple[str, ...]) -> None:

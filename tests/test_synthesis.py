@@ -6,7 +6,7 @@ from torch import Tensor
 
 from lightning_vc import Cloner, Voice
 from lightning_vc.audio.features import Spectrograms, magnitude
-from lightning_vc.audio.vocoder import Vocoder
+from lightning_vc.audio.vocoder import GriffinLim, Vocoder
 from lightning_vc.modules.acoustic import Synthesis
 from lightning_vc.synthesis import write_speech
 from lightning_vc.types import Spectra
@@ -50,10 +50,10 @@ def test_streamed_is_whole(cloner: Cloner, voice: Voice) -> None:
     torch.testing.assert_close(joined, whole.wave, atol=1e-4, rtol=0)
     torch.testing.assert_close(torch.cat([part.spectra.mel for part in parts], 1), whole.spectra.mel, atol=1e-4, rtol=0)
     assert whole.symbols == tuple(symbol for part in parts for symbol in part.symbols)
-    assert whole.alignment.shape[1:] == (
-        sum(part.alignment.shape[1] for part in parts),
-        sum(part.alignment.shape[2] for part in parts),
-    )
+    assert len(whole.alignments) == len(parts)
+    for alignment, part in zip(whole.alignments, parts, strict=True):
+        torch.testing.assert_close(alignment, part.alignments[0], atol=1e-4, rtol=0)
+        assert alignment.shape[1] * cloner.tts.model.reduction == part.spectra.mel.shape[1]
     assert whole.problems == tuple(problem for part in parts for problem in part.problems)
     assert all(problem.endswith(f": {part.text}") for part in parts for problem in part.problems)
 
@@ -99,6 +99,32 @@ def test_what_went_wrong_is_said_again_and_the_better_is_kept(
     assert len(heard) == 2  # what is not kept is not made to sound
     assert all(not each.problems and each.finished for each in said)
     hook.remove()
+
+
+def test_paragraphs_are_told_apart_by_silence_too(cloner: Cloner, voice: Voice) -> None:
+    first, *_ = cloner.stream("Chapter One\n\nIt was late", voice)
+    assert first.text == "chapter one"
+    assert not first.wave[-round(0.3 * cloner.sample_rate) :].any()
+
+
+def test_a_word_without_end_is_said_in_parts(cloner: Cloner, voice: Voice) -> None:
+    said = cloner.say("a" * 3000, voice)
+    assert max(alignment.shape[2] for alignment in said.alignments) <= cloner.tts.longest
+    assert all(len(problem) < 300 for problem in said.problems)
+
+
+def test_sounds_that_nobody_knows_are_named_before_anything_is_said(cloner: Cloner, voice: Voice) -> None:
+    with pytest.raises(ValueError, match=r"unknown sound 'QX' in \{R QX D\}"):
+        next(cloner.stream("Hello there. How are you? {R QX D}.", voice))
+
+
+@pytest.mark.parametrize("frames", [1, 2, 3, 5])
+def test_a_sound_can_be_as_short_as_it_likes(cloner: Cloner, frames: int) -> None:
+    made = cloner.tts.spectrograms
+    spectra = Spectra(torch.rand(1, frames, made.n_mels), torch.rand(1, frames, made.n_bins))
+    wave = GriffinLim(made)(spectra)
+    assert wave.shape == (1, (frames - 1) * made.hop)
+    assert wave.isfinite().all()
 
 
 def test_problems_are_told(cloner: Cloner, voice: Voice, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

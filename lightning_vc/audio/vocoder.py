@@ -44,12 +44,14 @@ class GriffinLim(Vocoder):
         sharp = magnitude(spectra.linear.mT.clamp(0, 1.2)) ** self.power  # (B, F, T)
         waves = self.invert(self.spectrograms.undo(sharp))
         # Sharpening changes the level: every sound leaves as loud as the recordings that models are trained on.
-        return torch.stack([level(wave) for wave in waves])  # (B, W)
+        return torch.stack([level(wave) if len(wave) else wave for wave in waves])  # (B, W)
 
     def invert(self, magnitudes: Tensor) -> Tensor:
         """Magnitudes of a short-time Fourier transform (B, F, T) to waves (B, W)."""
         made = self.spectrograms
         sizes, window = (made.n_fft, made.hop, made.window), made.stft.window
+        samples = (magnitudes.shape[-1] - 1) * made.hop
+        magnitudes = F.pad(magnitudes, (0, max(0, made.n_fft - samples) // made.hop))  # a transform needs so many
         spectrum = torch.polar(magnitudes, sinusoidal_phases(magnitudes, made.n_fft, made.hop))
         before = spectrum
         for _ in range(self.rounds):
@@ -57,7 +59,7 @@ class GriffinLim(Vocoder):
             consistent = torch.stft(wave, *sizes, window, return_complex=True)
             ahead = consistent + self.momentum * (consistent - before)
             spectrum, before = magnitudes * torch.sgn(ahead), consistent
-        return torch.istft(spectrum, *sizes, window)
+        return torch.istft(spectrum, *sizes, window)[:, :samples]
 
 
 def sinusoidal_phases(magnitudes: Tensor, n_fft: int, hop: int) -> Tensor:

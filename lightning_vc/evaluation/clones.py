@@ -147,8 +147,8 @@ class ClonesFolder:
             cloning_seconds=cloned - started,
             real_time_factor=(spoken - cloned) / sum(len(speech.wave) / self.rate for speech in speeches),
             finished=_mean([speech.finished for speech in speeches]),
-            focus=_mean([attention_focus(speech.alignment) for speech in speeches]),
-            coverage=_mean([attention_coverage(speech.alignment) for speech in speeches]),
+            focus=_mean([attention_focus(each) for speech in speeches for each in speech.alignments]),
+            coverage=_mean([attention_coverage(each) for speech in speeches for each in speech.alignments]),
             distortion=self._distortion(speaker, speeches) if self.corpus else None,
             likeness=self._likeness(speaker, speeches) if self.cloner.encoder else None,
         )

@@ -122,7 +122,8 @@ class DeepVoice3(AcousticModel):
     @torch.no_grad()
     def synthesize(self, text: Tensor, voice: Tensor, careful: bool = False) -> Synthesis:
         keys, values = self.encoder(text, voice)
-        limits = (text != 0).sum(1) * self.frames_per_symbol // self.reduction  # (B,) its own, whatever else is said
+        symbols = (text != 0).sum(1)  # (B,)
+        limits = (symbols * self.frames_per_symbol // self.reduction).clamp(min=1)  # its own, whatever else is said
         walk = self.careful_walk if careful else self.walk
         linger = max(1, self.frames_at_end // self.reduction)
         decoded, steps, finished = self.decoder.generate(keys, values, text == 0, voice, limits, walk, linger)

@@ -146,7 +146,7 @@ class Decoder(nn.Module):
     ) -> tuple[Decoded, Tensor, Tensor]:
         """Free running, each sentence until it says that it is done, or for as many steps as its limit, (B,).
 
-        Nor does one go on that has had all its attention at the end of the text for `linger` to twice as many steps.
+        Nor does one go on that has had its attention at the end of the text for `linger` to twice as many steps.
 
         Attention is held to a walk, layer by layer. Dropout is off. A sentence that is done leaves the batch, so that
         it costs nothing more.
@@ -168,12 +168,11 @@ class Decoder(nn.Module):
             asked = linger is not None and (step + 1) % linger == 0
             if step + 1 < limit and not asked and not bool(said_done.any()):
                 continue
-            # Only a decoder that has read to the end may stop.
-            at_end = stepper.places() >= last - 1  # (A, B)
-            ended = at_end.any(0) & said_done
+            # Only a decoder that has read to the end may stop: half of its layers, for one may run ahead.
+            at_end = (stepper.places() >= last - 1).float().mean(0) >= 0.5  # (B,)
+            ended = at_end & (said_done | lingers) if asked else at_end & said_done
             if asked:
-                ended |= at_end.all(0) & lingers
-                lingers = at_end.all(0)
+                lingers = at_end
             leaving = ended | (step + 1 >= limits)
             if not bool(leaving.any()):
                 continue

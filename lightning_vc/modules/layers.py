@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.nn.utils.parametrizations import weight_norm
 
 HALF = math.sqrt(0.5)  # keeps the variance where two signals are added
+_FEW = 10_000
 _BLOCKS = 16  # the fastest of 2, 4, 8 and 16 for one sentence, 256 channels and two threads
 
 
@@ -33,13 +34,13 @@ class VoiceBias(nn.Module):
 class SparseDropout(nn.Dropout):
     """Dropout that draws which few numbers are dropped, instead of drawing for every number whether it is.
 
-    So many are drawn, with replacement, that each is dropped with probability p. With p = 0.05 this takes a tenth of
-    the time of nn.Dropout on a CPU.
+    So many are drawn, with replacement, that each is dropped with probability p. With p = 0.05 this takes an eighth of
+    the time of nn.Dropout on a CPU. For few numbers, where that would be rounded, and on a GPU it is nn.Dropout.
     """
 
     def forward(self, x: Tensor) -> Tensor:
         """Any shape."""
-        if not self.training or self.p in (0, 1):
+        if not self.training or self.p in (0, 1) or x.is_cuda or x.numel() < _FEW:
             return super().forward(x)
         mask = x.new_full(x.shape, 1 / (1 - self.p))
         drawn = round(-math.log1p(-self.p) * mask.numel())

@@ -1,5 +1,6 @@
 """Speak with a cloned voice: one text, or a file of lines."""
 
+import os
 import sys
 from argparse import ArgumentParser
 from collections.abc import Iterable, Iterator, Sequence
@@ -51,9 +52,12 @@ def speak_at_once(model: str, voice: str, text: str | None, out: str) -> None:
     if out != "-":
         io.write(io.writable(out), parts, cloner.sample_rate)
         return
-    for part in parts:
-        sys.stdout.buffer.write((part.clamp(-1, 1) * 32767).short().numpy().tobytes())
-        sys.stdout.buffer.flush()
+    try:
+        for part in parts:
+            sys.stdout.buffer.write((part.clamp(-1, 1) * 32767).short().numpy().tobytes())
+            sys.stdout.buffer.flush()
+    except BrokenPipeError:  # nobody listens any more
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains once more when it ends
 
 
 def heard(speeches: Iterable[Speech]) -> Iterator[Tensor]:

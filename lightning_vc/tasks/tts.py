@@ -1,5 +1,7 @@
 """Multi-speaker text to speech: the generative model and the voices of its speakers."""
 
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
@@ -48,7 +50,8 @@ class TTSTask(Task):
         self.model, self.spectrograms, self.frontend, self.speakers = model, spectrograms, frontend, speakers
         self.table = SpeakerTable(len(speakers), model.voice_dim, voice_scale)
         self.lengths: Tensor
-        self.register_buffer("lengths", torch.zeros(_LENGTHS, dtype=torch.long))  # texts learnt from, by their symbols
+        # Texts learnt from, by their symbols. It is no weight: it goes into checkpoints, but not into the fingerprint.
+        self.register_buffer("lengths", torch.zeros(_LENGTHS, dtype=torch.long), persistent=False)
         self.weights = {"attention": guide, "divergence": divergence, "quadratic": quadratic}
 
     @torch.no_grad()
@@ -78,6 +81,14 @@ class TTSTask(Task):
         """
         upto = self.lengths.cumsum(0)
         return int((upto < 0.95 * upto[-1]).sum()) if upto[-1] else 150
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        super().on_save_checkpoint(checkpoint)
+        checkpoint["lengths"] = self.lengths.cpu()
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        super().on_load_checkpoint(checkpoint)
+        self.lengths.copy_(checkpoint.get("lengths", self.lengths))  # a checkpoint from elsewhere may have none
 
     def loss(self, batch: TTSBatch) -> Losses:
         if self.training:

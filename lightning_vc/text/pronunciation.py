@@ -29,21 +29,25 @@ def in_braces(text: str) -> Word | None:
     """The word that stands for `{...}`: a pause, or sounds, with their braces for its text.
 
     Sounds are ARPAbet in capitals, with 0, 1 or 2 behind a vowel for its stress, or IPA with ˈ and ˌ before a syllable.
-    None where it is neither, but just a text in braces. Raises ValueError for sounds of which one is unknown.
+    None where it is neither, but just a text in braces. Raises ValueError for sounds of which one is unknown, and for a
+    stress without its vowel.
     """
     if text in PAUSES:
         return Word(text)
     inner = text.strip("{} ")
     names = inner.split()
-    if names and all(map(_ARPA.fullmatch, names)):
+    if names and all(map(_ARPA.fullmatch, names)) and any(name.strip("012") in _SOUNDS for name in names):
         phonemes = tuple(_sound(name, text) for name in names)
     else:
-        if inner.isascii():
-            return None
         ipa = inner.translate(_SPELLINGS)
-        if unknown := _IPA.sub("", ipa).split():
+        marks = _IPA.findall(ipa)
+        if inner.isascii() or all(mark.isascii() for mark in marks if mark in inner):
+            return None
+        if unknown := _IPA.sub(" ", ipa).split():
             raise ValueError(f"unknown sound {unknown[0]!r} in {text}: write IPA of {' '.join(ARPABET)}, ˈ and ˌ")
-        phonemes = tuple(_sounds(_IPA.findall(ipa)))
+        phonemes = tuple(_sounds(marks))
+        if not phonemes or sum(mark in "ˈˌ" for mark in marks) > sum(phoneme[0] in "ˈˌ" for phoneme in phonemes):
+            raise ValueError(f"a stress in {text} has no vowel behind it: write it before its syllable, as in {{ɹˈɛd}}")
     if not any(phoneme[0] in "ˈˌ" for phoneme in phonemes):
         phonemes = _stressed(phonemes)
     return Word(f"{{{inner}}}", phonemes)

@@ -1,8 +1,10 @@
 """A text of any length to stretches that a model can say at once: sentences, and parts of the long ones."""
 
 import re
+from bisect import bisect
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
 from lightning_vc.text.normalize import normalize, read, written
 from lightning_vc.text.pronunciation import PAUSES
@@ -10,9 +12,11 @@ from lightning_vc.text.spell_out import ABBREVIATIONS
 from lightning_vc.text.symbols import LONG_PAUSE, PUNCTUATION, SHORT_PAUSE
 from lightning_vc.types import Word
 
-_END = re.compile(r"(?<=[.?!…])[\"'”’)\]]*\s+(?=[\"'“‘(\[{]*[A-Z0-9])|\s*\n\s*\n\s*")
+_BLANKS = re.compile(r"[^\S\n]+")
+_END = re.compile(r"(?<=[.?!…])[\"'”’)\]]*\s+(?=[\"'“‘(\[{]*[^\W_a-z])|\s?\n\s?\n\s*")
 _NO_END = re.compile(r"(?:^|\s|[(\"'])(?:[A-Za-z]\.)+$")  # J. Smith, the U.S. Army
-# Seconds behind a stretch that ends so.
+_SENTENCE = 0.3  # seconds behind a sentence
+# Seconds behind a part of one that ends so.
 _PAUSE = {**dict.fromkeys((*".?!", f"{{{LONG_PAUSE}}}"), 0.3), **dict.fromkeys((*",;:-", f"{{{SHORT_PAUSE}}}"), 0.15)}
 # Words that begin a phrase, or a part of one.
 _CONJUNCTION = re.compile(
@@ -50,12 +54,13 @@ def stretches(text: str, longest: int, size: Callable[[Word], int]) -> Iterator[
     Args:
         size: symbols of a word, with what parts it from the next.
     """
-    before: tuple[Word, ...] = ()
+    before, pause = tuple[Word, ...](), 0.0
     for sentence in sentences(text):
         for words in cut(read(sentence), longest, size):
             if before:
-                yield Stretch(before, _PAUSE.get(before[-1].text, 0.0))
-            before = words
+                yield Stretch(before, pause)
+            before, pause = words, _PAUSE.get(words[-1].text, 0.0)
+        pause = _SENTENCE
     if not before:
         normalize(text)  # says why
     yield Stretch(before, 0.0)
@@ -63,7 +68,7 @@ def stretches(text: str, longest: int, size: Callable[[Word], int]) -> Iterator[
 
 def sentences(text: str) -> Iterator[str]:
     """Cut a text behind full stops, question and exclamation marks, and at blank lines; not behind abbreviations."""
-    start = 0
+    text, start = _BLANKS.sub(" ", text), 0
     for end in _END.finditer(text):
         said = text[start : end.start()]
         last = said.split()[-1].strip("\"'“‘([") if said.split() else ""
@@ -77,27 +82,45 @@ def sentences(text: str) -> Iterator[str]:
 
 
 def cut(words: Sequence[Word], longest: int, size: Callable[[Word], int]) -> Iterator[tuple[Word, ...]]:
-    """Cut a sentence into about equal parts of at most `longest` symbols; a longer word stays whole.
+    """Cut a sentence into about equal parts of at most `longest` symbols, and in them words that are longer.
 
     Parts end at clauses, else before words that begin a phrase, and not behind those that do.
     """
-    while words and any(_is_spoken(word) for word in words):
-        ends, held = [], 0  # where a part may end, and its size then
-        for i, word in enumerate(words, 1):
-            held += size(word)
-            if i == len(words) or _is_spoken(words[i]):
-                ends.append((i, held))
-        if held <= longest or len(ends) == 1:
-            yield tuple(words)
+    words = [piece for word in words for piece in _pieces(word, longest, size)]
+    held = [0, *accumulate(map(size, words))]  # by the words before each place
+    ends = [i for i in range(1, len(words) + 1) if i == len(words) or _is_spoken(words[i])]
+    start = 0
+    while any(_is_spoken(word) for word in words[start:]):
+        rest = held[-1] - held[start]
+        if rest <= longest or ends[-1:] == ends[bisect(ends, start) :]:
+            yield tuple(words[start:])
             return
-        wanted = held / -(-held // longest)
-        fitting = [end for end in ends if end[1] <= longest] or ends[:1]
-        count, _ = min(
-            fitting, key=lambda end: abs(end[1] - wanted) / longest + _harm(words[end[0] - 1], words[end[0]])
-        )
-        part = tuple(words[:count])
+        wanted = rest / -(-rest // longest)
+        first = bisect(ends, start)
+        # One symbol is left for the comma.
+        fitting = ends[first : max(first + 1, bisect(ends, held[start] + longest - 1, key=held.__getitem__))]
+
+        def cost(end: int) -> float:
+            return abs(held[end] - held[start] - wanted) / longest + _harm(words[end - 1], words[end])  # noqa: B023
+
+        end = min(fitting, key=cost)
+        part = tuple(words[start:end])
         yield part if not _is_spoken(part[-1]) else (*part, Word(","))  # it goes on, and so should the voice
-        words = words[count:]
+        start = end
+
+
+def _pieces(word: Word, longest: int, size: Callable[[Word], int]) -> list[Word]:
+    """A word, or parts of one that is too long to be one."""
+    count = -(-size(word) // max(2, longest - 2))
+    if size(word) < longest or not _is_spoken(word):
+        return [word]
+
+    def piece(i: int) -> Word:
+        text = word.text[len(word.text) * i // count : len(word.text) * (i + 1) // count]
+        phonemes = word.phonemes[len(word.phonemes) * i // count : len(word.phonemes) * (i + 1) // count]
+        return Word(f"{{{' '.join(phonemes)}}}" if word.text.startswith("{") else text, phonemes)
+
+    return [piece(i) for i in range(count)]
 
 
 def _harm(last: Word, following: Word) -> float:

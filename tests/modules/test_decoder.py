@@ -129,15 +129,29 @@ def test_decoding_is_cut_off_where_the_decoder_never_says_that_it_is_done() -> N
 
 
 def test_decoding_stops_where_attention_lingers_at_the_end() -> None:
-    decoder, inputs = made(done=-100), read((9, 6))
-    said, steps, finished = decoder.generate(*inputs, torch.tensor([200, 200]), Walk(0, 1), linger=5)
-    whole, *_ = decoder.generate(*inputs, torch.tensor([200, 200]), Walk(0, 1))
+    decoder, inputs, walk = made(done=-100), read((9, 6)), Walk(0, 1, patience=4)
+    said, steps, finished = decoder.generate(*inputs, torch.tensor([200, 200]), walk, linger=5)
+    whole, *_ = decoder.generate(*inputs, torch.tensor([200, 200]), walk)
     assert finished.all()
     for row, (last, count) in enumerate(zip((8, 5), steps.tolist(), strict=True)):
-        reached = int((whole.alignments[row].argmax(-1) >= last - 1).all(0).nonzero()[0])  # the first step there
+        reached = int(
+            ((whole.alignments[row].argmax(-1) >= last - 1).float().mean(0) >= 0.5).nonzero()[0]
+        )  # the first step there
         assert 5 <= count - reached <= 10
         torch.testing.assert_close(said.mel[row, : 2 * count], whole.mel[row, : 2 * count], atol=1e-5, rtol=0)
     assert steps.max() < 200
+
+
+def test_one_layer_that_runs_ahead_ends_nothing() -> None:
+    for seed in range(5):
+        decoder, inputs = made(layers=4, done=100), read((40, 40))
+        torch.manual_seed(seed)
+        torch.nn.init.normal_(decoder.mel.weight)
+        said, steps, finished = decoder.generate(*inputs, torch.tensor([300, 300]), Walk(), linger=6)
+        for row, count in enumerate(steps.tolist()):
+            if finished[row]:
+                places = said.alignments[row, :, count - 1].argmax(-1)
+                assert (places >= 38).sum() >= 2
 
 
 def test_decoding_stops_when_all_are_done_and_not_before_the_text_is_read() -> None:

@@ -39,9 +39,17 @@ def test_sparse_dropout_drops_each_number_as_often_as_dropout_does(p: float) -> 
 
 @pytest.mark.parametrize("p", [0, 1])
 def test_sparse_dropout_of_nothing_and_of_all(p: float) -> None:
-    x = torch.rand(3, 4)
+    x = torch.rand(300, 400)
     assert SparseDropout(p)(x).equal((1 - p) * x)
     assert SparseDropout(0.5).eval()(x).equal(x)
+
+
+def test_of_few_numbers_each_is_drawn() -> None:
+    torch.manual_seed(0)
+    dropout = SparseDropout(0.05)
+    shares = [float((dropout(torch.ones(5)) == 0).float().mean()) for _ in range(1000)]
+    assert sum(shares) / 1000 == pytest.approx(0.05, abs=0.01)
+    assert dropout(torch.ones(0, 4)).shape == (0, 4)
 
 
 def test_a_causal_block_hears_only_the_past_and_another_the_future_too() -> None:

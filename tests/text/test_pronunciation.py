@@ -32,14 +32,23 @@ def test_sounds(text: str, phonemes: tuple[str, ...]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "named"), [("{R QX D}", "'QX'"), ("{R1 EH D}", "'R1'"), ("{ɹɛ5d}", "'5'"), ("{øʊl}", "'ø'")]
+    ("text", "named"),
+    [("{R QX D}", "'QX'"), ("{R1 EH D}", "'R1'"), ("{ɹɛ5d}", "'5'"), ("{øʊl}", "'ø'"), ("{ɹɛß}", "'ß'")],
 )
 def test_sounds_that_nobody_knows(text: str, named: str) -> None:
     with pytest.raises(ValueError, match=rf"unknown sound {named} in \{{.*write"):
         normalize(f"say {text}")
 
 
-@pytest.mark.parametrize("text", ["{hello}", "{}", "{ }", "{1 2}", '{"key": 1}'])
+@pytest.mark.parametrize("text", ["{ˈ}", "{ˈ b}", "{ɹɛdˈ}", "{ˈˌɹɛd}"])
+def test_a_stress_needs_a_vowel(text: str) -> None:
+    with pytest.raises(ValueError, match=rf"a stress in {text} has no vowel behind it"):
+        in_braces(text)
+
+
+@pytest.mark.parametrize(
+    "text", ["{hello}", "{}", "{ }", "{1 2}", '{"key": 1}', "{A}", "{II}", "{OK}", "{café}", "{“hello” he said}", "{…}"]
+)
 def test_other_braces_are_just_text(text: str) -> None:
     assert in_braces(text) is None
     assert all(word.text.isalpha() or word.text in ",.:-" for word in normalize(f"well {text} then"))

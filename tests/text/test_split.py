@@ -1,7 +1,9 @@
 import pytest
 
 from lightning_vc.text.normalize import normalize, written
+from lightning_vc.text.pronunciation import in_braces
 from lightning_vc.text.split import cut, sentences, stretches
+from lightning_vc.text.symbols import PUNCTUATION
 from lightning_vc.types import Word
 
 
@@ -15,6 +17,7 @@ from lightning_vc.types import Word
         ("No end\n\nA new paragraph", ["No end", "A new paragraph"]),
         ("By Dr.\n \nA new paragraph", ["By Dr.", "A new paragraph"]),
         ("Wait... no. 5 of them", ["Wait... no.", "5 of them"]),
+        ("He left. Élan came.", ["He left.", "Élan came."]),
         ("one. two. three", ["one. two. three"]),  # nobody begins a sentence so
         ("  \n ", []),
     ],
@@ -24,7 +27,8 @@ def test_sentences(text: str, parts: list[str]) -> None:
 
 
 def size(word: Word) -> int:
-    return max(len(word.phonemes), len(word.text)) + 1
+    written = word.phonemes if word.text.startswith("{") else word.text
+    return 1 if word.text in PUNCTUATION else max(len(word.phonemes), len(written)) + 1
 
 
 def words(text: str) -> list[Word]:
@@ -42,7 +46,7 @@ def test_a_long_sentence_is_cut_at_a_clause() -> None:
 
 def test_without_clauses_it_is_cut_into_equal_parts_that_go_on() -> None:
     parts = list(cut(words(" ".join(["word"] * 30)), 40, size))
-    assert [len(part) for part in parts] == [8, 9, 8, 8]  # with their commas
+    assert [len(part) for part in parts] == [8, 8, 8, 5, 5]  # with their commas
     assert all(part[-1].text == "," for part in parts[:-1])
     assert sum(word.text == "word" for part in parts for word in part) == 30
 
@@ -56,7 +60,21 @@ def test_it_is_cut_where_a_phrase_begins() -> None:
 
 
 def test_a_word_that_is_too_long_is_not_cut() -> None:
-    assert [written(part) for part in cut(words("a" * 50 + " b"), 10, size)] == ["a" * 50 + ",", "b"]
+    assert [written(part) for part in cut(words("a" * 8 + " b"), 10, size)] == ["a" * 8 + ",", "b"]
+
+
+def test_a_word_that_no_model_could_say_is_cut() -> None:
+    parts = list(cut([Word("a" * 100, ("ə",) * 50), Word("{ɹ ɛ d}", ("ɹ", "ɛ", "d") * 20)], 24, size))
+    assert all(sum(map(size, part)) <= 24 for part in parts)
+    pieces = [word for part in parts for word in part if word.text != ","]
+    assert "".join(word.text for word in pieces if word.text.isalpha()) == "a" * 100
+    assert [sound for word in pieces for sound in word.phonemes] == ["ə"] * 50 + ["ɹ", "ɛ", "d"] * 20
+    assert [in_braces(word.text) is not None for word in pieces if not word.text.isalpha()] == [True] * 3
+
+
+def test_what_takes_long_to_cut_does_not_take_longer_than_it_must() -> None:
+    assert list(sentences("hello" + " " * 300_000 + "x")) == ["hello x"]
+    assert sum(1 for _ in cut(words("word " * 20_000), 40, size)) > 2000
 
 
 def test_marks_and_pauses_stay_with_their_word() -> None:
@@ -69,7 +87,7 @@ def test_nothing_is_lost_and_nothing_is_long() -> None:
     parts = list(stretches(text, 60, size))
     said = [word.text for part in parts for word in part.words if word.text.isalpha()]
     assert said == [word.text for word in normalize(text) if word.text.isalpha()]
-    assert all(sum(map(size, part.words)) <= 62 for part in parts)
+    assert all(sum(map(size, part.words)) <= 60 for part in parts)
     assert [part.pause for part in parts[:-1]].count(0.3) == 4
     assert parts[-1].pause == 0
 
