@@ -52,7 +52,7 @@ class TTSTask(Task):
         self.lengths: Tensor
         # Texts learnt from, by their symbols. It is no weight: it goes into checkpoints, but not into the fingerprint.
         self.register_buffer("lengths", torch.zeros(_LENGTHS, dtype=torch.long), persistent=False)
-        self.weights = {"attention": guide, "divergence": divergence, "quadratic": quadratic}
+        self.guide, self.divergence, self.quadratic = guide, divergence, quadratic
 
     @torch.no_grad()
     def setup(self, stage: str) -> None:
@@ -112,11 +112,12 @@ class TTSTask(Task):
             "done": last_step(said.done, steps),
             "attention": guided_attention(said.alignments, (batch.text != 0).sum(1), steps),
         }
-        if self.weights["divergence"]:
-            losses["divergence"] = masked_divergence(said.spectra.mel, mel, mask) + masked_divergence(
-                said.spectra.linear, linear, mask
-            )
-        if self.weights["quadratic"]:
+        total = losses["mel"] + losses["linear"] + losses["done"] + self.guide * losses["attention"]
+        if self.divergence:
+            pairs = (said.spectra.mel, mel), (said.spectra.linear, linear)
+            losses["divergence"] = sum((masked_divergence(*pair, mask) for pair in pairs), start=mel.new_zeros(()))
+            total = total + self.divergence * losses["divergence"]
+        if self.quadratic:
             losses["quadratic"] = masked_l2(said.spectra.linear, linear, mask)
-        total = sum((self.weights.get(name, 1) * loss for name, loss in losses.items()), start=mel.new_zeros(()))
+            total = total + self.quadratic * losses["quadratic"]
         return {"loss": total, **losses}
