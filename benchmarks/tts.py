@@ -120,6 +120,18 @@ def endless(task: TTSTask) -> DeepVoice3:
     return task.model
 
 
+def reading(task: TTSTask, rounds: int) -> float:
+    """Seconds that the products with its convolutions' weights alone take in a step of decoding one sentence."""
+    weights = [layer.block.fused() for layer in endless(task).decoder._layers()]  # (blocks, width * H, 2H / blocks)
+    inputs = weights[0].new_zeros(len(weights[0]), 1, weights[0].shape[1])
+
+    def step() -> None:
+        for weight in weights:
+            inputs @ weight
+
+    return median(lambda: [step() for _ in range(100)], rounds, task.device.type) / 100
+
+
 def decoding(task: TTSTask, size: int, steps: int, rounds: int) -> float:
     """Seconds a step of free running."""
     model, device = endless(task), task.device.type
@@ -151,6 +163,7 @@ def report(device: str, rounds: int, only: str | None) -> None:
     products = ceilings(rounds, device)
     task = made(device)
     if only != "training":
+        print(f"ceiling, decoding: {reading(task, rounds) * 1e3:.2f} ms a step for reading its convolutions' weights")
         for size in (1, 16):
             print(f"decoding, batch {size}: {decoding(task, size, 100, rounds) * 1e3:.2f} ms a step", flush=True)
         vocoder = GriffinLim(task.spectrograms)
