@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 import soundfile
 import torch
-from safetensors.torch import save_file
 from torch import Tensor
 
 from lightning_vc import Cloner, Voice
@@ -275,18 +274,6 @@ def test_a_text_of_nothing_but_symbols(cloner: Cloner, clips: list[Path], text: 
 def test_steps_without_end_or_beginning(cloner: Cloner, clips: list[Path], transcripts: list[str], steps: int) -> None:
     with pytest.raises(ValueError, match=f"must be 1 or more, got {steps}"):
         cloner.clone(clips, "embedding", transcripts, steps)
-
-
-def test_a_file_that_is_no_voice(tmp_path: Path) -> None:
-    path = tmp_path / "voice.safetensors"
-    with pytest.raises(FileNotFoundError, match=r"no voice at .*voice\.safetensors: make one with .*recipes\.clone"):
-        Voice.load(path)
-    path.write_text("hello")
-    with pytest.raises(ValueError, match=r"voice\.safetensors is not a voice"):
-        Voice.load(path)
-    save_file({"vector": torch.zeros(8)}, path)
-    with pytest.raises(ValueError, match=r"voice\.safetensors is a safetensors file, but not a voice"):
-        Voice.load(path)
 
 
 # Files of texts

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn.utils.parametrizations import weight_norm
 
 HALF = math.sqrt(0.5)  # keeps the variance where two signals are added
-_FEW = 10_000
+_FEW = 10_000  # numbers, of which a drawn count would be too coarse
 _BLOCKS = 16  # the fastest of 2, 4, 8 and 16 for one sentence, 256 channels and two threads
 
 
