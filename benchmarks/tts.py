@@ -75,6 +75,7 @@ def batch(size: int = 16, symbols: int = 120, frames: int = 804, device: str = "
         text=torch.randint(2, len(SYMBOLS), (size, symbols), device=device),
         waves=torch.randn(size, samples, device=device) * 0.1,
         lengths=torch.full((size,), samples, device=device),
+        times=torch.full((size, symbols), torch.nan, device=device),
         speakers=torch.arange(size, device=device),
         ids=[str(i) for i in range(size)],
     )

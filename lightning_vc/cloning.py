@@ -192,7 +192,7 @@ class Cloner:
         how = METHODS[method]
         speaker, rate = Speaker("clone"), self.sample_rate
         samples = [
-            Sample(str(i), speaker, text, _words(text, f"clip {i}"), len(wave) / rate, io.encode_flac(wave, rate))
+            Sample(str(i), speaker, text, _words(text, f"clip {i}"), None, len(wave) / rate, io.encode_flac(wave, rate))
             for i, (wave, text) in enumerate(zip(waves, transcripts, strict=True), 1)
         ]
         batcher = TTSBatcher(self.tts.frontend, {speaker.id: 0}, rate, min(how.batch_size, len(samples)), 1, 1)

@@ -31,18 +31,40 @@ def _masked_mean(error: Tensor, mask: Tensor) -> Tensor:
     return (error.mean(-1) * mask).sum() / mask.sum().clamp(min=1)
 
 
-def guided_attention(alignments: Tensor, symbols: Tensor, steps: Tensor, sigma: float = 0.2) -> Tensor:
-    """Attention far from the diagonal costs up to 1 (Tachibana et al. 2018, equation 1).
+def guided_attention(
+    alignments: Tensor, symbols: Tensor, steps: Tensor, places: Tensor, sigma: float = 0.2, known_sigma: float = 1.5
+) -> Tensor:
+    """Attention far from where it should be costs up to 1 (Tachibana et al. 2018, equation 1).
 
-    (B, A, S, L) weights, (B,) symbols and (B,) decoder steps of each sentence.
+    That is the diagonal, where `places` says nothing, and cost rises over a share `sigma` of the text. Where it says
+    what is being said at each step, that is much nearer, and cost rises over `known_sigma` symbols.
+
+    (B, A, S, L) weights, (B,) symbols and (B,) decoder steps of each sentence, (B, S) symbols from `places_at`.
     """
     s = torch.arange(alignments.shape[2], device=alignments.device)  # (S,)
     n = torch.arange(alignments.shape[3], device=alignments.device)  # (L,)
-    distance = n / symbols[:, None, None] - (s / steps[:, None]).unsqueeze(-1)  # (B, S, L)
-    cost = 1 - torch.exp(-(distance**2) / (2 * sigma**2))
+    known = ~places[:, :1].isnan()  # (B, 1)
+    expected = torch.where(known, places / symbols[:, None], s / steps[:, None])  # (B, S) shares of the text
+    width = torch.where(known, 2 * (known_sigma / symbols[:, None]) ** 2, 2 * sigma**2)  # (B, 1)
+    distance = n / symbols[:, None, None] - expected.unsqueeze(-1)  # (B, S, L)
+    cost = 1 - torch.exp(-(distance**2) / width.unsqueeze(-1))
     real = (s < steps[:, None]).unsqueeze(-1) & (n < symbols[:, None, None])  # (B, S, L)
     weighted = (alignments * (cost * real).unsqueeze(1)).sum(-1).mean(1)  # (B, S)
     return weighted.sum() / steps.sum()
+
+
+def places_at(times: Tensor, count: int, step: float) -> Tensor:
+    """Which symbol, and how far on the way to the next, is being said in the middle of each of `count` decoder steps.
+
+    (B, L) seconds at which the middle of each symbol is said, NaN in padding and throughout a text where nobody knows;
+    seconds of a step -> (B, S), NaN throughout such a text.
+    """
+    middles = (torch.arange(count, device=times.device) + 0.5) * step  # (S,)
+    last = ((~times.isnan()).sum(1, keepdim=True) - 1).clamp(min=1)  # (B, 1)
+    found = torch.searchsorted(times.nan_to_num(nan=torch.inf), middles.expand(len(times), -1).contiguous())
+    after = found.clamp(min=1).minimum(last)  # (B, S)
+    earlier, later = times.gather(1, after - 1), times.gather(1, after)
+    return after - 1 + ((middles - earlier) / (later - earlier).clamp(min=1e-6)).clamp(0, 1)
 
 
 def last_step(logits: Tensor, steps: Tensor, behind: int = 4) -> Tensor:

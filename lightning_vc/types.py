@@ -33,6 +33,9 @@ class Utterance:
     audio: Path | None = None  # None where the corpus makes the sound itself
 
 
+Span = tuple[float, float]  # seconds from the start of a recording
+
+
 class Word(NamedTuple):
     """A normalised word, a punctuation mark (which has no phonemes), or what a user wrote in braces."""
 
@@ -46,6 +49,7 @@ class TTSBatch(NamedTuple):
     text: Tensor  # (B, L) symbol numbers, 0 where padded
     waves: Tensor  # (B, W), zero padded
     lengths: Tensor  # (B,) samples
+    times: Tensor  # (B, L) seconds from the start to the middle of each symbol, NaN where nobody knows
     speakers: Tensor  # (B,) rows of the speaker table
     ids: list[str]  # B utterance ids
 

@@ -2,8 +2,9 @@ import math
 
 import pytest
 import torch
+from torch import Tensor
 
-from lightning_vc.losses import guided_attention, last_step, masked_divergence, masked_l1, masked_l2
+from lightning_vc.losses import guided_attention, last_step, masked_divergence, masked_l1, masked_l2, places_at
 
 
 def test_masked_l1_by_hand() -> None:
@@ -41,11 +42,27 @@ def test_masked_divergence_is_least_where_all_is_right() -> None:
     assert beyond.grad.isfinite().all()
 
 
+def diagonal_cost(alignments: Tensor, symbols: Tensor, steps: Tensor) -> Tensor:
+    """Where nobody knows when what is said."""
+    return guided_attention(alignments, symbols, steps, torch.full(alignments[:, 0, :, 0].shape, torch.nan))
+
+
 def test_guided_attention_by_hand() -> None:
     alignments = torch.tensor([[[[0.75, 0.25], [0.5, 0.5]]]])  # one sentence, one layer, two steps, two symbols
     far = 1 - math.exp(-(0.5**2) / (2 * 0.2**2))  # one symbol of two away from the diagonal
     expected = (0.25 * far + 0.5 * far) / 2
-    assert guided_attention(alignments, torch.tensor([2]), torch.tensor([2])).item() == pytest.approx(expected)
+    assert diagonal_cost(alignments, torch.tensor([2]), torch.tensor([2])).item() == pytest.approx(expected)
+
+
+def test_guided_attention_where_it_is_known_what_is_said() -> None:
+    alignments = torch.tensor([[[[1.0, 0.0, 0.0], [0.5, 0.0, 0.5]]]])  # one sentence, one layer, two steps, 3 symbols
+    places, size = torch.tensor([[1.0, 2.0]]), (torch.tensor([3]), torch.tensor([2]))
+    one, two = (1 - math.exp(-(d**2) / (2 * 0.5**2)) for d in (1, 2))
+    found = guided_attention(alignments, *size, places, known_sigma=0.5)
+    assert found.item() == pytest.approx((one + 0.5 * two) / 2)
+    both = guided_attention(alignments.repeat(2, 1, 1, 1), *(each.repeat(2) for each in size),
+                            torch.cat([places, torch.full((1, 2), torch.nan)]), known_sigma=0.5)  # fmt: skip
+    torch.testing.assert_close(both, (found + diagonal_cost(alignments, *size)) / 2)
 
 
 def test_guided_attention_prefers_the_diagonal() -> None:
@@ -53,7 +70,7 @@ def test_guided_attention_prefers_the_diagonal() -> None:
     diagonal = torch.eye(12).expand(1, 2, -1, -1)
     uniform = torch.full((1, 2, 12, 12), 1 / 12)
     backwards = torch.eye(12).flip(0).expand(1, 2, -1, -1)
-    costs = [guided_attention(each, symbols, steps).item() for each in (diagonal, uniform, backwards)]
+    costs = [diagonal_cost(each, symbols, steps).item() for each in (diagonal, uniform, backwards)]
     assert costs[0] == pytest.approx(0, abs=1e-6)
     assert costs[0] < 0.3 < costs[1] < costs[2] < 1
 
@@ -61,8 +78,8 @@ def test_guided_attention_prefers_the_diagonal() -> None:
 def test_guided_attention_is_the_mean_over_layers() -> None:
     layers = torch.stack([torch.eye(6), torch.eye(6).flip(0)]).unsqueeze(0)
     size = torch.tensor([6])
-    apart = [guided_attention(layers[:, i : i + 1], size, size) for i in range(2)]
-    torch.testing.assert_close(guided_attention(layers, size, size), (apart[0] + apart[1]) / 2)
+    apart = [diagonal_cost(layers[:, i : i + 1], size, size) for i in range(2)]
+    torch.testing.assert_close(diagonal_cost(layers, size, size), (apart[0] + apart[1]) / 2)
 
 
 def test_guided_attention_is_blind_to_padding() -> None:
@@ -70,11 +87,19 @@ def test_guided_attention_is_blind_to_padding() -> None:
     padded = torch.rand(1, 1, 9, 7)
     padded[:, :, :4, :3] = small
     real = torch.tensor([3]), torch.tensor([4])
-    torch.testing.assert_close(guided_attention(padded, *real), guided_attention(small, *real))
+    torch.testing.assert_close(diagonal_cost(padded, *real), diagonal_cost(small, *real))
     long = torch.rand(1, 1, 9, 7)
-    both = guided_attention(torch.cat([padded, long]), torch.tensor([3, 7]), torch.tensor([4, 9]))
-    alone = guided_attention(long, torch.tensor([7]), torch.tensor([9]))
-    torch.testing.assert_close(both, (4 * guided_attention(small, *real) + 9 * alone) / 13)
+    both = diagonal_cost(torch.cat([padded, long]), torch.tensor([3, 7]), torch.tensor([4, 9]))
+    alone = diagonal_cost(long, torch.tensor([7]), torch.tensor([9]))
+    torch.testing.assert_close(both, (4 * diagonal_cost(small, *real) + 9 * alone) / 13)
+
+
+def test_places_between_the_middles_of_symbols() -> None:
+    nan = math.nan
+    times = torch.tensor([[0.5, 1.0, 1.0, 2.0], [0.5, 1.5, nan, nan], [nan, nan, nan, nan]])
+    found = places_at(times, 5, 0.5)  # at 0.25, 0.75, 1.25, 1.75 and 2.25 s
+    expected = [[0, 0.5, 2.25, 2.75, 3], [0, 0.25, 0.75, 1, 1], [nan] * 5]
+    torch.testing.assert_close(found, torch.tensor(expected), equal_nan=True)
 
 
 def test_the_last_step_and_all_behind_it_are_last() -> None:

@@ -11,14 +11,12 @@ from torch import Tensor
 
 from lightning_vc.text.pronunciation import ARPABET
 from lightning_vc.text.symbols import LONG_PAUSE, SHORT_PAUSE
-from lightning_vc.types import Word
+from lightning_vc.types import Span, Word
 
 SAMPLE_RATE = 16000  # of the acoustic model
 _FRAMES = 100  # of the acoustic model, a second
 _PAUSE, _LONG_PAUSE = 0.2, 0.4  # seconds of silence between words that a listener hears as a pause
 _MARGIN = 0.1  # seconds of silence to keep around what is said
-
-Span = tuple[float, float]  # seconds from the start of the recording
 
 
 @dataclass(frozen=True)
@@ -28,6 +26,7 @@ class Piece:
     start: float  # seconds
     end: float
     words: tuple[Word, ...]
+    spans: tuple[Span, ...] | None = None  # of each word that is said, from the start of the piece
 
 
 class Aligner:
@@ -79,7 +78,9 @@ def split(words: Sequence[Word], spans: Sequence[Span], seconds: float, longest:
         fitting = [i for i in ends if said[i].span[1] + _MARGIN - start <= longest]
         last = max(fitting, default=ends[0])
         end = min(seconds, said[last].span[1] + _MARGIN)
-        yield Piece(start, end, tuple(_marked(said[first : last + 1], mid=last + 1 < len(said))))
+        inside = said[first : last + 1]
+        places = tuple((each.span[0] - start, each.span[1] - start) for each in inside)
+        yield Piece(start, end, tuple(_marked(inside, mid=last + 1 < len(said))), places)
         first = last + 1
 
 

@@ -13,6 +13,7 @@ from lightning_vc.data.pipeline import bucket, group_by_speaker, shuffle
 from lightning_vc.data.reading import Sample
 from lightning_vc.data.stream import Batcher
 from lightning_vc.text.frontend import Frontend
+from lightning_vc.text.timing import symbol_times
 from lightning_vc.types import CloningBatch, TTSBatch
 
 
@@ -28,15 +29,19 @@ def collate_tts(
     lengths = [round(sample.seconds * sample_rate) for sample in samples]
     # numpy makes arrays of lists faster than torch, and asks the kernel for large pages, which are faster to write to.
     text = np.zeros((len(samples), max(map(len, texts))), np.int64)
+    times = np.full(text.shape, np.nan, np.float32)
     waves = np.empty((len(samples), max(lengths)), np.float32)
     for number, (sample, length) in enumerate(zip(samples, lengths, strict=True)):
         text[number, : len(texts[number])] = texts[number]
+        if sample.spans and (known := symbol_times(texts[number], sample.spans, sample.seconds)):
+            times[number, : len(known)] = known
         sample.wave_into(waves[number, :length])
         waves[number, length:] = 0
     return TTSBatch(
         text=torch.from_numpy(text),
         waves=torch.from_numpy(waves),
         lengths=torch.tensor(lengths),
+        times=torch.from_numpy(times),
         speakers=torch.tensor([rows[sample.speaker.id] for sample in samples]),
         ids=[sample.id for sample in samples],
     )

@@ -29,8 +29,8 @@ class Limits:
     Args:
         min_seconds, max_seconds: length, after trimming and splitting.
         top_db: the ends are trimmed where they are so much below the loudest moment.
-        split_seconds: utterances longer than this are cut at the pauses between their words into pieces that are no
-            longer, which needs their text; none are if it is not given.
+        split_seconds: words are found in the sound, and utterances longer than this are cut at the pauses between them
+            into pieces that are no longer, which needs their text; nothing of this is done if it is not given.
         max_clipped: share of the samples that may be at full scale.
         min_rate, max_rate: phonemes a second: what is slower or faster has another text than its own.
     """
@@ -75,7 +75,7 @@ class Outcome:
 
     samples: tuple[Encoded, ...]
     rejected: tuple[tuple[str, str], ...]  # (id of the utterance or its piece, reason)
-    unaligned: bool  # it should have been split, but its words were not found
+    unaligned: bool  # its words should have been found, and were not
 
 
 def encode(corpus: Corpus, utterance: Utterance, limits: Limits, sample_rate: int) -> Outcome:
@@ -86,13 +86,13 @@ def encode(corpus: Corpus, utterance: Utterance, limits: Limits, sample_rate: in
         return Outcome((), ((utterance.id, str(reason)),), False)
     seconds = len(wave) / sample_rate
     spans = None
-    aligns = words is not None and limits.split_seconds is not None and seconds > limits.split_seconds
-    if aligns:
-        spans = _aligner()(resample(wave, sample_rate, SAMPLE_RATE), words or ())
+    if words is not None and limits.split_seconds is not None:
+        spans = _aligner()(resample(wave, sample_rate, SAMPLE_RATE), words)
     if spans is None:
         pieces = [Piece(0.0, seconds, tuple(words or ()))]
     else:
         pieces = list(split(words or (), spans, seconds, limits.split_seconds or seconds))
+    unaligned = spans is None and words is not None and limits.split_seconds is not None
     samples, rejected = [], []
     for number, piece in enumerate(pieces):
         id = utterance.id if len(pieces) == 1 else f"{utterance.id}_{number:02d}"
@@ -102,10 +102,12 @@ def encode(corpus: Corpus, utterance: Utterance, limits: Limits, sample_rate: in
             rejected.append((id, str(reason)))
             continue
         cut = wave[round(piece.start * sample_rate) : round(piece.end * sample_rate)]
-        whole = len(pieces) == 1 and spans is None
-        text = utterance.text if whole else written(piece.words)
-        samples.append(_coded(id, utterance, text, piece.words if words is not None else None, cut, sample_rate))
-    return Outcome(tuple(samples), tuple(rejected), aligns and spans is None)
+        if words is None:
+            samples.append(_coded(id, utterance, None, None, cut, sample_rate))
+        else:
+            text = utterance.text if spans is None else written(piece.words)
+            samples.append(_coded(id, utterance, text, piece, cut, sample_rate))
+    return Outcome(tuple(samples), tuple(rejected), unaligned)
 
 
 def checksum_holds(text: bytes, flac: bytes) -> bool:
@@ -167,7 +169,7 @@ def _check(piece: Piece, limits: Limits, transcribed: bool) -> None:
 
 
 def _coded(
-    id: str, utterance: Utterance, text: str | None, words: tuple[Word, ...] | None, wave: Tensor, sample_rate: int
+    id: str, utterance: Utterance, text: str | None, said: Piece | None, wave: Tensor, sample_rate: int
 ) -> Encoded:
     who, seconds = utterance.speaker, len(wave) / sample_rate
     flac = encode_flac(wave, sample_rate)
@@ -178,11 +180,12 @@ def _coded(
         "accent": who.accent,
         "age": who.age,
         "text": text,
-        "words": None if words is None else [[word.text, " ".join(word.phonemes)] for word in words],
+        "words": said and [[word.text, " ".join(word.phonemes)] for word in said.words],
+        "spans": said and said.spans and [[round(start, 2), round(end, 2)] for start, end in said.spans],
         "seconds": seconds,
     }
     body = json.dumps(known, ensure_ascii=False).encode()[1:]
-    return Encoded(key_of(id), flac, _head(body, flac) + body, seconds, words is not None)
+    return Encoded(key_of(id), flac, _head(body, flac) + body, seconds, said is not None)
 
 
 def _head(body: bytes, flac: bytes) -> bytes:

@@ -12,7 +12,7 @@ from rich.table import Table
 
 from lightning_vc.data.fetch import is_remote, local, read_bytes, sha256_of
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 INDEX_NAME = "index.json"
 _AGAIN = "prepare the corpus again with `python -m lightning_vc.recipes.prepare`"
 _REMEDY = "bring it from where the shards were written, or delete the folder and prepare the corpus again"
@@ -75,7 +75,7 @@ class Index:
     speakers: tuple[SpeakerEntry, ...]
     rejected: dict[str, int]  # reason -> utterances, or pieces of them, that were left out for it
     split: int  # utterances that became several samples
-    unaligned: int  # utterances that stayed whole because their words were not found in the sound
+    unaligned: int  # utterances whose words were not found in the sound, and which stayed whole
     plan: str  # hash of corpus and options
 
     def files(self, *sets: str) -> list["ShardFile"]:

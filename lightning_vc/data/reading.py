@@ -23,7 +23,7 @@ from lightning_vc.audio.io import read, read_into
 from lightning_vc.data.encoding import FLAC_HEADER, checksum_holds, key_of
 from lightning_vc.data.fetch import local
 from lightning_vc.data.index import Index, ShardFile
-from lightning_vc.types import Speaker, Word
+from lightning_vc.types import Span, Speaker, Word
 
 _LONGEST = 3600  # seconds
 _BLOCK = 512  # bytes, of which a tar has whole ones
@@ -73,6 +73,7 @@ class Sample:
     speaker: Speaker
     text: str | None
     words: tuple[Word, ...] | None  # None where nobody transcribed it
+    spans: tuple[Span, ...] | None  # of each word that is said; None where nobody has looked
     seconds: float
     flac: bytes | Member
     shard: str = "memory"  # the tar file that it is from
@@ -190,8 +191,9 @@ def _parse(raw: Mapping[str, Any], thorough: bool) -> Sample:
         id, seconds, words = known["id"], known["seconds"], known["words"]
         if words is not None:
             words = tuple(starmap(_word, words))
+        spans = known["spans"] and _spans(known["spans"])
         speaker = _speaker(known["speaker"], known["sex"], known["accent"], known["age"])
-        sample = Sample(id, speaker, known["text"], words, seconds, flac, raw["__url__"])
+        sample = Sample(id, speaker, known["text"], words, spans, seconds, flac, raw["__url__"])
     except (KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"its json is not what it should be: {error!r}") from error
     if not isinstance(id, str) or key_of(id) != raw["__key__"]:
@@ -201,6 +203,13 @@ def _parse(raw: Mapping[str, Any], thorough: bool) -> Sample:
     if thorough and abs(len(read(io.BytesIO(flac.read()), 16000)) - seconds * 16000) > 1:
         raise ValueError(f"it has not the {seconds} seconds that it says")
     return sample
+
+
+def _spans(known: list[Span]) -> tuple[Span, ...]:
+    times = [time for start, end in known for time in (start, end)]
+    if times != sorted(times) or not times[0] >= 0:
+        raise ValueError(f"its words are said at {times} seconds, which is no order")
+    return tuple((start, end) for start, end in known)
 
 
 # The same words and speakers come again and again; to make each anew costs a twentieth of all reading.

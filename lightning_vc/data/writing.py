@@ -34,7 +34,7 @@ class Written:
     speakers: dict[str, SpeakerEntry] = field(default_factory=dict)  # what the shard has of each
     rejected: list[tuple[str, str]] = field(default_factory=list)  # (id of an utterance or its piece, reason)
     split: int = 0  # utterances that became several samples
-    unaligned: int = 0  # utterances that should have, but whose words were not found in the sound
+    unaligned: int = 0  # utterances whose words should have been found in the sound, and were not
 
 
 def record_of(work: Path, job: Job) -> Path:

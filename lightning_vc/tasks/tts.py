@@ -8,7 +8,7 @@ from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
 from torch import Tensor
 
 from lightning_vc.audio.features import Spectrograms
-from lightning_vc.losses import guided_attention, last_step, masked_divergence, masked_l1, masked_l2
+from lightning_vc.losses import guided_attention, last_step, masked_divergence, masked_l1, masked_l2, places_at
 from lightning_vc.modules.acoustic import AcousticModel
 from lightning_vc.modules.speakers import SpeakerTable
 from lightning_vc.tasks.base import Losses, Task
@@ -62,6 +62,7 @@ class TTSTask(Task):
             text=torch.ones(1, 4, dtype=torch.long, device=device),
             waves=torch.zeros(1, 20 * hop, device=device),
             lengths=torch.tensor([20 * hop], device=device),
+            times=torch.full((1, 4), torch.nan, device=device),
             speakers=torch.zeros(1, dtype=torch.long, device=device),
             ids=["silence"],
         )
@@ -106,11 +107,12 @@ class TTSTask(Task):
         mask = torch.arange(mel.shape[1], device=mel.device) < frames.unsqueeze(1)  # (B, T)
         steps = (frames + r - 1) // r  # (B,)
         said = self.model(batch.text, voice, mel)
+        places = places_at(batch.times, said.done.shape[1], r * self.spectrograms.hop / self.spectrograms.sample_rate)
         losses = {
             "mel": masked_l1(said.spectra.mel, mel, mask),
             "linear": masked_l1(said.spectra.linear, linear, mask),
             "done": last_step(said.done, steps),
-            "attention": guided_attention(said.alignments, (batch.text != 0).sum(1), steps),
+            "attention": guided_attention(said.alignments, (batch.text != 0).sum(1), steps, places),
         }
         total = losses["mel"] + losses["linear"] + losses["done"] + self.guide * losses["attention"]
         if self.divergence:

@@ -13,6 +13,7 @@ PUNCTUATION = (",", ".", "?", "!", ";", ":", "-")
 # Deep Voice 3, section 3.2, puts one of four separators between words, by the pause that was heard there: slurred
 # together, pronounced normally (this one is the space), a short pause, a long one. In texts they stand in braces.
 SLURRED, SHORT_PAUSE, LONG_PAUSE = "~", "/", "%"
+BETWEEN = (END, SPACE, *PUNCTUATION, SLURRED, SHORT_PAUSE, LONG_PAUSE)  # all that is no part of a word
 CHARACTERS = ("'", *"abcdefghijklmnopqrstuvwxyz")
 
 # What gruut's lexicon and its letter-to-sound model of American English know, a vowel together with its stress:

@@ -1,5 +1,6 @@
 """Where words are, by an aligner that knows real speech; and what is cut where."""
 
+import json
 from itertools import pairwise
 from pathlib import Path
 
@@ -7,10 +8,10 @@ import pytest
 import torch
 
 from lightning_vc.corpora.librispeech import LibriSpeech
-from lightning_vc.data.alignment import Aligner, Span, split
+from lightning_vc.data.alignment import Aligner, split
 from lightning_vc.data.encoding import Limits, checksum_holds, encode
 from lightning_vc.text.normalize import normalize
-from lightning_vc.types import Utterance, Word
+from lightning_vc.types import Span, Utterance, Word
 
 
 def words(text: str) -> list[Word]:
@@ -44,6 +45,12 @@ def test_a_stretch_without_a_pause_stays_whole() -> None:
 
 def test_a_mark_of_the_text_is_not_written_twice() -> None:
     assert [text for *_, text in cut("a, b c.", spans(0, 1.0, 1.5), 9.0)] == ["a , {%} b c."]
+
+
+def test_a_piece_knows_when_its_words_are_said() -> None:
+    first, second = split(words("a b c, d"), spans(0.5, 1.0, 2.0, 3.0), 10.0, 2.3)
+    assert first.spans == (pytest.approx((0.1, 0.6)), pytest.approx((0.6, 1.1)), pytest.approx((1.6, 2.1)))
+    assert second.spans == (pytest.approx((0.1, 0.6)),)
 
 
 @pytest.fixture(scope="module")
@@ -98,6 +105,19 @@ def test_a_long_utterance_becomes_short_samples(librispeech: LibriSpeech, long: 
     assert [sample.key for sample in made.samples] == [f"{long.id}_{i:02d}" for i in range(len(made.samples))]
     assert sum(sample.seconds for sample in made.samples) > 0.9 * whole.samples[0].seconds
     for sample in made.samples:
+        known = json.loads(sample.json)
+        assert len(known["spans"]) == sum(bool(phonemes) for _, phonemes in known["words"])
+        assert 0 <= known["spans"][0][0] < 0.3
+        assert sample.seconds - 0.3 < known["spans"][-1][1] <= sample.seconds
         assert checksum_holds(sample.json, sample.flac)
         assert not checksum_holds(sample.json.replace(b"seconds", b"sekonds"), sample.flac)
         assert not checksum_holds(sample.json, sample.flac[:20] + b"!" + sample.flac[21:])
+
+
+def test_a_short_utterance_stays_whole_and_knows_its_words(librispeech: LibriSpeech, long: Utterance) -> None:
+    short = next(each for each in librispeech if len(each.text or "") < 60)
+    (sample,) = encode(librispeech, short, Limits(split_seconds=16.0), 16000).samples
+    assert sample.key == short.id
+    assert len(json.loads(sample.json)["spans"]) == len((short.text or "").split())
+    (sample,) = encode(librispeech, short, Limits(), 16000).samples
+    assert json.loads(sample.json)["spans"] is None

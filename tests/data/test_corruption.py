@@ -51,6 +51,7 @@ KNOWN = {
     "age": None,
     "text": "hi",
     "words": [["hi", "h aɪ"]],
+    "spans": [[0.1, 0.9]],
     "seconds": 1.0,
 }
 GOOD = sound(np.sin(np.arange(16000) * 0.1) / 2)
@@ -84,6 +85,8 @@ BROKEN: dict[str, tuple[Callable[[], Members], str]] = {
     "no samples": (lambda: sample("b", sound(np.zeros(0), "WAV")), "is empty|cannot be read as audio|holds 0 samples"),
     "NaN": (lambda: sample("b", sound(np.full(16000, np.nan), "WAV", "FLOAT")), "NaN"),
     "no text": (lambda: sample("b", text="gone"), "text"),
+    "a word that ends before it begins": (lambda: sample("b", spans=[[0.5, 0.1]]), "no order"),
+    "a word said at no time": (lambda: sample("b", spans=[[np.nan, 0.1]]), "no order"),
     "no sound": (lambda: sample("b")[1:], "it has no flac"),
     "a path that climbs out": (lambda: sample("../../b"), "which is not its name"),
 }

@@ -28,11 +28,11 @@ def test_without_shards_it_says_how_to_get_them(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "complaint"),
     [
-        (json.dumps({"schema_version": 99}), "schema version 99, this version of lightning_vc reads 4; prepare"),
+        (json.dumps({"schema_version": 99}), "schema version 99, this version of lightning_vc reads 5; prepare"),
         (json.dumps({}), "schema version None"),
         ("{", "not an index"),
         ("[1]", "not an index"),
-        (json.dumps({"schema_version": 4, "sets": {}}), "not an index .*speakers"),
+        (json.dumps({"schema_version": 5, "sets": {}}), "not an index .*speakers"),
     ],
 )
 def test_another_index_is_refused(tmp_path: Path, text: str, complaint: str) -> None:

@@ -16,7 +16,7 @@ from lightning_vc.types import Speaker
 
 
 def sample(id: str, speaker: str = "s", seconds: float = 1.0) -> Sample:
-    return Sample(id, Speaker(speaker), None, None, seconds, b"")
+    return Sample(id, Speaker(speaker), None, None, None, seconds, b"")
 
 
 def ids(samples: list[Sample]) -> list[str]:

@@ -82,7 +82,7 @@ def test_what_is_no_shard_is_named(tmp_path: Path) -> None:
 
 def test_a_sample_that_is_no_audio_is_named() -> None:
     with pytest.raises(ValueError, match=r"memory is broken at sample s1-004 \(.*cannot be read as audio"):
-        Sample("s1-004", Speaker("s"), None, None, 1.0, b"").wave(16000)
+        Sample("s1-004", Speaker("s"), None, None, None, 1.0, b"").wave(16000)
 
 
 def test_clips_of_a_speaker_come_in_a_fixed_order(index: Index) -> None:

@@ -42,7 +42,15 @@ def test_a_sample_is_trimmed_flac_and_what_is_known(index: Index) -> None:
     words = known.pop("words")
     assert [word for word, _ in words] == ["a", "dog", ",", "a", "man"]
     assert words[1:3] == [["dog", "d ˈɔ ɡ"], [",", ""]]
-    assert known == {"id": "s03-001", "speaker": "s03", "sex": "M", "accent": "accent 1", "age": 23, "text": TEXTS[1]}
+    assert known == {
+        "id": "s03-001",
+        "speaker": "s03",
+        "sex": "M",
+        "accent": "accent 1",
+        "age": 23,
+        "text": TEXTS[1],
+        "spans": None,
+    }
     samples, rate = soundfile.read(io.BytesIO(found["s03-001.flac"]))
     assert (rate, len(samples) / rate) == (8000, seconds)
     assert 1.15 <= seconds <= 1.15 + 0.25  # a tone of 1.15 s between silences of 0.5 s

@@ -47,7 +47,8 @@ def hums(*seconds: float) -> TTSBatch:
     texts = [torch.arange(2, 8 + i) for i in range(len(seconds))]
     speakers = torch.arange(len(seconds)) % 2
     text, sound = (pad_sequence(each, batch_first=True) for each in (texts, waves))
-    return TTSBatch(text, sound, torch.tensor(lengths), speakers, [str(i) for i in range(len(seconds))])
+    times = torch.full(text.shape, torch.nan)
+    return TTSBatch(text, sound, torch.tensor(lengths), times, speakers, [str(i) for i in range(len(seconds))])
 
 
 def test_the_loss_falls_in_twenty_steps() -> None:
