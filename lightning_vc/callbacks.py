@@ -12,8 +12,8 @@ from lightning.pytorch.loggers import WandbLogger
 from torch.nn.utils import clip_grad_value_
 from torch.optim import Optimizer
 
+from lightning_vc.adapting import METHODS, voice_of
 from lightning_vc.audio import io
-from lightning_vc.cloning import METHODS, voice_of
 from lightning_vc.plots import draw_speech
 from lightning_vc.synthesis import speak
 from lightning_vc.tasks.adaptation import AdaptationTask
@@ -138,20 +138,22 @@ class SaveVoice(Callback):
 
     Args:
         path: the .safetensors file.
+        consent: what the speaker has agreed to; it stands in the voice.
     """
 
-    def __init__(self, path: str) -> None:
-        self.path = path
+    def __init__(self, path: str, consent: str = "") -> None:
+        self.path, self.consent = path, consent
 
     def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Write the voice and say how to use it."""
         if not isinstance(pl_module, AdaptationTask):
             raise ValueError(f"SaveVoice needs a task that adapts, not {type(pl_module).__name__}")
         if trainer.is_global_zero:
-            clips = len(trainer.datamodule.known)  # type: ignore[attr-defined]
+            clips = trainer.datamodule.known  # type: ignore[attr-defined]
             method = next(
                 (name for name, how in METHODS.items() if how.task is type(pl_module)), type(pl_module).__name__
             )
-            voice_of(pl_module, method, clips).save(self.path)
+            seconds = sum(clip.seconds for clip in clips)
+            voice_of(pl_module, method, len(clips), seconds, self.consent).save(self.path)
             model = f"--model {pl_module.base} --voice {self.path}"
             print(f'speak with: python -m lightning_vc.recipes.synthesize {model} --text "..." --out out.wav')

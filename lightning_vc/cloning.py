@@ -1,27 +1,22 @@
 """Recordings to a voice, a voice and a text to speech."""
 
-import logging
 import sys
-import warnings
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
 from copy import deepcopy
-from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from lightning.pytorch import Trainer
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
+from lightning_vc.adapting import METHODS, adapt, method_named, voice_of
 from lightning_vc.audio import io
 from lightning_vc.audio.vocoder import GriffinLim, Vocoder
-from lightning_vc.data.collate import TTSBatcher
 from lightning_vc.data.reading import Sample
-from lightning_vc.data.stream import Clips, Loader, TrainingStream
 from lightning_vc.modules.acoustic import AcousticModel
+from lightning_vc.modules.low_rank import load_moved
 from lightning_vc.synthesis import speak, stream
-from lightning_vc.tasks.adaptation import AdaptationTask, EmbeddingAdaptationTask, WholeModelAdaptationTask
+from lightning_vc.tasks.adaptation import Start
 from lightning_vc.tasks.speaker_encoder import SpeakerEncoderTask
 from lightning_vc.tasks.tts import TTSTask
 from lightning_vc.text.normalize import normalize, unspoken
@@ -29,21 +24,6 @@ from lightning_vc.types import Speaker, Speech, Word
 from lightning_vc.voice import Voice
 
 _SHORTEST = 0.3  # seconds of a clip that tell anything of a voice
-
-
-@dataclass(frozen=True)
-class Adaptation:
-    """A method that trains on the clips: which task, and for how many steps."""
-
-    task: Callable[[str], AdaptationTask]
-    steps: int
-    batch_size: int = 8
-
-
-METHODS = {
-    "embedding": Adaptation(EmbeddingAdaptationTask, steps=200),
-    "whole_model": Adaptation(WholeModelAdaptationTask, steps=100),
-}
 
 
 class Cloner:
@@ -63,6 +43,7 @@ class Cloner:
         self.tts = TTSTask.load(tts)
         self.base = self.tts.fingerprint()
         self.encoder = SpeakerEncoderTask.load(encoder) if encoder else None
+        self.encoder_path = str(encoder) if encoder else None
         self.heard_by = self.encoder.fingerprint() if self.encoder else None
         if self.encoder and self.encoder.base_fingerprint != self.base:
             raise ValueError(f"{encoder} was trained for the voices of another model than {tts}: train it again")
@@ -99,14 +80,21 @@ class Cloner:
         method: str = "encoder",
         transcripts: Sequence[str] | None = None,
         steps: int | None = None,
+        start: Start = "mean",
+        consent: str = "",
+        progress: bool = False,
     ) -> Voice:
         """The voice of the speaker of these recordings (any format that soundfile reads, any rate).
 
         Args:
             clips: files.
-            method: "encoder" (needs no transcripts), "embedding" or "whole_model" (section 3).
+            method: "encoder" (needs no transcripts), "embedding" or "whole_model" (section 3), "low_rank", or an
+                `AdaptationTask` of one's own by its import path.
             transcripts: what is said in each clip; adaptation needs it.
             steps: of adaptation; None is what suits the method.
+            start: the voice that adaptation begins with, as in `AdaptationTask`.
+            consent: what the speaker has agreed to; it stands in the voice.
+            progress: show a bar while adapting.
 
         Raises:
             FileNotFoundError: for a missing clip.
@@ -117,12 +105,12 @@ class Cloner:
         if not clips:
             raise ValueError("no clips to clone from: give at least one recording")
         waves = [self._read(clip) for clip in clips]
+        seconds = round(sum(map(len, waves)) / self.sample_rate, 2)
         if method == "encoder":
             if steps is not None:
                 raise ValueError(f"method 'encoder' takes no steps, got {steps}: it answers at once")
-            return Voice(self.hear(waves), method, self.base, len(clips))
-        if method not in METHODS:
-            raise ValueError(f"unknown method {method!r}: choose one of encoder, {', '.join(METHODS)}")
+            return Voice(self.hear(waves), method, self.base, len(clips), seconds=seconds, consent=consent)
+        method_named(method)
         if transcripts is None or len(transcripts) != len(clips):
             got = "none" if transcripts is None else str(len(transcripts))
             raise ValueError(
@@ -130,7 +118,9 @@ class Cloner:
             )
         if steps is not None and steps < 1:
             raise ValueError(f"steps of adaptation must be 1 or more, got {steps}")
-        return self._adapt(waves, transcripts, method, steps or METHODS[method].steps)
+        samples, encoder = self._samples(waves, transcripts), self.encoder_path if start == "encoder" else None
+        task = adapt(self.path, method, samples, self.sample_rate, steps, start, encoder, progress)
+        return voice_of(task, method, len(clips), seconds, consent)
 
     def say(self, text: str, voice: Voice) -> Speech:
         """Speak one text; raises ValueError for a text without words, or a voice of another model."""
@@ -169,8 +159,10 @@ class Cloner:
         if self._adapted and self._adapted[0] is voice:
             return self._adapted[1]
         model = deepcopy(self.tts.model)
-        if unknown := model.load_state_dict(voice.moved, strict=False).unexpected_keys:
-            raise ValueError(f"this voice moves {unknown[0]}, which {self.path} does not have: clone it again")
+        try:
+            load_moved(model, voice.moved)
+        except ValueError as error:
+            raise ValueError(f"this voice moves what {self.path} does not have ({error}): clone it again") from error
         self._adapted = voice, model
         return model
 
@@ -188,27 +180,12 @@ class Cloner:
         voice: Tensor = self.encoder(pad_sequence(list(waves), batch_first=True).unsqueeze(0), lengths)[0]
         return voice
 
-    def _adapt(self, waves: Sequence[Tensor], transcripts: Sequence[str], method: str, steps: int) -> Voice:
-        how = METHODS[method]
+    def _samples(self, waves: Sequence[Tensor], transcripts: Sequence[str]) -> list[Sample]:
         speaker, rate = Speaker("clone"), self.sample_rate
-        samples = [
+        return [
             Sample(str(i), speaker, text, _words(text, f"clip {i}"), None, len(wave) / rate, io.encode_flac(wave, rate))
             for i, (wave, text) in enumerate(zip(waves, transcripts, strict=True), 1)
         ]
-        batcher = TTSBatcher(self.tts.frontend, {speaker.id: 0}, rate, min(how.batch_size, len(samples)), 1, 1)
-        task = how.task(self.path)
-        with _quiet():
-            trainer = Trainer(
-                max_steps=steps,
-                devices=1,
-                gradient_clip_val=1.0,
-                logger=False,
-                enable_checkpointing=False,
-                enable_model_summary=False,
-                enable_progress_bar=False,
-            )
-            trainer.fit(task, Loader(TrainingStream(Clips(samples), batcher, steps), workers=0))
-        return voice_of(task, method, len(waves))
 
 
 def _words(text: str, of: str) -> tuple[Word, ...]:
@@ -216,35 +193,6 @@ def _words(text: str, of: str) -> tuple[Word, ...]:
         return tuple(normalize(text))
     except ValueError as error:
         raise ValueError(f"the transcript of {of}: {error}") from error
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep Lightning from telling at each clone which devices there are; its warnings are not meant for this."""
-    logger = logging.getLogger("lightning.pytorch")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logger.setLevel(level)
-
-
-def voice_of(task: AdaptationTask, method: str, clips: int) -> Voice:
-    """What an adaptation has learned: the vector, and those parameters of the model that it moved.
-
-    Raises ValueError if the task has put parameters into the model that its base does not have.
-    """
-    base = TTSTask.load(task.base)
-    before = base.model.state_dict()
-    task.cpu()
-    after = task.tts.model.state_dict()
-    if unknown := after.keys() - before.keys():
-        raise ValueError(f"{type(task).__name__} adds parameters that its base has no place for: {sorted(unknown)[0]}")
-    moved = {name: value for name, value in after.items() if not value.equal(before[name])}
-    return Voice(task.voice.detach(), method, base.fingerprint(), clips, moved)
 
 
 def read_lines(path: str | Path) -> list[str]:

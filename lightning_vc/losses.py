@@ -60,11 +60,13 @@ def places_at(times: Tensor, count: int, step: float) -> Tensor:
     seconds of a step -> (B, S), NaN throughout such a text.
     """
     middles = (torch.arange(count, device=times.device) + 0.5) * step  # (S,)
-    last = ((~times.isnan()).sum(1, keepdim=True) - 1).clamp(min=1)  # (B, 1)
+    last = ((~times.isnan()).sum(1, keepdim=True) - 1).clamp(min=0)  # (B, 1)
     found = torch.searchsorted(times.nan_to_num(nan=torch.inf), middles.expand(len(times), -1).contiguous())
     after = found.clamp(min=1).minimum(last)  # (B, S)
-    earlier, later = times.gather(1, after - 1), times.gather(1, after)
-    return after - 1 + ((middles - earlier) / (later - earlier).clamp(min=1e-6)).clamp(0, 1)
+    before = (after - 1).clamp(min=0)
+    earlier, later = times.gather(1, before), times.gather(1, after)
+    share = ((middles - earlier) / (later - earlier).clamp(min=1e-6)).clamp(0, 1)
+    return before + share * (after - before)
 
 
 def last_step(logits: Tensor, steps: Tensor, behind: int = 4) -> Tensor:

@@ -49,7 +49,7 @@ class TTSBatch(NamedTuple):
     text: Tensor  # (B, L) symbol numbers, 0 where padded
     waves: Tensor  # (B, W), zero padded
     lengths: Tensor  # (B,) samples
-    times: Tensor  # (B, L) seconds from the start to the middle of each symbol, NaN where nobody knows
+    times: Tensor  # (B, L) seconds from the start to the middle of each symbol, NaN in padding and where unknown
     speakers: Tensor  # (B,) rows of the speaker table
     ids: list[str]  # B utterance ids
 

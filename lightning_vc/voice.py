@@ -1,6 +1,9 @@
-"""A cloned speaker, and the file that holds one."""
+"""A cloned speaker, the file that holds one, and the folder of those that have names."""
 
+import os
+import re
 from dataclasses import dataclass, field
+from datetime import date
 from importlib.metadata import version
 from pathlib import Path
 
@@ -8,7 +11,10 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-_FORMAT = "lightning_vc voice 1"
+_FORMAT = "lightning_vc voice 2"
+_SUFFIX = ".safetensors"
+_HOME = "~/.local/share/lightning_vc/voices"
+_NAME = re.compile(r"[\w-][\w.-]*")
 
 
 @dataclass(frozen=True)
@@ -21,6 +27,10 @@ class Voice:
         base: fingerprint of the model that it belongs to; no other can speak with it.
         clips: how many recordings it was made from.
         moved: parameters of the acoustic model that adaptation changed, by name.
+        seconds: how much sound they have, without silence at the ends.
+        consent: what the speaker has agreed to, in the words of whoever made the voice; empty if nobody said.
+        made: date, as in 2026-11-23.
+        version: of lightning_vc that made it.
     """
 
     vector: Tensor
@@ -28,20 +38,24 @@ class Voice:
     base: str
     clips: int
     moved: dict[str, Tensor] = field(default_factory=dict)
+    seconds: float = 0.0
+    consent: str = ""
+    made: str = field(default_factory=lambda: date.today().isoformat())
+    version: str = field(default_factory=lambda: version("lightning_vc"))
+
+    @property
+    def about(self) -> dict[str, str]:
+        """All that is known of it but its numbers."""
+        plain = ("method", "base", "clips", "seconds", "consent", "made", "version")
+        return {name: str(getattr(self, name)) for name in plain}
 
     def save(self, path: str | Path) -> None:
         """Write one portable file."""
-        about = {
-            "format": _FORMAT,
-            "method": self.method,
-            "base": self.base,
-            "clips": str(self.clips),
-            "version": version("lightning_vc"),
-        }
         tensors = {"vector": self.vector, **{f"moved.{name}": value for name, value in self.moved.items()}}
         Path(path).parent.mkdir(parents=True, exist_ok=True)
+        plain = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
         try:
-            save_file({name: value.detach().cpu().contiguous() for name, value in tensors.items()}, path, about)
+            save_file(plain, path, {"format": _FORMAT, **self.about})
         except SafetensorError as error:
             raise OSError(f"{path} cannot be written: {error}") from error
 
@@ -61,8 +75,59 @@ class Voice:
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - it is no dict
         except SafetensorError as error:
             raise ValueError(f"{path} is not a voice: {error}") from error
-        if about.get("format") != _FORMAT or "vector" not in tensors:
+        if about.pop("format", None) != _FORMAT or "vector" not in tensors:
             raise ValueError(f"{path} is a safetensors file, but not a voice of this version of lightning_vc")
         vector = tensors.pop("vector")
         moved = {name.removeprefix("moved."): value for name, value in tensors.items()}
-        return cls(vector, about["method"], about["base"], int(about["clips"]), moved)
+        clips, seconds = int(about.pop("clips")), float(about.pop("seconds"))
+        return cls(vector=vector, moved=moved, clips=clips, seconds=seconds, **about)
+
+
+class VoiceLibrary:
+    """Voices by name, each in a file of one folder.
+
+    Args:
+        folder: if none is given, what LIGHTNING_VC_VOICES names, or else ~/.local/share/lightning_vc/voices.
+    """
+
+    def __init__(self, folder: str | Path | None = None) -> None:
+        self.folder = Path(folder or os.environ.get("LIGHTNING_VC_VOICES") or _HOME).expanduser()
+
+    def names(self) -> list[str]:
+        """Of all voices, sorted."""
+        return sorted(path.stem for path in self.folder.glob(f"*{_SUFFIX}"))
+
+    def path(self, name: str) -> Path:
+        """The file of a voice, whether it is there or not; raises ValueError for what cannot be a name."""
+        if not _NAME.fullmatch(name):
+            raise ValueError(f"{name!r} is no name of a voice: take letters, digits, '.', '_' and '-'")
+        return self.folder / f"{name}{_SUFFIX}"
+
+    def known(self, name: str) -> Path:
+        """The file of a voice that is there; raises FileNotFoundError where there is none of this name."""
+        path = self.path(name)
+        if not path.exists():
+            known = ", ".join(self.names()) or "none yet"
+            raise FileNotFoundError(f"no voice {name!r} in {self.folder}; there are: {known}")
+        return path
+
+    def free(self, name: str) -> Path:
+        """The file of a voice that is not there yet; raises FileExistsError where the name is taken."""
+        path = self.path(name)
+        if path.exists():
+            raise FileExistsError(f"there is a voice {name!r} already: take another name, or delete that one first")
+        return path
+
+
+def load_voice(name: str) -> Voice:
+    """A voice file, where `name` is a path or ends in .safetensors, else the voice of that name in the library."""
+    return Voice.load(name if _is_file(name) else VoiceLibrary().known(name))
+
+
+def place_for_voice(name: str) -> Path:
+    """Where to save a voice: a file or a place in the library, as in `load_voice`."""
+    return Path(name) if _is_file(name) else VoiceLibrary().free(name)
+
+
+def _is_file(name: str) -> bool:
+    return name.endswith(_SUFFIX) or "/" in name or os.sep in name

@@ -16,8 +16,8 @@ from lightning_vc.cloning import read_lines, read_transcripts
 from lightning_vc.types import Spectra
 from tests.tiny import TinyRun
 
-METHODS = ["encoder", "embedding", "whole_model"]
-STEPS = {"encoder": None, "embedding": 2, "whole_model": 2}
+METHODS = ["encoder", "embedding", "low_rank", "whole_model"]
+STEPS = {"encoder": None, "embedding": 2, "low_rank": 2, "whole_model": 2}
 TEXT = "The old dog slept."
 
 
@@ -54,15 +54,20 @@ def test_a_voice_is_a_vector_and_what_moved(cloner: Cloner, voice: Voice) -> Non
     average = cloner.tts.table.voices.detach().mean(0)
     assert not voice.vector.equal(average)
     model = cloner.tts.model.state_dict()
-    assert voice.moved.keys() <= model.keys()
-    assert all(not value.equal(model[name]) for name, value in voice.moved.items())
-    assert len(voice.moved) > 20 if voice.method == "whole_model" else not voice.moved
+    assert all(not value.equal(model[name]) for name, value in voice.moved.items() if name in model)
+    added = {name.rpartition(".")[2] for name in voice.moved if name not in model}
+    assert added == ({"up", "down"} if voice.method == "low_rank" else set())
+    assert bool(voice.moved) == (voice.method in ("low_rank", "whole_model"))
+    numbers = sum(value.numel() for value in voice.moved.values())
+    if voice.method == "low_rank":
+        assert numbers < 0.2 * sum(map(torch.numel, cloner.tts.model.parameters()))  # a tiny model has thin weights
 
 
 def test_a_saved_voice_speaks_identically(cloner: Cloner, voice: Voice, tmp_path: Path) -> None:
     voice.save(tmp_path / "new" / "voice.safetensors")
     loaded = Voice.load(tmp_path / "new" / "voice.safetensors")
-    assert (loaded.method, loaded.base, loaded.clips) == (voice.method, voice.base, voice.clips)
+    assert loaded.about == voice.about
+    assert loaded.seconds > 1
     one, two = cloner.say(TEXT, voice), cloner.say(TEXT, loaded)
     assert one.wave.equal(two.wave)
     assert one.wave.abs().max() > 0.01
@@ -135,6 +140,27 @@ def test_more_steps_come_closer_to_the_clips(cloner: Cloner, clips: list[Path], 
     average = cloner.tts.table.voices.detach().mean(0)
     near, far = (cloner.clone(clips, "embedding", transcripts, steps=steps).vector for steps in (1, 8))
     assert 0 < (near - average).abs().max() < (far - average).abs().max()
+
+
+def test_adaptation_may_begin_with_what_the_encoder_hears(
+    cloner: Cloner, clips: list[Path], transcripts: list[str]
+) -> None:
+    heard = cloner.clone(clips).vector
+    begun = cloner.clone(clips, "embedding", transcripts, steps=1, start="encoder").vector
+    average = cloner.clone(clips, "embedding", transcripts, steps=1).vector
+    assert (begun - heard).abs().max() < 0.011  # a step of Adam with lr 0.01
+    assert (average - heard).abs().max() > 0.02
+    with pytest.raises(ValueError, match="start is 'encoder' and encoder is None"):
+        Cloner(cloner.path).clone(clips, "embedding", transcripts, steps=1, start="encoder")
+
+
+def test_a_method_of_ones_own_by_its_path(cloner: Cloner, clips: list[Path], transcripts: list[str]) -> None:
+    voice = cloner.clone(clips, "tests.tasks.test_adaptation.ConverterAdaptationTask", transcripts, steps=1)
+    assert {name.partition(".")[0] for name in voice.moved} == {"converter"}
+
+
+def test_what_the_speaker_has_agreed_to(cloner: Cloner, clips: list[Path]) -> None:
+    assert cloner.clone(clips, consent="for tests, by mail of 1 May").consent == "for tests, by mail of 1 May"
 
 
 def test_the_order_of_the_clips_means_nothing_to_the_encoder(cloner: Cloner, clips: list[Path]) -> None:
@@ -243,8 +269,12 @@ def test_no_clips(cloner: Cloner) -> None:
 
 
 def test_an_unknown_method(cloner: Cloner, clips: list[Path]) -> None:
-    with pytest.raises(ValueError, match="unknown method 'magic': choose one of encoder, embedding, whole_model"):
+    with pytest.raises(
+        ValueError, match="unknown method 'magic': choose one of encoder, embedding, low_rank, whole_model, or name"
+    ):
         cloner.clone(clips, "magic")
+    with pytest.raises(ValueError, match=r"'torch\.nn\.Linear' is no AdaptationTask"):
+        cloner.clone(clips, "torch.nn.Linear")
 
 
 @pytest.mark.parametrize("method", ["embedding", "whole_model"])
@@ -329,7 +359,7 @@ def test_letters_that_are_left_out_are_named(cloner: Cloner, capsys: pytest.Capt
         (lambda base: Voice(torch.zeros(9), "encoder", base, 1), r"has \(9,\) numbers, .* wants 8"),
         (
             lambda base: Voice(torch.zeros(8), "x", base, 1, {"adapter.weight": torch.zeros(1)}),
-            r"moves adapter\.weight, which .* does not have",
+            r"moves what .* does not have \(it has no adapter\.weight\)",
         ),
     ],
 )

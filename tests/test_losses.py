@@ -100,6 +100,8 @@ def test_places_between_the_middles_of_symbols() -> None:
     found = places_at(times, 5, 0.5)  # at 0.25, 0.75, 1.25, 1.75 and 2.25 s
     expected = [[0, 0.5, 2.25, 2.75, 3], [0, 0.25, 0.75, 1, 1], [nan] * 5]
     torch.testing.assert_close(found, torch.tensor(expected), equal_nan=True)
+    assert places_at(torch.tensor([[1.0]]), 3, 0.5).tolist() == [[0, 0, 0]]
+    assert places_at(torch.tensor([[nan]]), 1, 0.5).isnan().all()
 
 
 def test_the_last_step_and_all_behind_it_are_last() -> None:

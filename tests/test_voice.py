@@ -1,3 +1,4 @@
+import re
 from pathlib import Path
 
 import pytest
@@ -5,6 +6,8 @@ import torch
 from safetensors.torch import save_file
 
 from lightning_vc import Voice
+from lightning_vc.recipes import voices
+from lightning_vc.voice import VoiceLibrary, load_voice, place_for_voice
 
 
 def test_a_file_that_is_no_voice(tmp_path: Path) -> None:
@@ -17,3 +20,69 @@ def test_a_file_that_is_no_voice(tmp_path: Path) -> None:
     save_file({"vector": torch.zeros(8)}, path)
     with pytest.raises(ValueError, match=r"voice\.safetensors is a safetensors file, but not a voice"):
         Voice.load(path)
+
+
+@pytest.fixture
+def voice() -> Voice:
+    moved = {"a.weight": torch.ones(3, 2)}
+    return Voice(torch.arange(4.0), "whole_model", "0123", 2, moved, 7.5, consent="für Tests", made="2026-05-01")
+
+
+def test_a_voice_is_what_was_saved(tmp_path: Path, voice: Voice) -> None:
+    voice.save(tmp_path / "a" / "voice.safetensors")
+    loaded = Voice.load(tmp_path / "a" / "voice.safetensors")
+    assert loaded.vector.equal(voice.vector)
+    assert loaded.moved.keys() == voice.moved.keys()
+    assert loaded.moved["a.weight"].equal(voice.moved["a.weight"])
+    assert loaded.about == voice.about
+    assert (loaded.clips, loaded.seconds, loaded.consent, loaded.made) == (2, 7.5, "für Tests", "2026-05-01")
+
+
+def test_a_library_of_voices(
+    tmp_path: Path, voice: Voice, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LIGHTNING_VC_VOICES", str(tmp_path / "home"))
+    voices.main(["list"])
+    assert capsys.readouterr().out == ""
+    voice.save(place_for_voice("ann.b-1"))
+    voice.save(tmp_path / "file.safetensors")
+    voices.main(["import", "bob", str(tmp_path / "file.safetensors")])
+    voices.main(["list"])
+    assert [line.split()[:3] for line in capsys.readouterr().out.splitlines()] == [
+        ["ann.b-1", "whole_model", "2"],
+        ["bob", "whole_model", "2"],
+    ]
+    voices.main(["show", "bob"])
+    shown = capsys.readouterr().out
+    for part in ("für Tests", "2026-05-01", "7.5", "0123", "4 of the voice, 6 of the model", str(tmp_path / "home")):
+        assert part in shown
+    voices.main(["export", "bob", str(tmp_path / "out" / "bob.safetensors")])
+    assert Voice.load(tmp_path / "out" / "bob.safetensors").about == voice.about
+    assert load_voice("bob").about == load_voice(str(tmp_path / "file.safetensors")).about == voice.about
+    voices.main(["delete", "bob"])
+    assert VoiceLibrary().names() == ["ann.b-1"]
+    voices.main(["--library", str(tmp_path / "other"), "list"])
+    assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        (["show", "nobody"], "no voice 'nobody' in .*; there are: ann"),
+        (["delete", "nobody"], "no voice 'nobody'"),
+        (["show", "../ann"], "'../ann' is no name of a voice: take letters"),
+        (["import", "ann", "FILE"], "there is a voice 'ann' already: take another name"),
+        (["import", "bob", "gone.safetensors"], "no voice at gone.safetensors"),
+        (["export", "ann", "ann.wav"], "ann.wav is no name of a voice file: let it end in .safetensors"),
+    ],
+)
+def test_what_a_library_refuses(
+    tmp_path: Path, voice: Voice, capsys: pytest.CaptureFixture[str], line: list[str], message: str
+) -> None:
+    voice.save(tmp_path / "ann.safetensors")
+    with pytest.raises(SystemExit):
+        voices.main(
+            ["--library", str(tmp_path), *(str(tmp_path / "ann.safetensors") if x == "FILE" else x for x in line)]
+        )
+    assert re.search(message, capsys.readouterr().err.replace("\n", " "))
+    assert VoiceLibrary(tmp_path).names() == ["ann"]

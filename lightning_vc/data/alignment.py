@@ -75,7 +75,7 @@ def split(words: Sequence[Word], spans: Sequence[Span], seconds: float, longest:
     while first < len(said):
         start = max(0.0, said[first].span[0] - _MARGIN)
         ends = [i for i in range(first, len(said)) if i + 1 == len(said) or _pause(said, i) >= _PAUSE]
-        fitting = [i for i in ends if said[i].span[1] + _MARGIN - start <= longest]
+        fitting = [i for i in ends if min(seconds, said[i].span[1] + _MARGIN) - start <= longest]
         last = max(fitting, default=ends[0])
         end = min(seconds, said[last].span[1] + _MARGIN)
         inside = said[first : last + 1]

@@ -178,7 +178,7 @@ class Index:
     def __rich__(self) -> Table:
         """The index as a table for the terminal."""
         rejected = ", ".join(f"{count} {reason}" for reason, count in self.rejected.items()) or "none"
-        cut = f"split: {self.split}, of which the words were not found: {self.unaligned}"
+        cut = f"split: {self.split}; words not found in the sound of: {self.unaligned}"
         table = Table(caption=f"{self.sample_rate} Hz; left out: {rejected}; {cut}")
         for heading in ("set", "shards", "utterances", "transcribed", "hours", "speakers"):
             table.add_column(heading, justify="left" if heading == "set" else "right")

@@ -7,10 +7,10 @@ import io
 import json
 import os
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from itertools import starmap
+from itertools import pairwise, starmap
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,7 @@ from lightning_vc.data.index import Index, ShardFile
 from lightning_vc.types import Span, Speaker, Word
 
 _LONGEST = 3600  # seconds
+_ROUNDING = 0.01  # seconds: times in a json have two digits
 _BLOCK = 512  # bytes, of which a tar has whole ones
 _AGAIN = "bring it again from where it was written"
 
@@ -189,26 +190,28 @@ def _parse(raw: Mapping[str, Any], thorough: bool) -> Sample:
     try:
         known = json.loads(text)
         id, seconds, words = known["id"], known["seconds"], known["words"]
+        if not isinstance(seconds, int | float) or not 0 < seconds < _LONGEST:
+            raise ValueError(f"it says that it has {seconds!r} seconds")
         if words is not None:
             words = tuple(starmap(_word, words))
-        spans = known["spans"] and _spans(known["spans"])
+        spans = None if known["spans"] is None else _spans(known["spans"], words or (), seconds)
         speaker = _speaker(known["speaker"], known["sex"], known["accent"], known["age"])
         sample = Sample(id, speaker, known["text"], words, spans, seconds, flac, raw["__url__"])
     except (KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"its json is not what it should be: {error!r}") from error
     if not isinstance(id, str) or key_of(id) != raw["__key__"]:
         raise ValueError(f"its id is {id!r}, which is not its name")
-    if not isinstance(seconds, int | float) or not 0 < seconds < _LONGEST:
-        raise ValueError(f"it says that it has {seconds!r} seconds")
     if thorough and abs(len(read(io.BytesIO(flac.read()), 16000)) - seconds * 16000) > 1:
         raise ValueError(f"it has not the {seconds} seconds that it says")
     return sample
 
 
-def _spans(known: list[Span]) -> tuple[Span, ...]:
+def _spans(known: list[Span], words: Sequence[Word], seconds: float) -> tuple[Span, ...]:
     times = [time for start, end in known for time in (start, end)]
-    if times != sorted(times) or not times[0] >= 0:
-        raise ValueError(f"its words are said at {times} seconds, which is no order")
+    if not all(first <= second for first, second in pairwise([0.0, *times, seconds + _ROUNDING])):
+        raise ValueError(f"its words are said at {times} seconds, which is no order, or not within its {seconds}")
+    if len(known) != sum(bool(word.phonemes) for word in words):
+        raise ValueError(f"it says when {len(known)} words are said, and has others")
     return tuple((start, end) for start, end in known)
 
 

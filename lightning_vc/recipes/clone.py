@@ -2,33 +2,44 @@
 
 from argparse import ArgumentParser
 from collections.abc import Sequence
+from typing import get_args
 
+from lightning_vc.adapting import METHODS
 from lightning_vc.audio import io
-from lightning_vc.cloning import METHODS, Cloner, read_transcripts
+from lightning_vc.cloning import Cloner, read_transcripts
 from lightning_vc.synthesis import write_speech
+from lightning_vc.tasks.adaptation import Start
+from lightning_vc.voice import place_for_voice
 
 
 def main(args: Sequence[str] | None = None) -> None:
     parser = ArgumentParser(prog="python -m lightning_vc.recipes.clone", description=__doc__)
     parser.add_argument("--model", required=True, help="folder of a run (with tts/last.ckpt), or one TTS checkpoint")
     parser.add_argument("--clips", required=True, nargs="+", help="recordings of one speaker, in any usual format")
-    parser.add_argument("--method", required=True, choices=["encoder", *METHODS], help="how to clone")
+    known = ", ".join(["encoder", *METHODS])
+    parser.add_argument("--method", required=True, help=f"how to clone: {known}, or a class of your own, module.Class")
     parser.add_argument(
         "--transcripts", help="what the clips say: a line `clip<tab>text` each, or a text a line in order"
     )
     parser.add_argument("--text", required=True, help="what to say")
     parser.add_argument("--out", required=True, help="sound file to write")
-    parser.add_argument("--voice", help="voice file (.safetensors) to write, for recipes.synthesize")
-    parser.add_argument("--steps", type=int, help="steps of adaptation; default: what suits the method")
+    parser.add_argument("--voice", help="name to keep the voice by, for recipes.synthesize, or a file (.safetensors)")
+    parser.add_argument("--consent", default="", help="what the speaker has agreed to; it stands in the voice")
+    parser.add_argument("--steps", type=int, help="steps of adaptation, at most; default: what suits the method")
+    starts = get_args(Start)
+    parser.add_argument("--start", choices=starts, default="mean", help="voice that adaptation begins with")
     options = parser.parse_args(args)
     try:
         io.writable(options.out)  # first: cloning takes longer
+        place = place_for_voice(options.voice) if options.voice else None
         cloner = Cloner.load(options.model)
         cloner.check(options.text)
         transcripts = read_transcripts(options.transcripts, options.clips) if options.transcripts else None
-        voice = cloner.clone(options.clips, options.method, transcripts, options.steps)
-        if options.voice:
-            voice.save(options.voice)
+        voice = cloner.clone(
+            options.clips, options.method, transcripts, options.steps, options.start, options.consent, progress=True
+        )
+        if place:
+            voice.save(place)
         write_speech(options.out, cloner.say(options.text, voice))
     except (OSError, ValueError) as error:
         parser.error(str(error))

@@ -12,13 +12,13 @@ from lightning_vc.audio import io
 from lightning_vc.cloning import Cloner, read_lines
 from lightning_vc.synthesis import warn, write_speech
 from lightning_vc.types import Speech
-from lightning_vc.voice import Voice
+from lightning_vc.voice import load_voice
 
 
 def main(args: Sequence[str] | None = None) -> None:
     parser = ArgumentParser(prog="python -m lightning_vc.recipes.synthesize", description=__doc__)
     parser.add_argument("--model", required=True, help="folder of a run (with tts/last.ckpt), or one TTS checkpoint")
-    parser.add_argument("--voice", required=True, help="voice file that recipes.clone wrote")
+    parser.add_argument("--voice", required=True, help="name or file of a voice that recipes.clone kept")
     what = parser.add_mutually_exclusive_group(required=True)
     what.add_argument("--text", help="what to say; --out is a sound file")
     what.add_argument("--file", help="a text a line; --out is a folder, which gets 001.wav, 002.wav, ...")
@@ -35,7 +35,7 @@ def main(args: Sequence[str] | None = None) -> None:
             speak_at_once(options.model, options.voice, options.text, options.out)
             return
         texts = [options.text] if options.file is None else read_lines(options.file)
-        speeches = Cloner.load(options.model).say_all(texts, Voice.load(options.voice))
+        speeches = Cloner.load(options.model).say_all(texts, load_voice(options.voice))
         for number, speech in enumerate(speeches, 1):
             path = Path(options.out) if options.file is None else Path(options.out, f"{number:03d}.wav")
             write_speech(path, speech)
@@ -48,7 +48,7 @@ def speak_at_once(model: str, voice: str, text: str | None, out: str) -> None:
     if text is None:
         raise ValueError("--stream speaks one --text, not the lines of a --file")
     cloner = Cloner.load(model)
-    parts = heard(cloner.stream(text, Voice.load(voice)))
+    parts = heard(cloner.stream(text, load_voice(voice)))
     if out != "-":
         io.write(io.writable(out), parts, cloner.sample_rate)
         return

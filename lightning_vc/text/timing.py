@@ -18,7 +18,8 @@ def symbol_times(symbols: Sequence[int], words: Sequence[tuple[float, float]], s
     if sum(spoken for spoken, _ in runs) != len(words):
         return None
     times: list[float] = []
-    following, before = iter([*words, (seconds, seconds)]), 0.0
+    end = max(seconds, words[-1][1]) if words else seconds  # times are rounded
+    following, before = iter([*words, (end, end)]), 0.0
     start, end = next(following)
     for spoken, count in runs:
         first, last = (start, end) if spoken else (before, start)

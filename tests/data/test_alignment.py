@@ -114,7 +114,13 @@ def test_a_long_utterance_becomes_short_samples(librispeech: LibriSpeech, long: 
         assert not checksum_holds(sample.json, sample.flac[:20] + b"!" + sample.flac[21:])
 
 
-def test_a_short_utterance_stays_whole_and_knows_its_words(librispeech: LibriSpeech, long: Utterance) -> None:
+def test_what_is_not_longer_than_a_piece_stays_whole() -> None:
+    # 0.1 s behind its last word it would be 2.2 s long, and there is a pause behind a
+    (piece,) = split(words("a, b c"), spans(0.02, 0.9, 1.6), 2.12, longest=2.12)
+    assert (piece.start, piece.end) == (0, 2.12)
+
+
+def test_a_short_utterance_stays_whole_and_knows_its_words(librispeech: LibriSpeech) -> None:
     short = next(each for each in librispeech if len(each.text or "") < 60)
     (sample,) = encode(librispeech, short, Limits(split_seconds=16.0), 16000).samples
     assert sample.key == short.id

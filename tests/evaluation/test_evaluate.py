@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from lightning_vc import Voice
+from lightning_vc.adapting import METHODS
 from lightning_vc.audio import io
-from lightning_vc.cloning import METHODS
 from lightning_vc.recipes import evaluate
 from tests.tiny import TinyRun
 

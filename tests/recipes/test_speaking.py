@@ -170,7 +170,7 @@ def test_transcripts(
         ("--model", "TTS", "has no speaker encoder: give the folder of a run that trained one"),
         ("--model", "TEXT", "text.txt is not a checkpoint of lightning_vc"),
         ("--model", "nowhere", "no checkpoint at nowhere: name one"),
-        ("--method", "magic", "argument --method: invalid choice: 'magic'"),
+        ("--method", "magic", "unknown method 'magic': choose one of encoder"),
         ("--out", "said.doc", "cannot write audio as '.doc'"),
         ("--steps", "many", "argument --steps: invalid int value: 'many'"),
     ],

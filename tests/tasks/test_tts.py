@@ -3,9 +3,11 @@ from typing import Any
 
 import pytest
 import torch
+import torch.nn.functional as F
 from torch.nn.utils.rnn import pad_sequence
 
 from lightning_vc.audio.features import Spectrograms
+from lightning_vc.losses import guided_attention, places_at
 from lightning_vc.modules.acoustic import DeepVoice3
 from lightning_vc.modules.attention import Attention
 from lightning_vc.modules.converter import Converter
@@ -63,6 +65,26 @@ def test_the_loss_falls_in_twenty_steps() -> None:
         losses.append({name: float(value) for name, value in terms.items()})
     for name, share in {"loss": 0.5, "done": 0.5, "mel": 0.9, "linear": 0.9}.items():
         assert losses[-1][name] < share * losses[0][name], name
+
+
+def test_attention_is_held_to_what_is_being_said() -> None:
+    task, unknown = made().eval(), hums(0.5, 0.3)
+    times = unknown.times.clone()
+    times[0, :6] = torch.linspace(0.05, 0.45, 6)
+    known = unknown._replace(times=times)
+    step = task.model.reduction * 128 / 8000  # seconds
+    mel = task.spectrograms(known.waves).mel
+    mel = F.pad(mel, (0, 0, 0, -mel.shape[1] % task.model.reduction))
+    alignments = task.model(known.text, task.table(known.speakers), mel).alignments
+    symbols = (known.text != 0).sum(1)
+    steps = -(-task.spectrograms.frames(known.lengths) // task.model.reduction)
+    expected = guided_attention(alignments, symbols, steps, places_at(times, alignments.shape[2], step))
+    terms = task.loss(known)
+    torch.testing.assert_close(terms["attention"], expected)
+    assert not terms["attention"].isclose(task.loss(unknown)["attention"], rtol=1e-2)
+    terms["loss"].backward()
+    gradients = [weight.grad for weight in task.parameters() if weight.grad is not None]
+    assert all(gradient.isfinite().all() for gradient in gradients)
 
 
 def test_the_loss_is_the_weighted_sum_of_its_terms() -> None:

@@ -1,0 +1,73 @@
+"""What each way to clone costs: Table 1 of the paper on this machine.
+
+    python benchmarks/cloning.py runs/mini
+
+One test speaker of the run is cloned by every method from 1, 2, 5 and 10 clips, and says a sentence. Times are medians;
+adaptation runs for as long as the method takes by itself.
+"""
+
+import argparse
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+from lightning_vc import Cloner
+from lightning_vc.audio import io
+from lightning_vc.data.index import Index
+from lightning_vc.data.reading import clips_of
+
+TEXT = "The friendly baker gave seven golden apples to the captain."
+T = TypeVar("T")
+
+
+def timed(work: Callable[[], T], rounds: int) -> tuple[T, float]:
+    """What it makes, and the median of the seconds that it takes."""
+    times = []
+    for _ in range(rounds):
+        started = time.perf_counter()
+        made = work()
+        times.append(time.perf_counter() - started)
+    return made, statistics.median(times)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("run", help="folder of a run, with tts, encoder and shards")
+    parser.add_argument("--clips", type=int, nargs="+", default=[1, 2, 5, 10])
+    parser.add_argument("--rounds", type=int, default=3)
+    options = parser.parse_args()
+    cloner = Cloner.load(options.run)
+    index = Index.load(Path(options.run, "shards"))
+    speaker = index.speakers_of("test")[0].id
+    samples = [sample for sample in clips_of(index, speaker) if sample.text][: max(options.clips)]
+    weights = sum(weight.numel() for weight in cloner.tts.model.parameters())
+    print(
+        f"{options.run}: {weights / 1e6:.2f} M parameters; speaker {speaker}, {samples[0].seconds:.1f} s the first clip"
+    )
+    print("method       clips  sound, s  cloning, s  speaking, s  of real time  parameters  bytes of the voice")
+    with tempfile.TemporaryDirectory() as folder:
+        paths = [Path(folder, f"{number}.wav") for number in range(len(samples))]
+        for path, sample in zip(paths, samples, strict=True):
+            io.write(path, sample.wave(cloner.sample_rate), cloner.sample_rate)
+        cloner.say(TEXT, cloner.clone(paths[:1], cloner.methods[0], [samples[0].text or ""], None))  # to warm up
+        for method in cloner.methods:
+            for clips in options.clips:
+                texts = [sample.text or "" for sample in samples[:clips]]
+                voice, cloning = timed(lambda: cloner.clone(paths[:clips], method, texts), options.rounds)  # noqa: B023
+                voice.save(Path(folder, "voice.safetensors"))
+                cloner.say(TEXT, voice)  # what the model has to load for it is part of no sentence
+                speech, speaking = timed(lambda: cloner.say(TEXT, voice), options.rounds)  # noqa: B023
+                spoken = len(speech.wave) / speech.sample_rate
+                numbers = voice.vector.numel() + sum(value.numel() for value in voice.moved.values())
+                print(
+                    f"{method:11} {clips:6} {voice.seconds:9.1f} {cloning:11.2f} {speaking:12.2f} "
+                    f"{speaking / spoken:13.3f} {numbers:11} {Path(folder, 'voice.safetensors').stat().st_size:19}",
+                    flush=True,
+                )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,180 @@
+"""Transcribed recordings of one speaker to a voice, by training: the methods, and how long each is trained."""
+
+import logging
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from copy import deepcopy
+from dataclasses import dataclass, replace
+from importlib import import_module
+
+import torch
+from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch.callbacks import EarlyStopping, RichProgressBar
+from torch import Tensor
+
+from lightning_vc.data.collate import TTSBatcher
+from lightning_vc.data.reading import Sample
+from lightning_vc.data.stream import Clips, Loader, TrainingStream, ValidationStream
+from lightning_vc.modules.low_rank import load_moved
+from lightning_vc.tasks.adaptation import (
+    AdaptationTask,
+    EmbeddingAdaptationTask,
+    LowRankAdaptationTask,
+    Start,
+    WholeModelAdaptationTask,
+)
+from lightning_vc.tasks.tts import TTSTask
+from lightning_vc.voice import Voice
+
+
+@dataclass(frozen=True)
+class Method:
+    """A way to adapt.
+
+    Args:
+        task: what moves, by which optimizer: from base checkpoint, `start` and `encoder`.
+        steps: of training, at most.
+        batch_size: clips in a step, if there are so many.
+    """
+
+    task: Callable[..., AdaptationTask]
+    steps: int
+    batch_size: int = 8
+
+
+METHODS = {
+    "embedding": Method(EmbeddingAdaptationTask, steps=200),
+    "low_rank": Method(LowRankAdaptationTask, steps=200),
+    "whole_model": Method(WholeModelAdaptationTask, steps=100),
+}
+_OWN = Method(AdaptationTask, steps=200)  # where a class is named that is none of those
+_HELD = 10  # of so many clips one is put aside, to stop by
+_LOOK = 20  # steps after which the clips that were put aside are looked at
+_PATIENCE = 4  # looks without progress after which it ends
+
+
+def method_named(name: str) -> Method:
+    """One of `METHODS`, or a subclass of `AdaptationTask` by its import path; raises ValueError for anything else."""
+    if name in METHODS:
+        return METHODS[name]
+    module, _, kind = name.rpartition(".")
+    try:
+        task = getattr(import_module(module), kind)
+    except (ImportError, AttributeError, ValueError) as error:
+        known = ", ".join(["encoder", *METHODS])
+        raise ValueError(f"unknown method {name!r}: choose one of {known}, or name a class, module.Class") from error
+    if not (isinstance(task, type) and issubclass(task, AdaptationTask)):
+        raise ValueError(f"method {name!r} is no AdaptationTask: derive it from lightning_vc.tasks.adaptation")
+    return replace(_OWN, task=task)
+
+
+def adapt(
+    base: str,
+    method: str,
+    samples: Sequence[Sample],
+    sample_rate: int,
+    steps: int | None = None,
+    start: Start = "mean",
+    encoder: str | None = None,
+    progress: bool = False,
+) -> AdaptationTask:
+    """Train one method on transcribed recordings of one speaker.
+
+    Of ten clips or more, one in ten is put aside: training stops where they are said worse again, and goes back to
+    where they were said best. With fewer it goes on for the steps of the method.
+
+    Args:
+        base: checkpoint of a `TTSTask`.
+        start, encoder: the voice to begin with, as in `AdaptationTask`.
+        progress: show a bar with the losses.
+    """
+    how = method_named(method)
+    held = len(samples) // _HELD
+    aside, known = samples[:held], samples[held:]
+    rows = {sample.speaker.id: 0 for sample in samples}
+    steps = steps or how.steps
+    with _quiet(), torch.random.fork_rng():
+        torch.manual_seed(0)  # the same clips are to make the same voice
+        task = how.task(base) if start == "mean" else how.task(base, start=start, encoder=encoder)
+        batcher = TTSBatcher(task.frontend, rows, sample_rate, min(how.batch_size, len(known)), 1, 1)
+        callbacks: list[Callback] = (
+            [KeepBest(), EarlyStopping("validation/loss", patience=_PATIENCE, check_on_train_epoch_end=False)]
+            if held
+            else []
+        )
+        trainer = Trainer(
+            max_steps=steps,
+            devices=1,
+            gradient_clip_val=1.0,
+            val_check_interval=min(_LOOK, steps) if held else None,
+            limit_val_batches=1.0 if held else 0,
+            num_sanity_val_steps=0,
+            callbacks=[*callbacks, RichProgressBar()] if progress else callbacks,
+            logger=False,
+            enable_checkpointing=False,
+            enable_model_summary=False,
+            enable_progress_bar=progress,
+        )
+        training = Loader(TrainingStream(Clips(known), batcher, steps))
+        trainer.fit(task, training, Loader(ValidationStream(Clips(aside), batcher, -(-held // batcher.batch_size))))
+    return task
+
+
+class KeepBest(Callback):
+    """Go back, when training ends, to what said the validation clips best."""
+
+    def __init__(self) -> None:
+        self.least = torch.inf
+        self.best: list[Tensor] = []
+
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Note what moves, if it is better than before."""
+        loss = float(trainer.callback_metrics["validation/loss"])
+        if loss < self.least:
+            self.least, self.best = loss, [each.detach().clone() for each in _moving(pl_module)]
+
+    @torch.no_grad()
+    def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Put it back."""
+        for parameter, best in zip(_moving(pl_module), self.best, strict=True):
+            parameter.copy_(best)
+
+
+def _moving(module: LightningModule) -> list[torch.nn.Parameter]:
+    return [parameter for parameter in module.parameters() if parameter.requires_grad]
+
+
+def voice_of(task: AdaptationTask, method: str, clips: int, seconds: float = 0.0, consent: str = "") -> Voice:
+    """What an adaptation has learned: the vector, and those parameters of the model that it moved or added.
+
+    Raises ValueError if it added parameters that are no low-rank ones.
+    """
+    base = TTSTask.load(task.base)
+    model = task.cpu().tts.model
+    before, after = base.model.state_dict(), model.state_dict()
+    moving = {name for name, parameter in model.named_parameters() if parameter.requires_grad}
+    moved = {
+        name: value
+        for name, value in after.items()
+        if (not value.equal(before[name]) if name in before else name in moving)
+    }
+    try:
+        load_moved(deepcopy(base.model), moved)
+    except ValueError as error:
+        raise ValueError(f"{type(task).__name__} adds parameters that its base has no place for: {error}") from error
+    return Voice(task.voice.detach(), method, base.fingerprint(), clips, moved, seconds, consent)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep Lightning from telling at each clone which devices there are; its warnings are not meant for this."""
+    logger = logging.getLogger("lightning.pytorch")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logger.setLevel(level)

@@ -1,0 +1,59 @@
+from copy import deepcopy
+
+import pytest
+import torch
+from torch import nn
+from torch.nn.utils.parametrizations import weight_norm
+
+from lightning_vc.modules.low_rank import add_low_rank, load_moved
+
+
+def made() -> nn.Sequential:
+    torch.manual_seed(0)
+    return nn.Sequential(weight_norm(nn.Conv1d(6, 8, 3)), nn.Flatten(), weight_norm(nn.Linear(8, 4)))
+
+
+def test_it_changes_nothing_at_first_and_little_later() -> None:
+    model, x = made(), torch.randn(2, 6, 3)
+    before, weights = model(x), sum(map(torch.numel, model.parameters()))
+    added = add_low_rank(model, 1)
+    assert sum(map(torch.numel, added)) == (8 + 18) + (4 + 8) < weights / 4
+    assert model(x).equal(before)
+    model(x).sum().backward()
+    torch.optim.SGD(added, lr=0.1).step()
+    change = model[0].weight - made()[0].weight  # type: ignore[operator]
+    assert change.abs().max() > 0
+    assert torch.linalg.matrix_rank(change.flatten(1), atol=1e-6) == 1  # type: ignore[arg-type]
+    assert not model(x).equal(before)
+
+
+def test_what_moved_is_put_where_there_is_no_place_yet() -> None:
+    model, base, x = made(), made(), torch.randn(2, 6, 3)
+    for parameter in add_low_rank(model, 2):
+        nn.init.normal_(parameter)
+    moved = {name: value for name, value in model.state_dict().items() if name not in base.state_dict()}
+    other = deepcopy(base)
+    load_moved(other, moved)
+    assert other(x).equal(model(x))
+    load_moved(base, {"0.bias": torch.ones(8), **moved})
+    assert not base(x).allclose(model(x))
+
+
+@pytest.mark.parametrize(
+    ("moved", "message"),
+    [
+        ({"3.weight": torch.ones(1)}, "it has no 3.weight"),
+        ({"0.bias": torch.ones(9)}, "size mismatch for 0.bias"),
+        ({"5.parametrizations.weight.1.up": torch.ones(8, 1)}, "5"),
+        ({"1.parametrizations.weight.1.up": torch.ones(8, 1)}, "weight"),
+        ({"0.parametrizations.weight.1.up": torch.ones(8)}, "out of range"),
+    ],
+)
+def test_what_does_not_belong_there(moved: dict[str, torch.Tensor], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        load_moved(made(), moved)
+
+
+def test_no_rank_below_one() -> None:
+    with pytest.raises(ValueError, match="rank must be 1 or more, got 0"):
+        add_low_rank(made(), 0)
