@@ -17,6 +17,7 @@ from lightning_vc.audio import io
 from lightning_vc.plots import draw_speech
 from lightning_vc.synthesis import speak
 from lightning_vc.tasks.adaptation import AdaptationTask
+from lightning_vc.tasks.joint import JointTask
 from lightning_vc.tasks.tts import TTSTask
 from lightning_vc.text.normalize import normalize
 from lightning_vc.types import Speech
@@ -39,6 +40,28 @@ class LastCheckpoint(ModelCheckpoint):
         """Save the last step too: Lightning's own saves multiples only."""
         if not trainer.fast_dev_run:  # type: ignore[attr-defined]  # set by a function of Lightning
             trainer.save_checkpoint(Path(self.dirpath or "", "last.ckpt"))
+
+
+class SaveParts(Callback):
+    """When joint fine-tuning has finished, write tts/last.ckpt and encoder/last.ckpt, ready to clone with.
+
+    Args:
+        dirpath: the folder that gets both.
+    """
+
+    def __init__(self, dirpath: str) -> None:
+        self.dirpath = dirpath
+
+    def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Write them, each whole or not at all."""
+        if not isinstance(pl_module, JointTask):
+            raise ValueError(f"SaveParts needs the task that trains both, not {type(pl_module).__name__}")
+        if trainer.is_global_zero:
+            for name, saved in pl_module.parts():
+                path = Path(self.dirpath, name, "last.ckpt")
+                path.parent.mkdir(parents=True, exist_ok=True)
+                torch.save(saved, path.with_suffix(".partial"))
+                path.with_suffix(".partial").replace(path)
 
 
 class ClipGradientValues(Callback):

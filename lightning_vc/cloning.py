@@ -224,3 +224,17 @@ def read_transcripts(path: str | Path, clips: Sequence[str | Path]) -> list[str]
     if len(lines) != len(clips):
         raise ValueError(f"{path} has {len(lines)} lines for {len(clips)} clips: write one for each, in their order")
     return lines
+
+
+def transcripts_beside(clips: Sequence[str | Path]) -> list[str] | None:
+    """What is said in each clip, from the text file of its name beside it; None where no clip has one.
+
+    Raises FileNotFoundError where only some have one, with the name of the first that has none.
+    """
+    files = [Path(clip).with_suffix(".txt") for clip in clips]
+    missing = [file for file in files if not file.exists()]
+    if len(missing) == len(files):
+        return None
+    if missing:
+        raise FileNotFoundError(f"{missing[0]}: no such transcript, while other clips have one beside them: write it")
+    return [" ".join(read_lines(file)) for file in files]

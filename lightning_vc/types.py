@@ -63,6 +63,18 @@ class CloningBatch(NamedTuple):
     ids: list[list[str]]  # B lists of N utterance ids
 
 
+class JointBatch(NamedTuple):
+    """Transcribed utterances, and other clips of whoever says each of them."""
+
+    said: TTSBatch
+    clips: CloningBatch
+
+    @property
+    def lengths(self) -> Tensor:
+        """(B,) samples of the utterances."""
+        return self.said.lengths
+
+
 class Spectra(NamedTuple):
     """One sound as both spectrograms, on a decibel scale normalised to about [0, 1]."""
 

@@ -12,7 +12,7 @@ from torch import Tensor
 from lightning_vc import Cloner, Voice
 from lightning_vc.audio import io
 from lightning_vc.audio.vocoder import Vocoder
-from lightning_vc.cloning import read_lines, read_transcripts
+from lightning_vc.cloning import read_lines, read_transcripts, transcripts_beside
 from lightning_vc.types import Spectra
 from tests.tiny import TinyRun
 
@@ -327,6 +327,16 @@ def test_transcripts_by_name_or_in_order(tmp_path: Path) -> None:
     assert read_transcripts(table, ["x/a.wav", "x/b.wav"]) == ["Aye.", "Bee."]
     with pytest.raises(ValueError, match=r"table\.txt has 2 lines for 1 clips"):
         read_transcripts(table, ["x/a.wav"])
+
+
+def test_transcripts_beside_the_clips(tmp_path: Path) -> None:
+    clips = [tmp_path / "a.wav", tmp_path / "b.mp3"]
+    assert transcripts_beside(clips) is None
+    (tmp_path / "b.txt").write_text("Bee,\nor not.\n")
+    with pytest.raises(FileNotFoundError, match=r"a\.txt: no such transcript, while other clips have one"):
+        transcripts_beside(clips)
+    (tmp_path / "a.txt").write_text("Aye.")
+    assert transcripts_beside(clips) == ["Aye.", "Bee, or not."]
 
 
 def test_how_loud_the_clips_are_does_not_matter(cloner: Cloner, clips: list[Path], tmp_path: Path) -> None:

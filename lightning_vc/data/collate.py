@@ -14,7 +14,7 @@ from lightning_vc.data.reading import Sample
 from lightning_vc.data.stream import Batcher
 from lightning_vc.text.frontend import Frontend
 from lightning_vc.text.timing import symbol_times
-from lightning_vc.types import CloningBatch, TTSBatch
+from lightning_vc.types import CloningBatch, JointBatch, TTSBatch
 
 
 def collate_tts(
@@ -122,3 +122,32 @@ class CloningBatcher(Batcher[list[list[Sample]], CloningBatch]):
     def collate(self, planned: list[list[Sample]], rng: random.Random | None) -> CloningBatch:
         """See `collate_cloning`."""
         return collate_cloning(planned, self.rows, self.sample_rate, self.max_seconds, rng)
+
+
+@dataclass(frozen=True)
+class JointBatcher(Batcher[list[list[Sample]], JointBatch]):
+    """An utterance and N other clips of the same speaker, of each of several."""
+
+    frontend: Frontend
+    rows: Mapping[str, int]
+    sample_rate: int
+    n_speakers: int
+    n_clips: tuple[int, ...]
+    max_seconds: float
+    buffer: int = 1024  # samples to shuffle among
+
+    def keep(self, sample: Sample) -> bool:
+        """Whether it can be read and belongs to a row."""
+        return sample.words is not None and sample.speaker.id in self.rows
+
+    def plan(self, samples: Iterable[Sample], rng: random.Random | None) -> Iterator[list[list[Sample]]]:
+        """Batches of groups, of which the first is the utterance."""
+        shuffled = samples if rng is None else shuffle(samples, self.buffer, rng)
+        return group_by_speaker(shuffled, self.n_speakers, [clips + 1 for clips in self.n_clips], rng)
+
+    def collate(self, planned: list[list[Sample]], rng: random.Random | None) -> JointBatch:
+        """See `collate_tts` and `collate_cloning`."""
+        return JointBatch(
+            collate_tts([first for first, *_ in planned], self.frontend, self.rows, self.sample_rate, rng),
+            collate_cloning([clips for _, *clips in planned], self.rows, self.sample_rate, self.max_seconds, rng),
+        )

@@ -9,12 +9,12 @@ from typing import Any, Literal
 import torch.distributed
 from lightning.pytorch import LightningDataModule
 
-from lightning_vc.data.collate import CloningBatcher, TTSBatcher
+from lightning_vc.data.collate import CloningBatcher, JointBatcher, TTSBatcher
 from lightning_vc.data.index import Index
 from lightning_vc.data.reading import clips_of
 from lightning_vc.data.stream import Batcher, Clips, Loader, Shards, TrainingStream, ValidationStream
 from lightning_vc.text.frontend import Frontend
-from lightning_vc.types import CloningBatch, TTSBatch
+from lightning_vc.types import CloningBatch, JointBatch, TTSBatch
 
 
 @dataclass(frozen=True)
@@ -181,10 +181,8 @@ class CloningDataModule(ShardsDataModule):
         loading: Loading = Loading(),
     ) -> None:
         super().__init__(shards, loading, n_speakers=n_speakers, max_seconds=max_seconds, shuffle=shuffle)
-        counts = (clips,) if isinstance(clips, int) else tuple(clips)
-        if not counts or min(counts) < 1:
-            raise ValueError(f"clips must be a number above 0 or a list of such, got {clips}")
-        self.batcher = CloningBatcher(self.rows(), self.sample_rate, n_speakers, counts, max_seconds, shuffle)
+        rows, counts = self.rows(), _counts(clips)
+        self.batcher = CloningBatcher(rows, self.sample_rate, n_speakers, counts, max_seconds, shuffle)
 
     def train_dataloader(self) -> Loader[CloningBatch]:
         """Shuffled clips of the train speakers."""
@@ -211,6 +209,52 @@ class CloningDataModule(ShardsDataModule):
     def _groups(self, split: str, clips: int) -> list[int]:
         """How many groups of clips there are of each speaker of a split who has a row."""
         return [entry.utterances // clips for entry in self.index.speakers_of(split) if entry.id in self.batcher.rows]
+
+
+class JointDataModule(ShardsDataModule):
+    """An utterance and N other clips of the same speaker: trains on train speakers, validates on others.
+
+    Args:
+        shards: folder that `prepare` wrote, or its index.json.
+        frontend: how texts are spelt; the model's own.
+        clips, n_speakers, max_seconds, shuffle: as in `CloningDataModule`.
+    """
+
+    def __init__(
+        self,
+        shards: str,
+        frontend: Frontend,
+        clips: int | list[int] = 5,
+        n_speakers: int = 16,
+        max_seconds: float = 4.0,
+        shuffle: int = 1024,
+        loading: Loading = Loading(),
+    ) -> None:
+        super().__init__(shards, loading, n_speakers=n_speakers, max_seconds=max_seconds, shuffle=shuffle)
+        rows, counts = self.rows(), _counts(clips)
+        self.batcher = JointBatcher(frontend, rows, self.sample_rate, n_speakers, counts, max_seconds, shuffle)
+
+    def train_dataloader(self) -> Loader[JointBatch]:
+        """Shuffled groups of the train speakers."""
+        mean = 1 + sum(self.batcher.n_clips) / len(self.batcher.n_clips)
+        steps = int(self.index.transcribed("train", "train-held") / (self.batcher.n_speakers * mean))
+        return self.train_loader(self.read("train", "train-held"), self.batcher, steps)
+
+    def val_dataloader(self) -> Loader[JointBatch]:
+        """Groups of the validation speakers; with the largest number of clips."""
+        size = 1 + max(self.batcher.n_clips)
+        groups = sum(entry.transcribed // size for entry in self.index.speakers_of("validation"))
+        if not groups:
+            raise ValueError(
+                f"{self.index.folder} has no validation speaker with {size} transcribed clips; "
+                "prepare it with more validation speakers, or take fewer clips"
+            )
+        steps = _share(groups, self.batcher.n_speakers)
+        return self.validation_loader(self.read("validation", "validation-held"), self.batcher, steps)
+
+    def test_dataloader(self) -> Loader[JointBatch]:
+        """As for validation."""
+        return self.val_dataloader()
 
 
 class AdaptationDataModule(ShardsDataModule):
@@ -267,6 +311,14 @@ class AdaptationDataModule(ShardsDataModule):
     def test_dataloader(self) -> Loader[TTSBatch]:
         """As for validation."""
         return self.val_dataloader()
+
+
+def _counts(clips: int | list[int]) -> tuple[int, ...]:
+    """One count of clips or several; raises ValueError for none, or below 1."""
+    counts = (clips,) if isinstance(clips, int) else tuple(clips)
+    if not counts or min(counts) < 1:
+        raise ValueError(f"clips must be a number above 0 or a list of such, got {clips}")
+    return counts
 
 
 def _share(count: int, parts: int) -> int:

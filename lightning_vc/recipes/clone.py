@@ -6,7 +6,7 @@ from typing import get_args
 
 from lightning_vc.adapting import METHODS
 from lightning_vc.audio import io
-from lightning_vc.cloning import Cloner, read_transcripts
+from lightning_vc.cloning import Cloner, read_transcripts, transcripts_beside
 from lightning_vc.synthesis import write_speech
 from lightning_vc.tasks.adaptation import Start
 from lightning_vc.voice import place_for_voice
@@ -18,9 +18,13 @@ def main(args: Sequence[str] | None = None) -> None:
     parser.add_argument("--clips", required=True, nargs="+", help="recordings of one speaker, in any usual format")
     known = ", ".join(["encoder", *METHODS])
     parser.add_argument("--method", required=True, help=f"how to clone: {known}, or a class of your own, module.Class")
-    parser.add_argument(
-        "--transcripts", help="what the clips say: a line `clip<tab>text` each, or a text a line in order"
+    said = parser.add_mutually_exclusive_group()
+    said.add_argument(
+        "--transcripts",
+        help="file of what the clips say: a line `clip<tab>text` each, or a text a line in order; "
+        "default: the file a.txt beside a clip a.wav",
     )
+    said.add_argument("--said", nargs="+", metavar="TEXT", help="what the clips say, a text each, in order")
     parser.add_argument("--text", required=True, help="what to say")
     parser.add_argument("--out", required=True, help="sound file to write")
     parser.add_argument("--voice", help="name to keep the voice by, for recipes.synthesize, or a file (.safetensors)")
@@ -34,7 +38,11 @@ def main(args: Sequence[str] | None = None) -> None:
         place = place_for_voice(options.voice) if options.voice else None
         cloner = Cloner.load(options.model)
         cloner.check(options.text)
-        transcripts = read_transcripts(options.transcripts, options.clips) if options.transcripts else None
+        transcripts: list[str] | None = options.said
+        if options.transcripts:
+            transcripts = read_transcripts(options.transcripts, options.clips)
+        elif not transcripts and options.method != "encoder":
+            transcripts = transcripts_beside(options.clips)
         voice = cloner.clone(
             options.clips, options.method, transcripts, options.steps, options.start, options.consent, progress=True
         )

@@ -5,7 +5,13 @@ from pathlib import Path
 import pytest
 from lightning.pytorch.callbacks import ModelCheckpoint
 
-from lightning_vc.data.datamodule import AdaptationDataModule, CloningDataModule, Loading, TTSDataModule
+from lightning_vc.data.datamodule import (
+    AdaptationDataModule,
+    CloningDataModule,
+    JointDataModule,
+    Loading,
+    TTSDataModule,
+)
 from lightning_vc.data.index import Index
 from lightning_vc.data.reading import clips_of
 from lightning_vc.data.shards import prepare
@@ -85,6 +91,23 @@ def test_a_few_clips_to_adapt_to(shards: str, index: Index) -> None:
     assert not any(batch.speakers.any() for batch in train + validation)
 
 
+def test_an_utterance_and_other_clips_of_who_says_it(shards: str, index: Index) -> None:
+    data = JointDataModule(shards, Characters(), clips=[1, 2], n_speakers=3, max_seconds=0.5)
+    train, validation = list(data.train_dataloader()), list(data.val_dataloader())
+    assert len(train) == len(data.train_dataloader()) == 6  # 48 utterances, three times 2.5 in a batch
+    for split, batches in (("train", train), ("validation", validation)):
+        speakers = {entry.id for entry in index.speakers_of(split)}
+        for said, clips in batches:
+            assert said.speakers.equal(clips.speakers)
+            assert clips.waves.shape[2] <= 4000
+            for id, own, row in zip(said.ids, clips.ids, said.speakers, strict=True):
+                assert index.speaker_table[row] in speakers
+                assert {each[:3] for each in (id, *own)} == {index.speaker_table[row]}
+                assert id not in own
+    assert {clips.waves.shape[1] for _, clips in train} == {1, 2}
+    assert {clips.waves.shape[1] for _, clips in validation} == {2}
+
+
 @pytest.mark.parametrize(
     ("make", "complaint"),
     [
@@ -94,6 +117,10 @@ def test_a_few_clips_to_adapt_to(shards: str, index: Index) -> None:
         (lambda shards: CloningDataModule(shards, clips=[]), r"clips must be .* got \[\]"),
         (lambda shards: CloningDataModule(shards, max_seconds=0), "max_seconds must be above 0"),
         (lambda shards: CloningDataModule(shards, clips=9).val_dataloader(), "no validation speaker with 9 clips"),
+        (
+            lambda shards: JointDataModule(shards, Characters(), clips=8).val_dataloader(),
+            "no validation speaker with 9 transcribed clips",
+        ),
         (lambda shards: AdaptationDataModule(shards, "zoe", Mixed()), "'zoe' is no test speaker of .*; they are s0"),
         (lambda shards: TTSDataModule(shards + "/none", Mixed()), "no shards here"),
     ],

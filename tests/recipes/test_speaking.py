@@ -62,6 +62,40 @@ def test_a_clone_speaks_now_and_later(tiny_run: TinyRun, folder: Path, tmp_path:
     assert io.read(tmp_path / "again.wav", 16000).equal(said)
 
 
+def test_what_clips_say_in_three_ways(tiny_run: TinyRun, folder: Path, tmp_path: Path) -> None:
+    line = clone_line(tiny_run, folder, tmp_path, "embedding")
+    clone.main(line)
+    texts = [sample.text or "" for sample in tiny_run.samples()[:2]]
+    clips = []
+    for name, text in zip(("a.wav", "b.flac"), texts, strict=True):
+        clips.append(tmp_path / name)
+        clips[-1].write_bytes((folder / name).read_bytes())
+        clips[-1].with_suffix(".txt").write_text(text)
+    at = line.index("--transcripts")
+    other = [word for i, word in enumerate(line) if i not in (at, at + 1)]
+    other[other.index("--voice") + 1] = str(tmp_path / "other.safetensors")
+    for words in ([*other, "--said", *texts], [*other, "--clips", *map(str, clips)]):
+        clone.main(words)
+        one, two = (Voice.load(tmp_path / name) for name in ("voice.safetensors", "other.safetensors"))
+        torch.testing.assert_close(one.vector, two.vector, atol=1e-6, rtol=0)
+        (tmp_path / "other.safetensors").unlink()
+
+
+def test_a_voice_is_kept_by_its_name(
+    tiny_run: TinyRun, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("LIGHTNING_VC_VOICES", str(tmp_path / "voices"))
+    line = [*clone_line(tiny_run, folder, tmp_path, "encoder"), "--voice", "ann", "--consent", "by herself"]
+    clone.main(line)
+    said = ["--model", str(tiny_run.folder), "--voice", "ann", "--text", TEXT, "--out", str(tmp_path / "again.wav")]
+    synthesize.main(said)
+    assert io.read(tmp_path / "again.wav", 16000).equal(io.read(tmp_path / "said.wav", 16000))
+    assert Voice.load(tmp_path / "voices" / "ann.safetensors").consent == "by herself"
+    capsys.readouterr()
+    assert "there is a voice 'ann' already" in refusal(clone.main, line, capsys)
+    assert "no voice 'bob' in" in refusal(synthesize.main, [*said, "--voice", "bob"], capsys)
+
+
 def test_a_file_of_lines_becomes_a_folder_of_sounds(
     tiny_run: TinyRun, voice: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -1,0 +1,75 @@
+from copy import deepcopy
+from pathlib import Path
+
+import pytest
+import torch
+
+from lightning_vc import Cloner
+from lightning_vc.audio import io
+from lightning_vc.data.datamodule import JointDataModule
+from lightning_vc.recipes import joint
+from lightning_vc.tasks.joint import JointTask
+from tests.data.listener import trainer
+from tests.tiny import CSV, MINI, TinyRun, logged
+
+
+@pytest.fixture
+def task(tiny_run: TinyRun) -> JointTask:
+    return JointTask(str(tiny_run.tts), str(tiny_run.encoder), lambda p: torch.optim.Adam(p, lr=1e-2))
+
+
+@pytest.fixture
+def data(tiny_run: TinyRun, task: JointTask) -> JointDataModule:
+    return JointDataModule(str(tiny_run.shards), task.frontend, clips=2, n_speakers=2, max_seconds=0.5)
+
+
+def test_model_and_encoder_move_but_not_the_speaker_table(
+    task: JointTask, data: JointDataModule, tmp_path: Path
+) -> None:
+    before = deepcopy(task.state_dict())
+    trainer(tmp_path, max_steps=2, enable_checkpointing=False, limit_val_batches=1).fit(task, data)
+    moved = {name for name, value in task.state_dict().items() if not value.equal(before[name])}
+    assert "tts.table.table.weight" not in moved
+    for part in ("tts.model.encoder", "tts.model.decoder", "tts.model.converter", "encoder.encoder"):
+        assert any(name.startswith(part) for name in moved), part
+
+
+def test_the_loss_is_that_of_the_voices_that_are_heard(task: JointTask, data: JointDataModule) -> None:
+    task.eval()
+    batch = next(iter(data.val_dataloader()))
+    voice = task.encoder(batch.clips.waves, batch.clips.lengths)
+    losses = task.loss(batch)
+    torch.testing.assert_close(losses["loss"], task.tts.loss_of(batch.said, voice)["loss"])
+    learned = task.tts.table.voices.std(0, correction=0).mean()
+    torch.testing.assert_close(losses["spread"], voice.std(0, correction=0).mean() / learned)
+
+
+def test_both_are_saved_as_one_can_clone_with_them(tiny_run: TinyRun, tmp_path: Path) -> None:
+    flags = [word for path in (CSV, MINI / "joint.yaml") for word in ("--config", str(path))]
+    flags += ["--model.base", str(tiny_run.tts), "--model.encoder", str(tiny_run.encoder)]
+    flags += ["--data.shards", str(tiny_run.shards), "--data.clips=1", "--data.n_speakers=2", "--data.max_seconds=0.5"]
+    flags += ["--trainer.default_root_dir", str(tmp_path), "--trainer.max_steps=2", "--trainer.val_check_interval=1"]
+    flags += ["--trainer.log_every_n_steps=1"]
+    joint.main(["fit", *flags])
+    assert len(logged(tmp_path, "validation/spread")) == 2
+    together = JointTask.load(tmp_path / "last.ckpt")
+    cloner, old = Cloner.load(tmp_path), Cloner.load(tiny_run.folder)
+    assert cloner.base == together.tts.fingerprint() != old.base
+    assert cloner.tts.longest == old.tts.longest
+    assert cloner.encoder is not None
+    weights = together.encoder.state_dict()
+    assert all(value.equal(weights[name]) for name, value in cloner.encoder.state_dict().items())
+    io.write(tmp_path / "clip.wav", tiny_run.samples()[0].wave(16000), 16000)
+    one, two = (each.clone([tmp_path / "clip.wav"]) for each in (cloner, old))
+    assert not one.vector.equal(two.vector)
+    assert len(cloner.say("The dog slept.", one).wave) > 0
+    with pytest.raises(ValueError, match="belongs to model"):
+        cloner.say("The dog slept.", two)
+
+
+def test_an_encoder_of_another_base(tiny_run: TinyRun, tmp_path: Path) -> None:
+    saved = torch.load(tiny_run.tts, weights_only=True)
+    saved["state_dict"]["table.table.weight"][0, 0] += 1
+    torch.save(saved, tmp_path / "other.ckpt")
+    with pytest.raises(ValueError, match=r"last\.ckpt was trained for .* another model than .*other\.ckpt"):
+        JointTask(str(tmp_path / "other.ckpt"), str(tiny_run.encoder))
