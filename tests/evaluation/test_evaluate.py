@@ -13,7 +13,7 @@ from lightning_vc.recipes import evaluate
 from tests.tiny import TinyRun
 
 SENTENCES = ["The dog slept.", "Is <this> a cat & dog?"]
-ALL = ["encoder", "embedding", "whole_model"]
+ALL = ["encoder", "embedding", "low_rank", "whole_model"]
 
 
 def evaluate_flags(run: TinyRun, out: Path) -> list[str]:
@@ -73,7 +73,7 @@ def test_clips_and_other_recordings_are_different_ones_with_their_words(
 
 def test_the_judges_manifest_names_clone_recordings_and_text(evaluated: Path, speakers: list[str]) -> None:
     lines = (evaluated / "judge.tsv").read_text(encoding="utf-8").splitlines()
-    assert len(lines) == 4 * len(speakers) * len(SENTENCES)  # three methods, and the real voices
+    assert len(lines) == (len(ALL) + 1) * len(speakers) * len(SENTENCES)  # and the real voices
     seen = set()
     for line in lines:
         sound, real, text = line.split("\t")
