@@ -13,6 +13,8 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.callbacks import EarlyStopping, RichProgressBar
 from torch import Tensor
 
+from lightning_vc.audio.io import encode_flac, resample
+from lightning_vc.data.alignment import SAMPLE_RATE, Aligner, Piece, split
 from lightning_vc.data.collate import TTSBatcher
 from lightning_vc.data.reading import Sample
 from lightning_vc.data.stream import Clips, Loader, TrainingStream, ValidationStream
@@ -25,6 +27,8 @@ from lightning_vc.tasks.adaptation import (
     WholeModelAdaptationTask,
 )
 from lightning_vc.tasks.tts import TTSTask
+from lightning_vc.text.normalize import normalize, written
+from lightning_vc.types import Speaker
 from lightning_vc.voice import Voice
 
 
@@ -49,6 +53,7 @@ METHODS = {
     "whole_model": Method(WholeModelAdaptationTask, steps=100),
 }
 _OWN = Method(AdaptationTask, steps=200)  # where a class is named that is none of those
+_LONGEST = 10.0  # seconds of a recording that is not cut at its pauses
 _HELD = 10  # of so many clips one is put aside, to stop by
 _LOOK = 20  # steps after which the clips that were put aside are looked at
 _PATIENCE = 4  # looks without progress after which it ends
@@ -67,6 +72,35 @@ def method_named(name: str) -> Method:
     if not (isinstance(task, type) and issubclass(task, AdaptationTask)):
         raise ValueError(f"method {name!r} is no AdaptationTask: derive it from lightning_vc.tasks.adaptation")
     return replace(_OWN, task=task)
+
+
+def samples_of(clip: str, wave: Tensor, text: str, sample_rate: int) -> list[Sample]:
+    """What adaptation takes of a recording (W,) and its transcript: itself, or its pieces where it is long.
+
+    Raises ValueError, naming the clip, for a text of nothing to speak, and for a long recording in which the words of
+    the text are not found.
+    """
+    try:
+        words = tuple(normalize(text))
+    except ValueError as error:
+        raise ValueError(f"the transcript of {clip}: {error}") from error
+    seconds, spans = len(wave) / sample_rate, None
+    pieces = [Piece(0.0, seconds, words)]
+    if seconds > _LONGEST:
+        spans = Aligner()(resample(wave, sample_rate, SAMPLE_RATE), words)
+        if spans is None:
+            raise ValueError(
+                f"{clip} has {seconds:.0f} s, in which its transcript was not found, so it cannot be cut: correct the "
+                f"transcript, or give clips of up to {_LONGEST:.0f} s"
+            )
+        pieces = list(split(words, spans, seconds, _LONGEST))
+    samples = []
+    for number, piece in enumerate(pieces):
+        cut = wave[round(piece.start * sample_rate) : round(piece.end * sample_rate)]
+        flac = encode_flac(cut, sample_rate)
+        said = (written(piece.words), piece.words, piece.spans, len(cut) / sample_rate)
+        samples.append(Sample(f"{clip}_{number:02d}", Speaker("clone"), *said, flac))
+    return samples
 
 
 def adapt(

@@ -9,10 +9,10 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
-from lightning_vc.adapting import METHODS, adapt, method_named, voice_of
+from lightning_vc.adapting import METHODS, adapt, method_named, samples_of, voice_of
 from lightning_vc.audio import io
+from lightning_vc.audio.quality import complaints
 from lightning_vc.audio.vocoder import GriffinLim, Vocoder
-from lightning_vc.data.reading import Sample
 from lightning_vc.modules.acoustic import AcousticModel
 from lightning_vc.modules.low_rank import load_moved
 from lightning_vc.synthesis import speak, stream
@@ -20,7 +20,7 @@ from lightning_vc.tasks.adaptation import Start
 from lightning_vc.tasks.speaker_encoder import SpeakerEncoderTask
 from lightning_vc.tasks.tts import TTSTask
 from lightning_vc.text.normalize import normalize, unspoken
-from lightning_vc.types import Speaker, Speech, Word
+from lightning_vc.types import Speech
 from lightning_vc.voice import Voice
 
 _SHORTEST = 0.3  # seconds of a clip that tell anything of a voice
@@ -118,7 +118,12 @@ class Cloner:
             )
         if steps is not None and steps < 1:
             raise ValueError(f"steps of adaptation must be 1 or more, got {steps}")
-        samples, encoder = self._samples(waves, transcripts), self.encoder_path if start == "encoder" else None
+        samples = [
+            sample
+            for clip, wave, text in zip(clips, waves, transcripts, strict=True)
+            for sample in samples_of(str(clip), wave, text, self.sample_rate)
+        ]
+        encoder = self.encoder_path if start == "encoder" else None
         task = adapt(self.path, method, samples, self.sample_rate, steps, start, encoder, progress)
         return voice_of(task, method, len(clips), seconds, consent)
 
@@ -143,6 +148,8 @@ class Cloner:
         if len(wave) < _SHORTEST * self.sample_rate:
             seconds = len(wave) / self.sample_rate
             raise ValueError(f"{clip} has {seconds:.2f} s of sound: give a recording of {_SHORTEST} s or more")
+        for complaint in complaints(wave, self.sample_rate):
+            print(f"warning: {clip} {complaint}", file=sys.stderr)
         return wave
 
     def _model(self, voice: Voice) -> AcousticModel:
@@ -179,20 +186,6 @@ class Cloner:
         lengths = torch.tensor([[len(wave) for wave in waves]])
         voice: Tensor = self.encoder(pad_sequence(list(waves), batch_first=True).unsqueeze(0), lengths)[0]
         return voice
-
-    def _samples(self, waves: Sequence[Tensor], transcripts: Sequence[str]) -> list[Sample]:
-        speaker, rate = Speaker("clone"), self.sample_rate
-        return [
-            Sample(str(i), speaker, text, _words(text, f"clip {i}"), None, len(wave) / rate, io.encode_flac(wave, rate))
-            for i, (wave, text) in enumerate(zip(waves, transcripts, strict=True), 1)
-        ]
-
-
-def _words(text: str, of: str) -> tuple[Word, ...]:
-    try:
-        return tuple(normalize(text))
-    except ValueError as error:
-        raise ValueError(f"the transcript of {of}: {error}") from error
 
 
 def read_lines(path: str | Path) -> list[str]:

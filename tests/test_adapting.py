@@ -1,12 +1,16 @@
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
 from lightning_vc import adapting
-from lightning_vc.adapting import METHODS, KeepBest, Method, adapt
+from lightning_vc.adapting import METHODS, KeepBest, Method, adapt, samples_of
+from lightning_vc.audio.io import read
+from lightning_vc.corpora.librispeech import LibriSpeech
 from lightning_vc.data.collate import collate_tts
 from lightning_vc.tasks.adaptation import AdaptationTask, EmbeddingAdaptationTask
+from lightning_vc.text.normalize import normalize
 from tests.tiny import TinyRun
 
 
@@ -51,3 +55,35 @@ def test_it_leaves_the_random_numbers_of_others_alone(tiny_run: TinyRun) -> None
     torch.manual_seed(3)
     adapt(str(tiny_run.tts), "low_rank", tiny_run.samples()[:1], 16000, steps=1)
     assert torch.rand(1).equal(expected)
+
+
+def test_a_long_recording_is_cut_at_its_pauses(shared_data: Path) -> None:
+    long = next(
+        each
+        for each in LibriSpeech(shared_data / "LibriSpeech", ["train-clean-5"])
+        if (each.text or "").startswith("AS YOU KNOW AND AS I HAVE GIVEN")
+    )
+    assert long.audio is not None
+    wave = read(long.audio, 16000)
+    assert len(wave) > 15 * 16000
+    samples = samples_of("long.wav", wave, long.text or "", 16000)
+    assert len(samples) >= 2
+    assert len({sample.id for sample in samples}) == len(samples)
+    for sample in samples:
+        assert 0.5 < sample.seconds <= 10
+        assert sample.spans is not None
+        assert sample.words is not None
+        assert len(sample.spans) == sum(bool(word.phonemes) for word in sample.words)
+        assert len(sample.wave(16000)) == round(sample.seconds * 16000)
+    said = [word.text for sample in samples for word in sample.words or () if word.phonemes]
+    assert said == [word.text for word in normalize(long.text or "") if word.phonemes]
+    (whole,) = samples_of("long.wav", wave[: 9 * 16000], long.text or "", 16000)
+    assert (whole.seconds, whole.spans) == (9.0, None)
+
+
+def test_a_long_recording_of_something_else() -> None:
+    noise = torch.rand(11 * 16000) - 0.5
+    with pytest.raises(ValueError, match=r"long\.wav has 11 s, in which its transcript was not found"):
+        samples_of("long.wav", noise, "It is far too much to be said in this time. " * 50, 16000)
+    with pytest.raises(ValueError, match=r"the transcript of long\.wav: text '\*\*\*' has nothing to speak"):
+        samples_of("long.wav", noise, "***", 16000)

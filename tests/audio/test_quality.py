@@ -1,0 +1,53 @@
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+
+from lightning_vc.audio.io import level, read, trim
+from lightning_vc.audio.quality import complaints, dynamic_range
+
+
+@pytest.fixture
+def voice() -> Tensor:
+    """Bursts of noise between silences, which are as loud and as quiet as a voice in a quiet room."""
+    torch.manual_seed(0)
+    loud = (torch.arange(3 * 16000) // 1600 % 4 != 3).float().clamp(min=0.003)  # 50 dB
+    return torch.randn(3 * 16000) * 0.1 * loud
+
+
+def test_a_good_recording(voice: Tensor) -> None:
+    assert complaints(voice, 16000) == []
+    assert complaints(voice * 0.01, 16000) == []
+    assert dynamic_range(voice, 16000) == pytest.approx(50, abs=2)
+    assert complaints(torch.zeros(16000), 16000) == []
+
+
+@pytest.mark.parametrize("scale", [0.05, 1.0])
+def test_what_is_wrong(voice: Tensor, scale: float) -> None:
+    torch.manual_seed(1)
+    short = voice[:8000]
+    noisy = voice + torch.randn_like(voice) * voice.std() * 10 ** (-10 / 20)
+    clipped = voice.clamp(-2 * voice.std(), 2 * voice.std())
+    for wave, *expected in (
+        (short, "has 0.5 s of sound only"),
+        (noisy, "has noise, music or other people behind the voice"),
+        (clipped, "was recorded too loud"),
+        (noisy.clamp(-0.1, 0.1), "was recorded too loud", "has noise"),
+    ):
+        found = complaints(wave * scale, 16000)
+        assert len(found) == len(expected)
+        assert all(complaint.startswith(start) for complaint, start in zip(found, expected, strict=True))
+
+
+def test_real_recordings(shared_data: Path) -> None:
+    """One in a hundred may be blamed wrongly."""
+    files = sorted((shared_data / "LibriSpeech" / "train-clean-5").rglob("*-000[01].*"))
+    waves = [level(trim(read(file, 16000), 16000)) for file in files if file.suffix != ".txt"][:40]
+    assert len(waves) == 40
+    assert sum(bool(complaints(wave, 16000)) for wave in waves) <= 2
+    torch.manual_seed(0)
+    noisy = [wave + torch.randn_like(wave) * wave.std() * 0.3 for wave in waves]
+    assert sum(bool(complaints(wave, 16000)) for wave in noisy) >= 38
+    clipped = [wave.clamp(-4 * wave.std(), 4 * wave.std()) for wave in waves]
+    assert sum(bool(complaints(wave, 16000)) for wave in clipped) >= 35
