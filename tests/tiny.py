@@ -21,6 +21,7 @@ _TRAINING = {
     "tts": ({"max_steps": 4, "val_check_interval": 4}, {"batch_size": 4}),
     "encoder": ({"max_steps": 2, "val_check_interval": 1}, {"n_speakers": 2, "max_seconds": 0.5}),
     "adapt_embedding": ({"max_steps": 2}, {"clips": 3, "steps": 2}),
+    "adapt_low_rank": ({"max_steps": 2}, {"clips": 3, "steps": 2}),
     "adapt_whole_model": ({"max_steps": 2}, {"clips": 3, "steps": 2}),
 }
 
@@ -93,7 +94,7 @@ class TinyRun:
         return [command, *configs("encoder", out), "--model.base", str(self.tts), *where]
 
     def adapt_flags(self, verb: str, out: Path, command: str = "fit") -> list[str]:
-        """A command line of `recipes.adapt_embedding` or `recipes.adapt_whole_model` that trains for 2 steps."""
+        """A command line of `recipes.adapt_embedding` or one of its siblings that trains for 2 steps."""
         where = ["--data.shards", str(self.shards), "--trainer.default_root_dir", str(out)]
         what = ["--model.base", str(self.tts), "--data.speaker", self.speaker]
         return [command, *configs(verb, out), *where, *what]
