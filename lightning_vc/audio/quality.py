@@ -14,6 +14,7 @@ _FRAME, _HOP = 0.025, 0.01  # seconds
 _RANGE = 21.0  # decibels between loud and quiet frames, below which there is something behind the voice
 _PEAK, _SHARE = 0.98, 0.002  # share of the samples within 2 % of the highest, above which they were cut off
 _LITTLE = 1.0  # seconds
+_PAUSES = 2.0  # seconds, below which a voice may well not pause, so that nothing is known of what is behind it
 
 
 def complaints(wave: Tensor, sample_rate: int) -> list[str]:
@@ -31,7 +32,7 @@ def complaints(wave: Tensor, sample_rate: int) -> list[str]:
             "further from the microphone"
         )
     between = dynamic_range(wave, sample_rate)
-    if between < _RANGE:
+    if seconds >= _PAUSES and between < _RANGE:
         found.append(
             f"has noise, music or other people behind the voice (its quiet moments are only {between:.0f} dB below the "
             "loud ones): they become a part of it; record it in a quiet room"

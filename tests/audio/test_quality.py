@@ -51,3 +51,8 @@ def test_real_recordings(shared_data: Path) -> None:
     assert sum(bool(complaints(wave, 16000)) for wave in noisy) >= 38
     clipped = [wave.clamp(-4 * wave.std(), 4 * wave.std()) for wave in waves]
     assert sum(bool(complaints(wave, 16000)) for wave in clipped) >= 35
+
+
+def test_who_does_not_pause_is_not_blamed_for_it() -> None:
+    torch.manual_seed(0)
+    assert complaints(torch.randn(int(1.5 * 16000)) * 0.1, 16000) == []
