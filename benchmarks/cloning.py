@@ -43,6 +43,8 @@ def main() -> None:
     index = Index.load(Path(options.run, "shards"))
     speaker = index.speakers_of("test")[0].id
     samples = [sample for sample in clips_of(index, speaker) if sample.text][: max(options.clips)]
+    if len(samples) < max(options.clips):
+        parser.error(f"speaker {speaker} has {len(samples)} transcribed clips, --clips asks for {max(options.clips)}")
     weights = sum(weight.numel() for weight in cloner.tts.model.parameters())
     print(
         f"{options.run}: {weights / 1e6:.2f} M parameters; speaker {speaker}, {samples[0].seconds:.1f} s the first clip"

@@ -84,7 +84,7 @@ def samples_of(clip: str, wave: Tensor, text: str, sample_rate: int) -> list[Sam
         words = tuple(normalize(text))
     except ValueError as error:
         raise ValueError(f"the transcript of {clip}: {error}") from error
-    seconds, spans = len(wave) / sample_rate, None
+    seconds = len(wave) / sample_rate
     pieces = [Piece(0.0, seconds, words)]
     if seconds > _LONGEST:
         spans = Aligner()(resample(wave, sample_rate, SAMPLE_RATE), words)

@@ -109,6 +109,8 @@ class Cloner:
         if method == "encoder":
             if steps is not None:
                 raise ValueError(f"method 'encoder' takes no steps, got {steps}: it answers at once")
+            if start != "mean":
+                raise ValueError(f"method 'encoder' begins with no voice, got start {start!r}: it answers at once")
             return Voice(self.hear(waves), method, self.base, len(clips), seconds=seconds, consent=consent)
         method_named(method)
         if transcripts is None or len(transcripts) != len(clips):

@@ -366,6 +366,8 @@ def test_one_path_is_no_list(cloner: Cloner) -> None:
 def test_what_is_asked_of_the_encoder_in_vain(cloner: Cloner, clips: list[Path]) -> None:
     with pytest.raises(ValueError, match="takes no steps, got 5"):
         cloner.clone(clips, "encoder", steps=5)
+    with pytest.raises(ValueError, match="begins with no voice, got start 'nearest'"):
+        cloner.clone(clips, "encoder", start="nearest")
 
 
 def test_letters_that_are_left_out_are_named(cloner: Cloner, capsys: pytest.CaptureFixture[str]) -> None:
