@@ -38,21 +38,28 @@ class Method:
 
     Args:
         task: what moves, by which optimizer: from base checkpoint, `start` and `encoder`.
-        steps: of training, at most.
+        steps: of training from one clip, at most.
+        growth: steps from more clips are this power of their number as many.
         batch_size: clips in a step, if there are so many.
     """
 
     task: Callable[..., AdaptationTask]
     steps: int
+    growth: float = 0.0
     batch_size: int = 8
 
+    def steps_for(self, clips: int) -> int:
+        """How long to train from so many clips."""
+        return round(self.steps * clips**self.growth)
 
+
+# Steps, and the rates in the tasks, were found by loss and likeness from 1 to 100 clips: docs/paper.md has the table.
 METHODS = {
-    "embedding": Method(EmbeddingAdaptationTask, steps=200),
-    "low_rank": Method(LowRankAdaptationTask, steps=200),
-    "whole_model": Method(WholeModelAdaptationTask, steps=100),
+    "embedding": Method(EmbeddingAdaptationTask, steps=100),
+    "low_rank": Method(LowRankAdaptationTask, steps=75, growth=0.4),
+    "whole_model": Method(WholeModelAdaptationTask, steps=75, growth=0.4),
 }
-_OWN = Method(AdaptationTask, steps=200)  # where a class is named that is none of those
+_OWN = Method(AdaptationTask, steps=100)  # where a class is named that is none of those
 _LONGEST = 10.0  # seconds of a recording that is not cut at its pauses
 _HELD = 10  # of so many clips one is put aside, to stop by
 _LOOK = 20  # steps after which the clips that were put aside are looked at
@@ -116,7 +123,7 @@ def adapt(
     """Train one method on transcribed recordings of one speaker.
 
     Of ten clips or more, one in ten is put aside: training stops where they are said worse again, and goes back to
-    where they were said best. With fewer it goes on for the steps of the method.
+    where they were said best. With fewer it goes on for as many steps as suit the method and that many clips.
 
     Args:
         base: checkpoint of a `TTSTask`.
@@ -127,7 +134,7 @@ def adapt(
     held = len(samples) // _HELD
     aside, known = samples[:held], samples[held:]
     rows = {sample.speaker.id: 0 for sample in samples}
-    steps = steps or how.steps
+    steps = steps or how.steps_for(len(samples))
     with _quiet(), torch.random.fork_rng():
         torch.manual_seed(0)  # the same clips are to make the same voice
         task = how.task(base) if start == "mean" else how.task(base, start=start, encoder=encoder)

@@ -68,6 +68,13 @@ def _problems(layer: Tensor, symbols: Sequence[str], seconds: float) -> list[str
     return problems
 
 
+def retrieval_rank(answers: Tensor, voices: Tensor, rows: Tensor) -> Tensor:
+    """Mean place of the right one among voices (K, E) sorted by L1 distance to answers (B, E): 1 to K; rows (B,)."""
+    distance = torch.cdist(answers, voices, p=1)  # (B, K)
+    own = distance.gather(1, rows[:, None])
+    return 1 + (distance < own).sum(1).float().mean()
+
+
 def mel_cepstral_distortion(first: Tensor, second: Tensor, coefficients: int = 13) -> float:
     """Distance in decibels of two normalised mel spectrograms (T, M), (T', M) on the best path through time.
 

@@ -9,6 +9,7 @@ from lightning_vc.metrics import (
     attention_coverage,
     attention_focus,
     mel_cepstral_distortion,
+    retrieval_rank,
 )
 
 
@@ -95,3 +96,10 @@ def test_distortion_takes_the_cheapest_path() -> None:
     # (0, 0), (1, 0) or (1, 1), (2, 1), (3, 2): one of four pairs is 0.1 off, 10 dB of amplitude
     assert mel_cepstral_distortion(first, second) == pytest.approx(10 / math.sqrt(2) / 4, rel=1e-3)
     assert mel_cepstral_distortion(second, first) == pytest.approx(10 / math.sqrt(2) / 4, rel=1e-3)
+
+
+def test_retrieval_rank() -> None:
+    voices = torch.tensor([[0.0, 0.0], [1.0, 0.0], [0.0, 3.0]])
+    answers = torch.tensor([[0.1, 0.0], [0.1, 0.0], [0.1, 0.0]])
+    assert float(retrieval_rank(answers[:1], voices, torch.tensor([0]))) == 1
+    assert float(retrieval_rank(answers, voices, torch.tensor([0, 1, 2]))) == 2

@@ -3,6 +3,7 @@
 PocketSphinx 5 aligns; its English model comes in its wheel (BSD licence).
 """
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -16,6 +17,7 @@ from lightning_vc.types import Span, Word
 SAMPLE_RATE = 16000  # of the acoustic model
 _FRAMES = 100  # of the acoustic model, a second
 _PAUSE, _LONG_PAUSE = 0.2, 0.4  # seconds of silence between words that a listener hears as a pause
+_QUIET = 0.05  # seconds over which it is asked how quiet a moment is
 _MARGIN = 0.1  # seconds of silence to keep around what is said
 
 
@@ -82,6 +84,27 @@ def split(words: Sequence[Word], spans: Sequence[Span], seconds: float, longest:
         places = tuple((each.span[0] - start, each.span[1] - start) for each in inside)
         yield Piece(start, end, tuple(_marked(inside, mid=last + 1 < len(said))), places)
         first = last + 1
+
+
+def split_untranscribed(wave: Tensor, sample_rate: int, longest: float) -> Iterator[Piece]:
+    """Cut (W,) samples of which nobody knows the words into about equal pieces of at most `longest` seconds.
+
+    Each cut is at the quietest moment nearby, within as far as the pieces stay short enough.
+    """
+    seconds = len(wave) / sample_rate
+    count = math.ceil(seconds / longest)
+    frame = round(_QUIET * sample_rate)
+    loudness = wave[: len(wave) // frame * frame].view(-1, frame).square().mean(1)  # (W / frame,)
+    spare = (longest - seconds / count) / 2  # seconds that a cut may be away on either side
+    start = 0.0
+    for number in range(1, count):
+        end = number * seconds / count
+        first, last = math.ceil((end - spare) / _QUIET - 0.5), math.floor((end + spare) / _QUIET - 0.5)
+        if first <= last:
+            end = (first + int(loudness[first : last + 1].argmin()) + 0.5) * _QUIET
+        yield Piece(start, end, ())
+        start = end
+    yield Piece(start, seconds, ())
 
 
 @dataclass(frozen=True)

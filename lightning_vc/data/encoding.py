@@ -12,7 +12,7 @@ from torch import Tensor
 
 from lightning_vc.audio.io import encode_flac, is_silent, level, resample, trim
 from lightning_vc.corpora.base import Corpus
-from lightning_vc.data.alignment import SAMPLE_RATE, Aligner, Piece, split
+from lightning_vc.data.alignment import SAMPLE_RATE, Aligner, Piece, split, split_untranscribed
 from lightning_vc.text.normalize import normalize, written
 from lightning_vc.types import Utterance, Word
 
@@ -30,7 +30,8 @@ class Limits:
         min_seconds, max_seconds: length, after trimming and splitting.
         top_db: the ends are trimmed where they are so much below the loudest moment.
         split_seconds: words are found in the sound, and utterances longer than this are cut at the pauses between them
-            into pieces that are no longer, which needs their text; nothing of this is done if it is not given.
+            into pieces that are no longer; those without a text are cut where they are quiet. Nothing of this is done
+            if it is not given.
         max_clipped: share of the samples that may be at full scale.
         min_rate, max_rate: phonemes a second: what is slower or faster has another text than its own.
     """
@@ -88,10 +89,12 @@ def encode(corpus: Corpus, utterance: Utterance, limits: Limits, sample_rate: in
     spans = None
     if words is not None and limits.split_seconds is not None:
         spans = _aligner()(resample(wave, sample_rate, SAMPLE_RATE), words)
-    if spans is None:
-        pieces = [Piece(0.0, seconds, tuple(words or ()))]
-    else:
+    if spans is not None:
         pieces = list(split(words or (), spans, seconds, limits.split_seconds or seconds))
+    elif words is None and limits.split_seconds is not None:
+        pieces = list(split_untranscribed(wave, sample_rate, limits.split_seconds))
+    else:
+        pieces = [Piece(0.0, seconds, tuple(words or ()))]
     unaligned = spans is None and words is not None and limits.split_seconds is not None
     samples, rejected = [], []
     for number, piece in enumerate(pieces):

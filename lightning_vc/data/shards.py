@@ -30,7 +30,7 @@ from lightning_vc.data.splits import Splits
 from lightning_vc.data.writing import RECORDS, SHARDS, Job, Written, keep_or_write, read_record, record_of, write_whole
 from lightning_vc.types import Utterance
 
-_FORMAT = 5  # of shards and records: raised when the same corpus and options would give other bytes
+_FORMAT = 6  # of shards and records: raised when the same corpus and options would give other bytes
 
 
 def prepare(

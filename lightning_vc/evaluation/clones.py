@@ -3,10 +3,10 @@
 The layout of a folder of clones, which outside judges read too:
 
     clips/<speaker>/<n>.wav + transcripts.tsv     what the voices were cloned from
-    real/<speaker>/<n>.wav                        other recordings of the same speakers
+    real/<speaker>/<n>.wav + transcripts.tsv      other recordings of the same speakers
     references/<speaker>/<sentence>.wav           the real voices saying the sentences, where the corpus can make them
-    clones/<method>/<speaker>/<sentence>.wav      with voice.safetensors, plots and scores.json beside them
-    judge.tsv                                     clone <tab> recordings of the speaker <tab> text
+    clones/<method>-<clips>/<speaker>/<n>.wav     the sentences, with voice.safetensors, a plot and scores.json
+    judge.tsv                                     sound <tab> other recordings of the speaker <tab> text
 """
 
 import json
@@ -34,9 +34,10 @@ _REAL = 15  # other recordings of each speaker, whose mean is what the clones ar
 
 @dataclass(frozen=True)
 class Scores:
-    """What was measured of one speaker cloned by one method; means over the sentences."""
+    """What was measured of one speaker cloned by one method from so many clips; means over the sentences."""
 
     method: str
+    clips: int
     speaker: str
     cloning_seconds: float
     real_time_factor: float
@@ -55,8 +56,9 @@ class ClonesFolder:
         cloner: the model.
         index: shards whose test speakers are cloned.
         sentences: what the clones say.
-        clips: recordings of each speaker to clone from.
+        clips: recordings of each speaker to clone from; of several counts each, the fewer being among the more.
         corpus: where the test speakers are generated ones, the corpus that can let them say the sentences.
+        joint: encoder and model that were fine-tuned together, for the method "joint".
     """
 
     def __init__(
@@ -65,26 +67,39 @@ class ClonesFolder:
         cloner: Cloner,
         index: Index,
         sentences: Sequence[str],
-        clips: int = 5,
+        clips: Sequence[int] = (5,),
         corpus: GeneratedCorpus | None = None,
+        joint: Cloner | None = None,
     ) -> None:
-        self.folder, self.cloner, self.sentences = folder, cloner, sentences
-        self.index, self.clips, self.corpus = index, clips, corpus
+        if not clips or min(clips) < 1:
+            raise ValueError(f"clips to clone from must be 1 or more, got {list(clips)}")
+        if joint and not joint.encoder:
+            raise ValueError(f"{joint.path} has no speaker encoder: give the folder of a joint fine-tuning")
+        self.folder, self.cloner, self.joint, self.sentences = folder, cloner, joint, sentences
+        self.index, self.clips, self.corpus = index, sorted(set(clips)), corpus
         self.rate = cloner.sample_rate
         self.recordings: dict[str, list[str]] = {}  # speaker -> ids of what the shards have and is used
 
+    @property
+    def methods(self) -> list[str]:
+        """Names of all that can be compared here."""
+        return [*self.cloner.methods, *(["joint"] if self.joint else [])]
+
     def make(self, speakers: Sequence[SpeakerEntry], methods: Sequence[str]) -> list[Scores]:
         """Clone these speakers by these methods, and write the judge's manifest."""
+        if "joint" in methods and not self.joint:
+            raise ValueError("method 'joint' needs the folder of a joint fine-tuning: give it as joint")
         self._clear({speaker.id for speaker in speakers})
         for speaker in track(speakers, "recordings of the held-out speakers"):
             self._write_real(speaker.id)
-        jobs = [(method, speaker.id) for method in methods for speaker in speakers]
-        scores = [self._clone(method, speaker) for method, speaker in track(jobs, "cloning and speaking")]
-        self._write_manifest([speaker.id for speaker in speakers], methods)
+        ways = [(method, clips) for method in methods for clips in self.clips]
+        jobs = [(*way, speaker.id) for way in ways for speaker in speakers]
+        scores = [self._clone(*job) for job in track(jobs, "cloning and speaking")]
+        self._write_manifest([speaker.id for speaker in speakers], [cloned_by(*way) for way in ways])
         return scores
 
     def sentence(self, kind: str, speaker: str, number: int) -> Path:
-        """Where a sentence stands; kind is "references" or "clones/<method>"."""
+        """Where a sentence stands; kind is "references" or what `cloned_by` gives."""
         return self.folder / kind / speaker / f"{number + 1:02d}.wav"
 
     def clips_of(self, speaker: str) -> list[Path]:
@@ -104,45 +119,48 @@ class ClonesFolder:
 
     def _write_real(self, speaker: str) -> None:
         samples = [sample for sample in clips_of(self.index, speaker) if sample.text]
-        if len(samples) <= self.clips:
-            raise ValueError(
-                f"speaker {speaker} has {len(samples)} transcribed clips: cloning from {self.clips} needs more"
-            )
-        own, others = samples[: self.clips], samples[self.clips : self.clips + _REAL]
+        most = self.clips[-1]
+        if len(samples) <= most:
+            raise ValueError(f"speaker {speaker} has {len(samples)} transcribed clips: cloning from {most} needs more")
+        own, others = samples[:most], samples[most : most + _REAL]
         self.recordings[speaker] = [sample.id for sample in own + others]
         for kind, chosen in (("clips", own), ("real", others)):
             shutil.rmtree(self.folder / kind / speaker, ignore_errors=True)  # of an evaluation with other clips
             for number, sample in enumerate(chosen, 1):
                 io.write(self.folder / kind / speaker / f"{number:02d}.wav", sample.wave(self.rate), self.rate)
-        table = [f"{number:02d}.wav\t{sample.text}\n" for number, sample in enumerate(own, 1)]
-        (self.folder / "clips" / speaker / "transcripts.tsv").write_text("".join(table), encoding="utf-8")
+            table = [f"{number:02d}.wav\t{sample.text}\n" for number, sample in enumerate(chosen, 1)]
+            (self.folder / kind / speaker / "transcripts.tsv").write_text("".join(table), encoding="utf-8")
         if self.corpus:
             for number, text in enumerate(self.sentences):
                 said = io.level(io.trim(self.corpus.say(speaker, text, self.rate), self.rate))
                 io.write(self.sentence("references", speaker, number), said, self.rate)
 
-    def _clone(self, method: str, speaker: str) -> Scores:
-        folder = self.folder / "clones" / method / speaker
+    def _clone(self, method: str, clips: int, speaker: str) -> Scores:
+        kind = cloned_by(method, clips)
+        folder = self.folder / kind / speaker
         done = folder / "scores.json"
-        origin = [self.cloner.base, self.cloner.heard_by, self.recordings[speaker], list(self.sentences)]
+        cloner, how = (self.joint, "encoder") if method == "joint" and self.joint else (self.cloner, method)
+        ears = [cloner.heard_by, self.cloner.heard_by]  # the one that clones, and the one that compares
+        origin = [cloner.base, *ears, clips, self.recordings[speaker], list(self.sentences)]
         if done.exists():
             known = json.loads(done.read_text(encoding="utf-8"))
             if known.pop("origin") == origin:
                 return Scores(**known)
-        clips = self.clips_of(speaker)
         table = (self.folder / "clips" / speaker / "transcripts.tsv").read_text(encoding="utf-8").splitlines()
+        texts = [line.split("\t")[1] for line in table]
         started = time.perf_counter()
-        voice = self.cloner.clone(clips, method, [line.split("\t")[1] for line in table])
+        voice = cloner.clone(self.clips_of(speaker)[:clips], how, texts[:clips])
         cloned = time.perf_counter()
-        speeches = self.cloner.say_all(self.sentences, voice)
+        speeches = cloner.say_all(self.sentences, voice)
         spoken = time.perf_counter()
         done.unlink(missing_ok=True)  # until all that it speaks of is there
         voice.save(folder / "voice.safetensors")
         for number, speech in enumerate(speeches):
-            io.write(self.sentence(f"clones/{method}", speaker, number), speech.wave, speech.sample_rate)
+            io.write(self.sentence(kind, speaker, number), speech.wave, speech.sample_rate)
         plot_speech(speeches[0], folder / "01.png")
         scores = Scores(
             method=method,
+            clips=clips,
             speaker=speaker,
             cloning_seconds=cloned - started,
             real_time_factor=(spoken - cloned) / sum(len(speech.wave) / self.rate for speech in speeches),
@@ -169,15 +187,24 @@ class ClonesFolder:
         said = [speech.wave for speech in speeches]
         return float(torch.cosine_similarity(self.cloner.hear(real), self.cloner.hear(said), dim=0))
 
-    def _write_manifest(self, speakers: Sequence[str], methods: Sequence[str]) -> None:
-        kinds = [f"clones/{method}" for method in methods] + (["references"] if self.corpus else [])
+    def _write_manifest(self, speakers: Sequence[str], kinds: Sequence[str]) -> None:
         lines = []
-        for kind in kinds:
-            for speaker in speakers:
-                real = ";".join(str(path.resolve()) for path in self.real_of(speaker))
+        for speaker in speakers:
+            real = [path.resolve() for path in self.real_of(speaker)]
+            table = (self.folder / "real" / speaker / "transcripts.tsv").read_text(encoding="utf-8").splitlines()
+            for own, line in zip(real, table, strict=True):  # what the judge makes of real speech is its ceiling
+                others = ";".join(str(path) for path in real if path != own)
+                lines.append(f"{own}\t{others or '-'}\t{line.split(chr(9))[1]}\n")
+            for kind in [*kinds, *(["references"] if self.corpus else [])]:
                 for number, text in enumerate(self.sentences):
-                    lines.append(f"{self.sentence(kind, speaker, number).resolve()}\t{real}\t{text}\n")
+                    said = self.sentence(kind, speaker, number).resolve()
+                    lines.append(f"{said}\t{';'.join(map(str, real))}\t{text}\n")
         (self.folder / "judge.tsv").write_text("".join(lines), encoding="utf-8")
+
+
+def cloned_by(method: str, clips: int) -> str:
+    """The folder, below that of the evaluation, of what a method has cloned from so many clips."""
+    return f"clones/{method}-{clips:02d}"
 
 
 def _mean(values: Sequence[float]) -> float:

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 
 from lightning_vc.audio import io as audio
 from lightning_vc.data.index import SpeakerEntry
-from lightning_vc.evaluation.clones import ClonesFolder, Scores
+from lightning_vc.evaluation.clones import ClonesFolder, Scores, cloned_by
 from lightning_vc.plots import draw_spectrum
 
 _COLUMNS = {
@@ -41,10 +41,10 @@ audio { width: 100%; height: 2.2em } img { width: 100% } p { margin: .4em 0 } sm
 def write_report(
     path: Path, folder: ClonesFolder, scores: Sequence[Scores], speakers: Sequence[SpeakerEntry], shown: int = 3
 ) -> None:
-    """Write the page; each speaker and method with `shown` of the sentences."""
+    """Write the page; each speaker and method with `shown` of the sentences, cloned from the most clips."""
     parts = [_heading(folder, speakers), _table(scores)]
     for speaker in speakers:
-        own = [score for score in scores if score.speaker == speaker.id]
+        own = [score for score in scores if score.speaker == speaker.id and score.clips == folder.clips[-1]]
         parts.append(_speaker(folder, speaker, own, shown))
     page = f"<!doctype html><html lang=en><meta charset=utf-8><title>Cloned voices</title><style>{_STYLE}</style>"
     path.write_text(page + "\n".join(parts) + "</html>", encoding="utf-8")
@@ -52,7 +52,7 @@ def write_report(
 
 def _heading(folder: ClonesFolder, speakers: Sequence[SpeakerEntry]) -> str:
     return (
-        f"<h1>{len(speakers)} voices cloned from {folder.clips} recordings each</h1>"
+        f"<h1>{len(speakers)} voices cloned from {folder.clips[-1]} recordings each</h1>"
         "<p>No training saw these speakers, and no speaker of the corpus said these sentences. "
         f"All {len(folder.sentences)} sentences of each clone stand in <code>clones/</code>.</p>"
     )
@@ -61,15 +61,15 @@ def _heading(folder: ClonesFolder, speakers: Sequence[SpeakerEntry]) -> str:
 def _table(scores: Sequence[Scores]) -> str:
     head = "".join(f'<th title="{meaning}">{title}</th>' for title, _, meaning in _COLUMNS.values())
     rows = []
-    for method in dict.fromkeys(score.method for score in scores):
-        cells = []
+    for method, clips in dict.fromkeys((score.method, score.clips) for score in scores):
+        cells = [f"<td>{clips}</td>"]
         for column, (_, form, _) in _COLUMNS.items():
-            values = [getattr(score, column) for score in scores if score.method == method]
+            values = [getattr(each, column) for each in scores if (each.method, each.clips) == (method, clips)]
             known = [value for value in values if value is not None]
             cells.append(f"<td>{form.format(mean(known)) if known else 'not measured'}</td>")
         rows.append(f"<tr><td>{method}</td>{''.join(cells)}</tr>")
     notes = "; ".join(f"{title}: {meaning}" for title, _, meaning in _COLUMNS.values())
-    return f"<table><tr><th>method</th>{head}</tr>{''.join(rows)}</table><p><small>{notes}.</small></p>"
+    return f"<table><tr><th>method</th><th>clips</th>{head}</tr>{''.join(rows)}</table><p><small>{notes}.</small></p>"
 
 
 def _speaker(folder: ClonesFolder, speaker: SpeakerEntry, scores: Sequence[Scores], shown: int) -> str:
@@ -83,7 +83,7 @@ def _speaker(folder: ClonesFolder, speaker: SpeakerEntry, scores: Sequence[Score
             columns[0] += f"<p>{html.escape(text)}</p>{_player(path)}"
     columns[0] += "</div>"
     for score in scores:
-        kind = f"clones/{score.method}"
+        kind = cloned_by(score.method, score.clips)
         plot = (folder.folder / kind / speaker.id / "01.png").read_bytes()
         sounds = "".join(
             f"<p>{html.escape(text)}</p>{_player(folder.sentence(kind, speaker.id, number))}"

@@ -8,6 +8,7 @@ from lightning_vc.cloning import Cloner, read_lines
 from lightning_vc.corpora.generated import GeneratedCorpus
 from lightning_vc.data.index import Index
 from lightning_vc.evaluation.clones import ClonesFolder
+from lightning_vc.evaluation.judge import ask, command, write_table
 from lightning_vc.evaluation.report import write_report
 
 
@@ -16,29 +17,40 @@ def evaluate(
     shards: str,
     sentences: str,
     out: str,
-    clips: int = 5,
+    clips: int | list[int] = 5,
     methods: list[str] | None = None,
+    joint: str | None = None,
     corpus: GeneratedCorpus | None = None,
+    judge: str | None = None,
+    judged: int | None = None,
 ) -> None:
-    """Write recordings, clones, judge.tsv and report.html into a folder.
+    """Write recordings, clones, judge.tsv and report.html into a folder, and results.md if there is a judge.
 
     Args:
         model: folder of a run (tts/last.ckpt, encoder/last.ckpt).
         shards: folder whose test speakers are cloned.
         sentences: file with a sentence a line.
         out: folder to write to.
-        clips: recordings to clone each speaker from.
-        methods: of cloning; if none is given, all that the model can do.
+        clips: recordings to clone each speaker from, or several counts to compare.
+        methods: of cloning; if none is given, all that the models can do.
+        joint: folder of a joint fine-tuning, which is compared as the method "joint".
         corpus: the generated corpus that the shards were made from, so that the real voices say the sentences too.
+        judge: command line of an outside judge: given a manifest, it prints a line of JSON for each sound.
+        judged: how many sentences of each voice the judge hears; all if none is given.
     """
+    if judge:
+        command(judge)  # before the work of hours
     index = Index.load(shards)
-    cloner = Cloner.load(model)
-    folder = ClonesFolder(Path(out), cloner, index, read_lines(sentences), clips, corpus)
+    counts = [clips] if isinstance(clips, int) else clips
+    fine_tuned = Cloner.load(joint) if joint else None
+    folder = ClonesFolder(Path(out), Cloner.load(model), index, read_lines(sentences), counts, corpus, fine_tuned)
     speakers = index.speakers_of("test")
     if not speakers:
         raise ValueError(f"{shards} holds no test speaker to clone: prepare the corpus with --test 6 or the like")
-    scores = folder.make(speakers, methods or cloner.methods)
+    scores = folder.make(speakers, methods or folder.methods)
     write_report(Path(out, "report.html"), folder, scores, speakers)
+    if judge:
+        write_table(Path(out, "results.md"), folder, scores, ask(judge, Path(out), judged))
 
 
 def main(args: list[str] | None = None) -> None:

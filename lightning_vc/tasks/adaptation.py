@@ -98,7 +98,7 @@ class WholeModelAdaptationTask(AdaptationTask):
     def __init__(
         self,
         base: str,
-        optimizer: OptimizerCallable = lambda p: torch.optim.Adam(p, lr=5e-4),
+        optimizer: OptimizerCallable = lambda p: torch.optim.Adam(p, lr=2e-4),
         start: Start = "mean",
         encoder: str | None = None,
     ) -> None:

@@ -20,8 +20,9 @@ class JointTask(Task):
     """The loss of multi-speaker training with the encoder's answers as voices, over both (section 3.2).
 
     Both begin as they were trained before. Begun with untrained ones, the authors found, the encoder learns an average
-    voice; `spread` shows that, the spread of its answers relative to that of the voices in the base's table, which
-    stays as it is.
+    voice. `spread` shows that, the spread of its answers relative to that of the voices in the base's table, which
+    stays as it is; and in validation `swapped`, the loss where each speaks with another's voice: voices that say
+    nothing cost nothing.
 
     Args:
         base: checkpoint of the `TTSTask`.
@@ -58,7 +59,8 @@ class JointTask(Task):
         with torch.no_grad():
             learned = self.tts.table.voices.std(0, correction=0).mean().clamp(min=1e-8)
             spread = voice.std(0, correction=0).mean() / learned
-        return {**self.tts.loss_of(batch.said, voice), "spread": spread}
+            swapped = {} if self.training else {"swapped": self.tts.loss_of(batch.said, voice.roll(1, 0))["loss"]}
+        return {**self.tts.loss_of(batch.said, voice), "spread": spread, **swapped}
 
     def parts(self) -> Iterator[tuple[str, dict[str, Any]]]:
         """Checkpoints of both as `Cloner.load` takes them: name of the folder, and what is in last.ckpt."""

@@ -3,27 +3,36 @@
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
-from torch import Tensor
+from torch import Tensor, nn
 
 from lightning_vc.audio.features import Spectrograms
+from lightning_vc.metrics import retrieval_rank
 from lightning_vc.modules.speaker_encoder import SpeakerEncoder
 from lightning_vc.tasks.base import Losses, Task
 from lightning_vc.tasks.tts import TTSTask
 from lightning_vc.types import CloningBatch
 
+_SHARPNESS = 10.0  # of the verification loss, for a distance of a learned voice's deviation
+
 
 class SpeakerEncoderTask(Task):
     """L1 between predicted and learned voices, which stay frozen (section 3.2).
 
-    Beside the error stand that of answering the mean voice always (`baseline`) and the spread of the predictions
-    relative to that of all learned voices (`spread`, 0 where the encoder has collapsed to one voice).
+    Beside the error (`error`) stand that of answering the mean voice always (`baseline`), the spread of the predictions
+    relative to that of all learned voices (`spread`, 0 where the encoder has collapsed to one voice), and in validation
+    how near the right voice is among all learned ones (`rank`, 1 where it is the nearest always).
 
     Args:
         encoder: recordings to voice.
         spectrograms: what the encoder hears (its mel part).
         base: checkpoint of the `TTSTask` whose voices are learned. Read when training starts, not when reloading.
         speakers: ids of the rows of the speaker table; recipes link them from the data.
+        verification: weight of a second loss: the first clip of a speaker, heard alone, is to be nearer to the other
+            clips of the same speaker than to those of the others in the batch. It is not in the paper, needs no
+            learned voice, and so also learns from speakers who have none.
+        augmentation: what happens to clips (C, W) of so many samples (C,) before they are heard in training.
     """
 
     def __init__(
@@ -32,6 +41,8 @@ class SpeakerEncoderTask(Task):
         spectrograms: Spectrograms,
         base: str,
         speakers: list[str],
+        verification: float = 0.0,
+        augmentation: nn.Module | None = None,
         optimizer: OptimizerCallable = lambda p: torch.optim.Adam(p, lr=6e-4),
         scheduler: LRSchedulerCallable = lambda o: torch.optim.lr_scheduler.StepLR(o, step_size=8000, gamma=0.6),
     ) -> None:
@@ -39,6 +50,7 @@ class SpeakerEncoderTask(Task):
         self.save_hyperparameters()
         self.encoder, self.spectrograms = encoder, spectrograms
         self.base, self.speakers = base, speakers
+        self.verification, self.augmentation = verification, augmentation
         self.voices: Tensor
         self.register_buffer("voices", torch.empty(0), persistent=False)  # (speakers, E), once training starts
         self.base_fingerprint = ""  # which weights those voices belong to
@@ -82,14 +94,39 @@ class SpeakerEncoderTask(Task):
         return voice
 
     def loss(self, batch: CloningBatch) -> Losses:
-        target = self.voices[batch.speakers]  # (B, E)
-        voice = self(batch.waves, batch.lengths)
+        if self.training and self.augmentation is not None:
+            clips = self.augmentation(batch.waves.flatten(0, 1), batch.lengths.flatten())
+            batch = batch._replace(waves=clips.view_as(batch.waves))
+        voice = self(batch.waves, batch.lengths)  # (B, E)
+        learned = batch.speakers < len(self.voices)  # (B,)
+        target = self.voices[batch.speakers[learned]]
+        error = (voice[learned] - target).abs().mean() if len(target) else voice.sum() * 0
+        losses = {"loss": error, "error": error.detach()}
+        if self.verification and batch.waves.shape[1] > 1:
+            losses["verification"] = self._verify(batch)
+            losses["loss"] = error + self.verification * losses["verification"]
         with torch.no_grad():
-            baseline = (self.voices.mean(0) - target).abs().mean()
             # Of all voices, and without Bessel's correction: the batch may be of one speaker, or of one example.
-            learned = self.voices.std(0, correction=0).mean().clamp(min=1e-8)
-            spread = voice.std(0, correction=0).mean() / learned
-        return {"loss": (voice - target).abs().mean(), "baseline": baseline, "spread": spread}
+            spread = voice.std(0, correction=0).mean() / self._deviation().mean()
+            losses["spread"] = spread
+            if len(target):
+                losses["baseline"] = (self.voices.mean(0) - target).abs().mean()
+                if not self.training:
+                    losses["rank"] = retrieval_rank(voice[learned], self.voices, batch.speakers[learned])
+        return losses
+
+    def _verify(self, batch: CloningBatch) -> Tensor:
+        """Prototypical loss (Snell et al. 2017), with the clips after the first as prototype."""
+        first = self(batch.waves[:, :1], batch.lengths[:, :1]) / self._deviation()  # (B, E)
+        others = self(batch.waves[:, 1:], batch.lengths[:, 1:]) / self._deviation()
+        nearness = -_SHARPNESS * (first.unsqueeze(1) - others).square().mean(-1)  # (B, B)
+        own = torch.arange(len(first), device=first.device)
+        twice = (batch.speakers[:, None] == batch.speakers) & (own[:, None] != own)  # neither right nor wrong
+        return F.cross_entropy(nearness.masked_fill(twice, -torch.inf), own)
+
+    def _deviation(self) -> Tensor:
+        """How far learned voices lie apart, (E,)."""
+        return self.voices.std(0, correction=0).clamp(min=1e-8)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         super().on_save_checkpoint(checkpoint)

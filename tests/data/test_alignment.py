@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from lightning_vc.corpora.librispeech import LibriSpeech
-from lightning_vc.data.alignment import Aligner, split
+from lightning_vc.data.alignment import Aligner, split, split_untranscribed
 from lightning_vc.data.encoding import Limits, checksum_holds, encode
 from lightning_vc.text.normalize import normalize
 from lightning_vc.types import Span, Utterance, Word
@@ -127,3 +127,25 @@ def test_a_short_utterance_stays_whole_and_knows_its_words(librispeech: LibriSpe
     assert len(json.loads(sample.json)["spans"]) == len((short.text or "").split())
     (sample,) = encode(librispeech, short, Limits(), 16000).samples
     assert json.loads(sample.json)["spans"] is None
+
+
+def test_what_nobody_transcribed_is_cut_where_it_is_quiet() -> None:
+    wave = torch.ones(16000 * 7)
+    wave[int(2.6 * 16000) : int(2.7 * 16000)] = 0.01
+    wave[int(4.5 * 16000) : int(4.6 * 16000)] = 0.01
+    pieces = list(split_untranscribed(wave, 16000, 3.5))
+    assert [(piece.start, piece.end) for piece in pieces] == [(0.0, 3.5), (3.5, 7.0)]
+    pieces = list(split_untranscribed(wave, 16000, 3.4))
+    assert pieces[0].end == pytest.approx(2.65, abs=0.05)
+    assert pieces[1].end == pytest.approx(4.55, abs=0.05)
+    assert pieces[2].end == 7.0
+
+
+@pytest.mark.parametrize("seconds", [0.03, 0.4, 2.9, 3.0, 3.01, 6.2, 100.0])
+def test_pieces_of_the_untranscribed_are_short_enough_and_cover_all(seconds: float) -> None:
+    torch.manual_seed(0)
+    pieces = list(split_untranscribed(torch.randn(round(seconds * 8000)), 8000, 3.0))
+    assert (pieces[0].start, pieces[-1].end) == (0.0, pytest.approx(seconds))
+    assert all(first.end == second.start for first, second in pairwise(pieces))
+    assert all(0 < piece.end - piece.start <= 3.0 for piece in pieces)
+    assert len(pieces) == -(-round(seconds * 8000) // 24000)

@@ -139,6 +139,16 @@ def test_untranscribed_utterances_are_kept_but_their_speakers_not_learnt(tmp_pat
     assert [(sample.text, sample.words) for sample in read_shards(index.files("train"))] == [(None, None)] * 2
 
 
+def test_long_untranscribed_utterances_are_cut(tmp_path: Path) -> None:
+    index = prepare(Listed(utterances("long", text=None)), tmp_path / "shards", ALL, Limits(split_seconds=3.0))
+    pieces = list(read_shards(index.files("train")))
+    assert len(pieces) > 5
+    assert all(0 < piece.seconds <= 3.0 for piece in pieces)
+    assert sum(piece.seconds for piece in pieces) == pytest.approx(index.seconds("train"))
+    assert len({piece.id for piece in pieces}) == len(pieces)
+    assert {piece.speaker.id for piece in pieces} == {"s"}
+
+
 @pytest.mark.parametrize("id", ["a.b/c d", "über.flac", "x" * 120, "../../etc/passwd", "50%"])
 def test_any_id_comes_back_from_a_shard(tmp_path: Path, id: str) -> None:
     listed = [Utterance(id, Speaker("ü"), "the cat"), Utterance(id + ".1", Speaker("ü"), "the dog")]

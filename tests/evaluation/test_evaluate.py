@@ -1,5 +1,7 @@
 import json
 import re
+import shutil
+import sys
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
@@ -20,7 +22,7 @@ def evaluate_flags(run: TinyRun, out: Path) -> list[str]:
     out.mkdir(parents=True, exist_ok=True)
     sentences = out.parent / "sentences.txt"
     sentences.write_text("\n".join(SENTENCES))
-    flags = f"--model {run.folder} --shards {run.shards} --sentences {sentences} --out {out} --clips 3"
+    flags = f"--model {run.folder} --shards {run.shards} --sentences {sentences} --out {out} --clips=[1,3]"
     return [*flags.split(), "--corpus.n_speakers", "8", "--corpus.utterances", "7"]
 
 
@@ -46,15 +48,17 @@ def names(folder: Path) -> list[str]:
 
 def test_the_layout_is_what_it_says(evaluated: Path, speakers: list[str]) -> None:
     assert names(evaluated) == ["clips", "clones", "judge.tsv", "real", "references", "report.html"]
-    assert names(evaluated / "clones") == sorted(ALL)
+    assert names(evaluated / "clones") == sorted(f"{method}-0{clips}" for method in ALL for clips in (1, 3))
     for speaker in speakers:
         assert names(evaluated / "clips" / speaker) == ["01.wav", "02.wav", "03.wav", "transcripts.tsv"]
-        assert names(evaluated / "real" / speaker) == ["01.wav", "02.wav", "03.wav", "04.wav"]
+        assert names(evaluated / "real" / speaker) == ["01.wav", "02.wav", "03.wav", "04.wav", "transcripts.tsv"]
         assert names(evaluated / "references" / speaker) == ["01.wav", "02.wav"]
         for method in ALL:
-            folder = evaluated / "clones" / method / speaker
-            assert names(folder) == ["01.png", "01.wav", "02.wav", "scores.json", "voice.safetensors"]
-            assert Voice.load(folder / "voice.safetensors").method == method
+            for clips in (1, 3):
+                folder = evaluated / "clones" / f"{method}-0{clips}" / speaker
+                assert names(folder) == ["01.png", "01.wav", "02.wav", "scores.json", "voice.safetensors"]
+                voice = Voice.load(folder / "voice.safetensors")
+                assert (voice.method, voice.clips) == (method, clips)
     for sound in evaluated.rglob("*.wav"):
         assert io.read(sound, 16000).abs().max() > 0.01, sound
 
@@ -73,26 +77,33 @@ def test_clips_and_other_recordings_are_different_ones_with_their_words(
 
 def test_the_judges_manifest_names_clone_recordings_and_text(evaluated: Path, speakers: list[str]) -> None:
     lines = (evaluated / "judge.tsv").read_text(encoding="utf-8").splitlines()
-    assert len(lines) == (len(ALL) + 1) * len(speakers) * len(SENTENCES)  # and the real voices
+    assert len(lines) == len(speakers) * (4 + (2 * len(ALL) + 1) * len(SENTENCES))  # with the real voices
     seen = set()
     for line in lines:
         sound, real, text = line.split("\t")
         assert Path(sound).is_absolute()
         assert Path(sound).is_file()
-        assert text == SENTENCES[int(Path(sound).stem) - 1]
+        kind, speaker = Path(sound).relative_to(evaluated).parts[:-2], Path(sound).parent.name
+        seen.add(kind)
         recordings = [Path(path) for path in real.split(";")]
-        assert len(recordings) == 4
+        assert sound not in real
+        assert len(recordings) == (3 if kind == ("real",) else 4)
         assert all(path.is_absolute() and path.is_file() for path in recordings)
-        assert {path.parent for path in recordings} == {evaluated / "real" / Path(sound).parent.name}
-        seen.add(Path(sound).relative_to(evaluated).parts[:-2])
-    assert seen == {("clones", method) for method in ALL} | {("references",)}
+        assert {path.parent for path in recordings} == {evaluated / "real" / speaker}
+        if kind == ("real",):
+            table = (evaluated / "real" / speaker / "transcripts.tsv").read_text()
+            assert f"{Path(sound).name}\t{text}\n" in table
+        else:
+            assert text == SENTENCES[int(Path(sound).stem) - 1]
+    clones = {("clones", f"{method}-0{clips}") for method in ALL for clips in (1, 3)}
+    assert seen == clones | {("references",), ("real",)}
 
 
 def test_scores_are_measured(evaluated: Path, speakers: list[str]) -> None:
     for method in ALL:
         for speaker in speakers:
-            scores = json.loads((evaluated / "clones" / method / speaker / "scores.json").read_text())
-            assert (scores["method"], scores["speaker"]) == (method, speaker)
+            scores = json.loads((evaluated / "clones" / f"{method}-03" / speaker / "scores.json").read_text())
+            assert (scores["method"], scores["clips"], scores["speaker"]) == (method, 3, speaker)
             assert scores["cloning_seconds"] > 0
             assert scores["real_time_factor"] > 0
             assert 0 <= scores["finished"] <= 1
@@ -132,7 +143,7 @@ def test_the_report_needs_nothing_else(evaluated: Path, speakers: list[str]) -> 
     assert len(pictures) == len(speakers) * (1 + len(ALL))
     assert all(address.startswith("data:audio/mpeg;base64,") and len(address) > 1000 for address in sounds)
     assert all(address.startswith("data:image/png;base64,") and len(address) > 1000 for address in pictures)
-    assert page.rows == 1 + len(ALL)
+    assert page.rows == 1 + 2 * len(ALL)
     assert page.headings.count("whole_model") == len(speakers)
     assert "Is &lt;this&gt; a cat &amp; dog?" in text
 
@@ -152,19 +163,19 @@ def test_what_has_been_cloned_is_not_cloned_again(
 def test_other_sentences_are_spoken(evaluated: Path, tiny_run: TinyRun, tmp_path: Path) -> None:
     flags = evaluate_flags(tiny_run, tmp_path / "out")
     evaluate.main([*flags, "--methods", "[encoder]"])
-    sound = tmp_path / "out" / "clones" / "encoder" / tiny_run.speaker / "01.wav"
+    sound = tmp_path / "out" / "clones" / "encoder-03" / tiny_run.speaker / "01.wav"
     first = sound.read_bytes()
     (tmp_path / "sentences.txt").write_text("Another sentence altogether.\n")
     evaluate.main([*flags, "--methods", "[encoder]"])
     assert sound.read_bytes() != first
-    assert names(tmp_path / "out" / "clones") == ["encoder"]
+    assert names(tmp_path / "out" / "clones") == ["encoder-01", "encoder-03"]
 
 
 def test_real_voices_are_not_always_to_be_had(tiny_run: TinyRun, tmp_path: Path) -> None:
     flags = evaluate_flags(tiny_run, tmp_path / "out")[:-4]
     evaluate.main([*flags, "--methods", "[encoder]", "--model", str(tiny_run.folder)])
     assert not (tmp_path / "out" / "references").exists()
-    scores = json.loads((tmp_path / "out" / "clones" / "encoder" / tiny_run.speaker / "scores.json").read_text())
+    scores = json.loads((tmp_path / "out" / "clones" / "encoder-03" / tiny_run.speaker / "scores.json").read_text())
     assert scores["distortion"] is None
     assert "not measured" in (tmp_path / "out" / "report.html").read_text()
 
@@ -173,6 +184,11 @@ def test_real_voices_are_not_always_to_be_had(tiny_run: TinyRun, tmp_path: Path)
     ("flags", "message"),
     [
         (["--clips", "7"], "7 transcribed clips: cloning from 7 needs more"),
+        (["--clips", "[0,3]"], "clips to clone from must be 1 or more, got [0, 3]"),
+        (["--methods", "[joint]"], "method 'joint' needs the folder of a joint fine-tuning"),
+        (["--joint", "nowhere"], "no checkpoint at nowhere"),
+        (["--judge", "nobody-of-this-name"], "judge 'nobody-of-this-name' does not start"),
+        (["--judge", "'"], 'judge "\'" is no command line'),
         (["--sentences", "gone.txt"], "gone.txt"),
         (["--methods", "[magic]"], "unknown method 'magic'"),
         (["--model", "nowhere"], "no checkpoint at nowhere"),
@@ -187,3 +203,65 @@ def test_what_cannot_be_evaluated(
         evaluate.main([*evaluate_flags(tiny_run, tmp_path / "out"), *flags])
     assert end.value.code == 2
     assert message in capsys.readouterr().err
+
+
+JUDGE = """
+import json, sys, pathlib
+for line in open(sys.argv[1]):
+    sound, others, text = line.rstrip("\\n").split("\\t")
+    with open(pathlib.Path(sys.argv[1]).with_name("asked"), "a") as asked:
+        asked.write(sound + "\\n")
+    clips = sound.split("clones/")[-1].split("/")[0].split("-")[-1] if "clones/" in sound else 9
+    words = len(text.split())
+    print(json.dumps({"clip": sound, "similarity": int(clips) / 10, "words": words, "word_errors": 1, "heard": "x"}))
+print(json.dumps({"clips": 3}))
+"""
+
+
+def test_an_outside_judge_makes_a_table(tiny_run: TinyRun, tmp_path: Path) -> None:
+    (tmp_path / "judge.py").write_text(JUDGE)
+    joint = tmp_path / "joint"  # any model with an encoder will do
+    shutil.copytree(tiny_run.folder, joint, ignore=shutil.ignore_patterns("shards"))
+    out = tmp_path / "out"
+    flags = [*evaluate_flags(tiny_run, out), "--methods", "[encoder,joint]", "--joint", str(joint)]
+    flags += ["--judge", f"{sys.executable} {tmp_path / 'judge.py'}", "--judged", "1"]
+    evaluate.main(flags)
+    table = [[cell.strip() for cell in line.split("|")[1:-1]] for line in (out / "results.md").read_text().splitlines()]
+    assert table[0] == ["voice", "clips", "sounds", "similarity", "word error rate", "cloning, s"]
+    said = {(row[0], row[1]): row[2:5] for row in table[2:]}
+    rate = f"{1 / len(SENTENCES[0].split()):.2f}"
+    assert said.pop(("real recordings", ""))[:2] == ["2", "0.90"]
+    assert said.pop(("real voices, the sentences", "")) == ["2", "0.90", rate]
+    assert said == {
+        (method, clips): ["2", f"0.{clips}0", rate] for method in ("encoder", "joint") for clips in ("1", "3")
+    }
+    asked = (out / "asked").read_text().splitlines()
+    assert len(asked) == len(set(asked)) == 12
+    evaluate.main(flags)  # knows it all
+    assert (out / "asked").read_text().splitlines() == asked
+    lines = (out / "judged.jsonl").read_text().splitlines()
+    (out / "judged.jsonl").write_text("\n".join([*lines[:5], lines[5][:20]]))  # killed while it wrote
+    evaluate.main(flags)
+    assert (out / "asked").read_text().splitlines()[12:] == asked[5:]
+
+
+@pytest.mark.parametrize(
+    ("judge", "message"),
+    [
+        ("false", "judge 'false' ended with status 1"),
+        ("echo no", "prints 'no "),
+        ("true", "judge 'true' says nothing of "),
+    ],
+)
+def test_a_judge_that_does_not_judge(
+    tiny_run: TinyRun, tmp_path: Path, judge: str, message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        evaluate.main([*evaluate_flags(tiny_run, tmp_path / "out"), "--methods", "[encoder]", "--judge", judge])
+    assert message in capsys.readouterr().err
+
+
+def test_a_joint_model_needs_an_encoder(tiny_run: TinyRun, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        evaluate.main([*evaluate_flags(tiny_run, tmp_path / "out"), "--joint", str(tiny_run.tts)])
+    assert "has no speaker encoder: give the folder of a joint fine-tuning" in capsys.readouterr().err

@@ -42,6 +42,10 @@ def test_the_loss_is_that_of_the_voices_that_are_heard(task: JointTask, data: Jo
     torch.testing.assert_close(losses["loss"], task.tts.loss_of(batch.said, voice)["loss"])
     learned = task.tts.table.voices.std(0, correction=0).mean()
     torch.testing.assert_close(losses["spread"], voice.std(0, correction=0).mean() / learned)
+    other = torch.stack([voice[-1], *voice[:-1]])
+    torch.testing.assert_close(losses["swapped"], task.tts.loss_of(batch.said, other)["loss"])
+    assert losses["swapped"] != losses["loss"]
+    assert "swapped" not in task.train().loss(batch)
 
 
 def test_both_are_saved_as_one_can_clone_with_them(tiny_run: TinyRun, tmp_path: Path) -> None:

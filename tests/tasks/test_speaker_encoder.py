@@ -1,4 +1,6 @@
+import math
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -49,7 +51,7 @@ def losses(answer: Tensor, run: TinyRun, *speakers: int) -> dict[str, float]:
 
 def test_the_right_answer(tiny_run: TinyRun, voices: Tensor) -> None:
     terms = losses(voices.clone(), tiny_run, *range(len(voices)))
-    assert terms.keys() == {"loss", "baseline", "spread"}
+    assert terms.keys() == {"loss", "error", "baseline", "spread"}
     assert terms["loss"] == pytest.approx(0, abs=1e-7)
     assert terms["spread"] == pytest.approx(1)
     assert terms["baseline"] == pytest.approx(float((voices - voices.mean(0)).abs().mean()))
@@ -110,3 +112,87 @@ def test_the_base_must_be_there_when_training_starts_but_not_when_the_encoder_is
     assert task(torch.randn(1, 2, 4000), torch.tensor([[4000, 3000]])).shape == (1, 8)
     with pytest.raises(FileNotFoundError, match=r"no checkpoint at .*gone\.ckpt"):
         task.setup("fit")
+
+
+class Listening(SpeakerEncoder):
+    """Answers with the mean of all that it hears times what it is given, (E,)."""
+
+    def __init__(self, scale: Tensor) -> None:
+        super().__init__()
+        self.scale = torch.nn.Parameter(scale.clone())
+
+    def forward(self, mels: Tensor, mask: Tensor) -> Tensor:
+        weight = mask.unsqueeze(-1)
+        mean = (mels * weight).sum((1, 2, 3)) / weight.sum((1, 2, 3))
+        return mean[:, None] * self.scale
+
+
+def listening(run: TinyRun, voices: Tensor, **options: Any) -> SpeakerEncoderTask:
+    spectrograms = Spectrograms(sample_rate=16000, n_fft=512, window=400, hop=200, n_mels=10)
+    encoder = Listening(0.5 * voices.std(0))
+    task = SpeakerEncoderTask(encoder, spectrograms, str(run.tts), run.index.speaker_table, **options)
+    task.setup("fit")
+    return task
+
+
+def loud(*loudness: float, speakers: tuple[int, ...]) -> CloningBatch:
+    """Three clips of each speaker, of noise as loud as this."""
+    torch.manual_seed(0)
+    waves = torch.randn(len(speakers), 3, 4000) * torch.tensor(loudness)[:, None, None]
+    shape = (len(speakers), 3)
+    return CloningBatch(waves, torch.full(shape, 4000), torch.tensor(speakers), [["a", "b", "c"]] * len(speakers))
+
+
+def test_verification_wants_the_clips_of_a_speaker_together(tiny_run: TinyRun, voices: Tensor) -> None:
+    task = listening(tiny_run, voices, verification=0.5)
+    apart = task.loss(loud(1.0, 0.001, speakers=(0, 1)))
+    assert float(apart["verification"]) < 0.01
+    assert float(apart["loss"]) == pytest.approx(float(apart["error"] + 0.5 * apart["verification"]))
+    alike = float(task.loss(loud(0.1, 0.1, speakers=(0, 1)))["verification"])
+    assert alike == pytest.approx(math.log(2), abs=0.1)
+    assert float(task.loss(loud(0.1, 0.1, speakers=(1, 1)))["verification"]) == pytest.approx(0, abs=1e-6)
+    mixed = loud(1.0, 0.001, speakers=(0, 1))
+    swapped = mixed._replace(waves=torch.cat([mixed.waves[:, :1], mixed.waves.flip(0)[:, 1:]], 1))
+    assert float(task.loss(swapped)["verification"]) > 10
+
+
+def test_one_clip_has_nothing_to_be_compared_with(tiny_run: TinyRun, voices: Tensor) -> None:
+    alone = loud(1.0, 0.1, speakers=(0, 1))
+    alone = alone._replace(waves=alone.waves[:, :1], lengths=alone.lengths[:, :1])
+    assert "verification" not in listening(tiny_run, voices, verification=1.0).loss(alone)
+
+
+def test_who_has_no_learned_voice_counts_for_verification_alone(tiny_run: TinyRun, voices: Tensor) -> None:
+    task = listening(tiny_run, voices, verification=1.0)
+    unknown = len(voices)
+    terms = task.loss(loud(1.0, 0.1, speakers=(0, unknown)))
+    alone = task.loss(loud(1.0, speakers=(0,)))
+    assert float(terms["error"]) == pytest.approx(float(alone["error"]), rel=1e-5)
+    terms = task.loss(loud(1.0, 0.1, speakers=(unknown, unknown + 1)))
+    assert float(terms["error"]) == 0
+    assert "baseline" not in terms
+    terms["loss"].backward()
+    assert task.encoder.scale.grad.abs().sum() > 0
+
+
+def test_clips_are_changed_in_training_alone(tiny_run: TinyRun, voices: Tensor) -> None:
+    class Silence(torch.nn.Module):
+        def forward(self, waves: Tensor, lengths: Tensor) -> Tensor:
+            assert (waves.shape, lengths.shape) == ((6, 4000), (6,))
+            return waves * 0
+
+    task = listening(tiny_run, voices, augmentation=Silence())
+    plain = listening(tiny_run, voices)
+    clips = loud(1.0, 0.1, speakers=(0, 1))
+    silent = float(plain.loss(clips._replace(waves=clips.waves * 0))["error"])
+    assert float(task.train().loss(clips)["error"]) == pytest.approx(silent)
+    assert float(task.eval().loss(clips)["error"]) == pytest.approx(float(plain.loss(clips)["error"]))
+    assert silent != pytest.approx(float(plain.loss(clips)["error"]))
+
+
+def test_the_rank_of_the_right_voice(tiny_run: TinyRun, voices: Tensor) -> None:
+    task = task_that_answers(voices[[0, 1]].clone(), tiny_run).eval()
+    task.setup("fit")
+    assert float(task.loss(batch(0, 1))["rank"]) == 1
+    assert float(task.loss(batch(1, 0))["rank"]) > 1
+    assert "rank" not in task.train().loss(batch(0, 1))

@@ -1,0 +1,92 @@
+"""Recordings as another room, microphone or line would have had them."""
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+import lightning_vc.audio.backend  # noqa: F401  # before speechbrain, which imports torchaudio
+
+from speechbrain.augment.time_domain import AddNoise  # isort: skip
+from speechbrain.processing.signal_processing import reverberate  # isort: skip
+
+_PHONE = (300.0, 3400.0)  # hertz, what a telephone lets through
+_REVERBERATION = (0.1, 0.6)  # seconds in which a room's sound falls by 60 dB
+_SLOPES = 2.0  # noise falls by up to so many powers of the frequency: from white to brown
+
+
+class Augmentation(nn.Module):
+    """Reverberation, noise and the band of a telephone, each for a share of the clips, drawn anew for each batch.
+
+    Half of the noises are coloured ones, half are the other clips of the batch, as people talk behind a voice.
+
+    Args:
+        sample_rate: hertz.
+        reverberation: share of the clips that get the room of their batch.
+        noise: share of the clips that get noise.
+        snr: least and most decibels of the voice above the noise.
+        phone: share of the clips that are heard through a telephone.
+    """
+
+    def __init__(
+        self,
+        sample_rate: int = 16000,
+        reverberation: float = 0.3,
+        noise: float = 0.5,
+        snr: tuple[float, float] = (5.0, 30.0),
+        phone: float = 0.2,
+    ) -> None:
+        super().__init__()
+        for name, share in (("reverberation", reverberation), ("noise", noise), ("phone", phone)):
+            if not 0 <= share <= 1:
+                raise ValueError(f"{name} is the share of the clips that get it, from 0 to 1, got {share}")
+        if snr[0] > snr[1]:
+            raise ValueError(f"snr must be the least and the most decibels, got {snr}")
+        self.sample_rate = sample_rate
+        self.reverberation, self.noise, self.phone = reverberation, noise, phone
+        self.coloured, self.others = (
+            AddNoise(snr_low=snr[0], snr_high=snr[1], noise_funct=kind) for kind in (coloured_noise, other_voices)
+        )
+
+    def forward(self, waves: Tensor, lengths: Tensor) -> Tensor:
+        """Clips (C, W) of so many samples (C,) -> (C, W), as long and about as loud as they were."""
+        real = torch.arange(waves.shape[1], device=waves.device) < lengths[:, None]
+        room = reverberate(waves, self._room().to(waves), rescale_amp="avg")
+        waves = torch.where(self._chosen(waves, self.reverberation), room, waves)
+        add = self.coloured if torch.rand(()) < 0.5 else self.others
+        waves = torch.where(self._chosen(waves, self.noise), add(waves, lengths / waves.shape[1]), waves)
+        waves = torch.where(self._chosen(waves, self.phone), self._telephone(waves), waves)
+        return waves * real
+
+    def _chosen(self, waves: Tensor, share: float) -> Tensor:
+        """(C, 1)."""
+        return (torch.rand(len(waves), 1) < share).to(waves.device)
+
+    def _room(self) -> Tensor:
+        """What a clap sounds like in a room, (R,): noise that dies away (Polack 1988), after the clap itself."""
+        low, high = _REVERBERATION
+        seconds = low + (high - low) * float(torch.rand(()))
+        time = torch.arange(round(seconds * self.sample_rate)) / self.sample_rate
+        tail = torch.randn(len(time)) * torch.exp(-3 * math.log(10) * time / seconds)
+        response = tail * (0.1 + 0.9 * torch.rand(())) / tail.norm()  # up to as much as the clap
+        response[0] = 1.0
+        return response
+
+    def _telephone(self, waves: Tensor) -> Tensor:
+        spectrum = torch.fft.rfft(waves)
+        hertz = torch.fft.rfftfreq(waves.shape[1], 1 / self.sample_rate, device=waves.device)
+        heard = (hertz > _PHONE[0]) & (hertz < _PHONE[1])
+        return torch.fft.irfft(spectrum * heard, waves.shape[1])
+
+
+def coloured_noise(waves: Tensor) -> Tensor:
+    """Noise like these waves (C, W) in shape, from white to brown."""
+    spectrum = torch.fft.rfft(torch.randn_like(waves))
+    number = torch.arange(1, spectrum.shape[1] + 1, device=waves.device)
+    slope = _SLOPES / 2 * torch.rand(len(waves), 1, device=waves.device)
+    return torch.fft.irfft(spectrum * number**-slope, waves.shape[1])
+
+
+def other_voices(waves: Tensor) -> Tensor:
+    """The next three clips of the batch at once, for each of these waves (C, W)."""
+    return torch.stack([waves.roll(turn, 0) for turn in (1, 2, 3)]).sum(0)
