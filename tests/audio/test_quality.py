@@ -1,3 +1,4 @@
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -5,7 +6,7 @@ import torch
 from torch import Tensor
 
 from lightning_vc.audio.io import level, read, trim
-from lightning_vc.audio.quality import complaints, dynamic_range
+from lightning_vc.audio.quality import change, complaints, dynamic_range, tonality
 
 
 @pytest.fixture
@@ -31,7 +32,7 @@ def test_what_is_wrong(voice: Tensor, scale: float) -> None:
     clipped = voice.clamp(-2 * voice.std(), 2 * voice.std())
     for wave, *expected in (
         (short, "has 0.5 s of sound only"),
-        (noisy, "has noise, music or other people behind the voice"),
+        (noisy, "has noise or other people behind the voice"),
         (clipped, "was recorded too loud"),
         (noisy.clamp(-0.1, 0.1), "was recorded too loud", "has noise"),
     ):
@@ -51,6 +52,43 @@ def test_real_recordings(shared_data: Path) -> None:
     assert sum(bool(complaints(wave, 16000)) for wave in noisy) >= 38
     clipped = [wave.clamp(-4 * wave.std(), 4 * wave.std()) for wave in waves]
     assert sum(bool(complaints(wave, 16000)) for wave in clipped) >= 35
+
+
+def chords(samples: int) -> Tensor:
+    """Half a second each of a few chords that die away."""
+    time = torch.arange(8000) / 16000
+    notes = [(196, 247, 294), (220, 262, 330), (262, 330, 392)]
+    played = [sum(torch.sin(2 * torch.pi * hertz * time) for hertz in chord) * torch.exp(-time) for chord in notes]
+    return torch.cat(played).repeat(samples // 24000 + 1)[:samples]
+
+
+def test_music(voice: Tensor) -> None:
+    assert tonality(voice, 16000) < 24
+    for decibels in (5, 15):
+        music = chords(len(voice))
+        found = complaints(voice + music / music.std() * voice.std() * 10 ** (-decibels / 20), 16000)
+        assert [complaint[:30] for complaint in found] == ["has music behind the voice: it"]
+
+
+def test_two_speakers(voice: Tensor) -> None:
+    """One sounds bright, one dull."""
+    spectrum = torch.fft.rfft(voice)
+    dull = torch.fft.irfft(spectrum / torch.linspace(1, 30, len(spectrum)), len(voice))
+    dull *= voice.std() / dull.std()
+    assert change(torch.cat([voice, voice]), 16000) < 0.1
+    found = complaints(torch.cat([voice, dull]), 16000)
+    assert [complaint[:27] for complaint in found] == ["seems to have two speakers:"]
+    assert change(torch.cat([voice, dull]), 8000) > 0.35
+    assert change(torch.cat([voice[:16000], dull[:16000]]), 16000) == 0  # too short to tell
+
+
+def test_two_real_speakers(shared_data: Path) -> None:
+    folders = sorted((shared_data / "LibriSpeech" / "train-clean-5").iterdir())[:12]
+    files = [sorted(file for file in folder.rglob("*-0001.*") if file.suffix != ".txt")[0] for folder in folders]
+    waves = [level(trim(read(file, 16000), 16000))[:64000] for file in files]
+    pairs = [torch.cat([first, second]) for first, second in pairwise(waves)]
+    assert sum(change(wave, 16000) > 0.35 for wave in pairs) >= 5
+    assert sum(change(level(trim(read(file, 16000), 16000)), 16000) > 0.35 for file in files) == 0
 
 
 def test_who_does_not_pause_is_not_blamed_for_it() -> None:
