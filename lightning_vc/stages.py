@@ -9,6 +9,7 @@ stages:
       config: ${here}/tts.yaml      # `here` is the folder of the recipe
       data.shards: ${dir}/shards
     checkpoint: ${dir}/tts/last.ckpt  # handed back as --ckpt_path when the stage was cut off
+    asked: true                     # run only where it is asked for by name
 ```
 """
 
@@ -39,12 +40,14 @@ class Stage:
         key: hash of the command, of the configs and files of the recipe that it names and of the stages before it. It
             changes when the stage has to be run again.
         checkpoint: where the stage can be resumed from, if it can.
+        asked: whether it runs only where it is asked for by name.
     """
 
     name: str
     command: tuple[str, ...]
     key: str
     checkpoint: Path | None
+    asked: bool = False
 
 
 class Recipe:
@@ -82,25 +85,28 @@ class Recipe:
     def _stages(self, stages: dict[str, dict[str, Any]]) -> Iterator[Stage]:
         key = ""
         for name, stage in stages.items():
-            unknown = set(stage) - {"verb", "options", "checkpoint"}
+            unknown = set(stage) - {"verb", "options", "checkpoint", "asked"}
             if unknown or not stage.get("verb"):
-                raise ValueError(f"stage {name} takes verb, options and checkpoint, got {', '.join(stage)}")
+                raise ValueError(f"stage {name} takes verb, options, checkpoint and asked, got {', '.join(stage)}")
             verb, *words = shlex.split(stage["verb"])
             command = [f"lightning_vc.recipes.{verb}", *words]
             for option, value in stage.get("options", {}).items():
                 command += _words(option, value) if value is not None else []
             key = _hash(key, command, self.here)
             checkpoint = stage.get("checkpoint")
-            yield Stage(name, tuple(command), key, Path(checkpoint) if checkpoint else None)
+            yield Stage(name, tuple(command), key, Path(checkpoint) if checkpoint else None, bool(stage.get("asked")))
 
     def run(self, names: Sequence[str] | None = None) -> None:
-        """Run these stages, all if None; raises ValueError for an unknown name, SystemExit when a stage fails."""
+        """Run these stages, without names all that need not be asked for.
+
+        Raises ValueError for an unknown name, SystemExit when a stage fails.
+        """
         known = [stage.name for stage in self.stages]
         if unknown := set(names or ()) - set(known):
             raise ValueError(f"no stage {', '.join(sorted(unknown))}: the recipe has {', '.join(known)}")
         console = Console(stderr=True, highlight=False, soft_wrap=True)
         for number, stage in enumerate(self.stages, 1):
-            if names is not None and stage.name not in names:
+            if stage.asked if names is None else stage.name not in names:
                 continue
             title = f"stage {number} of {len(known)}: {stage.name}"
             record = self.dir / ".stages" / f"{stage.name}.json"

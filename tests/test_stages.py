@@ -71,6 +71,14 @@ def fail_at(number: int, monkeypatch: pytest.MonkeyPatch, status: int = 1) -> Ra
     return commands
 
 
+def test_some_stages_are_asked_for_by_name(recipe: Path, ran: Ran) -> None:
+    recipe.write_text(recipe.read_text().replace("    verb: evaluate\n", "    verb: evaluate\n    asked: true\n"))
+    Recipe(recipe).run()
+    assert [command[0] for command in ran] == ["prepare", "tts"]
+    Recipe(recipe).run(["reap"])
+    assert [command[0] for command in ran] == ["prepare", "tts", "evaluate"]
+
+
 def test_stages_are_commands_in_their_order(recipe: Path, ran: Ran) -> None:
     Recipe(recipe).run()
     here = recipe.parent
@@ -233,10 +241,10 @@ def test_an_unknown_setting(recipe: Path, override: str, ran: Ran, capsys: pytes
     [
         ("- a\n- b", "is no recipe: it needs `dir` and `stages`"),
         ("stages: {}", "is no recipe: it needs `dir` and `stages`"),
-        ("dir: out\nstages: {one: {options: {}}}", "stage one takes verb, options and checkpoint, got options"),
+        ("dir: out\nstages: {one: {options: {}}}", "stage one takes verb, options, checkpoint and asked, got options"),
         (
             "dir: out\nstages: {one: {verb: tts, opts: {}}}",
-            "stage one takes verb, options and checkpoint, got verb, opts",
+            "stage one takes verb, options, checkpoint and asked, got verb, opts",
         ),
         ("dir: out\nstages: [one]", "is no recipe: it needs `dir` and `stages`, which are named"),
         ("dir: out\nstages: {one: tts}", "stage one"),

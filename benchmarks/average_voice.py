@@ -1,0 +1,65 @@
+"""Does an encoder tell voices apart, or answer everybody with an average one? Pitch of clones against pitch of the real.
+
+    python benchmarks/average_voice.py SHARDS OUT.png runs/mini runs/mini/joint ...
+
+Each test and validation speaker is cloned by the encoder of each run from five clips, and says three sentences. Of
+voices that are told apart the pitch follows that of the recordings; an average voice has the same for all.
+"""
+
+import argparse
+from pathlib import Path
+
+import torch
+from matplotlib.figure import Figure
+from torch import Tensor
+
+from lightning_vc import Cloner, Voice
+from lightning_vc.audio.backend import torchaudio
+from lightning_vc.audio.io import level
+from lightning_vc.data.index import Index
+from lightning_vc.data.reading import clips_of
+
+TEXTS = [
+    "The friendly baker gave seven golden apples to the captain.",
+    "Two clever foxes slept under the bridge.",
+    "We will sing an old song about the river.",
+]
+
+
+def pitch(wave: Tensor, sample_rate: int) -> float:
+    """Median in hertz over the loud half of a recording (W,)."""
+    heard = torchaudio.functional.detect_pitch_frequency(wave, sample_rate, freq_low=60, freq_high=400)
+    frames = wave[: len(wave) // len(heard) * len(heard)].view(len(heard), -1).square().mean(1)
+    return float(heard[frames >= frames.median()].median())
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("shards")
+    parser.add_argument("out")
+    parser.add_argument("runs", nargs="+")
+    options = parser.parse_args()
+    index = Index.load(options.shards)
+    figure = Figure(figsize=(4 * len(options.runs), 4), layout="constrained")
+    for run, axes in zip(options.runs, figure.subplots(1, len(options.runs), squeeze=False)[0], strict=True):
+        cloner = Cloner.load(run)
+        real, cloned = [], []
+        for speaker in index.speakers_of("test", "validation"):
+            waves = [level(clip.wave(cloner.sample_rate)) for clip in clips_of(index, speaker.id)[:5]]
+            voice = Voice(cloner.hear(waves), "encoder", cloner.base, len(waves))
+            said = [speech.wave for speech in cloner.say_all(TEXTS, voice)]
+            real.append(pitch(torch.cat(waves), cloner.sample_rate))
+            cloned.append(pitch(torch.cat(said), cloner.sample_rate))
+        both = torch.tensor([real, cloned]).log2() * 12  # semitones
+        slope = float(torch.cov(both)[0, 1] / both[0].var())
+        spread = float(both[1].std() / both[0].std())
+        print(f"{run}: pitch of clones spreads {spread:.2f} as much as that of the speakers, follows it by {slope:.2f}")
+        axes.loglog([70, 300], [70, 300], color="lightgrey")
+        axes.loglog(real, cloned, "o")
+        axes.set(title=Path(run).name, xlabel="pitch of the recordings, Hz", ylabel="pitch of the clone, Hz")
+        axes.set(xlim=(70, 300), ylim=(70, 300), aspect="equal")
+    figure.savefig(options.out, dpi=80)
+
+
+if __name__ == "__main__":
+    main()
