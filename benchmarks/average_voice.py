@@ -1,4 +1,4 @@
-"""Does an encoder tell voices apart, or answer everybody with an average one? Pitch of clones against pitch of the real.
+"""Does an encoder tell voices apart, or answer everybody with an average one? Pitch of clones against the real one.
 
     python benchmarks/average_voice.py SHARDS OUT.png runs/mini runs/mini/joint ...
 

@@ -61,7 +61,8 @@ METHODS = {
 }
 _OWN = Method(AdaptationTask, steps=100)  # where a class is named that is none of those
 _LONGEST = 10.0  # seconds of a recording that is not cut at its pauses
-_HELD = 10  # of so many clips one is put aside, to stop by
+_ENOUGH = 20  # clips, of which some are put aside to stop by; one of ten stops too early, what it says is chance
+_HELD = 10  # of so many of them one
 _LOOK = 20  # steps after which the clips that were put aside are looked at
 _PATIENCE = 4  # looks without progress after which it ends
 
@@ -122,7 +123,7 @@ def adapt(
 ) -> AdaptationTask:
     """Train one method on transcribed recordings of one speaker.
 
-    Of ten clips or more, one in ten is put aside: training stops where they are said worse again, and goes back to
+    Of twenty clips or more, one in ten is put aside: training stops where they are said worse again, and goes back to
     where they were said best. With fewer it goes on for as many steps as suit the method and that many clips.
 
     Args:
@@ -131,7 +132,7 @@ def adapt(
         progress: show a bar with the losses.
     """
     how = method_named(method)
-    held = len(samples) // _HELD
+    held = len(samples) // _HELD if len(samples) >= _ENOUGH else 0
     aside, known = samples[:held], samples[held:]
     rows = {sample.speaker.id: 0 for sample in samples}
     steps = steps or how.steps_for(len(samples))

@@ -9,7 +9,9 @@ from lightning_vc.stages import Recipe
 def main(args: Sequence[str] | None = None) -> None:
     parser = ArgumentParser(prog="python -m lightning_vc.recipes.run", description=__doc__)
     parser.add_argument("recipe", help="path of a recipe.yaml")
-    parser.add_argument("--stages", help="only these, separated by commas; without it all but those that the recipe wants asked for")
+    parser.add_argument(
+        "--stages", help="only these, separated by commas; without it all but those that the recipe wants asked for"
+    )
     parser.add_argument("overrides", nargs="*", metavar="key=value", help="settings of the recipe to change")
     options = parser.parse_intermixed_args(args)
     try:
