@@ -1,0 +1,117 @@
+"""Clips as people have them: each is refused or warned of, by name and with a remedy, and a good one is not."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+
+from lightning_vc import Cloner
+from lightning_vc.audio import io
+from lightning_vc.data.reading import clips_of
+from tests.tiny import TinyRun
+
+RATE = 16000
+
+
+@pytest.fixture(scope="module")
+def cloner(tiny_run: TinyRun) -> Cloner:
+    return Cloner.load(tiny_run.folder)
+
+
+def said_by(run: TinyRun, number: int) -> Tensor:
+    """Six seconds of a generated speaker, with pauses."""
+    waves = [sample.wave(RATE) for sample in clips_of(run.index, run.index.speakers_of("test")[number].id)]
+    return torch.cat([part for wave in waves for part in (wave, torch.zeros(RATE // 5))])[: 6 * RATE]
+
+
+@pytest.fixture(scope="module")
+def said(tiny_run: TinyRun) -> Tensor:
+    return said_by(tiny_run, 0)
+
+
+def chords(samples: int) -> Tensor:
+    time = torch.arange(samples) / RATE
+    return sum((torch.sin(2 * torch.pi * hertz * time) for hertz in (196, 247, 294, 330)), torch.zeros(samples))
+
+
+def behind(said: Tensor, other: Tensor, decibels: float) -> Tensor:
+    return said + other / other.std() * said.std() * 10 ** (-decibels / 20)
+
+
+def spoilt(kind: str, said: Tensor) -> Tensor:
+    torch.manual_seed(0)
+    loud = torch.cat([part for part in said.split(RATE) if part.abs().max() > 0.05])
+    made = {
+        "short": loud[: int(0.6 * RATE)],
+        "tiny": loud[2000 : 2000 + int(0.15 * RATE)],
+        "clipped": (20 * said).clamp(-0.5, 0.5),
+        "noise": behind(said, torch.randn(len(said)), 8),
+        "music": behind(said, chords(len(said)), 8),
+        "silent": torch.zeros(RATE),
+        "muted": 1e-5 * torch.randn(RATE),
+        "good": said,
+        "quiet": 0.01 * said,
+        "silence around": torch.cat([torch.zeros(RATE), said, torch.zeros(2 * RATE)]),
+        "ten minutes": said.repeat(100),
+    }[kind]
+    return made
+
+
+@pytest.mark.parametrize(
+    ("kind", "warning"),
+    [
+        ("short", "of sound only, which tells little of a voice"),
+        ("clipped", "was recorded too loud"),
+        ("noise", "has noise or other people behind the voice"),
+        ("music", "has music behind the voice"),
+    ],
+)
+def test_what_is_wrong_is_said(
+    cloner: Cloner, said: Tensor, kind: str, warning: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    io.write(tmp_path / "mine.wav", spoilt(kind, said), RATE)
+    io.write(tmp_path / "good.wav", said, RATE)
+    cloner.clone([tmp_path / "good.wav", tmp_path / "mine.wav"])
+    told = [line for line in capsys.readouterr().err.splitlines() if warning in line]
+    assert [line.split(" ")[:2] for line in told] == [["warning:", str(tmp_path / "mine.wav")]]
+
+
+def test_two_speakers_in_a_clip(
+    cloner: Cloner, said: Tensor, tiny_run: TinyRun, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    io.write(tmp_path / "two.wav", torch.cat([said, said_by(tiny_run, 1)]), RATE)
+    cloner.clone([tmp_path / "two.wav"])
+    assert f"warning: {tmp_path / 'two.wav'} seems to have two speakers" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("kind", "reason"),
+    [
+        ("tiny", r"mine\.wav has 0\.\d\d s of sound: give a recording of 0\.3 s or more"),
+        ("silent", r"mine\.wav is silent: give a recording in which somebody speaks"),
+        ("muted", r"mine\.wav is silent"),
+    ],
+)
+def test_what_says_nothing_is_refused(cloner: Cloner, said: Tensor, kind: str, reason: str, tmp_path: Path) -> None:
+    io.write(tmp_path / "mine.wav", spoilt(kind, said), RATE)
+    with pytest.raises(ValueError, match=reason):
+        cloner.clone([tmp_path / "mine.wav"])
+
+
+@pytest.mark.parametrize("kind", ["good", "quiet", "silence around", "ten minutes"])
+def test_what_is_not_wrong_is_not_blamed(
+    cloner: Cloner, said: Tensor, kind: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    io.write(tmp_path / "mine.wav", spoilt(kind, said), RATE)
+    voice = cloner.clone([tmp_path / "mine.wav"])
+    assert capsys.readouterr().err == ""
+    assert voice.vector.isfinite().all()
+    assert voice.seconds == pytest.approx(len(said) / RATE * (100 if kind == "ten minutes" else 1), abs=0.6)
+
+
+@pytest.mark.parametrize("suffix", [".wav", ".flac", ".ogg", ".opus", ".mp3"])
+@pytest.mark.parametrize("rate", [8000, 48000])
+def test_any_format_and_rate(cloner: Cloner, said: Tensor, suffix: str, rate: int, tmp_path: Path) -> None:
+    io.write(tmp_path / f"mine{suffix}", io.resample(said, RATE, rate), rate)
+    assert cloner.clone([tmp_path / f"mine{suffix}"]).seconds == pytest.approx(len(said) / RATE, abs=0.6)
