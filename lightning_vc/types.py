@@ -31,6 +31,8 @@ class Utterance:
     speaker: Speaker
     text: str | None = None  # None where nobody transcribed it
     audio: Path | None = None  # None where the corpus makes the sound itself
+    recorded: "Utterance | None" = None  # where this is another one, heard at another speed
+    speed: float = 1.0  # pitch goes with it, so it is another voice
 
 
 Span = tuple[float, float]  # seconds from the start of a recording

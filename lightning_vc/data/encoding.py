@@ -137,7 +137,7 @@ def key_of(id: str) -> str:
 def _read(corpus: Corpus, utterance: Utterance, limits: Limits, sample_rate: int) -> tuple[Tensor, list[Word] | None]:
     """Sound, trimmed, and words of an utterance; raises Rejected for what no limit would let pass."""
     try:
-        wave = corpus.read(utterance, sample_rate)  # (W,)
+        wave = corpus.read(utterance.recorded or utterance, sample_rate)  # (W,)
     except ValueError as error:
         raise Rejected("unreadable") from error
     if wave.dim() != 1 or wave.dtype != torch.float32:
@@ -152,6 +152,8 @@ def _read(corpus: Corpus, utterance: Utterance, limits: Limits, sample_rate: int
     if float((wave.abs() >= _FULL_SCALE).float().mean()) > limits.max_clipped:
         raise Rejected("clipped")
     wave = level(trim(wave, sample_rate, limits.top_db))
+    if utterance.speed != 1:
+        wave = resample(wave, round(sample_rate * utterance.speed), sample_rate)
     if utterance.text is None:
         return wave, None
     try:

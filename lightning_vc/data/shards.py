@@ -16,6 +16,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -40,6 +41,7 @@ def prepare(
     limits: Limits = Limits(),  # noqa: B008
     *,
     sample_rate: int = 16000,
+    speeds: Sequence[float] = (),
     samples_per_shard: int = 256,
     workers: int = 1,
     part: str = "1/1",
@@ -56,6 +58,8 @@ def prepare(
         splits: who is trained on and who is held out.
         limits: which utterances are kept, and how they are cut.
         sample_rate: of the shards, in hertz.
+        speeds: at each of these, such as 0.9 and 1.1, the transcribed utterances of every training speaker are heard
+            once more, as those of another speaker: more voices to learn where there are few (Yamamoto et al. 2019).
         samples_per_shard: at most, if no utterance is split.
         workers: processes.
         part: `k/n` writes every n-th shard only, so that n machines can share the work. Whoever finds all of them in
@@ -69,8 +73,13 @@ def prepare(
     out = Path(out).resolve()
     if sample_rate < 1 or samples_per_shard < 1 or workers < 1:
         raise ValueError(f"{sample_rate=}, {samples_per_shard=} and {workers=} must all be at least 1")
+    if len({1.0, *speeds}) <= len(speeds) or not all(0.5 <= speed <= 2 for speed in speeds):
+        raise ValueError(f"speeds are from 0.5 to 2, each once and none of them 1, got {list(speeds)}")
     turn, parts = _part(part)
-    jobs = list(_jobs(splits.assign(_checked(corpus)), samples_per_shard))
+    sets = splits.assign(_checked(corpus))
+    added = [_heard_at(speed, each) for speed in speeds for each in sets["train"] if each.text is not None]
+    sets["train"] = sorted([*sets["train"], *added], key=lambda each: splits.order(each.id))
+    jobs = list(_jobs(sets, samples_per_shard))
     plan = _plan(corpus, jobs, limits, sample_rate)
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         return _finished(out, plan)
@@ -160,6 +169,11 @@ def _checked(corpus: Corpus) -> list[Utterance]:
     if count > 1:
         raise ValueError(f"{type(corpus).__name__} has {count} utterances with the id {id!r}; ids must be unique")
     return utterances
+
+
+def _heard_at(speed: float, utterance: Utterance) -> Utterance:
+    speaker = replace(utterance.speaker, id=f"{utterance.speaker.id}@{speed:g}")
+    return replace(utterance, id=f"{utterance.id}@{speed:g}", speaker=speaker, recorded=utterance, speed=speed)
 
 
 def _jobs(sets: dict[str, list[Utterance]], samples_per_shard: int) -> Iterator[Job]:

@@ -149,6 +149,39 @@ def test_long_untranscribed_utterances_are_cut(tmp_path: Path) -> None:
     assert {piece.speaker.id for piece in pieces} == {"s"}
 
 
+def test_training_speakers_are_heard_at_other_speeds_as_others(tmp_path: Path) -> None:
+    corpus = Tones(utterances=4)
+    splits = Splits(test=["s00"], validation=["s01"], held=0)
+    index = prepare(corpus, tmp_path / "shards", splits, speeds=[0.8, 1.25])
+    trained = {f"s{number:02}{speed}" for number in range(2, 10) for speed in ("", "@0.8", "@1.25")}
+    assert {speaker.id for speaker in index.speakers_of("train")} == trained
+    assert set(index.speaker_table) == trained | {"s01"}
+    assert index.transcribed("train") == 3 * 8 * 4
+    samples = {sample.id: sample for sample in read_shards(index.files("train"))}
+    for name, speed in (("s05-002@0.8", 0.8), ("s05-002@1.25", 1.25)):
+        assert samples[name].speaker.id == f"s05@{speed}"
+        assert samples[name].text == samples["s05-002"].text
+        assert samples[name].seconds == pytest.approx(samples["s05-002"].seconds / speed, abs=0.01)
+        assert pitch(samples[name].wave(16000)) == pytest.approx(200 * speed, abs=3)
+        assert pitch(samples["s05-002"].wave(16000)) == pytest.approx(200, abs=3)
+
+
+def pitch(wave: Tensor) -> float:
+    """The loudest frequency, in hertz."""
+    return float(torch.fft.rfft(wave).abs().argmax()) * 16000 / len(wave)
+
+
+def test_untranscribed_utterances_are_not_heard_at_other_speeds(tmp_path: Path) -> None:
+    index = prepare(Listed(utterances("good", "fine", text=None)), tmp_path / "shards", ALL, speeds=[0.9])
+    assert index.samples("train") == 2
+
+
+@pytest.mark.parametrize("speeds", [[1.0], [0.9, 0.9], [0.1], [3.0]])
+def test_speeds_that_make_no_sense_are_refused(tmp_path: Path, speeds: list[float]) -> None:
+    with pytest.raises(ValueError, match="speeds are from"):
+        prepare(Tones(), tmp_path / "shards", ALL, speeds=speeds)
+
+
 @pytest.mark.parametrize("id", ["a.b/c d", "über.flac", "x" * 120, "../../etc/passwd", "50%"])
 def test_any_id_comes_back_from_a_shard(tmp_path: Path, id: str) -> None:
     listed = [Utterance(id, Speaker("ü"), "the cat"), Utterance(id + ".1", Speaker("ü"), "the dog")]
