@@ -40,6 +40,8 @@ def main() -> None:
         [level(clip.wave(index.sample_rate)) for clip in clips_of(index, speaker.id)[:5]]
         for speaker in index.speakers_of("test", "validation")
     ]
+    lengths = torch.tensor([[len(wave) for wave in waves] for waves in clips])  # (speakers, 5)
+    waves = pad_sequence([wave for waves in clips for wave in waves], batch_first=True).view(*lengths.shape, -1)
     print(f"{len(clips)} speakers; distance, and share that stays nearest to the own voice")
     for path in options.encoders:
         cloner = Cloner(options.tts, path)
@@ -48,11 +50,11 @@ def main() -> None:
         for name, shares in WORSE.items():
             worsen = Augmentation(index.sample_rate, **CLEAN | shares)
             torch.manual_seed(0)
-            heard = []
-            for waves in clips:
-                lengths = torch.tensor([len(wave) for wave in waves])
-                spoilt = worsen(pad_sequence(waves, batch_first=True), lengths)
-                heard.append(cloner.hear([level(wave[:end]) for wave, end in zip(spoilt, lengths, strict=True)]))
+            spoilt = worsen(waves, lengths)
+            heard = [
+                cloner.hear([level(wave[:end]) for wave, end in zip(*each, strict=True)])
+                for each in zip(spoilt, lengths, strict=True)
+            ]
             apart = torch.cdist(torch.stack(heard), clean, p=1)  # (speakers, speakers)
             stay = float((apart.argmin(1) == torch.arange(len(clips))).float().mean())
             print(f"{path}  {name:27} {float(apart.diag().mean() / between):.2f}  {stay:.2f}", flush=True)

@@ -18,7 +18,7 @@ _SLOPES = 2.0  # noise falls by up to so many powers of the frequency: from whit
 class Augmentation(nn.Module):
     """Reverberation, noise and the band of a telephone, each for a share of the clips, drawn anew for each batch.
 
-    Half of the noises are coloured ones, half are the other clips of the batch, as people talk behind a voice.
+    Half of the noises are coloured ones, half are clips of other speakers of the batch, as people talk behind a voice.
 
     Args:
         sample_rate: hertz.
@@ -44,19 +44,20 @@ class Augmentation(nn.Module):
             raise ValueError(f"snr must be the least and the most decibels, got {snr}")
         self.sample_rate = sample_rate
         self.reverberation, self.noise, self.phone = reverberation, noise, phone
-        self.coloured, self.others = (
-            AddNoise(snr_low=snr[0], snr_high=snr[1], noise_funct=kind) for kind in (coloured_noise, other_voices)
-        )
+        self.snr = snr
 
     def forward(self, waves: Tensor, lengths: Tensor) -> Tensor:
-        """Clips (C, W) of so many samples (C,) -> (C, W), as long and about as loud as they were."""
-        real = torch.arange(waves.shape[1], device=waves.device) < lengths[:, None]
-        room = reverberate(waves, self._room().to(waves), rescale_amp="avg")
-        waves = torch.where(self._chosen(waves, self.reverberation), room, waves)
-        add = self.coloured if torch.rand(()) < 0.5 else self.others
-        waves = torch.where(self._chosen(waves, self.noise), add(waves, lengths / waves.shape[1]), waves)
-        waves = torch.where(self._chosen(waves, self.phone), self._telephone(waves), waves)
-        return waves * real
+        """N clips each of B speakers (B, N, W) of so many samples (B, N) -> (B, N, W), as long and about as loud."""
+        clips, samples = waves.flatten(0, 1), lengths.flatten()  # (C, W), (C,)
+        real = torch.arange(clips.shape[1], device=clips.device) < samples[:, None]
+        noise = other_voices(waves) if len(waves) > 1 and torch.rand(()) < 0.5 else coloured_noise(clips)
+        # The noise ends with its clip: speechbrain measures all of it, and would make that of short clips too quiet.
+        add = AddNoise(snr_low=self.snr[0], snr_high=self.snr[1], noise_funct=lambda _: noise * real)
+        room = reverberate(clips, self._room().to(clips), rescale_amp="avg")
+        clips = torch.where(self._chosen(clips, self.reverberation), room, clips)
+        clips = torch.where(self._chosen(clips, self.noise), add(clips, samples / clips.shape[1]), clips)
+        clips = torch.where(self._chosen(clips, self.phone), self._telephone(clips), clips)
+        return (clips * real).view_as(waves)
 
     def _chosen(self, waves: Tensor, share: float) -> Tensor:
         """(C, 1)."""
@@ -88,5 +89,6 @@ def coloured_noise(waves: Tensor) -> Tensor:
 
 
 def other_voices(waves: Tensor) -> Tensor:
-    """The next three clips of the batch at once, for each of these waves (C, W)."""
-    return torch.stack([waves.roll(turn, 0) for turn in (1, 2, 3)]).sum(0)
+    """Clips of up to three other speakers at once, for each of these (B, N, W): (B * N, W)."""
+    turns = range(1, min(4, len(waves)))
+    return torch.stack([waves.roll(turn, 0) for turn in turns]).sum(0).flatten(0, 1)

@@ -32,7 +32,7 @@ class SpeakerEncoderTask(Task):
         verification: weight of a second loss: the first clip of a speaker, heard alone, is to be nearer to the other
             clips of the same speaker than to those of the others in the batch. It is not in the paper, needs no
             learned voice, and so also learns from speakers who have none.
-        augmentation: what happens to clips (C, W) of so many samples (C,) before they are heard in training.
+        augmentation: what happens to clips (B, N, W) of so many samples (B, N) before they are heard in training.
     """
 
     def __init__(
@@ -95,8 +95,7 @@ class SpeakerEncoderTask(Task):
 
     def loss(self, batch: CloningBatch) -> Losses:
         if self.training and self.augmentation is not None:
-            clips = self.augmentation(batch.waves.flatten(0, 1), batch.lengths.flatten())
-            batch = batch._replace(waves=clips.view_as(batch.waves))
+            batch = batch._replace(waves=self.augmentation(batch.waves, batch.lengths))
         voice = self(batch.waves, batch.lengths)  # (B, E)
         learned = batch.speakers < len(self.voices)  # (B,)
         target = self.voices[batch.speakers[learned]]

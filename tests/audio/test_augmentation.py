@@ -2,19 +2,19 @@ import pytest
 import torch
 from torch import Tensor
 
-from lightning_vc.audio.augmentation import Augmentation, coloured_noise
+from lightning_vc.audio.augmentation import Augmentation, coloured_noise, other_voices
 
 
 @pytest.fixture
 def waves() -> Tensor:
-    """Eight clips of a second of different tones, all within the band of a telephone, two of them shorter."""
+    """Two clips of each of four speakers: different tones within the band of a telephone, the first two shorter."""
     time = torch.arange(16000) / 16000
     tones = 0.1 * torch.stack([torch.sin(2 * torch.pi * hertz * time) for hertz in range(400, 2000, 200)])
-    tones[:2, 8000:] = 0
-    return tones
+    tones[0, 8000:], tones[1, 4000:] = 0, 0
+    return tones.view(4, 2, 16000)
 
 
-LENGTHS = torch.tensor([8000, 8000, 16000, 16000, 16000, 16000, 16000, 16000])
+LENGTHS = torch.tensor([[8000, 4000], [16000, 16000], [16000, 16000], [16000, 16000]])
 
 
 def only(**share: float) -> Augmentation:
@@ -32,35 +32,49 @@ def test_each_changes_its_share_and_keeps_length_and_loudness(waves: Tensor, nam
         changed = only(**{name: 1.0})(waves, LENGTHS)
         assert changed.shape == waves.shape
         assert changed.isfinite().all()
-        assert (changed[:2, 8000:] == 0).all()
-        assert all(not now.equal(before) for now, before in zip(changed, waves, strict=True))
-        ratio = changed.square().mean(1) / waves.square().mean(1)
+        assert (changed[0, 0, 8000:] == 0).all()
+        assert (changed[0, 1, 4000:] == 0).all()
+        assert all(not now.equal(before) for now, before in zip(changed.view(8, -1), waves.view(8, -1), strict=True))
+        ratio = changed.square().mean(2) / waves.square().mean(2)
         assert ((ratio > 0.2) & (ratio < 5)).all()
-    changed = torch.cat([only(**{name: 0.25})(waves, LENGTHS) != waves for _ in range(40)]).any(1)
+    changed = torch.cat([only(**{name: 0.25})(waves, LENGTHS) != waves for _ in range(40)]).any(2)
     assert 0.15 < changed.float().mean() < 0.35
 
 
-def test_noise_is_as_loud_as_asked(waves: Tensor) -> None:
+def test_noise_is_as_loud_as_asked_however_long_the_clip(waves: Tensor) -> None:
     torch.manual_seed(0)
-    noisy = Augmentation(reverberation=0, noise=1, phone=0, snr=(10.0, 10.0))(waves[2:], LENGTHS[2:])
-    for before, now in zip(waves[2:], noisy, strict=True):
-        voice = before * (now @ before) / (before @ before)
-        snr = 10 * torch.log10(voice.square().mean() / (now - voice).square().mean())
-        assert snr == pytest.approx(10, abs=1)
+    alone = waves[:1]  # of one speaker: there is nobody else who could talk behind, so it is coloured noise
+    noisy = Augmentation(reverberation=0, noise=1, phone=0, snr=(10.0, 10.0))
+    for clips, lengths in [(waves, LENGTHS), *[(alone, LENGTHS[:1])] * 5]:
+        for _ in range(5):
+            changed = noisy(clips, lengths)
+            for before, now, end in zip(clips.view(-1, 16000), changed.view(-1, 16000), lengths.flatten(), strict=True):
+                voice = before * (now @ before) / (before @ before)
+                snr = 10 * torch.log10(voice[:end].square().mean() / (now - voice)[:end].square().mean())
+                assert snr == pytest.approx(10, abs=1)
+
+
+def test_who_talks_behind_a_voice_is_somebody_else(waves: Tensor) -> None:
+    behind = other_voices(waves).view(4, 2, 16000)
+    for speaker, own in enumerate(waves):
+        others = torch.cat([waves[:speaker], waves[speaker + 1 :]]).sum(0)
+        assert behind[speaker].allclose(others, atol=1e-6)
+        assert abs(float((behind[speaker] * own).sum())) < 1  # tones of other frequencies have nothing in common
+    assert other_voices(waves[:2]).view(2, 2, 16000).equal(waves[:2].flip(0))
 
 
 def test_a_telephone_lets_no_high_or_low_tone_through() -> None:
     time = torch.arange(16000) / 16000
     tones = torch.stack([torch.sin(2 * torch.pi * hertz * time) for hertz in (100.0, 1000.0, 5000.0)])
-    loudness = only(phone=1.0)(tones, torch.full((3,), 16000)).square().mean(1).sqrt()
+    loudness = only(phone=1.0)(tones.unsqueeze(0), torch.full((1, 3), 16000))[0].square().mean(1).sqrt()
     assert loudness.tolist() == pytest.approx([0, 0.7071, 0], abs=1e-3)
 
 
 def test_a_room_goes_on_behind_a_clap() -> None:
-    clap = torch.zeros(2, 16000)
-    clap[:, 1000] = 1.0
+    clap = torch.zeros(1, 2, 16000)
+    clap[..., 1000] = 1.0
     torch.manual_seed(0)
-    heard = only(reverberation=1.0)(clap, torch.full((2,), 16000)).abs()
+    heard = only(reverberation=1.0)(clap, torch.full((1, 2), 16000))[0].abs()
     assert heard[:, :1000].max() < 1e-3
     assert (heard[:, 1001:3000] > 1e-3).any(1).all()
     assert heard[:, 1001:2600].mean() > 10 * heard[:, -1600:].mean()
