@@ -16,6 +16,7 @@ from torch import Tensor
 from lightning_vc.audio.io import encode_flac, resample
 from lightning_vc.data.alignment import SAMPLE_RATE, Aligner, Piece, split
 from lightning_vc.data.collate import TTSBatcher
+from lightning_vc.data.encoding import Limits
 from lightning_vc.data.reading import Sample
 from lightning_vc.data.stream import Clips, Loader, TrainingStream, ValidationStream
 from lightning_vc.modules.low_rank import load_moved
@@ -85,14 +86,20 @@ def method_named(name: str) -> Method:
 def samples_of(clip: str, wave: Tensor, text: str, sample_rate: int) -> list[Sample]:
     """What adaptation takes of a recording (W,) and its transcript: itself, or its pieces where it is long.
 
-    Raises ValueError, naming the clip, for a text of nothing to speak, and for a long recording in which the words of
-    the text are not found.
+    Raises ValueError, naming the clip, for a text of nothing to speak, of far too much or too little for the recording,
+    and where that is long and the words of the text are not found in it.
     """
     try:
         words = tuple(normalize(text))
     except ValueError as error:
         raise ValueError(f"the transcript of {clip}: {error}") from error
     seconds = len(wave) / sample_rate
+    rate, usual = sum(len(word.phonemes) for word in words) / seconds, Limits()
+    if not usual.min_rate <= rate <= usual.max_rate:
+        raise ValueError(
+            f"{clip} has {seconds:.1f} s and its transcript {rate:.1f} phonemes a second, where speech has "
+            f"{usual.min_rate:.0f} to {usual.max_rate:.0f}: give the transcript of this clip"
+        )
     pieces = [Piece(0.0, seconds, words)]
     if seconds > _LONGEST:
         spans = Aligner()(resample(wave, sample_rate, SAMPLE_RATE), words)

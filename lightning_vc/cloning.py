@@ -1,6 +1,7 @@
 """Recordings to a voice, a voice and a text to speech."""
 
 import sys
+import unicodedata
 from collections.abc import Iterator, Sequence
 from copy import deepcopy
 from pathlib import Path
@@ -11,7 +12,7 @@ from torch.nn.utils.rnn import pad_sequence
 
 from lightning_vc.adapting import METHODS, adapt, method_named, samples_of, voice_of
 from lightning_vc.audio import io
-from lightning_vc.audio.quality import complaints
+from lightning_vc.audio.quality import clipping, complaints
 from lightning_vc.audio.vocoder import GriffinLim, Vocoder
 from lightning_vc.modules.acoustic import AcousticModel
 from lightning_vc.modules.low_rank import load_moved
@@ -116,7 +117,8 @@ class Cloner:
         if transcripts is None or len(transcripts) != len(clips):
             got = "none" if transcripts is None else str(len(transcripts))
             raise ValueError(
-                f"method {method!r} needs a transcript of each clip: {len(clips)} clips, {got} transcripts"
+                f"method {method!r} needs a transcript of each clip: {len(clips)} clips, {got} transcripts; on the "
+                "command line give them by --transcripts or --said, or as a.txt beside a clip a.wav"
             )
         if steps is not None and steps < 1:
             raise ValueError(f"steps of adaptation must be 1 or more, got {steps}")
@@ -146,11 +148,13 @@ class Cloner:
         return stream(model, self.tts, text, voice.vector, self.vocoder)
 
     def _read(self, clip: str | Path) -> Tensor:
-        wave = io.level(io.trim(io.read(clip, self.sample_rate), self.sample_rate, name=str(clip)))
+        channels, rate = io.decode(clip)
+        wave = io.resample(channels.mean(1), rate, self.sample_rate)
+        wave = io.level(io.trim(wave, self.sample_rate, name=str(clip)))
         if len(wave) < _SHORTEST * self.sample_rate:
             seconds = len(wave) / self.sample_rate
             raise ValueError(f"{clip} has {seconds:.2f} s of sound: give a recording of {_SHORTEST} s or more")
-        for complaint in complaints(wave, self.sample_rate):
+        for complaint in complaints(wave, self.sample_rate, clipping(channels)):
             print(f"warning: {clip} {complaint}", file=sys.stderr)
         return wave
 
@@ -193,7 +197,7 @@ class Cloner:
 def read_lines(path: str | Path) -> list[str]:
     """The lines of a text file that are not blank; ValueError if there are none."""
     try:
-        text = Path(path).read_text(encoding="utf-8")
+        text = Path(path).read_text(encoding="utf-8-sig")  # as some editors begin a file
     except UnicodeDecodeError as error:
         raise ValueError(f"{path} is no text file: write one in UTF-8, a text a line") from error
     lines = [line.strip() for line in text.splitlines() if line.strip()]
@@ -205,20 +209,36 @@ def read_lines(path: str | Path) -> list[str]:
 def read_transcripts(path: str | Path, clips: Sequence[str | Path]) -> list[str]:
     """What is said in each clip: from lines `clip<tab>text`, or from one text a line in the order of the clips.
 
-    Raises ValueError for a clip without a transcript, with its name.
+    Raises ValueError for a clip without a transcript, with its name, and for a line that is neither, with its number.
     """
     lines = read_lines(path)
-    if all("\t" in line for line in lines):
-        names = [Path(clip).name for clip in clips]
+    names = [_name(clip) for clip in clips]
+    named = [line for line in lines if "\t" in line or any(_plain(line).startswith(name) for name in names)]
+    if named:
         if len(set(names)) < len(names):
             raise ValueError(f"clips of the same name ({', '.join(names)}) cannot be told apart in {path}: rename them")
-        known = {Path(name).name: text for name, text in (line.split("\t", 1) for line in lines)}
-        if missing := [str(clip) for clip in clips if Path(clip).name not in known]:
+        known: dict[str, str] = {}
+        for line in lines:
+            clip, _, text = line.partition("\t")
+            if not text.strip():
+                raise ValueError(f"{path} has the line {line!r}: write the clip, a tab, and what it says")
+            if known.setdefault(_name(clip), text.strip()) != text.strip():
+                raise ValueError(f"{path} has two transcripts of {clip}: leave one of them")
+        if missing := [str(clip) for clip, name in zip(clips, names, strict=True) if name not in known]:
             raise ValueError(f"{path} has no transcript of {', '.join(missing)}")
         return [known[name] for name in names]
     if len(lines) != len(clips):
         raise ValueError(f"{path} has {len(lines)} lines for {len(clips)} clips: write one for each, in their order")
     return lines
+
+
+def _name(clip: str | Path) -> str:
+    return Path(_plain(str(clip))).name
+
+
+def _plain(text: str) -> str:
+    """Letters with their accents in one, as one system writes names and another does not."""
+    return unicodedata.normalize("NFC", text).strip()
 
 
 def transcripts_beside(clips: Sequence[str | Path]) -> list[str] | None:

@@ -54,10 +54,14 @@ class Voice:
         tensors = {"vector": self.vector, **{f"moved.{name}": value for name, value in self.moved.items()}}
         Path(path).parent.mkdir(parents=True, exist_ok=True)
         plain = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
+        partial = Path(f"{path}.{os.getpid()}.partial")
         try:
-            save_file(plain, path, {"format": _FORMAT, **self.about})
+            save_file(plain, partial, {"format": _FORMAT, **self.about})
+            partial.replace(path)
         except SafetensorError as error:
             raise OSError(f"{path} cannot be written: {error}") from error
+        finally:
+            partial.unlink(missing_ok=True)
 
     @classmethod
     def load(cls, path: str | Path) -> "Voice":
@@ -79,8 +83,13 @@ class Voice:
             raise ValueError(f"{path} is a safetensors file, but not a voice of this version of lightning_vc")
         vector = tensors.pop("vector")
         moved = {name.removeprefix("moved."): value for name, value in tensors.items()}
-        clips, seconds = int(about.pop("clips")), float(about.pop("seconds"))
-        return cls(vector=vector, moved=moved, clips=clips, seconds=seconds, **about)
+        if vector.dim() != 1 or not vector.isfinite().all():
+            raise ValueError(f"{path} is not a voice: its vector is no row of finite numbers")
+        try:
+            clips, seconds = int(about.pop("clips")), float(about.pop("seconds"))
+            return cls(vector=vector, moved=moved, clips=clips, seconds=seconds, **about)
+        except (KeyError, TypeError, ValueError) as error:
+            raise ValueError(f"{path} is not a voice of this version of lightning_vc: {error}") from error
 
 
 class VoiceLibrary:
@@ -125,8 +134,17 @@ def load_voice(name: str) -> Voice:
 
 
 def place_for_voice(name: str) -> Path:
-    """Where to save a voice: a file or a place in the library, as in `load_voice`."""
-    return Path(name) if _is_file(name) else VoiceLibrary().free(name)
+    """Where to save a voice: a file or a place in the library, as in `load_voice`.
+
+    Raises ValueError for what cannot be the name of a voice, FileExistsError for one that is there.
+    """
+    if not _is_file(name):
+        return VoiceLibrary().free(name)
+    if not name.endswith(_SUFFIX):
+        raise ValueError(f"{name} is no name of a voice file: let it end in {_SUFFIX}")
+    if Path(name).exists():
+        raise FileExistsError(f"there is {name} already: take another name, or delete that one first")
+    return Path(name)
 
 
 def _is_file(name: str) -> bool:

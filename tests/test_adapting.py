@@ -85,6 +85,13 @@ def test_a_long_recording_is_cut_at_its_pauses(shared_data: Path) -> None:
 def test_a_long_recording_of_something_else() -> None:
     noise = torch.rand(11 * 16000) - 0.5
     with pytest.raises(ValueError, match=r"long\.wav has 11 s, in which its transcript was not found"):
-        samples_of("long.wav", noise, "It is far too much to be said in this time. " * 50, 16000)
+        samples_of("long.wav", noise, "It is far too much to be said in this time. " * 4, 16000)
     with pytest.raises(ValueError, match=r"the transcript of long\.wav: text '\*\*\*' has nothing to speak"):
         samples_of("long.wav", noise, "***", 16000)
+
+
+@pytest.mark.parametrize(("text", "rate"), [("It is far too much to be said in this time. " * 5, "75"), ("A.", "0.6")])
+def test_a_text_of_another_length_is_of_another_clip(text: str, rate: str) -> None:
+    reason = rf"mine\.wav has 1\.8 s and its transcript {rate}.* phonemes a second, where speech has 2 to 30"
+    with pytest.raises(ValueError, match=reason):
+        samples_of("mine.wav", torch.rand(int(1.8 * 16000)) - 0.5, text, 16000)

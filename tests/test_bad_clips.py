@@ -77,6 +77,19 @@ def test_what_is_wrong_is_said(
     assert [line.split(" ")[:2] for line in told] == [["warning:", str(tmp_path / "mine.wav")]]
 
 
+@pytest.mark.parametrize("rate", [22050, 44100, 48000])
+def test_what_was_cut_off_is_seen_at_any_rate(
+    cloner: Cloner, said: Tensor, rate: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    recorded = io.resample(said, RATE, rate)
+    limit = 3 * float(recorded.std())
+    io.write(tmp_path / "loud.wav", recorded.clamp(-limit, limit), rate)
+    io.write(tmp_path / "good.wav", recorded, rate)
+    cloner.clone([tmp_path / "loud.wav", tmp_path / "good.wav"])
+    [warning] = capsys.readouterr().err.splitlines()
+    assert f"{tmp_path / 'loud.wav'} was recorded too loud" in warning
+
+
 def test_two_speakers_in_a_clip(
     cloner: Cloner, said: Tensor, tiny_run: TinyRun, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -41,6 +41,16 @@ _FRAME = 0.02  # seconds over which loudness is taken
 def read(file: str | Path | BinaryIO, sample_rate: int) -> Tensor:
     """Read a recording at any rate, with any number of channels, as (W,) float32 at `sample_rate`, channels averaged.
 
+    What it raises: see `decode`.
+    """
+    channels, rate = decode(file)
+    wave = channels[:, 0] if channels.shape[1] == 1 else channels.mean(1)  # (W,)
+    return resample(wave, rate, sample_rate)
+
+
+def decode(file: str | Path | BinaryIO) -> tuple[Tensor, int]:
+    """Read a recording as it is: (W, channels) float32 and its sample rate in hertz.
+
     `file` is a path or an open binary file (a member of a tar, `io.BytesIO`). Raises FileNotFoundError for a path that
     is not there, ValueError for what is not audio, holds no samples, or holds NaN or infinite ones.
     """
@@ -57,13 +67,12 @@ def read(file: str | Path | BinaryIO, sample_rate: int) -> Tensor:
     except (soundfile.SoundFileError, TypeError) as error:  # TypeError: headerless audio (.raw)
         reason = str(getattr(error, "error_string", error)).rstrip(".")
         raise ValueError(f"{name} cannot be read as audio ({reason}): give {_known()}") from error
-    channels = torch.from_numpy(samples)  # (W, channels)
-    wave = channels[:, 0] if channels.shape[1] == 1 else channels.mean(1)  # (W,)
-    if not len(wave):
+    channels = torch.from_numpy(samples)
+    if not len(channels):
         raise ValueError(f"{name} is empty: it holds no audio samples")
-    if _may_be_odd(coding) and not wave.isfinite().all():
+    if _may_be_odd(coding) and not channels.isfinite().all():
         raise ValueError(f"{name} holds samples that are NaN or infinite: record or convert it again")
-    return resample(wave, rate, sample_rate)
+    return channels, rate
 
 
 def read_into(file: BinaryIO, samples: NDArray[np.float32]) -> None:

@@ -7,6 +7,7 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+import torch
 from pocketsphinx import Decoder
 from torch import Tensor
 
@@ -18,6 +19,7 @@ SAMPLE_RATE = 16000  # of the acoustic model
 _FRAMES = 100  # of the acoustic model, a second
 _PAUSE, _LONG_PAUSE = 0.2, 0.4  # seconds of silence between words that a listener hears as a pause
 _QUIET = 0.05  # seconds over which it is asked how quiet a moment is
+_HISS = 3e-4  # of full scale: -70 dB
 _MARGIN = 0.1  # seconds of silence to keep around what is said
 
 
@@ -46,7 +48,9 @@ class Aligner:
         self.decoder.reinit_feat()  # it would go on with the noise and the mean of the recording before
         self.decoder.set_align_text(" ".join(names))
         self.decoder.start_utt()
-        self.decoder.process_raw((wave.clamp(-1, 1) * 32767).short().numpy().tobytes(), full_utt=True)
+        # Where there is no sound at all, as between generated sentences, it finds nothing: so it always hears a hiss.
+        hiss = _HISS * torch.randn(len(wave), generator=torch.Generator().manual_seed(0))
+        self.decoder.process_raw(((wave + hiss).clamp(-1, 1) * 32767).short().numpy().tobytes(), full_utt=True)
         self.decoder.end_utt()
         if not names or self.decoder.hyp() is None:
             return None

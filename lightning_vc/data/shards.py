@@ -31,7 +31,7 @@ from lightning_vc.data.splits import Splits
 from lightning_vc.data.writing import RECORDS, SHARDS, Job, Written, keep_or_write, read_record, record_of, write_whole
 from lightning_vc.types import Utterance
 
-_FORMAT = 6  # of shards and records: raised when the same corpus and options would give other bytes
+_FORMAT = 7  # of shards and records: raised when the same corpus and options would give other bytes
 
 
 def prepare(
@@ -73,7 +73,7 @@ def prepare(
     out = Path(out).resolve()
     if sample_rate < 1 or samples_per_shard < 1 or workers < 1:
         raise ValueError(f"{sample_rate=}, {samples_per_shard=} and {workers=} must all be at least 1")
-    if len({1.0, *speeds}) <= len(speeds) or not all(0.5 <= speed <= 2 for speed in speeds):
+    if len({"1", *(f"{speed:g}" for speed in speeds)}) <= len(speeds) or not all(0.5 <= each <= 2 for each in speeds):
         raise ValueError(f"speeds are from 0.5 to 2, each once and none of them 1, got {list(speeds)}")
     turn, parts = _part(part)
     sets = splits.assign(_checked(corpus))

@@ -143,8 +143,11 @@ class ClonesFolder:
         ears = [cloner.heard_by, self.cloner.heard_by]  # the one that clones, and the one that compares
         origin = [cloner.base, *ears, clips, self.recordings[speaker], list(self.sentences)]
         if done.exists():
-            known = json.loads(done.read_text(encoding="utf-8"))
-            if known.pop("origin") == origin:
+            try:
+                known = json.loads(done.read_text(encoding="utf-8"))
+            except ValueError:
+                known = {}  # killed while it was written
+            if known.pop("origin", None) == origin:
                 return Scores(**known)
         table = (self.folder / "clips" / speaker / "transcripts.tsv").read_text(encoding="utf-8").splitlines()
         texts = [line.split("\t")[1] for line in table]

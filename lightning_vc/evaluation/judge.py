@@ -95,7 +95,7 @@ def _answers(judge: str, manifest: Path) -> Any:
                 answer = json.loads(line)
             except ValueError as error:
                 raise ValueError(f"judge {judge!r} prints {line[:80]!r}, which is no JSON") from error
-            if "clip" in answer:
+            if isinstance(answer, dict) and isinstance(answer.get("clip"), str):
                 yield answer
     if process.returncode:
         raise ValueError(f"judge {judge!r} ended with status {process.returncode}: what it said stands above")
@@ -103,8 +103,11 @@ def _answers(judge: str, manifest: Path) -> Any:
 
 def _heard(record: Path) -> dict[str, dict[str, Any]]:
     lines = record.read_text(encoding="utf-8").splitlines() if record.exists() else []
-    answers = [json.loads(line) for line in lines if line.endswith("}")]  # the last may have been cut off
-    return {answer.pop("key"): answer for answer in answers}
+    try:
+        answers = [json.loads(line) for line in lines if line.endswith("}")]  # the last may have been cut off
+        return {answer.pop("key"): answer for answer in answers}
+    except (ValueError, KeyError) as error:
+        raise ValueError(f"{record} is damaged ({error}): delete it, and the judge hears everything again") from error
 
 
 def _key(judge: str, sound: Path) -> str:
@@ -121,6 +124,6 @@ def _of(opinions: Opinions, folder: Path) -> tuple[dict[str, float], int]:
     columns = {name: [row[name] for row in numbers if name in row] for row in numbers for name in row}
     words, errors = columns.pop("words", []), columns.pop("word_errors", [])
     means = {name.replace("_", " "): mean(values) for name, values in columns.items()}
-    if words:
+    if sum(words):
         means["word error rate"] = sum(errors) / sum(words)  # of all words, as is usual, not the mean of the rates
     return means, len(own)

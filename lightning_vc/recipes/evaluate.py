@@ -40,6 +40,8 @@ def evaluate(
     """
     if judge:
         command(judge)  # before the work of hours
+    if judged is not None and (judged < 1 or not judge):
+        raise ValueError(f"judged is how many sentences the judge hears, 1 or more, got {judged} and judge {judge}")
     index = Index.load(shards)
     counts = [clips] if isinstance(clips, int) else clips
     fine_tuned = Cloner.load(joint) if joint else None

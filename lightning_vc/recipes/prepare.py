@@ -48,6 +48,7 @@ def main(argv: list[str] | None = None) -> None:
             print(f"{options.corpus} makes its own sound: --root {options.root} is not used", file=sys.stderr)
         if options.get("subsets"):
             options.subsets = _names(options.subsets)
+        options.speeds = [float(speed) for speed in _names(options.speeds)]
         options.test, options.validation = _speakers(options.test), _speakers(options.validation)
         made, splits, limits = _call(corpus, options), _call(Splits, options), _call(Limits, options)
         index = _call(prepare, options, corpus=made, splits=splits, limits=limits)
@@ -93,7 +94,11 @@ def _add_options(parser: ArgumentParser, corpus: type[Corpus]) -> None:
     parser.add_argument("--validation", type=str, default=str(Splits.validation), help="speakers to validate on")
     parser.add_class_arguments(Splits, skip={"test", "validation"})
     parser.add_class_arguments(Limits)
-    parser.add_function_arguments(prepare, skip={"corpus", "splits", "limits"})
+    parser.add_function_arguments(prepare, skip={"corpus", "splits", "limits", "speeds"})
+    parser.add_argument(
+        "--speeds", type=str, default="", metavar="SPEED,SPEED",
+        help="hear each transcribed training speaker at these speeds too, as others: 0.9,1.1",
+    )  # fmt: skip
     parser.set_defaults(workers=os.cpu_count() or 1)
     parser.add_class_arguments(corpus, skip=set(own) & set(parser.get_defaults().keys()))  # one seed is for all
 

@@ -4,7 +4,7 @@ from argparse import ArgumentParser
 from collections.abc import Sequence
 from pathlib import Path
 
-from lightning_vc.voice import Voice, VoiceLibrary
+from lightning_vc.voice import Voice, VoiceLibrary, place_for_voice
 
 
 def main(args: Sequence[str] | None = None) -> None:
@@ -30,8 +30,12 @@ def run(library: VoiceLibrary, verb: str, name: str = "", file: str = "") -> Non
     """One verb; raises OSError or ValueError for a name or file that does not do."""
     if verb == "list":
         for each in library.names():
-            voice = Voice.load(library.known(each))
-            print(f"{each:16} {voice.method:12} {voice.clips:3} clips  {voice.made}  base {voice.base}")
+            try:
+                voice = Voice.load(library.folder / f"{each}.safetensors")
+            except ValueError as error:
+                print(f"{each:16} {error}")
+            else:
+                print(f"{each:16} {voice.method:12} {voice.clips:3} clips  {voice.made}  base {voice.base}")
     elif verb == "show":
         voice = Voice.load(library.known(name))
         about = {"name": name, "file": library.path(name), **voice.about}
@@ -41,9 +45,7 @@ def run(library: VoiceLibrary, verb: str, name: str = "", file: str = "") -> Non
         for key, value in about.items():
             print(f"{key:8} {value}")
     elif verb == "export":
-        if Path(file).suffix != library.path(name).suffix:
-            raise ValueError(f"{file} is no name of a voice file: let it end in .safetensors")
-        Voice.load(library.known(name)).save(file)
+        Voice.load(library.known(name)).save(place_for_voice(str(Path(file).absolute())))
     elif verb == "import":
         Voice.load(file).save(library.free(name))
     else:

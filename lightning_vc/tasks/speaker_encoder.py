@@ -98,6 +98,11 @@ class SpeakerEncoderTask(Task):
             batch = batch._replace(waves=self.augmentation(batch.waves, batch.lengths))
         voice = self(batch.waves, batch.lengths)  # (B, E)
         learned = batch.speakers < len(self.voices)  # (B,)
+        if not (self.verification or learned.all()):
+            raise ValueError(
+                "speakers without learned voices (untranscribed ones) teach nothing but verification: give it a weight "
+                "(--model.verification 0.01), or leave them out"
+            )
         target = self.voices[batch.speakers[learned]]
         error = (voice[learned] - target).abs().mean() if len(target) else voice.sum() * 0
         losses = {"loss": error, "error": error.detach()}

@@ -6,22 +6,26 @@ import torch
 from torch import Tensor
 
 from lightning_vc.audio.io import level, read, trim
-from lightning_vc.audio.quality import change, complaints, dynamic_range, tonality
+from lightning_vc.audio.quality import change, clipping, complaints, dynamic_range, tonality
 
 
 @pytest.fixture
 def voice() -> Tensor:
     """Bursts of noise between silences, which are as loud and as quiet as a voice in a quiet room."""
     torch.manual_seed(0)
-    loud = (torch.arange(3 * 16000) // 1600 % 4 != 3).float().clamp(min=0.003)  # 50 dB
-    return torch.randn(3 * 16000) * 0.1 * loud
+    loud = (torch.arange(6 * 16000) // 1600 % 4 != 3).float().clamp(min=0.003)  # 50 dB
+    return torch.randn(6 * 16000) * 0.1 * loud
+
+
+def blamed(wave: Tensor) -> list[str]:
+    return complaints(wave, 16000, clipping(wave.unsqueeze(1)))
 
 
 def test_a_good_recording(voice: Tensor) -> None:
-    assert complaints(voice, 16000) == []
-    assert complaints(voice * 0.01, 16000) == []
+    assert blamed(voice) == []
+    assert blamed(voice * 0.01) == []
     assert dynamic_range(voice, 16000) == pytest.approx(50, abs=2)
-    assert complaints(torch.zeros(16000), 16000) == []
+    assert blamed(torch.zeros(16000)) == []
 
 
 @pytest.mark.parametrize("scale", [0.05, 1.0])
@@ -36,7 +40,7 @@ def test_what_is_wrong(voice: Tensor, scale: float) -> None:
         (clipped, "was recorded too loud"),
         (noisy.clamp(-0.1, 0.1), "was recorded too loud", "has noise"),
     ):
-        found = complaints(wave * scale, 16000)
+        found = blamed(wave * scale)
         assert len(found) == len(expected)
         assert all(complaint.startswith(start) for complaint, start in zip(found, expected, strict=True))
 
@@ -46,12 +50,12 @@ def test_real_recordings(shared_data: Path) -> None:
     files = sorted((shared_data / "LibriSpeech" / "train-clean-5").rglob("*-000[01].*"))
     waves = [level(trim(read(file, 16000), 16000)) for file in files if file.suffix != ".txt"][:40]
     assert len(waves) == 40
-    assert sum(bool(complaints(wave, 16000)) for wave in waves) <= 2
+    assert sum(bool(blamed(wave)) for wave in waves) <= 2
     torch.manual_seed(0)
     noisy = [wave + torch.randn_like(wave) * wave.std() * 0.3 for wave in waves]
-    assert sum(bool(complaints(wave, 16000)) for wave in noisy) >= 38
+    assert sum(bool(blamed(wave)) for wave in noisy) >= 38
     clipped = [wave.clamp(-4 * wave.std(), 4 * wave.std()) for wave in waves]
-    assert sum(bool(complaints(wave, 16000)) for wave in clipped) >= 35
+    assert sum(bool(blamed(wave)) for wave in clipped) >= 35
 
 
 def chords(samples: int) -> Tensor:
@@ -66,7 +70,7 @@ def test_music(voice: Tensor) -> None:
     assert tonality(voice, 16000) < 24
     for decibels in (5, 15):
         music = chords(len(voice))
-        found = complaints(voice + music / music.std() * voice.std() * 10 ** (-decibels / 20), 16000)
+        found = blamed(voice + music / music.std() * voice.std() * 10 ** (-decibels / 20))
         assert [complaint[:30] for complaint in found] == ["has music behind the voice: it"]
 
 
@@ -76,7 +80,7 @@ def test_two_speakers(voice: Tensor) -> None:
     dull = torch.fft.irfft(spectrum / torch.linspace(1, 30, len(spectrum)), len(voice))
     dull *= voice.std() / dull.std()
     assert change(torch.cat([voice, voice]), 16000) < 0.1
-    found = complaints(torch.cat([voice, dull]), 16000)
+    found = blamed(torch.cat([voice, dull]))
     assert [complaint[:27] for complaint in found] == ["seems to have two speakers:"]
     assert change(torch.cat([voice, dull]), 8000) > 0.35
     assert change(torch.cat([voice[:16000], dull[:16000]]), 16000) == 0  # too short to tell
@@ -93,4 +97,13 @@ def test_two_real_speakers(shared_data: Path) -> None:
 
 def test_who_does_not_pause_is_not_blamed_for_it() -> None:
     torch.manual_seed(0)
-    assert complaints(torch.randn(int(1.5 * 16000)) * 0.1, 16000) == []
+    assert blamed(torch.randn(int(1.5 * 16000)) * 0.1) == []
+
+
+def test_clipping_is_seen_in_any_channel_and_beside_silence(voice: Tensor) -> None:
+    clipped = voice.clamp(-2 * voice.std(), 2 * voice.std())
+    alone = clipping(clipped.unsqueeze(1))
+    assert alone > 0.002 > clipping(voice.unsqueeze(1))
+    assert clipping(torch.stack([voice, clipped], 1)) == alone
+    assert clipping(torch.cat([clipped, torch.zeros(10 * len(voice))]).unsqueeze(1)) == alone
+    assert clipping(torch.zeros(16000, 1)) == 0
