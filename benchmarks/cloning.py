@@ -3,7 +3,13 @@
     python benchmarks/cloning.py runs/mini
 
 One test speaker of the run is cloned by every method from 1, 2, 5 and 10 clips, and says a sentence. Times are medians;
-adaptation runs for as long as the method takes by itself.
+adaptation runs for as long as the method takes by itself. Where that is hours, `--steps 4` times a few steps and says
+what all of them would take. What a size costs does not depend on what it has learned: one step of training will do.
+
+    python -m lightning_vc.recipes.run recipes/librispeech/recipe.yaml root=LIBRISPEECH dir=runs/untrained \
+      sizes.paper.subsets=train-clean-5 sizes.paper.validation=3 sizes.paper.tts_steps=1 sizes.paper.encoder_steps=1 \
+      --stages prepare,tts,encoder
+    python benchmarks/cloning.py runs/untrained --steps 4
 """
 
 import argparse
@@ -11,10 +17,12 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
 from lightning_vc import Cloner
+from lightning_vc.adapting import METHODS
 from lightning_vc.audio import io
 from lightning_vc.data.index import Index
 from lightning_vc.data.reading import clips_of
@@ -38,6 +46,7 @@ def main() -> None:
     parser.add_argument("run", help="folder of a run, with tts, encoder and shards")
     parser.add_argument("--clips", type=int, nargs="+", default=[1, 2, 5, 10])
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--steps", type=int, help="time so many steps of adaptation only, and scale them up")
     options = parser.parse_args()
     cloner = Cloner.load(options.run)
     index = Index.load(Path(options.run, "shards"))
@@ -58,7 +67,13 @@ def main() -> None:
         for method in cloner.methods:
             for clips in options.clips:
                 texts = [sample.text or "" for sample in samples[:clips]]
-                voice, cloning = timed(lambda: cloner.clone(paths[:clips], method, texts), options.rounds)  # noqa: B023
+                clone = partial(cloner.clone, paths[:clips], method, texts)
+                if options.steps and method in METHODS:
+                    _, one = timed(partial(clone, 1), options.rounds)
+                    voice, some = timed(partial(clone, 1 + options.steps), options.rounds)
+                    cloning = one + (METHODS[method].steps_for(clips) - 1) * (some - one) / options.steps
+                else:
+                    voice, cloning = timed(clone, options.rounds)
                 voice.save(Path(folder, "voice.safetensors"))
                 cloner.say(TEXT, voice)  # what the model has to load for it is part of no sentence
                 speech, speaking = timed(lambda: cloner.say(TEXT, voice), options.rounds)  # noqa: B023
