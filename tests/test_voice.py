@@ -1,5 +1,6 @@
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -20,6 +21,51 @@ def test_a_file_that_is_no_voice(tmp_path: Path) -> None:
     save_file({"vector": torch.zeros(8)}, path)
     with pytest.raises(ValueError, match=r"voice\.safetensors is a safetensors file, but not a voice"):
         Voice.load(path)
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"clips": "five"},
+        {"clips": None},
+        {"method": None},
+        {"from_the_future": "yes"},
+        {"vector": torch.full((4,), torch.nan)},
+        {"vector": torch.zeros(2, 3)},
+    ],
+)
+def test_a_voice_with_something_odd_is_named(tmp_path: Path, voice: Voice, odd: dict[str, Any]) -> None:
+    path = tmp_path / "odd.safetensors"
+    tensors = {"vector": odd.pop("vector", voice.vector)}
+    about = {"format": "lightning_vc voice 2", **voice.about, **odd}
+    save_file(tensors, path, {name: value for name, value in about.items() if value is not None})
+    with pytest.raises(ValueError, match=r"odd\.safetensors is not a voice"):
+        Voice.load(path)
+
+
+def test_a_broken_voice_hides_no_other(tmp_path: Path, voice: Voice, capsys: pytest.CaptureFixture[str]) -> None:
+    voice.save(tmp_path / "ann.safetensors")
+    voice.save(tmp_path / "my voice.safetensors")
+    (tmp_path / "broken.safetensors").write_text("hello")
+    voices.main(["--library", str(tmp_path), "list"])
+    first, second, third = capsys.readouterr().out.splitlines()
+    assert first.startswith("ann ")
+    assert re.match(r"broken +.*broken\.safetensors is not a voice", second)
+    assert third.startswith("my voice ")
+
+
+def test_no_voice_is_written_over(tmp_path: Path, voice: Voice) -> None:
+    taken = tmp_path / "ann.safetensors"
+    voice.save(taken)
+    before = taken.read_bytes()
+    with pytest.raises(FileExistsError, match=r"ann\.safetensors already: take another name"):
+        place_for_voice(str(taken))
+    with pytest.raises(SystemExit):
+        voices.main(["--library", str(tmp_path), "export", "ann", str(taken)])
+    with pytest.raises(ValueError, match=r"let it end in \.safetensors"):
+        place_for_voice(f"{tmp_path}/")
+    assert taken.read_bytes() == before
+    assert [path.name for path in tmp_path.iterdir()] == ["ann.safetensors"]
 
 
 @pytest.fixture

@@ -20,6 +20,7 @@ import torch
 from rich.progress import track
 from torch import Tensor
 
+from lightning_vc.adapting import method_named
 from lightning_vc.audio import io
 from lightning_vc.cloning import Cloner
 from lightning_vc.corpora.generated import GeneratedCorpus
@@ -29,6 +30,8 @@ from lightning_vc.metrics import attention_coverage, attention_focus, mel_cepstr
 from lightning_vc.plots import plot_speech
 from lightning_vc.types import Speech
 
+_KINDS = ("clips", "real", "references", "clones")
+_MARK = ".evaluation"  # that the folder is one of ours, in which folders of other speakers may be deleted
 _REAL = 15  # other recordings of each speaker, whose mean is what the clones are compared with
 
 
@@ -89,6 +92,14 @@ class ClonesFolder:
         """Clone these speakers by these methods, and write the judge's manifest."""
         if "joint" in methods and not self.joint:
             raise ValueError("method 'joint' needs the folder of a joint fine-tuning: give it as joint")
+        for method in set(methods) - {"encoder", "joint"}:
+            method_named(method)
+        for speaker in speakers:
+            if speaker.transcribed <= self.clips[-1]:
+                raise ValueError(
+                    f"speaker {speaker.id} has {speaker.transcribed} transcribed clips: cloning from {self.clips[-1]} "
+                    "needs more"
+                )
         self._clear({speaker.id for speaker in speakers})
         for speaker in track(speakers, "recordings of the held-out speakers"):
             self._write_real(speaker.id)
@@ -112,6 +123,11 @@ class ClonesFolder:
 
     def _clear(self, speakers: set[str]) -> None:
         """Delete what an evaluation of other speakers has left: judges would take them for speakers of this one."""
+        mark = self.folder / _MARK
+        if not mark.exists() and any((self.folder / kind).exists() for kind in _KINDS):
+            raise FileExistsError(f"{self.folder} holds {', '.join(_KINDS)} of something else: give another folder")
+        self.folder.mkdir(parents=True, exist_ok=True)
+        mark.touch()
         for kind in ("clips", "real", "references", "clones/*"):
             for folder in self.folder.glob(f"{kind}/*"):
                 if folder.is_dir() and folder.name not in speakers:
@@ -120,8 +136,6 @@ class ClonesFolder:
     def _write_real(self, speaker: str) -> None:
         samples = [sample for sample in clips_of(self.index, speaker) if sample.text]
         most = self.clips[-1]
-        if len(samples) <= most:
-            raise ValueError(f"speaker {speaker} has {len(samples)} transcribed clips: cloning from {most} needs more")
         own, others = samples[:most], samples[most : most + _REAL]
         self.recordings[speaker] = [sample.id for sample in own + others]
         for kind, chosen in (("clips", own), ("real", others)):

@@ -47,7 +47,7 @@ def names(folder: Path) -> list[str]:
 
 
 def test_the_layout_is_what_it_says(evaluated: Path, speakers: list[str]) -> None:
-    assert names(evaluated) == ["clips", "clones", "judge.tsv", "real", "references", "report.html"]
+    assert names(evaluated) == [".evaluation", "clips", "clones", "judge.tsv", "real", "references", "report.html"]
     assert names(evaluated / "clones") == sorted(f"{method}-0{clips}" for method in ALL for clips in (1, 3))
     for speaker in speakers:
         assert names(evaluated / "clips" / speaker) == ["01.wav", "02.wav", "03.wav", "transcripts.tsv"]
@@ -61,6 +61,19 @@ def test_the_layout_is_what_it_says(evaluated: Path, speakers: list[str]) -> Non
                 assert (voice.method, voice.clips) == (method, clips)
     for sound in evaluated.rglob("*.wav"):
         assert io.read(sound, 16000).abs().max() > 0.01, sound
+
+
+def test_what_somebody_else_has_put_there_is_not_deleted(
+    tiny_run: TinyRun, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    mine = tmp_path / "out" / "clips" / "alice" / "song.wav"
+    mine.parent.mkdir(parents=True)
+    mine.write_text("a song")
+    with pytest.raises(SystemExit):
+        evaluate.main(evaluate_flags(tiny_run, tmp_path / "out"))
+    assert "of something else: give another folder" in capsys.readouterr().err
+    assert mine.read_text() == "a song"
+    assert names(tmp_path / "out") == ["clips"]
 
 
 def test_clips_and_other_recordings_are_different_ones_with_their_words(
@@ -188,6 +201,8 @@ def test_real_voices_are_not_always_to_be_had(tiny_run: TinyRun, tmp_path: Path)
         (["--methods", "[joint]"], "method 'joint' needs the folder of a joint fine-tuning"),
         (["--joint", "nowhere"], "no checkpoint at nowhere"),
         (["--judge", "nobody-of-this-name"], "judge 'nobody-of-this-name' does not start"),
+        (["--judged", "2"], "judged is how many sentences the judge hears, 1 or more, got 2 and judge None"),
+        (["--judged", "0", "--judge", "true"], "got 0 and judge true"),
         (["--judge", "'"], 'judge "\'" is no command line'),
         (["--sentences", "gone.txt"], "gone.txt"),
         (["--methods", "[magic]"], "unknown method 'magic'"),
@@ -214,7 +229,8 @@ for line in open(sys.argv[1]):
     clips = sound.split("clones/")[-1].split("/")[0].split("-")[-1] if "clones/" in sound else 9
     words = len(text.split())
     print(json.dumps({"clip": sound, "similarity": int(clips) / 10, "words": words, "word_errors": 1, "heard": "x"}))
-print(json.dumps({"clips": 3}))
+for odd in ({"clips": 3}, 1, ["clip"], {"clip": 5}):
+    print(json.dumps(odd))
 """
 
 
