@@ -3,13 +3,13 @@
     python benchmarks/cloning.py runs/mini
 
 One test speaker of the run is cloned by every method from 1, 2, 5 and 10 clips, and says a sentence. Times are medians;
-adaptation runs for as long as the method takes by itself. Where that is hours, `--steps 4` times a few steps and says
+adaptation runs for as long as the method takes by itself. Where that is hours, `--steps 12` times a few steps and says
 what all of them would take. What a size costs does not depend on what it has learned: one step of training will do.
 
     python -m lightning_vc.recipes.run recipes/librispeech/recipe.yaml root=LIBRISPEECH dir=runs/untrained \
       sizes.paper.subsets=train-clean-5 sizes.paper.validation=3 sizes.paper.tts_steps=1 sizes.paper.encoder_steps=1 \
       --stages prepare,tts,encoder
-    python benchmarks/cloning.py runs/untrained --steps 4
+    python benchmarks/cloning.py runs/untrained --steps 12
 """
 
 import argparse

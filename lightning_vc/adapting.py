@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass, replace
 from importlib import import_module
+from inspect import isabstract
 
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
@@ -78,8 +79,11 @@ def method_named(name: str) -> Method:
     except (ImportError, AttributeError, ValueError) as error:
         known = ", ".join(["encoder", *METHODS])
         raise ValueError(f"unknown method {name!r}: choose one of {known}, or name a class, module.Class") from error
-    if not (isinstance(task, type) and issubclass(task, AdaptationTask)):
-        raise ValueError(f"method {name!r} is no AdaptationTask: derive it from lightning_vc.tasks.adaptation")
+    if not (isinstance(task, type) and issubclass(task, AdaptationTask)) or isabstract(task):
+        raise ValueError(
+            f"method {name!r} is no AdaptationTask that says what is trainable: derive it from one of "
+            "lightning_vc.tasks.adaptation"
+        )
     return replace(_OWN, task=task)
 
 

@@ -275,6 +275,8 @@ def test_an_unknown_method(cloner: Cloner, clips: list[Path]) -> None:
         cloner.clone(clips, "magic")
     with pytest.raises(ValueError, match=r"'torch\.nn\.Linear' is no AdaptationTask"):
         cloner.clone(clips, "torch.nn.Linear")
+    with pytest.raises(ValueError, match=r"AdaptationTask' is no AdaptationTask that says what is trainable"):
+        cloner.clone(clips, "lightning_vc.tasks.adaptation.AdaptationTask")
 
 
 @pytest.mark.parametrize("method", ["embedding", "whole_model"])
