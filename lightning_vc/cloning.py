@@ -209,7 +209,7 @@ def read_lines(path: str | Path) -> list[str]:
 def read_transcripts(path: str | Path, clips: Sequence[str | Path]) -> list[str]:
     """What is said in each clip: from lines `clip<tab>text`, or from one text a line in the order of the clips.
 
-    Raises ValueError for a clip without a transcript, with its name, and for a line that is neither, with its number.
+    Raises ValueError for a clip without a transcript, with its name, and for a line that is neither.
     """
     lines = read_lines(path)
     names = [_name(clip) for clip in clips]

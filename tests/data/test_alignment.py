@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from lightning_vc.corpora.generated import GeneratedCorpus
 from lightning_vc.corpora.librispeech import LibriSpeech
 from lightning_vc.data.alignment import Aligner, split, split_untranscribed
 from lightning_vc.data.encoding import Limits, checksum_holds, encode
@@ -149,3 +150,16 @@ def test_pieces_of_the_untranscribed_are_short_enough_and_cover_all(seconds: flo
     assert all(first.end == second.start for first, second in pairwise(pieces))
     assert all(0 < piece.end - piece.start <= 3.0 for piece in pieces)
     assert len(pieces) == -(-round(seconds * 8000) // 24000)
+
+
+def test_words_between_digital_silence_are_found() -> None:
+    corpus = GeneratedCorpus(n_speakers=2, utterances=4)
+    silence = torch.zeros(8000)
+    for speaker in corpus.voices:
+        said = [each for each in corpus if each.speaker.id == speaker]
+        wave = torch.cat([part for each in said for part in (corpus.read(each, 16000), silence)])
+        text = " ".join(each.text or "" for each in said)
+        found = Aligner()(wave, normalize(text))
+        assert found is not None
+        assert all(before[1] <= after[0] + 0.011 for before, after in pairwise(found))
+        assert found[-1][1] > len(wave) / 16000 - 1.5
