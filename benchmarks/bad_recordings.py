@@ -40,12 +40,12 @@ def main() -> None:
         [level(clip.wave(index.sample_rate)) for clip in clips_of(index, speaker.id)[:5]]
         for speaker in index.speakers_of("test", "validation")
     ]
-    lengths = torch.tensor([[len(wave) for wave in waves] for waves in clips])  # (speakers, 5)
-    waves = pad_sequence([wave for waves in clips for wave in waves], batch_first=True).view(*lengths.shape, -1)
+    lengths = torch.tensor([[len(wave) for wave in own] for own in clips])  # (speakers, 5)
+    waves = pad_sequence([wave for own in clips for wave in own], batch_first=True).view(*lengths.shape, -1)
     print(f"{len(clips)} speakers; distance, and share that stays nearest to the own voice")
     for path in options.encoders:
         cloner = Cloner(options.tts, path)
-        clean = torch.stack([cloner.hear(waves) for waves in clips])  # (speakers, E)
+        clean = torch.stack([cloner.hear(own) for own in clips])  # (speakers, E)
         between = torch.pdist(clean, p=1).mean()
         for name, shares in WORSE.items():
             worsen = Augmentation(index.sample_rate, **CLEAN | shares)

@@ -102,9 +102,13 @@ class VoiceLibrary:
     def __init__(self, folder: str | Path | None = None) -> None:
         self.folder = Path(folder or os.environ.get("LIGHTNING_VC_VOICES") or _HOME).expanduser()
 
+    def files(self) -> list[Path]:
+        """Of all voices, sorted."""
+        return sorted(self.folder.glob(f"*{_SUFFIX}"))
+
     def names(self) -> list[str]:
         """Of all voices, sorted."""
-        return sorted(path.stem for path in self.folder.glob(f"*{_SUFFIX}"))
+        return [path.stem for path in self.files()]
 
     def path(self, name: str) -> Path:
         """The file of a voice, whether it is there or not; raises ValueError for what cannot be a name."""

@@ -122,7 +122,10 @@ class ClonesFolder:
         return sorted((self.folder / "real" / speaker).glob("*.wav"))
 
     def _clear(self, speakers: set[str]) -> None:
-        """Delete what an evaluation of other speakers has left: judges would take them for speakers of this one."""
+        """Delete what an evaluation of other speakers has left: judges would take them for speakers of this one.
+
+        Raises FileExistsError for a folder that no evaluation has made.
+        """
         mark = self.folder / _MARK
         if not mark.exists() and any((self.folder / kind).exists() for kind in _KINDS):
             raise FileExistsError(f"{self.folder} holds {', '.join(_KINDS)} of something else: give another folder")

@@ -29,13 +29,13 @@ def main(args: Sequence[str] | None = None) -> None:
 def run(library: VoiceLibrary, verb: str, name: str = "", file: str = "") -> None:
     """One verb; raises OSError or ValueError for a name or file that does not do."""
     if verb == "list":
-        for each in library.names():
+        for path in library.files():
             try:
-                voice = Voice.load(library.folder / f"{each}.safetensors")
+                voice = Voice.load(path)
             except ValueError as error:
-                print(f"{each:16} {error}")
+                print(f"{path.stem:16} {error}")
             else:
-                print(f"{each:16} {voice.method:12} {voice.clips:3} clips  {voice.made}  base {voice.base}")
+                print(f"{path.stem:16} {voice.method:12} {voice.clips:3} clips  {voice.made}  base {voice.base}")
     elif verb == "show":
         voice = Voice.load(library.known(name))
         about = {"name": name, "file": library.path(name), **voice.about}
@@ -45,7 +45,8 @@ def run(library: VoiceLibrary, verb: str, name: str = "", file: str = "") -> Non
         for key, value in about.items():
             print(f"{key:8} {value}")
     elif verb == "export":
-        Voice.load(library.known(name)).save(place_for_voice(str(Path(file).absolute())))
+        file = str(Path(file).absolute())  # a bare name would be one of the library
+        Voice.load(library.known(name)).save(place_for_voice(file))
     elif verb == "import":
         Voice.load(file).save(library.free(name))
     else:
