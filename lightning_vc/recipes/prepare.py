@@ -2,8 +2,8 @@
 
 `prepare verify DIR` reads a finished set, on this machine or elsewhere, and compares each byte with its index.
 
-CORPUS, the first argument, is librispeech, vctk, kaldi, generated (which needs no --root) or the class path of a
-Corpus from anywhere; what its constructor takes is an option here. `--test` and `--validation` are ids of speakers
+CORPUS, the first argument, is librispeech, vctk, kaldi, generated (which needs no --root), several (of them as one) or
+the class path of a Corpus from anywhere; what its constructor takes is an option here. `--test` and `--validation` are ids of speakers
 (A,B or A,), how many of them (8) or which share (0.1).
 """
 
@@ -29,6 +29,7 @@ ALIASES = {
     "vctk": "lightning_vc.corpora.vctk.VCTK",
     "kaldi": "lightning_vc.corpora.kaldi.KaldiCorpus",
     "generated": "lightning_vc.corpora.generated.GeneratedCorpus",
+    "several": "lightning_vc.corpora.several.Several",
 }
 
 
@@ -46,6 +47,7 @@ def main(argv: list[str] | None = None) -> None:
             raise ValueError(f"the first argument must name the corpus: {', '.join(ALIASES)} or a class path")
         if options.root and "root" not in inspect.signature(corpus).parameters:
             print(f"{options.corpus} makes its own sound: --root {options.root} is not used", file=sys.stderr)
+        options = parser.instantiate(options)  # corpora within a corpus
         if options.get("subsets"):
             options.subsets = _names(options.subsets)
         options.speeds = [float(speed) for speed in _names(options.speeds)]
