@@ -63,7 +63,7 @@ METHODS = {
 }
 _OWN = Method(AdaptationTask, steps=100)  # where a class is named that is none of those
 _LONGEST = 10.0  # seconds of a recording that is not cut at its pauses
-_ENOUGH = 20  # clips, of which some are put aside to stop by; stopped by one of ten, clones were worse (results.md)
+ENOUGH = 20  # clips, of which some are put aside to stop by; stopped by one of ten, clones were worse (results.md)
 _HELD = 10  # of so many of them one
 _LOOK = 20  # steps after which the clips that were put aside are looked at
 _PATIENCE = 4  # looks without progress after which it ends
@@ -131,6 +131,7 @@ def adapt(
     start: Start = "mean",
     encoder: str | None = None,
     progress: bool = False,
+    watchers: Sequence[Callback] = (),
 ) -> AdaptationTask:
     """Train one method on transcribed recordings of one speaker.
 
@@ -141,9 +142,10 @@ def adapt(
         base: checkpoint of a `TTSTask`.
         start, encoder: the voice to begin with, as in `AdaptationTask`.
         progress: show a bar with the losses.
+        watchers: further callbacks of the trainer.
     """
     how = method_named(method)
-    held = len(samples) // _HELD if len(samples) >= _ENOUGH else 0
+    held = len(samples) // _HELD if len(samples) >= ENOUGH else 0
     aside, known = samples[:held], samples[held:]
     rows = {sample.speaker.id: 0 for sample in samples}
     steps = steps or how.steps_for(len(samples))
@@ -163,7 +165,7 @@ def adapt(
             val_check_interval=min(_LOOK, steps) if held else None,
             limit_val_batches=1.0 if held else 0,
             num_sanity_val_steps=0,
-            callbacks=[*callbacks, RichProgressBar()] if progress else callbacks,
+            callbacks=[*callbacks, *watchers, *([RichProgressBar()] if progress else [])],
             logger=False,
             enable_checkpointing=False,
             enable_model_summary=False,
@@ -194,6 +196,23 @@ class KeepBest(Callback):
             parameter.copy_(best)
 
 
+class AlongTheWay(Callback):
+    """Keep what is learned after some numbers of steps.
+
+    Attributes:
+        found: what `look` makes of the task after each of them.
+    """
+
+    def __init__(self, steps: Sequence[int], look: Callable[[AdaptationTask], Voice]) -> None:
+        self.steps, self.look = set(steps), look
+        self.found: dict[int, Voice] = {}
+
+    def on_train_batch_end(self, trainer: Trainer, pl_module: LightningModule, *_: object) -> None:
+        """Look, if it is time."""
+        if trainer.global_step in self.steps and isinstance(pl_module, AdaptationTask):
+            self.found[trainer.global_step] = self.look(pl_module)
+
+
 def _moving(module: LightningModule) -> list[torch.nn.Parameter]:
     return [parameter for parameter in module.parameters() if parameter.requires_grad]
 
@@ -204,11 +223,11 @@ def voice_of(task: AdaptationTask, method: str, clips: int, seconds: float = 0.0
     Raises ValueError if it added parameters that are no low-rank ones.
     """
     base = TTSTask.load(task.base)
-    model = task.cpu().tts.model
-    before, after = base.model.state_dict(), model.state_dict()
+    model = task.tts.model  # which may be in training, so it stays where it is
+    before, after = base.model.state_dict(), {name: value.cpu() for name, value in model.state_dict().items()}
     moving = {name for name, parameter in model.named_parameters() if parameter.requires_grad}
     moved = {
-        name: value
+        name: value.clone()
         for name, value in after.items()
         if (not value.equal(before[name]) if name in before else name in moving)
     }
@@ -216,7 +235,7 @@ def voice_of(task: AdaptationTask, method: str, clips: int, seconds: float = 0.0
         load_moved(deepcopy(base.model), moved)
     except ValueError as error:
         raise ValueError(f"{type(task).__name__} adds parameters that its base has no place for: {error}") from error
-    return Voice(task.voice.detach(), method, base.fingerprint(), clips, moved, seconds, consent)
+    return Voice(task.voice.detach().cpu().clone(), method, base.fingerprint(), clips, moved, seconds, consent)
 
 
 @contextmanager

@@ -10,10 +10,11 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
-from lightning_vc.adapting import METHODS, adapt, method_named, samples_of, voice_of
+from lightning_vc.adapting import ENOUGH, METHODS, AlongTheWay, adapt, method_named, samples_of, voice_of
 from lightning_vc.audio import io
 from lightning_vc.audio.quality import clipping, complaints
 from lightning_vc.audio.vocoder import GriffinLim, Vocoder
+from lightning_vc.data.reading import Sample
 from lightning_vc.modules.acoustic import AcousticModel
 from lightning_vc.modules.low_rank import load_moved
 from lightning_vc.synthesis import speak, stream
@@ -101,11 +102,7 @@ class Cloner:
             FileNotFoundError: for a missing clip.
             ValueError: for a clip that is no audio, empty or silent; a missing transcript; an unknown method.
         """
-        if isinstance(clips, str | Path):
-            raise ValueError(f"clips is the one path {str(clips)!r}: give a list of paths")
-        if not clips:
-            raise ValueError("no clips to clone from: give at least one recording")
-        waves = [self._read(clip) for clip in clips]
+        waves = self._waves(clips)
         seconds = round(sum(map(len, waves)) / self.sample_rate, 2)
         if method == "encoder":
             if steps is not None:
@@ -113,23 +110,30 @@ class Cloner:
             if start != "mean":
                 raise ValueError(f"method 'encoder' begins with no voice, got start {start!r}: it answers at once")
             return Voice(self.hear(waves), method, self.base, len(clips), seconds=seconds, consent=consent)
-        method_named(method)
-        if transcripts is None or len(transcripts) != len(clips):
-            got = "none" if transcripts is None else str(len(transcripts))
-            raise ValueError(
-                f"method {method!r} needs a transcript of each clip: {len(clips)} clips, {got} transcripts; on the "
-                "command line give them by --transcripts or --said, or as a.txt beside a clip a.wav"
-            )
         if steps is not None and steps < 1:
             raise ValueError(f"steps of adaptation must be 1 or more, got {steps}")
-        samples = [
-            sample
-            for clip, wave, text in zip(clips, waves, transcripts, strict=True)
-            for sample in samples_of(str(clip), wave, text, self.sample_rate)
-        ]
+        samples = self._samples(clips, waves, method, transcripts)
         encoder = self.encoder_path if start == "encoder" else None
         task = adapt(self.path, method, samples, self.sample_rate, steps, start, encoder, progress)
         return voice_of(task, method, len(clips), seconds, consent)
+
+    def clone_along(
+        self, clips: Sequence[str | Path], method: str, transcripts: Sequence[str] | None, steps: Sequence[int]
+    ) -> list[Voice]:
+        """The voices after so many steps each of one adaptation, which are those of as many adaptations by `clone`.
+
+        Raises what `clone` raises, and ValueError for twenty clips or more, where it is not the steps that end it.
+        """
+        if method == "encoder" or not steps or min(steps) < 1:
+            raise ValueError(f"steps are counted in adaptation, 1 or more, got {list(steps)} for method {method!r}")
+        waves = self._waves(clips)
+        seconds = round(sum(map(len, waves)) / self.sample_rate, 2)
+        samples = self._samples(clips, waves, method, transcripts)
+        if len(samples) >= ENOUGH:
+            raise ValueError(f"adaptation to {len(samples)} clips stops by itself: take fewer than {ENOUGH}")
+        watcher = AlongTheWay(steps, lambda task: voice_of(task, method, len(clips), seconds))
+        adapt(self.path, method, samples, self.sample_rate, max(steps), watchers=[watcher])
+        return [watcher.found[step] for step in steps]
 
     def say(self, text: str, voice: Voice) -> Speech:
         """Speak one text; raises ValueError for a text without words, or a voice of another model."""
@@ -146,6 +150,30 @@ class Cloner:
         model = self._model(voice)
         self.warn(text)
         return stream(model, self.tts, text, voice.vector, self.vocoder)
+
+    def _waves(self, clips: Sequence[str | Path]) -> list[Tensor]:
+        if isinstance(clips, str | Path):
+            raise ValueError(f"clips is the one path {str(clips)!r}: give a list of paths")
+        if not clips:
+            raise ValueError("no clips to clone from: give at least one recording")
+        return [self._read(clip) for clip in clips]
+
+    def _samples(
+        self, clips: Sequence[str | Path], waves: Sequence[Tensor], method: str, transcripts: Sequence[str] | None
+    ) -> list[Sample]:
+        """What a method of adaptation trains on."""
+        method_named(method)
+        if transcripts is None or len(transcripts) != len(clips):
+            got = "none" if transcripts is None else str(len(transcripts))
+            raise ValueError(
+                f"method {method!r} needs a transcript of each clip: {len(clips)} clips, {got} transcripts; on the "
+                "command line give them by --transcripts or --said, or as a.txt beside a clip a.wav"
+            )
+        return [
+            sample
+            for clip, wave, text in zip(clips, waves, transcripts, strict=True)
+            for sample in samples_of(str(clip), wave, text, self.sample_rate)
+        ]
 
     def _read(self, clip: str | Path) -> Tensor:
         channels, rate = io.decode(clip)

@@ -2,9 +2,11 @@
 
 import math
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
+from torchmetrics.functional.classification import binary_eer, binary_roc
 
 from lightning_vc.audio.backend import torchaudio
 from lightning_vc.text.symbols import END, LONG_PAUSE, PUNCTUATION, SHORT_PAUSE, SPACE
@@ -75,29 +77,68 @@ def retrieval_rank(answers: Tensor, voices: Tensor, rows: Tensor) -> Tensor:
     return 1 + (distance < own).sum(1).float().mean()
 
 
-def mel_cepstral_distortion(first: Tensor, second: Tensor, coefficients: int = 13) -> float:
-    """Distance in decibels of two normalised mel spectrograms (T, M), (T', M) on the best path through time.
+class Warp(NamedTuple):
+    """The best path through time from one sound to another that says the same."""
 
-    The root mean square difference of the smoothed log spectra, which is what Kubichek's (1993) formula comes to.
-    Coefficient 0 (loudness) is left out, as in the formula.
+    rows: Tensor  # (P,) frames of the first
+    columns: Tensor  # (P,) and those of the second that go with them
+    distortion: float  # mel-cepstral, in decibels
+
+
+def time_warp(first: Tensor, second: Tensor, coefficients: int = 13) -> Warp:
+    """Two normalised mel spectrograms (T, M), (T', M) on the path that brings them nearest to each other.
+
+    Their distortion is the root mean square difference of the smoothed log spectra, which is what Kubichek's (1993)
+    formula comes to. Coefficient 0 (loudness) is left out, as in the formula.
     """
     dct = torchaudio.functional.create_dct(coefficients + 1, first.shape[1], "ortho")[:, 1:].to(first)
     distance = torch.cdist(first @ dct, second @ dct)  # (T, T')
-    return 100 * _cheapest_path(distance) / math.sqrt(first.shape[1])  # the normalised scale spans 100 dB
+    rows, columns = _cheapest_path(distance)
+    nearest = float(distance[rows, columns].mean())
+    return Warp(rows, columns, 100 * nearest / math.sqrt(first.shape[1]))  # the normalised scale spans 100 dB
 
 
-def _cheapest_path(distance: Tensor) -> float:
-    """Mean distance along the best monotonic path through (T, T'), one anti-diagonal at a time."""
+def pitch_error(first: Tensor, second: Tensor) -> float | None:
+    """Median distance in semitones of two fundamental frequencies (P,), (P,); None where they never are both there."""
+    distance = 12 * (first / second).log2().abs()
+    known = distance[~distance.isnan()]
+    return float(known.median()) if len(known) else None
+
+
+def _cheapest_path(distance: Tensor) -> tuple[Tensor, Tensor]:
+    """Rows and columns of the cheapest monotonic path through (T, T'), made one anti-diagonal at a time."""
     rows, columns = distance.shape
     cost = torch.full((rows + 1, columns + 1), math.inf)
-    steps = torch.zeros(rows + 1, columns + 1)
+    came = torch.zeros(rows + 1, columns + 1, dtype=torch.long)  # from both before, the row before, the column before
     cost[0, 0] = 0
     for diagonal in range(2, rows + columns + 1):
         i = torch.arange(max(1, diagonal - columns), min(rows, diagonal - 1) + 1)
         j = diagonal - i
         before = torch.stack([cost[i - 1, j - 1], cost[i - 1, j], cost[i, j - 1]])
-        best, which = before.min(0)
-        length = torch.stack([steps[i - 1, j - 1], steps[i - 1, j], steps[i, j - 1]]).gather(0, which[None])[0]
+        best, came[i, j] = before.min(0)
         cost[i, j] = best + distance[i - 1, j - 1]
-        steps[i, j] = length + 1
-    return float(cost[rows, columns] / steps[rows, columns])
+    moves = came.tolist()
+    row, column, path = rows, columns, []
+    while row and column:
+        path.append((row - 1, column - 1))
+        move = moves[row][column]
+        row, column = row - (move != 2), column - (move != 1)
+    found = torch.tensor(path[::-1])
+    return found[:, 0], found[:, 1]
+
+
+def equal_error_rate(scores: Tensor, same: Tensor) -> float:
+    """Error rate at the threshold where as many pairs of one speaker are refused as of two accepted; (n,), (n,)."""
+    return float(binary_eer(_places(scores), same.long()))
+
+
+def min_dcf(scores: Tensor, same: Tensor, p_target: float = 0.01) -> float:
+    """Least cost of detection over all thresholds, of misses times `p_target` and false alarms times the rest; (n,)."""
+    alarms, hits, _ = binary_roc(_places(scores), same.long())
+    return float((p_target * (1 - hits) + (1 - p_target) * alarms).min())
+
+
+def _places(scores: Tensor) -> Tensor:
+    """Scores as their places from 0 to 1: torchmetrics would squash others with a sigmoid, which makes ties."""
+    values, place = scores.double().unique(return_inverse=True)
+    return place.double() / len(values)

@@ -1,20 +1,16 @@
-"""Clone held-out speakers by every method, let the clones speak, and measure them.
+"""Clone speakers by every method, let the clones speak, and measure what can be measured without a judge.
 
-The layout of a folder of clones, which outside judges read too:
-
-    clips/<speaker>/<n>.wav + transcripts.tsv     what the voices were cloned from
-    real/<speaker>/<n>.wav + transcripts.tsv      other recordings of the same speakers
-    references/<speaker>/<sentence>.wav           the real voices saying the sentences, where the corpus can make them
-    clones/<method>-<clips>/<speaker>/<n>.wav     the sentences, with voice.safetensors, a plot and scores.json
-    judge.tsv                                     sound <tab> other recordings of the speaker <tab> text
+clones/<method>-<clips>/<speaker>/<n>.wav           the sentences, with voice.safetensors and a plot of the first
+                                  scores.json       what was measured of each
+                                  costs.json        and how long it took
+steps/<method>-<clips>/<steps>/<speaker>/<n>.wav    the same after so many steps of adaptation
 """
 
 import json
-import shutil
 import time
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from rich.progress import track
@@ -22,209 +18,191 @@ from torch import Tensor
 
 from lightning_vc.adapting import method_named
 from lightning_vc.audio import io
+from lightning_vc.audio.pitch import pitch
 from lightning_vc.cloning import Cloner
-from lightning_vc.corpora.generated import GeneratedCorpus
-from lightning_vc.data.index import Index, SpeakerEntry
-from lightning_vc.data.reading import clips_of
-from lightning_vc.metrics import attention_coverage, attention_focus, mel_cepstral_distortion
+from lightning_vc.evaluation.folder import EvaluationFolder
+from lightning_vc.evaluation.sounds import Opinion, Opinions, Row, Sound
+from lightning_vc.metrics import attention_coverage, attention_focus, pitch_error, time_warp
 from lightning_vc.plots import plot_speech
 from lightning_vc.types import Speech
-
-_KINDS = ("clips", "real", "references", "clones")
-_MARK = ".evaluation"  # that the folder is one of ours, in which folders of other speakers may be deleted
-_REAL = 15  # other recordings of each speaker, whose mean is what the clones are compared with
+from lightning_vc.voice import Voice
 
 
-@dataclass(frozen=True)
-class Scores:
-    """What was measured of one speaker cloned by one method from so many clips; means over the sentences."""
-
-    method: str
-    clips: int
-    speaker: str
-    cloning_seconds: float
-    real_time_factor: float
-    finished: float
-    focus: float
-    coverage: float
-    distortion: float | None  # decibels to the real voice saying the same, None where it cannot be had
-    likeness: float | None  # cosine of the encoder's voices of clones and of real recordings, None without an encoder
-
-
-class ClonesFolder:
+class Clones:
     """Everything that is cloned in one evaluation; what is there already is not done again.
 
     Args:
-        folder: where to write.
+        folder: where to.
         cloner: the model.
-        index: shards whose test speakers are cloned.
-        sentences: what the clones say.
-        clips: recordings of each speaker to clone from; of several counts each, the fewer being among the more.
-        corpus: where the test speakers are generated ones, the corpus that can let them say the sentences.
         joint: encoder and model that were fine-tuned together, for the method "joint".
+
+    Raises ValueError for a joint model without an encoder.
     """
 
-    def __init__(
-        self,
-        folder: Path,
-        cloner: Cloner,
-        index: Index,
-        sentences: Sequence[str],
-        clips: Sequence[int] = (5,),
-        corpus: GeneratedCorpus | None = None,
-        joint: Cloner | None = None,
-    ) -> None:
-        if not clips or min(clips) < 1:
-            raise ValueError(f"clips to clone from must be 1 or more, got {list(clips)}")
+    def __init__(self, folder: EvaluationFolder, cloner: Cloner, joint: Cloner | None = None) -> None:
         if joint and not joint.encoder:
             raise ValueError(f"{joint.path} has no speaker encoder: give the folder of a joint fine-tuning")
-        self.folder, self.cloner, self.joint, self.sentences = folder, cloner, joint, sentences
-        self.index, self.clips, self.corpus = index, sorted(set(clips)), corpus
-        self.rate = cloner.sample_rate
-        self.recordings: dict[str, list[str]] = {}  # speaker -> ids of what the shards have and is used
+        self.folder, self.cloner, self.joint = folder, cloner, joint
 
     @property
     def methods(self) -> list[str]:
         """Names of all that can be compared here."""
         return [*self.cloner.methods, *(["joint"] if self.joint else [])]
 
-    def make(self, speakers: Sequence[SpeakerEntry], methods: Sequence[str]) -> list[Scores]:
-        """Clone these speakers by these methods, and write the judge's manifest."""
+    def make(self, methods: Sequence[str], clips: Sequence[int]) -> list[Sound]:
+        """Clone everybody by these methods from these counts of clips; raises ValueError for an unknown method."""
         if "joint" in methods and not self.joint:
             raise ValueError("method 'joint' needs the folder of a joint fine-tuning: give it as joint")
         for method in set(methods) - {"encoder", "joint"}:
             method_named(method)
-        for speaker in speakers:
-            if speaker.transcribed <= self.clips[-1]:
-                raise ValueError(
-                    f"speaker {speaker.id} has {speaker.transcribed} transcribed clips: cloning from {self.clips[-1]} "
-                    "needs more"
-                )
-        self._clear({speaker.id for speaker in speakers})
-        for speaker in track(speakers, "recordings of the held-out speakers"):
-            self._write_real(speaker.id)
-        ways = [(method, clips) for method in methods for clips in self.clips]
-        jobs = [(*way, speaker.id) for way in ways for speaker in speakers]
-        scores = [self._clone(*job) for job in track(jobs, "cloning and speaking")]
-        self._write_manifest([speaker.id for speaker in speakers], [cloned_by(*way) for way in ways])
+        jobs = [
+            (method, count, speaker.id) for method in methods for count in clips for speaker in self.folder.speakers
+        ]
+        sounds = []
+        for method, count, speaker in track(jobs, "cloning and speaking"):
+            self._clone(method, count, speaker)
+            sounds += self.folder.said(cloned_by(method, count), Row(method, count), speaker)
+        return sounds
+
+    def adapt(self, methods: Sequence[str], clips: Sequence[int], steps: Sequence[int]) -> list[Sound]:
+        """Adapt to everybody and let them speak after so many steps each (the paper's figure of iterations)."""
+        jobs = [
+            (method, count, speaker.id) for method in methods for count in clips for speaker in self.folder.speakers
+        ]
+        sounds = []
+        for method, count, speaker in track(jobs, "adapting, step by step"):
+            self._adapt(method, count, speaker, steps)
+            for step in steps:
+                sounds += self.folder.said(after(method, count, step), Row(method, count, step), speaker)
+        return sounds
+
+    def scores(self, sounds: Sequence[Sound]) -> Opinions:
+        """What was measured of them when they were made."""
+        scores: Opinions = {}
+        for place in dict.fromkeys(sound.path.parent for sound in sounds):
+            measured = json.loads((place / "scores.json").read_text(encoding="utf-8"))["sounds"]
+            scores |= {place / f"{number:02d}.wav": said for number, said in enumerate(measured, 1)}
         return scores
 
-    def sentence(self, kind: str, speaker: str, number: int) -> Path:
-        """Where a sentence stands; kind is "references" or what `cloned_by` gives."""
-        return self.folder / kind / speaker / f"{number + 1:02d}.wav"
-
-    def clips_of(self, speaker: str) -> list[Path]:
-        """The recordings that a speaker is cloned from."""
-        return sorted((self.folder / "clips" / speaker).glob("*.wav"))
-
-    def real_of(self, speaker: str) -> list[Path]:
-        """Other recordings of a speaker."""
-        return sorted((self.folder / "real" / speaker).glob("*.wav"))
-
-    def _clear(self, speakers: set[str]) -> None:
-        """Delete what an evaluation of other speakers has left: judges would take them for speakers of this one.
-
-        Raises FileExistsError for a folder that no evaluation has made.
-        """
-        mark = self.folder / _MARK
-        if not mark.exists() and any((self.folder / kind).exists() for kind in _KINDS):
-            raise FileExistsError(f"{self.folder} holds {', '.join(_KINDS)} of something else: give another folder")
-        self.folder.mkdir(parents=True, exist_ok=True)
-        mark.touch()
-        for kind in ("clips", "real", "references", "clones/*"):
-            for folder in self.folder.glob(f"{kind}/*"):
-                if folder.is_dir() and folder.name not in speakers:
-                    shutil.rmtree(folder)
-
-    def _write_real(self, speaker: str) -> None:
-        samples = [sample for sample in clips_of(self.index, speaker) if sample.text]
-        most = self.clips[-1]
-        own, others = samples[:most], samples[most : most + _REAL]
-        self.recordings[speaker] = [sample.id for sample in own + others]
-        for kind, chosen in (("clips", own), ("real", others)):
-            shutil.rmtree(self.folder / kind / speaker, ignore_errors=True)  # of an evaluation with other clips
-            for number, sample in enumerate(chosen, 1):
-                io.write(self.folder / kind / speaker / f"{number:02d}.wav", sample.wave(self.rate), self.rate)
-            table = [f"{number:02d}.wav\t{sample.text}\n" for number, sample in enumerate(chosen, 1)]
-            (self.folder / kind / speaker / "transcripts.tsv").write_text("".join(table), encoding="utf-8")
-        if self.corpus:
-            for number, text in enumerate(self.sentences):
-                said = io.level(io.trim(self.corpus.say(speaker, text, self.rate), self.rate))
-                io.write(self.sentence("references", speaker, number), said, self.rate)
-
-    def _clone(self, method: str, clips: int, speaker: str) -> Scores:
+    def _clone(self, method: str, clips: int, speaker: str) -> None:
         kind = cloned_by(method, clips)
-        folder = self.folder / kind / speaker
-        done = folder / "scores.json"
         cloner, how = (self.joint, "encoder") if method == "joint" and self.joint else (self.cloner, method)
-        ears = [cloner.heard_by, self.cloner.heard_by]  # the one that clones, and the one that compares
-        origin = [cloner.base, *ears, clips, self.recordings[speaker], list(self.sentences)]
-        if done.exists():
-            try:
-                known = json.loads(done.read_text(encoding="utf-8"))
-            except ValueError:
-                known = {}  # killed while it was written
-            if known.pop("origin", None) == origin:
-                return Scores(**known)
-        table = (self.folder / "clips" / speaker / "transcripts.tsv").read_text(encoding="utf-8").splitlines()
-        texts = [line.split("\t")[1] for line in table]
+        origin = self._origin(cloner, clips, speaker)
+        if self._known(kind, speaker, origin):
+            return
+        paths, texts = self._clips(clips, speaker)
         started = time.perf_counter()
-        voice = cloner.clone(self.clips_of(speaker)[:clips], how, texts[:clips])
-        cloned = time.perf_counter()
-        speeches = cloner.say_all(self.sentences, voice)
-        spoken = time.perf_counter()
-        done.unlink(missing_ok=True)  # until all that it speaks of is there
-        voice.save(folder / "voice.safetensors")
+        voice = cloner.clone(paths, how, texts)
+        self._speak(cloner, kind, speaker, voice, origin, time.perf_counter() - started)
+
+    def _adapt(self, method: str, clips: int, speaker: str, steps: Sequence[int]) -> None:
+        origin = self._origin(self.cloner, clips, speaker)
+        left = [step for step in steps if not self._known(after(method, clips, step), speaker, origin)]
+        if not left:
+            return
+        paths, texts = self._clips(clips, speaker)
+        for step, voice in zip(left, self.cloner.clone_along(paths, method, texts, left), strict=True):
+            self._speak(self.cloner, after(method, clips, step), speaker, voice, origin)
+
+    def speak(self, kind: str, row: Row, speaker: str, voice: Voice) -> list[Sound]:
+        """Let a voice that is no clone say the sentences; `speaker` is who it should sound like."""
+        origin = [*self._origin(self.cloner, 0, speaker), voice.vector.tolist()]
+        if not self._known(kind, speaker, origin):
+            self._speak(self.cloner, kind, speaker, voice, origin)
+        return self.folder.said(kind, row, speaker)
+
+    def _origin(self, cloner: Cloner, clips: int, speaker: str) -> list[Any]:
+        """All that a clone depends on, but for the method."""
+        ears = [cloner.heard_by, self.cloner.heard_by]  # the one that clones, and the one that compares
+        return [cloner.base, *ears, clips, self.folder.recordings[speaker], list(self.folder.sentences)]
+
+    def _known(self, kind: str, speaker: str, origin: list[Any]) -> bool:
+        file = self.folder.path / kind / speaker / "scores.json"
+        try:
+            known: Any = json.loads(file.read_text(encoding="utf-8"))
+        except (OSError, ValueError):  # never written, or killed while it was
+            return False
+        return bool(known.get("origin") == origin)
+
+    def _clips(self, clips: int, speaker: str) -> tuple[list[Path], list[str]]:
+        return self.folder.clips_of(speaker)[:clips], self.folder.transcripts("clips", speaker)[:clips]
+
+    def _speak(
+        self, cloner: Cloner, kind: str, speaker: str, voice: Voice, origin: list[Any], seconds: float | None = None
+    ) -> None:
+        """Let a voice say the sentences, and write them with what is measured of them, and costs if they are known."""
+        place, sentences = self.folder.path / kind / speaker, self.folder.sentences
+        started = time.perf_counter()
+        speeches = cloner.say_all(sentences, voice)
+        speaking = time.perf_counter() - started
+        scores = place / "scores.json"
+        scores.unlink(missing_ok=True)  # until all that it speaks of is there
+        voice.save(place / "voice.safetensors")
         for number, speech in enumerate(speeches):
-            io.write(self.sentence(kind, speaker, number), speech.wave, speech.sample_rate)
-        plot_speech(speeches[0], folder / "01.png")
-        scores = Scores(
-            method=method,
-            clips=clips,
-            speaker=speaker,
-            cloning_seconds=cloned - started,
-            real_time_factor=(spoken - cloned) / sum(len(speech.wave) / self.rate for speech in speeches),
-            finished=_mean([speech.finished for speech in speeches]),
-            focus=_mean([attention_focus(each) for speech in speeches for each in speech.alignments]),
-            coverage=_mean([attention_coverage(each) for speech in speeches for each in speech.alignments]),
-            distortion=self._distortion(speaker, speeches) if self.corpus else None,
-            likeness=self._likeness(speaker, speeches) if self.cloner.encoder else None,
-        )
-        done.write_text(json.dumps({**asdict(scores), "origin": origin}, indent=1), encoding="utf-8")
-        return scores
+            io.write(self.folder.sentence(kind, speaker, number), speech.wave, speech.sample_rate)
+        plot_speech(speeches[0], place / "01.png")
+        if seconds is not None:
+            costs = {
+                "cloning_seconds": seconds,
+                "real_time_factor": speaking / sum(len(speech.wave) / speech.sample_rate for speech in speeches),
+                "parameters": voice.vector.numel() + sum(moved.numel() for moved in voice.moved.values()),
+                "bytes": (place / "voice.safetensors").stat().st_size,
+            }
+            (place / "costs.json").write_text(json.dumps(costs, indent=1), encoding="utf-8")
+        real = [io.read(path, self.folder.rate) for path in self.folder.real_of(speaker)]
+        own = self.cloner.hear(real) if self.cloner.encoder else None
+        said = [self._measure(speaker, number, speech, own) for number, speech in enumerate(speeches)]
+        scores.write_text(json.dumps({"sounds": said, "origin": origin}, indent=1), encoding="utf-8")
 
-    def _distortion(self, speaker: str, speeches: Sequence[Speech]) -> float:
-        def mel(wave: Tensor) -> Tensor:
-            spectrum: Tensor = self.cloner.tts.spectrograms.mel(wave)
-            return spectrum
+    def _measure(self, speaker: str, number: int, speech: Speech, own: Tensor | None) -> Opinion:
+        said: Opinion = {
+            "finished": speech.finished,
+            "attention_failures": bool(speech.problems),
+            "focus": _mean([attention_focus(each) for each in speech.alignments]),
+            "coverage": _mean([attention_coverage(each) for each in speech.alignments]),
+        }
+        if self.folder.corpus:
+            real = io.read(self.folder.sentence("references", speaker, number), self.folder.rate)
+            said |= compared(speech.wave, real, self.folder.rate, self.cloner.tts.spectrograms.mel)
+        if own is not None:
+            said["likeness"] = float(torch.cosine_similarity(own, self.cloner.hear([speech.wave]), dim=0))
+        return said
 
-        real = [io.read(self.sentence("references", speaker, i), self.rate) for i in range(len(speeches))]
-        pairs = zip(speeches, real, strict=True)
-        return _mean([mel_cepstral_distortion(mel(speech.wave), mel(wave)) for speech, wave in pairs])
 
-    def _likeness(self, speaker: str, speeches: Sequence[Speech]) -> float:
-        real = [io.read(path, self.rate) for path in self.real_of(speaker)]
-        said = [speech.wave for speech in speeches]
-        return float(torch.cosine_similarity(self.cloner.hear(real), self.cloner.hear(said), dim=0))
+def compared(wave: Tensor, real: Tensor, sample_rate: int, mel: Callable[[Tensor], Tensor]) -> Opinion:
+    """How far a wave is from a real one that says the same: mel-cepstral distortion in dB, pitch error in semitones."""
+    first, second = mel(wave), mel(real)  # (T, M), (T', M)
+    warp = time_warp(first, second)
+    highs = []
+    for place, sound, frames in ((warp.rows, wave, len(first)), (warp.columns, real, len(second))):
+        heard = pitch(sound, sample_rate)
+        highs.append(heard[(place * len(heard) / frames).long()])
+    error = pitch_error(*highs)
+    return {"distortion": warp.distortion} | ({} if error is None else {"pitch_error": error})
 
-    def _write_manifest(self, speakers: Sequence[str], kinds: Sequence[str]) -> None:
-        lines = []
-        for speaker in speakers:
-            real = [path.resolve() for path in self.real_of(speaker)]
-            table = (self.folder / "real" / speaker / "transcripts.tsv").read_text(encoding="utf-8").splitlines()
-            for own, line in zip(real, table, strict=True):  # what the judge makes of real speech is its ceiling
-                others = ";".join(str(path) for path in real if path != own)
-                lines.append(f"{own}\t{others or '-'}\t{line.split(chr(9))[1]}\n")
-            for kind in [*kinds, *(["references"] if self.corpus else [])]:
-                for number, text in enumerate(self.sentences):
-                    said = self.sentence(kind, speaker, number).resolve()
-                    lines.append(f"{said}\t{';'.join(map(str, real))}\t{text}\n")
-        (self.folder / "judge.tsv").write_text("".join(lines), encoding="utf-8")
+
+def write_costs(path: Path, sounds: Sequence[Sound]) -> None:
+    """Write what each row of clones cost, means over the speakers, as Markdown (the paper's Table 1).
+
+    Times are never the same twice, so these have a file of their own.
+    """
+    places = {row: {s.path.parent for s in sounds if s.row == row} for row in dict.fromkeys(s.row for s in sounds)}
+    lines = ["| voice | clips | cloning, s | real-time factor | numbers of a voice | bytes |", "| --- |" + " --- |" * 5]
+    for row, folders in places.items():
+        costs = [json.loads((each / "costs.json").read_text(encoding="utf-8")) for each in sorted(folders)]
+        seconds, factor, numbers, size = (_mean([each[name] for each in costs]) for name in costs[0])
+        lines.append(f"| {row.voice} | {row.clips} | {seconds:.2f} | {factor:.3f} | {numbers:.0f} | {size:.0f} |")
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
 def cloned_by(method: str, clips: int) -> str:
     """The folder, below that of the evaluation, of what a method has cloned from so many clips."""
     return f"clones/{method}-{clips:02d}"
+
+
+def after(method: str, clips: int, steps: int) -> str:
+    """The folder of what it has cloned after so many steps."""
+    return f"steps/{method}-{clips:02d}/{steps}"
 
 
 def _mean(values: Sequence[float]) -> float:

@@ -1,102 +1,200 @@
-"""One self-contained page: what held-out speakers sound like, and what their clones sound like."""
+"""One self-contained page: tables and figures in the paper's layout, and the voices to listen to."""
 
 import base64
 import html
 import io
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from statistics import mean
 
 from matplotlib.figure import Figure
 
 from lightning_vc.audio import io as audio
 from lightning_vc.data.index import SpeakerEntry
-from lightning_vc.evaluation.clones import ClonesFolder, Scores, cloned_by
+from lightning_vc.evaluation import paper
+from lightning_vc.evaluation.clones import Clones, cloned_by
+from lightning_vc.evaluation.paper import Curves
+from lightning_vc.evaluation.results import Result, shown
+from lightning_vc.evaluation.sounds import Row
 from lightning_vc.plots import draw_spectrum
 
-_COLUMNS = {
-    "cloning_seconds": ("cloning, s", "{:.1f}", "time from recordings to voice"),
-    "real_time_factor": ("real-time factor", "{:.2f}", "seconds of work for a second of speech"),
-    "finished": ("finished", "{:.0%}", "sentences whose end the model found by itself"),
-    "focus": ("focus", "{:.2f}", "mean of the largest attention weight of each step"),
-    "coverage": ("coverage", "{:.2f}", "share of the symbols that attention came by"),
-    "distortion": ("distortion, dB", "{:.1f}", "mel-cepstral distance to the real voice saying the same sentence"),
-    "likeness": (
-        "likeness",
-        "{:.2f}",
+
+@dataclass(frozen=True)
+class Part:
+    """A measure that the page shows, and what it is beside in the paper."""
+
+    title: str
+    meaning: str
+    by: str  # what has to be given for it
+    paper: Curves | None = None
+    beside: str = ""  # what the paper's figures are
+
+
+PARTS: Mapping[str, Part] = {
+    "p808": Part(
+        "Naturalness",
+        "mean opinion of 5 as DNSMOS P.808 predicts it",
+        "an outside judge",
+        paper.NATURALNESS,
+        "Table 2, opinions of listeners, of 5",
+    ),
+    "ovrl": Part("Quality overall", "opinion of 5 as DNSMOS P.835 predicts it", "an outside judge"),
+    "similarity": Part(
+        "Similarity",
+        "cosine of Resemblyzer's voices of sound and speaker",
+        "an outside judge",
+        paper.SIMILARITY,
+        "Table 3, opinions of listeners, of 4",
+    ),
+    "accuracy": Part(
+        "Speaker classification",
+        "share that the classifier takes for the right speaker",
+        "a classifier",
+        paper.ACCURACY,
+        "Figure 4a, of 108 speakers",
+    ),
+    "eer_5": Part(
+        "Speaker verification, equal error rate, 5 enrolment recordings",
+        "as many of the own clones refused as of others' accepted",
+        "a verifier",
+        paper.EER,
+        "Figure 4b",
+    ),
+    "eer_1": Part("The same with 1 enrolment recording", "", "a verifier"),
+    "min_dcf_5": Part("Least cost of detection, 5 enrolment recordings", "misses x 0.01, alarms x 0.99", "a verifier"),
+    "min_dcf_1": Part("The same with 1 enrolment recording", "", "a verifier"),
+    "word_error_rate": Part("Word error rate", "of a recogniser", "an outside judge"),
+    "character_error_rate": Part("Character error rate", "of a recogniser", "an outside judge"),
+    "distortion": Part(
+        "Mel-cepstral distortion",
+        "decibels to the real voice saying the same, after alignment in time",
+        "a corpus that can say the sentences",
+    ),
+    "pitch_error": Part(
+        "Pitch error",
+        "median distance in semitones to the real voice saying the same, after alignment in time",
+        "a corpus that can say the sentences",
+    ),
+    "attention_failures": Part(
+        "Attention failures", "share of sentences in which something was skipped, repeated or blurred", "clones"
+    ),
+    "likeness": Part(
+        "Likeness to the encoder",
         "cosine of the encoder's voices of clones and real recordings; no outside judge",
+        "an encoder",
     ),
 }
 
 _STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; margin: 2em auto; max-width: 75em; padding: 0 1em; color: #222 }
 table { border-collapse: collapse; margin: 1em 0 } td, th { padding: .3em .8em; border-bottom: 1px solid #ddd }
-td { text-align: right } td:first-child, th:first-child { text-align: left }
+td { text-align: right } td:first-child, th:first-child { text-align: left } .paper td { color: #888 }
 .methods { display: grid; grid-template-columns: repeat(auto-fit, minmax(17em, 1fr)); gap: 1.5em }
-audio { width: 100%; height: 2.2em } img { width: 100% } p { margin: .4em 0 } small { color: #666 }
+audio { width: 100%; height: 2.2em } .methods img { width: 100% } p { margin: .4em 0 } small { color: #666 }
 """
 
 
+def missing(results: Sequence[Result]) -> list[str]:
+    """What the page would have shown, and what has to be given for it."""
+    known = {each.measure for each in results}
+    return [f"{part.title} ({measure}) needs {part.by}" for measure, part in PARTS.items() if measure not in known]
+
+
 def write_report(
-    path: Path, folder: ClonesFolder, scores: Sequence[Scores], speakers: Sequence[SpeakerEntry], shown: int = 3
+    path: Path,
+    clones: Clones,
+    results: Sequence[Result],
+    figures: Mapping[str, Figure],
+    absent: Sequence[str],
+    shown_sentences: int = 3,
 ) -> None:
-    """Write the page; each speaker and method with `shown` of the sentences, cloned from the most clips."""
-    parts = [_heading(folder, speakers), _table(scores)]
-    for speaker in speakers:
-        own = [score for score in scores if score.speaker == speaker.id and score.clips == folder.clips[-1]]
-        parts.append(_speaker(folder, speaker, own, shown))
+    """Write the page.
+
+    Args:
+        path: of the page.
+        clones: what was cloned.
+        results: all figures.
+        figures: by the measure below whose table they stand; others come behind the tables, under their names.
+        absent: what was not measured, and why.
+        shown_sentences: of each speaker and method, cloned from the most clips.
+    """
+    ways = list(dict.fromkeys(each.row for each in results if each.row.clips and each.row.steps is None))
+    parts = [_heading(clones, ways, absent)]
+    for measure, part in PARTS.items():
+        own = [each for each in results if each.measure == measure and each.row.steps is None]
+        if own:
+            picture = _picture(figures[measure], part.title) if measure in figures else ""
+            parts.append(_table(own, part) + picture)
+    parts += [f"<h2>{name}</h2>{_picture(each, name)}" for name, each in figures.items() if name not in PARTS]
+    most = max((row.clips or 0 for row in ways), default=0)
+    methods = [row.voice for row in ways if row.clips == most]
+    for speaker in clones.folder.speakers:
+        parts.append(_speaker(clones, speaker, methods, most, shown_sentences))
     page = f"<!doctype html><html lang=en><meta charset=utf-8><title>Cloned voices</title><style>{_STYLE}</style>"
     path.write_text(page + "\n".join(parts) + "</html>", encoding="utf-8")
 
 
-def _heading(folder: ClonesFolder, speakers: Sequence[SpeakerEntry]) -> str:
+def _heading(clones: Clones, ways: Sequence[Row], absent: Sequence[str]) -> str:
+    counts = sorted({row.clips for row in ways if row.clips})
+    folder = clones.folder
+    lacks = "".join(f"<li>{html.escape(each)}</li>" for each in absent)
     return (
-        f"<h1>{len(speakers)} voices cloned from {folder.clips[-1]} recordings each</h1>"
+        f"<h1>{len(folder.speakers)} voices cloned from {', '.join(map(str, counts))} recordings each</h1>"
         "<p>No training saw these speakers, and no speaker of the corpus said these sentences. "
-        f"All {len(folder.sentences)} sentences of each clone stand in <code>clones/</code>.</p>"
+        f"All {len(folder.sentences)} sentences of each clone stand in <code>clones/</code>. In brackets are 95 % "
+        "intervals, by bootstrap over speakers and their sounds.</p>"
+        + (f"<p>Not measured:</p><ul>{lacks}</ul>" if lacks else "")
     )
 
 
-def _table(scores: Sequence[Scores]) -> str:
-    head = "".join(f'<th title="{meaning}">{title}</th>' for title, _, meaning in _COLUMNS.values())
-    rows = []
-    for method, clips in dict.fromkeys((score.method, score.clips) for score in scores):
-        cells = [f"<td>{clips}</td>"]
-        for column, (_, form, _) in _COLUMNS.items():
-            values = [getattr(each, column) for each in scores if (each.method, each.clips) == (method, clips)]
-            known = [value for value in values if value is not None]
-            cells.append(f"<td>{form.format(mean(known)) if known else 'not measured'}</td>")
-        rows.append(f"<tr><td>{method}</td>{''.join(cells)}</tr>")
-    notes = "; ".join(f"{title}: {meaning}" for title, _, meaning in _COLUMNS.values())
-    return f"<table><tr><th>method</th><th>clips</th>{head}</tr>{''.join(rows)}</table><p><small>{notes}.</small></p>"
+def _table(results: Sequence[Result], part: Part) -> str:
+    """A line for each method and a column for each number of clips; bounds have one figure; then the paper's."""
+    counts = sorted({each.row.clips for each in results if each.row.clips})
+    cells = {each.row: shown(each) for each in results}
+    lines = []
+    for voice in dict.fromkeys(each.row.voice for each in results):
+        bound = Row(voice)
+        if bound in cells:
+            lines.append(f"<tr><td>{voice}</td><td colspan={len(counts) or 1}>{cells[bound]}</td></tr>")
+        else:
+            row = "".join(f"<td>{cells.get(Row(voice, clips), '')}</td>" for clips in counts)
+            lines.append(f"<tr><td>{voice}</td>{row}</tr>")
+    for method, values in (part.paper or {}).items():
+        known = dict(zip(paper.CLIPS, values, strict=False))
+        row = "".join(f"<td>{known.get(clips, '')}</td>" for clips in counts)
+        lines.append(f"<tr class=paper><td>{method}, the paper</td>{row}</tr>")
+    head = "".join(f"<th>{clips} clip{'s' if clips > 1 else ''}</th>" for clips in counts)
+    notes = "; ".join(each for each in (part.meaning, part.beside and f"the paper's: {part.beside}") if each)
+    return f"<h2>{part.title}</h2><table><tr><th></th>{head}</tr>{''.join(lines)}</table><p><small>{notes}</small></p>"
 
 
-def _speaker(folder: ClonesFolder, speaker: SpeakerEntry, scores: Sequence[Scores], shown: int) -> str:
+def _speaker(clones: Clones, speaker: SpeakerEntry, methods: Sequence[str], clips: int, shown_sentences: int) -> str:
+    folder = clones.folder
     about = ", ".join({"F": "female", "M": "male"}.get(word, word) for word in (speaker.sex, speaker.accent) if word)
     real = folder.real_of(speaker.id)
-    picture = _picture(_spectrum(folder, real[0]), "spectrogram")
-    columns = [f"<div><h3>real</h3>{picture}{''.join(map(_player, real[:shown]))}"]
-    for number, text in enumerate(folder.sentences[:shown]):
+    picture = _picture(_spectrum(clones, real[0]), "spectrogram")
+    columns = [f"<div><h3>real</h3>{picture}{''.join(map(_player, real[:shown_sentences]))}"]
+    texts = list(enumerate(folder.sentences[:shown_sentences]))
+    for number, text in texts:
         path = folder.sentence("references", speaker.id, number)
         if path.exists():
             columns[0] += f"<p>{html.escape(text)}</p>{_player(path)}"
     columns[0] += "</div>"
-    for score in scores:
-        kind = cloned_by(score.method, score.clips)
-        plot = (folder.folder / kind / speaker.id / "01.png").read_bytes()
+    for method in methods:
+        kind = cloned_by(method, clips)
+        plot = (folder.path / kind / speaker.id / "01.png").read_bytes()
         sounds = "".join(
-            f"<p>{html.escape(text)}</p>{_player(folder.sentence(kind, speaker.id, number))}"
-            for number, text in enumerate(folder.sentences[:shown])
+            f"<p>{html.escape(text)}</p>{_player(folder.sentence(kind, speaker.id, number))}" for number, text in texts
         )
-        columns.append(f"<div><h3>{score.method}</h3>{_image(plot, 'spectrogram and attention')}{sounds}</div>")
+        columns.append(f"<div><h3>{method}</h3>{_image(plot, 'spectrogram and attention')}{sounds}</div>")
     name, about = html.escape(speaker.id), html.escape(about)
     return f"<h2>{name} <small>{about}</small></h2><div class=methods>{''.join(columns)}</div>"
 
 
-def _spectrum(folder: ClonesFolder, path: Path) -> Figure:
-    wave = audio.read(path, folder.rate)
-    return draw_spectrum(folder.cloner.tts.spectrograms(wave.unsqueeze(0)).linear[0])
+def _spectrum(clones: Clones, path: Path) -> Figure:
+    wave = audio.read(path, clones.folder.rate)
+    return draw_spectrum(clones.cloner.tts.spectrograms(wave.unsqueeze(0)).linear[0])
 
 
 def _picture(figure: Figure, shows: str) -> str:

@@ -1,15 +1,22 @@
-"""Clone held-out speakers by every method, measure the clones, and write a page to listen to."""
+"""Clone held-out speakers by every method, measure the clones as the paper does, and write a page to listen to."""
 
 from pathlib import Path
+from typing import Any
 
 from jsonargparse import ArgumentParser
 
 from lightning_vc.cloning import Cloner, read_lines
 from lightning_vc.corpora.generated import GeneratedCorpus
-from lightning_vc.data.index import Index
-from lightning_vc.evaluation.clones import ClonesFolder
-from lightning_vc.evaluation.judge import ask, command, write_table
-from lightning_vc.evaluation.report import write_report
+from lightning_vc.data.index import Index, SpeakerEntry
+from lightning_vc.evaluation import outside, paper
+from lightning_vc.evaluation.bounds import make_bounds
+from lightning_vc.evaluation.clones import Clones, write_costs
+from lightning_vc.evaluation.figures import draw_clips, draw_steps
+from lightning_vc.evaluation.folder import EvaluationFolder
+from lightning_vc.evaluation.judge import OUTSIDE, ask, command
+from lightning_vc.evaluation.report import missing, write_report
+from lightning_vc.evaluation.results import summarise, write_results
+from lightning_vc.evaluation.sounds import merged, write_manifest
 
 
 def evaluate(
@@ -22,10 +29,13 @@ def evaluate(
     speakers: list[str] | None = None,
     joint: str | None = None,
     corpus: GeneratedCorpus | None = None,
+    steps: list[int] | None = None,
+    steps_clips: int | list[int] = 5,
     judge: str | None = None,
     judged: int | None = None,
+    seed: int = 0,
 ) -> None:
-    """Write recordings, clones, judge.tsv and report.html into a folder, and results.md if there is a judge.
+    """Write recordings, clones, judge.tsv, results (md, csv, json), costs.md and report.html into a folder.
 
     Args:
         model: folder of a run (tts/last.ckpt, encoder/last.ckpt).
@@ -37,27 +47,56 @@ def evaluate(
         speakers: ids of test speakers; if none is given, all are cloned.
         joint: folder of a joint fine-tuning, which is compared as the method "joint".
         corpus: the generated corpus that the shards were made from, so that the real voices say the sentences too.
-        judge: command line of an outside judge: given a manifest, it prints a line of JSON for each sound.
+        steps: of embedding and whole_model, after each of which clones speak; none if none are given.
+        steps_clips: recordings that these are adapted to, or several counts.
+        judge: "outside" for the judges of the extra `judges`, or the command line of one: given a manifest, it prints
+            a line of JSON for each sound.
         judged: how many sentences of each voice the judge hears; all if none is given.
+        seed: of the bootstrap.
     """
     if judge:
         command(judge)  # before the work of hours
     if judged is not None and (judged < 1 or not judge):
         raise ValueError(f"judged is how many sentences the judge hears, 1 or more, got {judged} and judge {judge}")
-    index = Index.load(shards)
-    counts = [clips] if isinstance(clips, int) else clips
+    counts, steps_counts = (sorted({each} if isinstance(each, int) else {*each}) for each in (clips, steps_clips))
+    if not counts or min(counts) < 1:
+        raise ValueError(f"clips to clone from must be 1 or more, got {counts}")
+    if steps is not None and (not steps or min(*steps, *steps_counts) < 1):
+        raise ValueError(f"steps and steps_clips must be 1 or more, got {steps} and {steps_counts}")
+    index, cloner = Index.load(shards), Cloner.load(model)
     fine_tuned = Cloner.load(joint) if joint else None
-    folder = ClonesFolder(Path(out), Cloner.load(model), index, read_lines(sentences), counts, corpus, fine_tuned)
+    most = max([*counts, *(steps_counts if steps else [])])
+    texts, cloned = read_lines(sentences), _chosen(index, shards, speakers)
+    folder = EvaluationFolder(Path(out), index, cloned, texts, most, cloner.sample_rate, corpus)
+    clones = Clones(folder, cloner, fine_tuned)
+    said = clones.make(methods or clones.methods, counts)
+    bounds, measured = make_bounds(clones)
+    along = clones.adapt(["embedding", "whole_model"], steps_counts, sorted(set(steps))) if steps else []
+    sounds = [*folder.real(), *(folder.references() if corpus else []), *bounds, *said]
+    write_manifest(Path(out, "judge.tsv"), sounds)
+    opinions = [clones.scores([*said, *along]), measured]
+    if judge:
+        opinions.append(ask(judge, Path(out), [each for each in sounds if not judged or int(each.path.stem) <= judged]))
+    results = summarise([*sounds, *along], merged(opinions), seed)
+    lacking = [*missing(results), *(f"{each} is not installed" for each in outside.absent() if judge == OUTSIDE)]
+    about: dict[str, Any] = {"speakers": [each.id for each in cloned], "seed": seed, "not measured": lacking}
+    write_results(Path(out), results, about)
+    write_costs(Path(out, "costs.md"), said)
+    curves = {"accuracy": paper.ACCURACY, "eer_5": paper.EER, "similarity": None, "p808": None}
+    figures = {name: draw_clips(results, name, curve) for name, curve in curves.items()}
+    figures["Against steps of adaptation"] = draw_steps(results, "accuracy") or draw_steps(results, "likeness")
+    drawn = {name: figure for name, figure in figures.items() if figure}
+    write_report(Path(out, "report.html"), clones, results, drawn, lacking)
+
+
+def _chosen(index: Index, shards: str, speakers: list[str] | None) -> list[SpeakerEntry]:
+    """The test speakers to clone."""
     test = {entry.id: entry for entry in index.speakers_of("test")}
     if not test:
         raise ValueError(f"{shards} holds no test speaker to clone: prepare the corpus with --test 6 or the like")
     if unknown := [id for id in speakers or () if id not in test]:
         raise ValueError(f"{unknown[0]!r} is no test speaker of {shards}; they are {', '.join(test)}")
-    cloned = [test[id] for id in speakers or test]
-    scores = folder.make(cloned, methods or folder.methods)
-    write_report(Path(out, "report.html"), folder, scores, cloned)
-    if judge:
-        write_table(Path(out, "results.md"), folder, scores, ask(judge, Path(out), judged))
+    return [test[id] for id in speakers or test]
 
 
 def main(args: list[str] | None = None) -> None:

@@ -15,6 +15,7 @@ from lightning_vc.recipes import evaluate
 from tests.tiny import TinyRun
 
 SENTENCES = ["The dog slept.", "Is <this> a cat & dog?"]
+COSTS = ["costs.json", "scores.json"]
 ALL = ["encoder", "embedding", "low_rank", "whole_model"]
 
 
@@ -47,7 +48,9 @@ def names(folder: Path) -> list[str]:
 
 
 def test_the_layout_is_what_it_says(evaluated: Path, speakers: list[str]) -> None:
-    assert names(evaluated) == [".evaluation", "clips", "clones", "judge.tsv", "real", "references", "report.html"]
+    folders = ["bounds", "clips", "clones", "known", "real", "references"]
+    files = [".evaluation", "costs.md", "judge.tsv", "report.html", "results.csv", "results.json", "results.md"]
+    assert names(evaluated) == sorted([*folders, *files])
     assert names(evaluated / "clones") == sorted(f"{method}-0{clips}" for method in ALL for clips in (1, 3))
     for speaker in speakers:
         assert names(evaluated / "clips" / speaker) == ["01.wav", "02.wav", "03.wav", "transcripts.tsv"]
@@ -56,7 +59,7 @@ def test_the_layout_is_what_it_says(evaluated: Path, speakers: list[str]) -> Non
         for method in ALL:
             for clips in (1, 3):
                 folder = evaluated / "clones" / f"{method}-0{clips}" / speaker
-                assert names(folder) == ["01.png", "01.wav", "02.wav", "scores.json", "voice.safetensors"]
+                assert names(folder) == ["01.png", "01.wav", "02.wav", *COSTS, "voice.safetensors"]
                 voice = Voice.load(folder / "voice.safetensors")
                 assert (voice.method, voice.clips) == (method, clips)
     for sound in evaluated.rglob("*.wav"):
@@ -90,7 +93,8 @@ def test_clips_and_other_recordings_are_different_ones_with_their_words(
 
 def test_the_judges_manifest_names_clone_recordings_and_text(evaluated: Path, speakers: list[str]) -> None:
     lines = (evaluated / "judge.tsv").read_text(encoding="utf-8").splitlines()
-    assert len(lines) == len(speakers) * (4 + (2 * len(ALL) + 1) * len(SENTENCES))  # with the real voices
+    # Real recordings, their copies and those of the others; clones, the real voices, the learned and the mean ones.
+    assert len(lines) == len(speakers) * (3 * 4 + (2 * len(ALL) + 3) * len(SENTENCES))
     seen = set()
     for line in lines:
         sound, real, text = line.split("\t")
@@ -100,30 +104,88 @@ def test_the_judges_manifest_names_clone_recordings_and_text(evaluated: Path, sp
         seen.add(kind)
         recordings = [Path(path) for path in real.split(";")]
         assert sound not in real
-        assert len(recordings) == (3 if kind == ("real",) else 4)
+        copied = kind in (("real",), ("bounds", "copies"))
+        learned = kind == ("bounds", "learned")
+        assert len(recordings) == (3 if copied else 7 if learned else 4)
         assert all(path.is_absolute() and path.is_file() for path in recordings)
-        assert {path.parent for path in recordings} == {evaluated / "real" / speaker}
-        if kind == ("real",):
-            table = (evaluated / "real" / speaker / "transcripts.tsv").read_text()
+        assert {path.parent for path in recordings} == {evaluated / ("known" if learned else "real") / speaker}
+        if copied or kind == ("bounds", "others"):
+            (other,) = {*speakers} - {speaker} if kind == ("bounds", "others") else {speaker}
+            table = (evaluated / "real" / other / "transcripts.tsv").read_text()
             assert f"{Path(sound).name}\t{text}\n" in table
         else:
             assert text == SENTENCES[int(Path(sound).stem) - 1]
     clones = {("clones", f"{method}-0{clips}") for method in ALL for clips in (1, 3)}
-    assert seen == clones | {("references",), ("real",)}
+    bounds = {("bounds", kind) for kind in ("copies", "others", "learned", "mean")}
+    assert seen == clones | bounds | {("references",), ("real",)}
 
 
 def test_scores_are_measured(evaluated: Path, speakers: list[str]) -> None:
     for method in ALL:
         for speaker in speakers:
-            scores = json.loads((evaluated / "clones" / f"{method}-03" / speaker / "scores.json").read_text())
-            assert (scores["method"], scores["clips"], scores["speaker"]) == (method, 3, speaker)
-            assert scores["cloning_seconds"] > 0
-            assert scores["real_time_factor"] > 0
-            assert 0 <= scores["finished"] <= 1
-            assert 0 < scores["focus"] <= 1
-            assert 0 < scores["coverage"] <= 1
-            assert scores["distortion"] > 1  # it has hardly been trained
-            assert -1 <= scores["likeness"] <= 1
+            folder = evaluated / "clones" / f"{method}-03" / speaker
+            costs = json.loads((folder / "costs.json").read_text())
+            assert costs["cloning_seconds"] > 0
+            assert costs["real_time_factor"] > 0
+            assert costs["parameters"] == 8 if method in ("encoder", "embedding") else costs["parameters"] > 100
+            assert costs["bytes"] == (folder / "voice.safetensors").stat().st_size
+            sounds = json.loads((folder / "scores.json").read_text())["sounds"]
+            assert len(sounds) == len(SENTENCES)
+            for scores in sounds:
+                assert scores["finished"] in (True, False)
+                assert 0 < scores["focus"] <= 1
+                assert 0 < scores["coverage"] <= 1
+                assert scores["distortion"] > 1  # it has hardly been trained
+                assert scores["pitch_error"] > 0
+                assert -1 <= scores["likeness"] <= 1
+
+
+def test_bounds_stand_beside_the_clones(evaluated: Path, speakers: list[str]) -> None:
+    results = json.loads((evaluated / "results.json").read_text())
+    assert results["speakers"] == speakers
+    known = {(each["voice"], each["clips"], each["measure"]): each for each in results["results"]}
+    copies = known["real recordings through the vocoder", None, "distortion"]
+    mean = known["the mean voice", None, "distortion"]
+    assert copies["low"] <= copies["value"] <= copies["high"] < mean["low"]
+    assert (copies["sounds"], mean["sounds"]) == (8, 4)
+    assert known["the model's own speakers", None, "likeness"]["sounds"] == 4
+    assert known["encoder", 3, "likeness"]["sounds"] == 4
+    assert any("a classifier" in each for each in results["not measured"])
+    mine, other = (evaluated / kind / speakers[0] / "01.wav" for kind in ("real", "bounds/others"))
+    assert other.read_bytes() != mine.read_bytes()
+    assert other.read_bytes() == (evaluated / "real" / speakers[1] / "01.wav").read_bytes()
+    means = [(evaluated / "bounds/mean" / speaker / "01.wav").read_bytes() for speaker in speakers]
+    assert means[0] == means[1]
+
+
+def test_two_evaluations_are_the_same(tiny_run: TinyRun, tmp_path: Path) -> None:
+    flags = ["--methods", "[encoder,embedding]", "--clips", "1", "--steps", "[1,2]", "--steps_clips", "1"]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(METHODS, "embedding", replace(METHODS["embedding"], steps=1))
+        first, second = tmp_path / "first" / "out", tmp_path / "second" / "out"
+        evaluate.main([*evaluate_flags(tiny_run, first), *flags])
+        evaluate.main([*evaluate_flags(tiny_run, second), *flags])
+        killed = first / "clones" / "encoder-01" / tiny_run.speaker / "scores.json"
+        files = {path.relative_to(first): path.read_bytes() for path in first.rglob("*.*") if path.is_file()}
+        killed.write_text(killed.read_text()[:50])  # while it was written
+        for kind in ("real", "bounds", "steps"):
+            shutil.rmtree(first / kind)
+        for name in ("results.json", "report.html"):
+            (first / name).unlink()
+        evaluate.main([*evaluate_flags(tiny_run, first), *flags])
+    # Times, where the folder is, and voices, of which the library writes the header in any order.
+    differing = {"costs.json", "costs.md", "judge.tsv", "voice.safetensors"}
+    for path, content in files.items():
+        if path.name not in differing:
+            assert (second / path).read_bytes() == content, path
+            assert (first / path).read_bytes() == content, path
+    (voice,) = (first / "steps" / "embedding-01" / "1" / tiny_run.speaker).glob("*.safetensors")
+    assert Voice.load(voice).vector.equal(
+        Voice.load(first / "clones" / "embedding-01" / tiny_run.speaker / voice.name).vector
+    )
+    results = json.loads((first / "results.json").read_text())["results"]
+    assert {each["steps"] for each in results if each["voice"] == "whole_model"} == {1, 2}
+    assert "Against steps of adaptation" in (first / "report.html").read_text()
 
 
 class Page(HTMLParser):
@@ -154,9 +216,12 @@ def test_the_report_needs_nothing_else(evaluated: Path, speakers: list[str]) -> 
     pictures = [address for tag, address in page.loaded if tag == "img"]
     assert len(sounds) == len(speakers) * (3 + len(SENTENCES) + len(ALL) * len(SENTENCES))
     assert len(pictures) == len(speakers) * (1 + len(ALL))
+    assert page.headings.count("Naturalness") == 0  # nobody was asked
     assert all(address.startswith("data:audio/mpeg;base64,") and len(address) > 1000 for address in sounds)
     assert all(address.startswith("data:image/png;base64,") and len(address) > 1000 for address in pictures)
-    assert page.rows == 1 + 2 * len(ALL)
+    assert (
+        page.rows == 4 + 4 * len(ALL) + 3 + 3 + 2 + 2
+    )  # four tables: heading and methods, then those bounds that it has
     assert page.headings.count("whole_model") == len(speakers)
     assert "Is &lt;this&gt; a cat &amp; dog?" in text
 
@@ -195,8 +260,9 @@ def test_real_voices_are_not_always_to_be_had(tiny_run: TinyRun, tmp_path: Path)
     evaluate.main([*flags, "--methods", "[encoder]", "--model", str(tiny_run.folder)])
     assert not (tmp_path / "out" / "references").exists()
     scores = json.loads((tmp_path / "out" / "clones" / "encoder-03" / tiny_run.speaker / "scores.json").read_text())
-    assert scores["distortion"] is None
-    assert "not measured" in (tmp_path / "out" / "report.html").read_text()
+    assert "distortion" not in scores["sounds"][0]
+    report = (tmp_path / "out" / "report.html").read_text()
+    assert "<li>Mel-cepstral distortion (distortion) needs a corpus that can say the sentences</li>" in report
 
 
 @pytest.mark.parametrize(
@@ -211,6 +277,7 @@ def test_real_voices_are_not_always_to_be_had(tiny_run: TinyRun, tmp_path: Path)
         (["--judged", "0", "--judge", "true"], "got 0 and judge true"),
         (["--judge", "'"], 'judge "\'" is no command line'),
         (["--sentences", "gone.txt"], "gone.txt"),
+        (["--steps", "[0]"], "steps and steps_clips must be 1 or more, got [0] and [5]"),
         (["--methods", "[magic]"], "unknown method 'magic'"),
         (["--speakers", "[zoe]"], "'zoe' is no test speaker of"),
         (["--model", "nowhere"], "no checkpoint at nowhere"),
@@ -249,23 +316,21 @@ def test_an_outside_judge_makes_a_table(tiny_run: TinyRun, tmp_path: Path) -> No
     flags = [*evaluate_flags(tiny_run, out), "--methods", "[encoder,joint]", "--joint", str(joint)]
     flags += ["--judge", f"{sys.executable} {tmp_path / 'judge.py'}", "--judged", "1"]
     evaluate.main(flags)
-    table = [[cell.strip() for cell in line.split("|")[1:-1]] for line in (out / "results.md").read_text().splitlines()]
-    assert table[0] == ["voice", "clips", "sounds", "similarity", "word error rate", "cloning, s"]
-    said = {(row[0], row[1]): row[2:5] for row in table[2:]}
-    rate = f"{1 / len(SENTENCES[0].split()):.2f}"
-    assert said.pop(("real recordings", ""))[:2] == ["2", "0.90"]
-    assert said.pop(("real voices, the sentences", "")) == ["2", "0.90", rate]
-    assert said == {
-        (method, clips): ["2", f"0.{clips}0", rate] for method in ("encoder", "joint") for clips in ("1", "3")
-    }
+    results = json.loads((out / "results.json").read_text())["results"]
+    said = {(each["voice"], each["clips"]): each["value"] for each in results if each["measure"] == "similarity"}
+    for bound in ("real recordings", "real voices, the sentences", "the mean voice", "the model's own speakers"):
+        assert said[bound, None] == pytest.approx(0.9)
+    assert [said[method, clips] for method in ("encoder", "joint") for clips in (1, 3)] == [0.1, 0.3, 0.1, 0.3]
+    rates = {(each["voice"], each["clips"]): each["value"] for each in results if each["measure"] == "word_error_rate"}
+    assert rates["encoder", 3] == pytest.approx(1 / len(SENTENCES[0].split()), abs=1e-4)
     asked = (out / "asked").read_text().splitlines()
-    assert len(asked) == len(set(asked)) == 12
+    assert len(asked) == len(set(asked)) == 2 * (4 + 1 + 4 + 1)  # clones, the real voices, bounds, and real recordings
     evaluate.main(flags)  # knows it all
     assert (out / "asked").read_text().splitlines() == asked
     lines = (out / "judged.jsonl").read_text().splitlines()
     (out / "judged.jsonl").write_text("\n".join([*lines[:5], lines[5][:20]]))  # killed while it wrote
     evaluate.main(flags)
-    assert (out / "asked").read_text().splitlines()[12:] == asked[5:]
+    assert (out / "asked").read_text().splitlines()[20:] == asked[5:]
 
 
 @pytest.mark.parametrize(

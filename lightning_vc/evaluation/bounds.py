@@ -1,0 +1,81 @@
+"""What clones are worth at most and at least: the floor and the ceiling of every table.
+
+Below the folder of the evaluation there are then
+
+    bounds/copies/<speaker>/<n>.wav     the real recordings, through spectrogram and vocoder
+    bounds/others/<speaker>/<n>.wav     real recordings of somebody else in the place of this speaker's
+    bounds/learned/<speaker>/<n>.wav    speakers that the model was trained on, saying the sentences
+    bounds/mean/<speaker>/<n>.wav       the mean of all voices that the model has learned, saying them
+"""
+
+import shutil
+
+import torch
+from rich.progress import track
+
+from lightning_vc.audio import io
+from lightning_vc.evaluation.clones import Clones, compared
+from lightning_vc.evaluation.sounds import Opinions, Row, Sound
+from lightning_vc.voice import Voice
+
+COPIES, OTHERS = Row("real recordings through the vocoder"), Row("real recordings of another speaker")
+LEARNED, MEAN = Row("the model's own speakers"), Row("the mean voice")
+
+
+def make_bounds(clones: Clones) -> tuple[list[Sound], Opinions]:
+    """Make all of them that can be made here, with what was measured of them."""
+    sounds = [*_learned(clones), *_mean(clones)]
+    copies, measured = _copies(clones)
+    return [*copies, *sounds, *_others(clones)], measured | clones.scores(sounds)
+
+
+@torch.no_grad()
+def _copies(clones: Clones) -> tuple[list[Sound], Opinions]:
+    folder, cloner = clones.folder, clones.cloner
+    sounds, measured = [], {}
+    for sound in track(folder.real(), "copies of real recordings"):
+        path = folder.path / "bounds/copies" / sound.speaker / sound.path.name
+        wave = io.read(sound.path, folder.rate)
+        copy = cloner.vocoder(cloner.tts.spectrograms(wave.unsqueeze(0)))[0]
+        io.write(path, copy, folder.rate)
+        folder.sources[path] = folder.sources[sound.path]
+        sounds.append(Sound(path, COPIES, sound.speaker, sound.text, sound.references))
+        measured[path] = compared(copy, wave, folder.rate, cloner.tts.spectrograms.mel)
+    return sounds, measured
+
+
+def _others(clones: Clones) -> list[Sound]:
+    """Nothing where there is but one speaker."""
+    folder, sounds = clones.folder, []
+    ids = [speaker.id for speaker in folder.speakers]
+    for speaker, other in zip(ids, ids[1:] + ids[:1], strict=True):
+        for number, text in enumerate(folder.transcripts("real", other), 1):
+            path = folder.path / "bounds/others" / speaker / f"{number:02d}.wav"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            source = folder.path / "real" / other / path.name
+            shutil.copy(source, path)
+            folder.sources[path] = folder.sources[source]
+            sounds.append(Sound(path, OTHERS, speaker, text, tuple(folder.real_of(speaker))))
+    return sounds if len(ids) > 1 else []
+
+
+def _learned(clones: Clones) -> list[Sound]:
+    """As many speakers as are cloned, from all over the model's table; those whom the shards do not have cannot be."""
+    folder, cloner = clones.folder, clones.cloner
+    known = {speaker.id for speaker in folder.index.speakers_of("train")}
+    rows = [row for row, speaker in enumerate(cloner.tts.speakers) if speaker in known]
+    chosen = rows[:: max(1, len(rows) // len(folder.speakers))][: len(folder.speakers)]
+    sounds = []
+    for row in track(chosen, "the model's own speakers"):
+        speaker = cloner.tts.speakers[row]
+        folder.add_known(speaker)
+        voice = Voice(cloner.tts.table.voices[row].detach(), "learned", cloner.base, 0)
+        sounds += clones.speak("bounds/learned", LEARNED, speaker, voice)
+    return sounds
+
+
+def _mean(clones: Clones) -> list[Sound]:
+    cloner = clones.cloner
+    voice = Voice(cloner.tts.table.voices.detach().mean(0), "mean", cloner.base, 0)
+    ids = [speaker.id for speaker in clones.folder.speakers]
+    return [sound for speaker in ids for sound in clones.speak("bounds/mean", MEAN, speaker, voice)]

@@ -1,0 +1,142 @@
+"""The folder of an evaluation, and the recordings in it.
+
+clips/<speaker>/<n>.wav + transcripts.tsv     what the voices are cloned from
+real/<speaker>/<n>.wav + transcripts.tsv      other recordings of the same speakers
+references/<speaker>/<sentence>.wav           the real voices saying the sentences, where the corpus can make them
+"""
+
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from rich.progress import track
+
+from lightning_vc.audio import io
+from lightning_vc.corpora.generated import GeneratedCorpus
+from lightning_vc.data.index import Index, SpeakerEntry
+from lightning_vc.data.reading import Sample, clips_of
+from lightning_vc.evaluation.sounds import Row, Sound
+
+_KINDS = ("clips", "real", "known", "references", "clones", "bounds", "steps")
+_MARK = ".evaluation"  # that the folder is one of ours, in which folders of other speakers may be deleted
+_REAL = 15  # other recordings of each speaker, whose mean is what the clones are compared with
+REAL, REFERENCES = Row("real recordings"), Row("real voices, the sentences")
+
+
+class EvaluationFolder:
+    """Where the sounds of one evaluation stand, and the recordings of the speakers in it.
+
+    Args:
+        path: the folder.
+        index: shards whose speakers are cloned.
+        speakers: those who are.
+        sentences: what the clones say.
+        clips: most recordings that anybody is cloned from.
+        sample_rate: of all sounds, in hertz.
+        corpus: where the speakers are generated ones, the corpus that can let them say the sentences.
+
+    Raises:
+        FileExistsError: for a folder that holds what no evaluation has made.
+        ValueError: for a speaker with too few transcribed recordings.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        index: Index,
+        speakers: Sequence[SpeakerEntry],
+        sentences: Sequence[str],
+        clips: int,
+        sample_rate: int,
+        corpus: GeneratedCorpus | None = None,
+    ) -> None:
+        self.path, self.index, self.speakers, self.sentences = path, index, speakers, sentences
+        self.held = {speaker.id for speaker in speakers}
+        self.clips, self.rate, self.corpus = clips, sample_rate, corpus
+        self.recordings: dict[str, list[str]] = {}  # speaker -> ids of what the shards have and is used
+        self.sources: dict[Path, str] = {}  # recording here, or a copy of one -> its id in the shards
+        for speaker in speakers:
+            if speaker.transcribed <= clips:
+                raise ValueError(
+                    f"speaker {speaker.id} has {speaker.transcribed} transcribed clips: cloning from {clips} needs more"
+                )
+        self._clear()
+        for speaker in track(speakers, "recordings of the held-out speakers"):
+            self._write_recordings(speaker.id)
+
+    def sentence(self, kind: str, speaker: str, number: int) -> Path:
+        """Where a sentence stands that somebody says; `kind` is a folder below this one."""
+        return self.path / kind / speaker / f"{number + 1:02d}.wav"
+
+    def clips_of(self, speaker: str) -> list[Path]:
+        """The recordings that a speaker is cloned from."""
+        return sorted((self.path / "clips" / speaker).glob("*.wav"))
+
+    def real_of(self, speaker: str) -> list[Path]:
+        """Other recordings of a speaker."""
+        kind = "real" if speaker in self.held else "known"
+        return sorted((self.path / kind / speaker).glob("*.wav"))
+
+    def transcripts(self, kind: str, speaker: str) -> list[str]:
+        """What is said in the recordings of a speaker; `kind` is "clips" or "real"."""
+        table = (self.path / kind / speaker / "transcripts.tsv").read_text(encoding="utf-8")
+        return [line.split("\t")[1] for line in table.splitlines()]
+
+    def real(self) -> list[Sound]:
+        """The other recordings, each beside the rest of its speaker: what a judge makes of them is the ceiling."""
+        sounds = []
+        for speaker in self.speakers:
+            paths = self.real_of(speaker.id)
+            for path, text in zip(paths, self.transcripts("real", speaker.id), strict=True):
+                rest = tuple(each for each in paths if each != path)
+                sounds.append(Sound(path, REAL, speaker.id, text, rest))
+        return sounds
+
+    def references(self) -> list[Sound]:
+        """The real voices saying the sentences."""
+        return [sound for speaker in self.speakers for sound in self.said("references", REFERENCES, speaker.id)]
+
+    def said(self, kind: str, row: Row, speaker: str) -> list[Sound]:
+        """The sentences as they stand in a folder `kind` below this one, which should sound like a speaker."""
+        real = tuple(self.real_of(speaker))
+        texts = enumerate(self.sentences)
+        return [Sound(self.sentence(kind, speaker, number), row, speaker, text, real) for number, text in texts]
+
+    def _clear(self) -> None:
+        """Delete what an evaluation of other speakers has left: judges would take them for speakers of this one."""
+        mark = self.path / _MARK
+        if not mark.exists() and any((self.path / kind).exists() for kind in _KINDS):
+            raise FileExistsError(f"{self.path} holds {', '.join(_KINDS)} of something else: give another folder")
+        self.path.mkdir(parents=True, exist_ok=True)
+        mark.touch()
+        for kind in ("clips", "real", "references", "clones/*", "steps/*/*"):
+            for folder in self.path.glob(f"{kind}/*"):
+                if folder.is_dir() and folder.name not in self.held:
+                    shutil.rmtree(folder)
+
+    def add_known(self, speaker: str) -> None:
+        """Write recordings, as `real_of` gives them, of a speaker of the shards who is not held out."""
+        samples = [sample for sample in clips_of(self.index, speaker) if sample.text][:_REAL]
+        self.recordings[speaker] = [sample.id for sample in samples]
+        self._write(speaker, {"known": samples})
+
+    def _write_recordings(self, speaker: str) -> None:
+        samples = [sample for sample in clips_of(self.index, speaker) if sample.text]
+        own, others = samples[: self.clips], samples[self.clips : self.clips + _REAL]
+        self.recordings[speaker] = [sample.id for sample in own + others]
+        self._write(speaker, {"clips": own, "real": others})
+
+    def _write(self, speaker: str, chosen: Mapping[str, Sequence[Sample]]) -> None:
+        for kind, samples in chosen.items():
+            place = self.path / kind / speaker
+            shutil.rmtree(place, ignore_errors=True)  # of an evaluation with other clips
+            for number, sample in enumerate(samples, 1):
+                path = place / f"{number:02d}.wav"
+                self.sources[path] = sample.id
+                io.write(path, sample.wave(self.rate), self.rate)
+            table = [f"{number:02d}.wav\t{sample.text}\n" for number, sample in enumerate(samples, 1)]
+            (place / "transcripts.tsv").write_text("".join(table), encoding="utf-8")
+        if self.corpus:
+            for number, text in enumerate(self.sentences):
+                said = io.level(io.trim(self.corpus.say(speaker, text, self.rate), self.rate))
+                io.write(self.sentence("references", speaker, number), said, self.rate)
