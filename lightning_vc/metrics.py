@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor
+from torchmetrics.functional.classification import binary_eer, binary_roc
 
 from lightning_vc.audio.backend import torchaudio
 from lightning_vc.text.symbols import END, LONG_PAUSE, PUNCTUATION, SHORT_PAUSE, SPACE
@@ -101,3 +102,20 @@ def _cheapest_path(distance: Tensor) -> float:
         cost[i, j] = best + distance[i - 1, j - 1]
         steps[i, j] = length + 1
     return float(cost[rows, columns] / steps[rows, columns])
+
+
+def equal_error_rate(scores: Tensor, same: Tensor) -> float:
+    """Error rate at the threshold where as many pairs of one speaker are refused as of two accepted; (n,), (n,)."""
+    return float(binary_eer(_places(scores), same.long()))
+
+
+def min_dcf(scores: Tensor, same: Tensor, p_target: float = 0.01) -> float:
+    """Least cost of detection over all thresholds, of misses times `p_target` and false alarms times the rest; (n,)."""
+    alarms, hits, _ = binary_roc(_places(scores), same.long())
+    return float((p_target * (1 - hits) + (1 - p_target) * alarms).min())
+
+
+def _places(scores: Tensor) -> Tensor:
+    """Scores as their places from 0 to 1: torchmetrics would squash others with a sigmoid, which makes ties."""
+    values, place = scores.double().unique(return_inverse=True)
+    return place.double() / len(values)
