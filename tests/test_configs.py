@@ -2,6 +2,7 @@
 
 import functools
 import importlib
+import re
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ RECIPES = {
     "librispeech": ("recipes/librispeech/recipe.yaml", []),
     "librispeech, small": ("recipes/librispeech/recipe.yaml", ["size=small"]),
     "vctk": ("recipes/vctk/recipe.yaml", []),
+    "base": ("recipes/base/recipe.yaml", []),
     "librispeech, W&B": ("recipes/librispeech/recipe.yaml", ["logger=wandb"]),
 }
 EXAMPLES = sorted(path.relative_to(ROOT) for path in (ROOT / "recipes").rglob("*.yaml") if path.name != "recipe.yaml")
@@ -121,13 +123,16 @@ def test_the_other_stages_understand_theirs(
     monkeypatch.setattr(evaluate, "evaluate", stand_in(evaluate.evaluate))
     stages = stages_of(name)
     (tmp_path / "SPEAKERS.TXT").write_text("1 | F | train-clean-5 | 1 | A\n")
-    for subset in ("train-clean-5", "train-clean-100", "train-clean-360", "train-other-500"):
+    for subset in ("train-clean-5", "one-clip-each", "train-clean-100", "train-clean-360", "train-other-500"):
         (tmp_path / subset / "1").mkdir(parents=True)
+    for file in ("wav.scp", "utt2spk"):
+        (tmp_path / file).touch()
     (tmp_path / "speaker-info.txt").write_text("ID AGE GENDER ACCENTS REGION\n")
     (tmp_path / "wav48").mkdir()
     words = list(stages["prepare"].command[1:])
     if "--root" in words:
         words[words.index("--root") + 1] = str(tmp_path)
+    words = [re.sub(r"root: [^},]+", f"root: {tmp_path}", word) for word in words]  # of corpora in a corpus
     prepare.main(words)
     listening = [stage for stage in stages.values() if stage.command[0].endswith(".evaluate")]
     for stage in listening:
@@ -164,8 +169,9 @@ def test_nobody_in_the_generated_corpus_says_the_sentences_of_mini() -> None:
     assert said.isdisjoint(sentences)
 
 
-def test_no_reader_reads_the_sentences_of_librispeech(shared_data: Path) -> None:
-    lines = (ROOT / "recipes" / "librispeech" / "sentences.txt").read_text(encoding="utf-8").splitlines()
+@pytest.mark.parametrize("recipe", ["librispeech", "base"])
+def test_no_reader_reads_the_sentences(recipe: str, shared_data: Path) -> None:
+    lines = (ROOT / "recipes" / recipe / "sentences.txt").read_text(encoding="utf-8").splitlines()
     files = (shared_data / "LibriSpeech").rglob("*.trans.txt")
     said = " | ".join(spoken(line.partition(" ")[2]) for file in files for line in file.read_text().splitlines())
     assert len(said) > 100_000

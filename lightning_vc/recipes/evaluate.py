@@ -19,6 +19,7 @@ def evaluate(
     out: str,
     clips: int | list[int] = 5,
     methods: list[str] | None = None,
+    speakers: list[str] | None = None,
     joint: str | None = None,
     corpus: GeneratedCorpus | None = None,
     judge: str | None = None,
@@ -33,6 +34,7 @@ def evaluate(
         out: folder to write to.
         clips: recordings to clone each speaker from, or several counts to compare.
         methods: of cloning; if none is given, all that the models can do.
+        speakers: ids of test speakers; if none is given, all are cloned.
         joint: folder of a joint fine-tuning, which is compared as the method "joint".
         corpus: the generated corpus that the shards were made from, so that the real voices say the sentences too.
         judge: command line of an outside judge: given a manifest, it prints a line of JSON for each sound.
@@ -46,11 +48,14 @@ def evaluate(
     counts = [clips] if isinstance(clips, int) else clips
     fine_tuned = Cloner.load(joint) if joint else None
     folder = ClonesFolder(Path(out), Cloner.load(model), index, read_lines(sentences), counts, corpus, fine_tuned)
-    speakers = index.speakers_of("test")
-    if not speakers:
+    test = {entry.id: entry for entry in index.speakers_of("test")}
+    if not test:
         raise ValueError(f"{shards} holds no test speaker to clone: prepare the corpus with --test 6 or the like")
-    scores = folder.make(speakers, methods or folder.methods)
-    write_report(Path(out, "report.html"), folder, scores, speakers)
+    if unknown := [id for id in speakers or () if id not in test]:
+        raise ValueError(f"{unknown[0]!r} is no test speaker of {shards}; they are {', '.join(test)}")
+    cloned = [test[id] for id in speakers or test]
+    scores = folder.make(cloned, methods or folder.methods)
+    write_report(Path(out, "report.html"), folder, scores, cloned)
     if judge:
         write_table(Path(out, "results.md"), folder, scores, ask(judge, Path(out), judged))
 

@@ -3,8 +3,8 @@
 `prepare verify DIR` reads a finished set, on this machine or elsewhere, and compares each byte with its index.
 
 CORPUS, the first argument, is librispeech, vctk, kaldi, generated (which needs no --root), several (of them as one) or
-the class path of a Corpus from anywhere; what its constructor takes is an option here. `--test` and `--validation` are ids of speakers
-(A,B or A,), how many of them (8) or which share (0.1).
+the class path of a Corpus from anywhere; what its constructor takes is an option here. `--test` and `--validation` are
+ids of speakers (A,B or A,), how many of them (8) or which share (0.1).
 """
 
 import importlib

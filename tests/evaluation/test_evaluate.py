@@ -184,6 +184,12 @@ def test_other_sentences_are_spoken(evaluated: Path, tiny_run: TinyRun, tmp_path
     assert names(tmp_path / "out" / "clones") == ["encoder-01", "encoder-03"]
 
 
+def test_some_of_the_speakers_can_be_named(tiny_run: TinyRun, tmp_path: Path, speakers: list[str]) -> None:
+    out = tmp_path / "out"
+    evaluate.main([*evaluate_flags(tiny_run, out), "--methods", "[encoder]", "--speakers", f"[{speakers[1]}]"])
+    assert names(out / "clones" / "encoder-03") == names(out / "real") == [speakers[1]]
+
+
 def test_real_voices_are_not_always_to_be_had(tiny_run: TinyRun, tmp_path: Path) -> None:
     flags = evaluate_flags(tiny_run, tmp_path / "out")[:-4]
     evaluate.main([*flags, "--methods", "[encoder]", "--model", str(tiny_run.folder)])
@@ -206,6 +212,7 @@ def test_real_voices_are_not_always_to_be_had(tiny_run: TinyRun, tmp_path: Path)
         (["--judge", "'"], 'judge "\'" is no command line'),
         (["--sentences", "gone.txt"], "gone.txt"),
         (["--methods", "[magic]"], "unknown method 'magic'"),
+        (["--speakers", "[zoe]"], "'zoe' is no test speaker of"),
         (["--model", "nowhere"], "no checkpoint at nowhere"),
         (["--shards", "nowhere"], "no shards here"),
         (["--bogus", "1"], "bogus"),

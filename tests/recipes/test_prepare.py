@@ -78,7 +78,7 @@ def test_one_speaker_can_be_named(capsys: pytest.CaptureFixture[str]) -> None:
         ("my_corpus.Hums --root data", "the following arguments are required: out"),
         ("my_corpus.Hymns --root data --out shards", "no corpus 'my_corpus.Hymns'"),
         ("pathlib.Path --root data --out shards", "pathlib.Path is no subclass of lightning_vc.corpora.base.Corpus"),
-        ("librispeak --root data --out shards", "give librispeech, vctk, kaldi, generated or a class path"),
+        ("librispeak --root data --out shards", "give librispeech, vctk, kaldi, generated, several or a class path"),
         ("--out shards", "the following arguments are required: corpus"),
         ("--out shards generated", "the first argument must name the corpus"),
     ],
@@ -108,6 +108,20 @@ def test_the_generated_corpus_needs_no_root(tmp_path: Path) -> None:
     assert sum(entry.utterances for entry in index.speakers) == 12
     assert index.rejected == {}
     assert {entry.sex for entry in index.speakers} == {"F", "M"}
+
+
+@pytest.mark.usefixtures("outside")
+def test_several_corpora_are_one() -> None:
+    hums = "{class_path: my_corpus.Hums, init_args: {root: data, hums: %d}}"
+    corpora = f"{{a: {hums % 2}, b: {hums % 3}}}"
+    line = "several --out shards --test a-bob, --validation b-ann, --workers 1"
+    main([*line.split(), "--corpora", corpora])
+    index = Index.load("shards")
+    assert {entry.id: entry.utterances for entry in index.speakers} == {
+        **dict.fromkeys(["a-ann", "a-bob", "a-cid"], 2),
+        **dict.fromkeys(["b-ann", "b-bob", "b-cid"], 3),
+    }
+    assert [entry.id for entry in index.speakers_of("test")] == ["a-bob"]
 
 
 def test_librispeech_as_published(shared_data: Path, tmp_path: Path) -> None:
