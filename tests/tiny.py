@@ -20,7 +20,10 @@ _SIZES = {name: 16 for name in ("channels", "embedding", "attention", "hidden")}
 _TRAINING = {
     "tts": ({"max_steps": 4, "val_check_interval": 4}, {"batch_size": 4}),
     "encoder": ({"max_steps": 2, "val_check_interval": 1}, {"n_speakers": 2, "max_seconds": 0.5}),
-    "classifier": ({"max_steps": 2, "val_check_interval": 1}, {"batch_size": 4, "max_seconds": 0.5, "clips": 3}),
+    "classifier": (
+        {"max_steps": 2, "val_check_interval": 1},
+        {"batch_size": 4, "max_seconds": 0.5, "clips": 3, "least": 2},
+    ),
     "verifier": ({"max_steps": 2, "val_check_interval": 1}, {"n_speakers": 2, "max_seconds": 0.5, "enrolled": [1, 2]}),
     "adapt_embedding": ({"max_steps": 2}, {"clips": 3, "steps": 2}),
     "adapt_low_rank": ({"max_steps": 2}, {"clips": 3, "steps": 2}),
