@@ -83,6 +83,10 @@ class ClassifierDataModule(ShardsDataModule):
             self.measured += own[:held]
             self.learnt += islice(cycle(others), self.most)
 
+    def state_dict(self) -> dict[str, list[str]]:
+        """Which samples are learnt from; Lightning keeps it in the checkpoint, under the name of this class."""
+        return {"learnt": sorted({sample.id for sample in self.learnt})}
+
     def _recordings(self) -> dict[str, list[Sample]]:
         """Those of each class that may be heard."""
         found: dict[str, list[Sample]] = {speaker: [] for speaker in self.classes}

@@ -16,6 +16,8 @@ from lightning_vc.types import CloningBatch
 class SpeakerClassifierTask(Task):
     """Cross-entropy of who speaks; `accuracy` is the share that is told rightly.
 
+    `learnt` holds the ids of the samples that a loaded checkpoint has learnt from: they are nothing to measure with.
+
     Args:
         network: a recording to its embedding.
         spectrograms: what the network hears (its mel part).
@@ -36,6 +38,7 @@ class SpeakerClassifierTask(Task):
         self.save_hyperparameters()
         self.network, self.spectrograms, self.speakers = network, spectrograms, speakers
         self.augmentation = augmentation
+        self.learnt: frozenset[str] = frozenset()
         self.classes = nn.Linear(network.embedding, len(speakers))
 
     def forward(self, waves: Tensor, lengths: Tensor) -> Tensor:
@@ -68,3 +71,4 @@ class SpeakerClassifierTask(Task):
                 f"the checkpoint knows {len(known)} speakers, the data {len(self.speakers)} others: "
                 "resume it on the shards that it was trained on, or begin anew"
             )
+        self.learnt = frozenset(checkpoint.get("ClassifierDataModule", {}).get("learnt", ()))
