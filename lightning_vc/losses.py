@@ -80,3 +80,9 @@ def last_step(logits: Tensor, steps: Tensor, behind: int = 4) -> Tensor:
     counted = (s < steps[:, None] + behind).to(logits.dtype)
     error = F.binary_cross_entropy_with_logits(logits, target, reduction="none")
     return (error * counted).sum() / counted.sum()
+
+
+def pair_cross_entropy(scores: Tensor, same: Tensor) -> Tensor:
+    """Binary cross-entropy of log odds (B, C) where pairs of one speaker (B, C) and of two count half each."""
+    cost = F.binary_cross_entropy_with_logits(scores, same.to(scores), reduction="none")  # (B, C)
+    return sum((cost * kind).sum() / kind.sum().clamp(min=1) / 2 for kind in (same, ~same))  # type: ignore[return-value]

@@ -61,7 +61,7 @@ class CloningBatch(NamedTuple):
 
     waves: Tensor  # (B, N, W), zero padded
     lengths: Tensor  # (B, N) samples
-    speakers: Tensor  # (B,) rows of the speaker table
+    speakers: Tensor  # (B,) rows of the speaker table, for judges any numbers of the speakers
     ids: list[list[str]]  # B lists of N utterance ids
 
 

@@ -8,6 +8,8 @@ from lightning_vc.metrics import (
     alignment_problems,
     attention_coverage,
     attention_focus,
+    equal_error_rate,
+    min_dcf,
     pitch_error,
     retrieval_rank,
     time_warp,
@@ -117,3 +119,25 @@ def test_retrieval_rank() -> None:
     answers = torch.tensor([[0.1, 0.0], [0.1, 0.0], [0.1, 0.0]])
     assert float(retrieval_rank(answers[:1], voices, torch.tensor([0]))) == 1
     assert float(retrieval_rank(answers, voices, torch.tensor([0, 1, 2]))) == 2
+
+
+@pytest.mark.parametrize("scale", [1.0, 100.0])
+def test_error_rates_by_hand(scale: float) -> None:
+    scores = scale * torch.tensor([0.9, 0.8, 0.7, 0.2, 0.6, 0.3, 0.1, 0.0])
+    same = torch.tensor([True, True, True, True, False, False, False, False])
+    assert equal_error_rate(scores, same) == pytest.approx(0.25)  # one of four refused, one of four accepted
+    assert min_dcf(scores, same) == pytest.approx(0.01 * 0.25)  # all of two speakers refused, and so one of one
+    assert equal_error_rate(scores, ~same) == pytest.approx(0.75)
+    assert (equal_error_rate(scores, scores > 0.5 * scale), min_dcf(scores, scores > 0.5 * scale)) == (0, 0)
+
+
+def test_error_rates_are_those_of_speechbrain() -> None:
+    from speechbrain.utils.metric_stats import EER, minDCF
+
+    import lightning_vc.audio.backend  # noqa: F401  # before speechbrain
+
+    torch.manual_seed(0)
+    positive, negative = 20 + 3 * torch.randn(200), 15 + 3 * torch.randn(300)  # a sigmoid makes 1 of most of them
+    scores, same = torch.cat([positive, negative]), torch.arange(500) < 200
+    assert equal_error_rate(scores, same) == pytest.approx(EER(positive, negative)[0], abs=2e-3)
+    assert min_dcf(scores, same, 0.05) == pytest.approx(minDCF(positive, negative, p_target=0.05)[0], abs=1e-6)

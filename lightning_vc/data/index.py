@@ -136,6 +136,10 @@ class Index:
         """
         return [speaker.id for speaker in self.speakers_of("train", "validation") if speaker.transcribed]
 
+    def recording(self, sample: str) -> str:
+        """Id of the recording of which a sample is a piece, or the whole."""
+        return re.sub(r"_[0-9]{2}$", "", sample) if self.split else sample  # see `encoding.encode`
+
     def save(self) -> Path:
         """Write index.json into the folder of the shards."""
         path = Path(self.folder, INDEX_NAME)

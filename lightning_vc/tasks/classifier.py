@@ -1,0 +1,74 @@
+"""A judge of clones: which of the known speakers is heard."""
+
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
+from torch import Tensor, nn
+
+from lightning_vc.audio.features import Spectrograms
+from lightning_vc.modules.classifier import ConvClassifier
+from lightning_vc.tasks.base import Losses, Task
+from lightning_vc.types import CloningBatch
+
+
+class SpeakerClassifierTask(Task):
+    """Cross-entropy of who speaks; `accuracy` is the share that is told rightly.
+
+    `learnt` holds the ids of the samples that a loaded checkpoint has learnt from: they are nothing to measure with.
+
+    Args:
+        network: a recording to its embedding.
+        spectrograms: what the network hears (its mel part).
+        speakers: ids of the classes; recipes link them from the data. They are part of the checkpoint.
+        augmentation: what happens to clips (B, N, W) of so many samples (B, N) before they are heard in training.
+    """
+
+    def __init__(
+        self,
+        network: ConvClassifier,
+        spectrograms: Spectrograms,
+        speakers: list[str],
+        augmentation: nn.Module | None = None,
+        optimizer: OptimizerCallable = lambda p: torch.optim.Adam(p, lr=1e-3),
+        scheduler: LRSchedulerCallable | None = None,
+    ) -> None:
+        super().__init__(optimizer, scheduler)
+        self.save_hyperparameters()
+        self.network, self.spectrograms, self.speakers = network, spectrograms, speakers
+        self.augmentation = augmentation
+        self.learnt: frozenset[str] = frozenset()
+        self.classes = nn.Linear(network.embedding, len(speakers))
+
+    def forward(self, waves: Tensor, lengths: Tensor) -> Tensor:
+        """Recordings (B, W) of so many samples (B,) -> logits (B, speakers)."""
+        mels = self.spectrograms.mel(waves)  # (B, T, M)
+        frames = self.spectrograms.frames(lengths).unsqueeze(-1)  # (B, 1)
+        return self.classes(self.network(mels, torch.arange(mels.shape[1], device=mels.device) < frames))
+
+    def loss(self, batch: CloningBatch) -> Losses:
+        waves = batch.waves
+        if self.training and self.augmentation is not None:
+            waves = self.augmentation(waves, batch.lengths)
+        speakers = batch.speakers.repeat_interleave(waves.shape[1])  # (B·N,)
+        logits = self(waves.flatten(0, 1), batch.lengths.flatten())
+        accuracy = (logits.argmax(-1) == speakers).float().mean()
+        return {"loss": F.cross_entropy(logits, speakers), "accuracy": accuracy}
+
+    @torch.no_grad()
+    def classify(self, wave: Tensor) -> str:
+        """Id of the speaker who is heard in (W,)."""
+        wave = wave.to(self.device)
+        logits = self(wave[None], torch.tensor([len(wave)], device=self.device))
+        return self.speakers[int(logits.argmax())]
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        super().on_load_checkpoint(checkpoint)
+        known = checkpoint["hyper_parameters"]["speakers"]
+        if known != self.speakers:
+            raise ValueError(
+                f"the checkpoint knows {len(known)} speakers, the data {len(self.speakers)} others: "
+                "resume it on the shards that it was trained on, or begin anew"
+            )
+        self.learnt = frozenset(checkpoint.get("ClassifierDataModule", {}).get("learnt", ()))
