@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from matplotlib.figure import Figure
@@ -71,7 +71,7 @@ def draw_space(space: Space, places: Sequence[Place]) -> Figure:
     """Voices in the first two axes of a space.
 
     Colour is the sex and shape the accent of the speaker; pale dots are learnt, filled ones with a black rim encoded,
-    hollow ones made in any other way. Raises ValueError for a space of one axis, and for no voices.
+    hollow ones adapted, those with a golden rim mixed. Raises ValueError for a space of one axis, and for no voices.
     """
     if len(space.axes) < 2:
         raise ValueError("a picture needs a space of 2 axes or more, got 1")
@@ -108,8 +108,8 @@ def _kind(voice: Voice) -> str:
     return kinds.get(voice.method, "adapted")
 
 
-def _look(kind: str, colour: str) -> dict[str, object]:
-    looks: dict[str, dict[str, object]] = {
+def _look(kind: str, colour: str) -> dict[str, Any]:
+    looks: dict[str, dict[str, Any]] = {
         "learned": {"color": colour, "alpha": 0.4, "ms": 6},
         "encoded": {"color": colour, "mec": "black", "ms": 9},
         "adapted": {"mfc": "none", "mec": colour, "mew": 2, "ms": 9},
@@ -118,5 +118,5 @@ def _look(kind: str, colour: str) -> dict[str, object]:
     return looks[kind]
 
 
-def _key(label: str, marker: str, look: dict[str, object]) -> Line2D:
-    return Line2D([], [], ls="none", marker=marker, label=label, **look)  # type: ignore[arg-type]
+def _key(label: str, marker: str, look: dict[str, Any]) -> Line2D:
+    return Line2D([], [], ls="none", marker=marker, label=label, **look)
