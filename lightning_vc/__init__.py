@@ -2,7 +2,7 @@
 
 In reading order: `types` (what the layers hand to each other), `text` and `audio`, `corpora`, `data` (shards to
 batches), `modules` and `losses`, `tasks` (what is trained, and how), `cloning` (recordings to voice to speech),
-`evaluation` and `callbacks`, `cli`, and `recipes`, the verbs of the command line.
+`morphing` (voices to other voices), `evaluation` and `callbacks`, `cli`, and `recipes`, the verbs of the command line.
 """
 
 from typing import TYPE_CHECKING, Any

@@ -1,0 +1,56 @@
+from pathlib import Path
+
+import pytest
+import torch
+
+from lightning_vc import Cloner, Voice
+from lightning_vc.audio import io
+from lightning_vc.recipes import morph, synthesize
+from tests.tiny import TinyRun
+
+
+@pytest.fixture
+def voices(tiny_run: TinyRun, tmp_path: Path) -> list[str]:
+    """Files of two voices."""
+    cloner = Cloner(tiny_run.tts)
+    files = [str(tmp_path / f"{number}.safetensors") for number in range(2)]
+    for row, file in zip(cloner.tts.table.voices.detach(), files, strict=False):
+        Voice(row.clone(), "none", cloner.base, 1).save(file)
+    return files
+
+
+def test_a_voice_moves_to_another_group_and_speaks(tiny_run: TinyRun, voices: list[str], tmp_path: Path) -> None:
+    out = str(tmp_path / "out.safetensors")
+    where = ["--model", str(tiny_run.folder), "--shards", str(tiny_run.shards)]
+    morph.main([*where, "--voice", voices[0], "--minus", "{sex: M}", "--plus", "{sex: F}", "--save", out])
+    assert Voice.load(out).method == "morph"
+    said = tmp_path / "said.wav"
+    synthesize.main(["--model", str(tiny_run.folder), "--voice", out, "--text", "The dog slept.", "--out", str(said)])
+    assert len(io.read(said, 16000)) > 1000
+
+
+def test_a_mixture_and_an_average(voices: list[str], tmp_path: Path) -> None:
+    first, second = (Voice.load(file).vector for file in voices)
+    for number, words in enumerate((["--voice", *voices], ["--voice", voices[0], "--toward", voices[1]])):
+        out = str(tmp_path / f"out{number}.safetensors")
+        morph.main([*words, "--save", out])
+        torch.testing.assert_close(Voice.load(out).vector, (first + second) / 2)
+
+
+@pytest.mark.parametrize(
+    ("words", "complaint"),
+    [
+        ([], "nothing to do: give --plus and --minus, --toward, or several --voice"),
+        (["--plus", "{sex: F}"], "--plus needs --minus, --model, --shards too"),
+        (["--toward", "a", "--minus", "{sex: F}"], "--toward mixes two voices and takes no --minus"),
+        (["--toward", "a/nowhere.safetensors"], "no voice at a/nowhere.safetensors"),
+        (["--plus", "F", "--minus", "{sex: M}", "--model", "m", "--shards", "s"], "--plus is 'F': write what"),
+    ],
+)
+def test_what_does_not_go_together_is_named(
+    voices: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str], words: list[str], complaint: str
+) -> None:
+    with pytest.raises(SystemExit):
+        morph.main(["--voice", voices[0], "--save", str(tmp_path / "out.safetensors"), *words])
+    assert complaint in capsys.readouterr().err
+    assert not (tmp_path / "out.safetensors").exists()
