@@ -9,6 +9,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from torch import Tensor
 
+from lightning_vc.evaluation.clones import Clones
+from lightning_vc.evaluation.sounds import Sound
 from lightning_vc.voice import Voice
 
 _COLOURS = {"F": "tab:red", "M": "tab:blue"}
@@ -92,6 +94,23 @@ def draw_space(space: Space, places: Sequence[Place]) -> Figure:
     keys += [_key(kind, "o", _look(kind, "tab:gray")) for kind in kinds]
     figure.legend(handles=keys, loc="outside right upper")
     return figure
+
+
+def draw_voices(clones: Clones, sounds: Sequence[Sound]) -> Figure | None:
+    """The voices of these clones among those that the model has learned; None where the shards know none of them."""
+    speakers = {entry.id: entry for entry in clones.folder.index.speakers}
+    cloner = clones.cloner
+    learned = [
+        Place(Voice(vector, "learned", cloner.base, 0), speakers[id].sex, speakers[id].accent)
+        for id, vector in zip(cloner.tts.speakers, cloner.tts.table.voices.detach(), strict=True)
+        if id in speakers
+    ]
+    cloned = [
+        Place(Voice.load(place / "voice.safetensors"), speakers[place.name].sex, speakers[place.name].accent)
+        for place in dict.fromkeys(sound.path.parent for sound in sounds)
+    ]
+    own = [place for place in cloned if place.voice.base == cloner.base]  # a joint model has a space of its own
+    return draw_space(fit_space([place.voice for place in learned]), [*learned, *own]) if len(learned) > 2 else None
 
 
 def _rows(voices: Sequence[Voice]) -> Tensor:

@@ -14,9 +14,13 @@ from lightning_vc.evaluation.clones import Clones, write_costs
 from lightning_vc.evaluation.figures import draw_clips, draw_steps
 from lightning_vc.evaluation.folder import EvaluationFolder
 from lightning_vc.evaluation.judge import OUTSIDE, ask, command
+from lightning_vc.evaluation.own import classify, verify
 from lightning_vc.evaluation.report import missing, write_report
 from lightning_vc.evaluation.results import summarise, write_results
 from lightning_vc.evaluation.sounds import merged, write_manifest
+from lightning_vc.evaluation.space import draw_voices
+from lightning_vc.tasks.classifier import SpeakerClassifierTask
+from lightning_vc.tasks.verifier import SpeakerVerifierTask
 
 
 def evaluate(
@@ -31,6 +35,8 @@ def evaluate(
     corpus: GeneratedCorpus | None = None,
     steps: list[int] | None = None,
     steps_clips: int | list[int] = 5,
+    classifier: str | None = None,
+    verifier: str | None = None,
     judge: str | None = None,
     judged: int | None = None,
     seed: int = 0,
@@ -49,6 +55,8 @@ def evaluate(
         corpus: the generated corpus that the shards were made from, so that the real voices say the sentences too.
         steps: of embedding and whole_model, after each of which clones speak; none if none are given.
         steps_clips: recordings that these are adapted to, or several counts.
+        classifier: checkpoint of a speaker classifier.
+        verifier: checkpoint of a speaker verifier.
         judge: "outside" for the judges of the extra `judges`, or the command line of one: given a manifest, it prints
             a line of JSON for each sound.
         judged: how many sentences of each voice the judge hears; all if none is given.
@@ -64,6 +72,8 @@ def evaluate(
     if steps is not None and (not steps or min(*steps, *steps_counts) < 1):
         raise ValueError(f"steps and steps_clips must be 1 or more, got {steps} and {steps_counts}")
     index, cloner = Index.load(shards), Cloner.load(model)
+    knows = SpeakerClassifierTask.load(classifier) if classifier else None
+    verifies = SpeakerVerifierTask.load(verifier) if verifier else None
     fine_tuned = Cloner.load(joint) if joint else None
     most = max([*counts, *(steps_counts if steps else [])])
     texts, cloned = read_lines(sentences), _chosen(index, shards, speakers)
@@ -77,6 +87,10 @@ def evaluate(
     opinions = [clones.scores([*said, *along]), measured]
     if judge:
         opinions.append(ask(judge, Path(out), [each for each in sounds if not judged or int(each.path.stem) <= judged]))
+    if knows:
+        opinions.append(classify(knows, folder, [*sounds, *along]))
+    if verifies:
+        opinions.append(verify(verifies, folder, sounds))
     results = summarise([*sounds, *along], merged(opinions), seed)
     lacking = [*missing(results), *(f"{each} is not installed" for each in outside.absent() if judge == OUTSIDE)]
     about: dict[str, Any] = {"speakers": [each.id for each in cloned], "seed": seed, "not measured": lacking}
@@ -85,6 +99,7 @@ def evaluate(
     curves = {"accuracy": paper.ACCURACY, "eer_5": paper.EER, "similarity": None, "p808": None}
     figures = {name: draw_clips(results, name, curve) for name, curve in curves.items()}
     figures["Against steps of adaptation"] = draw_steps(results, "accuracy") or draw_steps(results, "likeness")
+    figures["The space of voices"] = draw_voices(clones, said)
     drawn = {name: figure for name, figure in figures.items() if figure}
     write_report(Path(out, "report.html"), clones, results, drawn, lacking)
 

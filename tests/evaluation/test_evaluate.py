@@ -11,7 +11,7 @@ import pytest
 from lightning_vc import Voice
 from lightning_vc.adapting import METHODS
 from lightning_vc.audio import io
-from lightning_vc.recipes import evaluate
+from lightning_vc.recipes import classifier, evaluate, verifier
 from tests.tiny import TinyRun
 
 SENTENCES = ["The dog slept.", "Is <this> a cat & dog?"]
@@ -188,6 +188,25 @@ def test_two_evaluations_are_the_same(tiny_run: TinyRun, tmp_path: Path) -> None
     assert "Against steps of adaptation" in (first / "report.html").read_text()
 
 
+def test_our_own_judges_hear_what_they_have_not_learnt(tiny_run: TinyRun, tmp_path: Path) -> None:
+    classifier.main(tiny_run.judge_flags("classifier", tmp_path / "classifier"))
+    verifier.main(tiny_run.judge_flags("verifier", tmp_path / "verifier"))
+    judges = [f"--{name}={tmp_path / name / 'last.ckpt'}" for name in ("classifier", "verifier")]
+    evaluate.main([*evaluate_flags(tiny_run, tmp_path / "out"), "--methods", "[encoder]", *judges])
+    results = json.loads((tmp_path / "out" / "results.json").read_text())["results"]
+    said = {(each["voice"], each["clips"], each["measure"]): each for each in results}
+    assert said["encoder", 3, "accuracy"]["sounds"] == 2 * len(SENTENCES)
+    assert 0 <= said["encoder", 3, "accuracy"]["value"] <= 1
+    assert said["real recordings", None, "accuracy"]["sounds"] < 8  # the classifier has learnt from the others
+    assert said["encoder", 1, "eer_1"]["sounds"] == 2 * len(SENTENCES)
+    assert said["real recordings", None, "eer_1"]["sounds"] == 6  # one of each speaker's four is enrolled
+    assert said["the model's own speakers", None, "min_dcf_1"]["value"] >= 0
+    assert not any(measure == "eer_5" for *_, measure in said)  # there are no six recordings
+    page = (tmp_path / "out" / "report.html").read_text()
+    assert "Speaker classification" in page
+    assert "The space of voices" in page
+
+
 class Page(HTMLParser):
     """What a page loads, and how its elements nest."""
 
@@ -215,7 +234,7 @@ def test_the_report_needs_nothing_else(evaluated: Path, speakers: list[str]) -> 
     sounds = [address for tag, address in page.loaded if tag == "audio"]
     pictures = [address for tag, address in page.loaded if tag == "img"]
     assert len(sounds) == len(speakers) * (3 + len(SENTENCES) + len(ALL) * len(SENTENCES))
-    assert len(pictures) == len(speakers) * (1 + len(ALL))
+    assert len(pictures) == len(speakers) * (1 + len(ALL)) + 1  # the space of voices
     assert page.headings.count("Naturalness") == 0  # nobody was asked
     assert all(address.startswith("data:audio/mpeg;base64,") and len(address) > 1000 for address in sounds)
     assert all(address.startswith("data:image/png;base64,") and len(address) > 1000 for address in pictures)
