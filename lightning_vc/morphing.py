@@ -37,8 +37,7 @@ def morph(voice: Voice, plus: Sequence[Voice], minus: Sequence[Voice], amount: f
     """
     _check_amount(amount)
     for name, group in (("plus", plus), ("minus", minus)):
-        _check_group(name, group)
-        _check_same(name, [voice, *group])
+        _check_group(name, group, voice)
     vector = _plain(voice) + amount * (_mean(plus) - _mean(minus))
     consent = _consent([voice, *plus, *minus])
     return Voice(vector, "morph", voice.base, voice.clips, voice.moved, voice.seconds, consent)
@@ -64,7 +63,6 @@ def learned_by_speaker(cloner: Cloner, index: Index, **attributes: object) -> di
         raise ValueError(f"speakers have no {min(unknown)!r}: choose from {', '.join(known)}")
     entries = {entry.id: entry for entry in index.speakers}
     rows = dict(zip(cloner.tts.speakers, cloner.tts.table.voices.detach().cpu(), strict=True))
-    # as text: the command line cannot tell the id 19 from a number
     wanted = {name: str(value) for name, value in attributes.items()}
     found = {
         speaker: Voice(
@@ -102,29 +100,22 @@ def _check_amount(amount: float) -> None:
         raise ValueError(f"amount must be a finite number, got {amount}")
 
 
-def _check_group(name: str, voices: Sequence[Voice]) -> None:
+def _check_group(name: str, voices: Sequence[Voice], like: Voice | None = None) -> None:
+    """Raise ValueError for what does not go together with `like`, or else with the first of the group."""
     if not voices:
         raise ValueError(f"{name} is empty: give at least one voice")
+    other = like or voices[0]
     for number, voice in enumerate(voices, 1):
         if voice.moved:
             raise ValueError(
                 f"voice {number} of {name} ({voice.method}) moved parameters of the model, which cannot be mixed: "
                 "clone it by encoder or embedding"
             )
-    _check_same(name, voices)
-
-
-def _check_same(name: str, voices: Sequence[Voice]) -> None:
-    first = voices[0]
-    for voice in voices[1:]:
-        if voice.base != first.base:
-            raise ValueError(
-                f"{name}: a voice of model {voice.base} and one of {first.base}: clone them with one model"
-            )
-        if voice.vector.shape != first.vector.shape:
-            raise ValueError(
-                f"{name}: a voice of {len(voice.vector)} numbers and one of {len(first.vector)}: clone them again"
-            )
+        which = f"voice {number} of {name} ({voice.method})"
+        if voice.base != other.base:
+            raise ValueError(f"{which} belongs to model {voice.base}, not to {other.base}: clone both with one model")
+        if voice.vector.shape != other.vector.shape:
+            raise ValueError(f"{which} has {len(voice.vector)} numbers, not {len(other.vector)}: clone both again")
 
 
 def _made_of(method: str, vector: Tensor, voices: Sequence[Voice]) -> Voice:

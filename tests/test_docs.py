@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from lightning_vc import Voice
 from lightning_vc.audio import io
 from lightning_vc.recipes import prepare
 from lightning_vc.stages import Recipe
@@ -74,7 +75,7 @@ def after_the_demo(tiny_run: TinyRun, tmp_path: Path, monkeypatch: pytest.Monkey
     """A folder in which `make demo` has left its run, as far as README speaks of it."""
     run = tmp_path / "runs" / "mini"
     run.mkdir(parents=True)
-    for stage in ("tts", "encoder"):
+    for stage in ("shards", "tts", "encoder"):
         (run / stage).symlink_to(tiny_run.folder / stage)
     samples = [sample for sample in tiny_run.samples() if sample.text][:2]
     for number, sample in enumerate(samples, 1):
@@ -100,3 +101,14 @@ def test_the_readme_clones_and_speaks(after_the_demo: Path) -> None:
         out = Path(words[words.index("--out") + 1])
         assert len(io.read(out, 16000)) > 1000
         out.unlink()
+
+
+def test_the_arithmetic_of_the_page_makes_voices(after_the_demo: Path) -> None:
+    lines = [words for words in commands(ROOT / "docs" / "index.md") if words[0] in ("clone", "morph", "synthesize")]
+    assert [words[0] for words in lines] == ["clone", "clone", "morph", "morph", "morph", "synthesize"]
+    for verb, *words in lines:
+        expanded = [each for word in words for each in (sorted(glob.glob(word)) if "*" in word else [word])]
+        importlib.import_module(f"lightning_vc.recipes.{verb}").main(expanded)
+    methods = [Voice.load(f"{name}.safetensors").method for name in ("he", "she", "between", "mean")]
+    assert methods == ["encoder", "morph", "interpolate", "average"]
+    assert len(io.read("she.wav", 16000)) > 1000

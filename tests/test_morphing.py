@@ -46,9 +46,9 @@ def test_voices_that_do_not_go_together_are_named() -> None:
     one = voice(0.0)
     with pytest.raises(ValueError, match="voices is empty"):
         average([])
-    with pytest.raises(ValueError, match="a voice of model other and one of b: clone them with one model"):
+    with pytest.raises(ValueError, match=r"voice 2 of voices \(encoder\) belongs to model other, not to b"):
         interpolate(one, voice(0.0, base="other"), 0.5)
-    with pytest.raises(ValueError, match="minus: a voice of 2 numbers and one of 1"):
+    with pytest.raises(ValueError, match=r"voice 1 of minus \(encoder\) has 2 numbers, not 1: clone both"):
         morph(one, [one], [voice(0.0, 0.0)])
     with pytest.raises(ValueError, match=r"voice 2 of plus \(encoder\) moved .* by encoder or embedding"):
         morph(one, [one, voice(0.0, moved=True)], [one])

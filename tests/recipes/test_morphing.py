@@ -37,6 +37,11 @@ def test_a_mixture_and_an_average(voices: list[str], tmp_path: Path) -> None:
         torch.testing.assert_close(Voice.load(out).vector, (first + second) / 2)
 
 
+def test_what_is_said_of_speakers_is_text() -> None:
+    said = morph.attributes("--plus", "{id: 0017, accent: no, sex: F}")
+    assert said == {"id": "0017", "accent": "no", "sex": "F"}
+
+
 @pytest.mark.parametrize(
     ("words", "complaint"),
     [
