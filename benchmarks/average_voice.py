@@ -11,11 +11,10 @@ from pathlib import Path
 
 import torch
 from matplotlib.figure import Figure
-from torch import Tensor
 
 from lightning_vc import Cloner, Voice
-from lightning_vc.audio.backend import torchaudio
 from lightning_vc.audio.io import level
+from lightning_vc.audio.pitch import pitch
 from lightning_vc.data.index import Index
 from lightning_vc.data.reading import clips_of
 
@@ -24,13 +23,6 @@ TEXTS = [
     "Two clever foxes slept under the bridge.",
     "We will sing an old song about the river.",
 ]
-
-
-def pitch(wave: Tensor, sample_rate: int) -> float:
-    """Median in hertz over the loud half of a recording (W,)."""
-    heard = torchaudio.functional.detect_pitch_frequency(wave, sample_rate, freq_low=60, freq_high=400)
-    frames = wave[: len(wave) // len(heard) * len(heard)].view(len(heard), -1).square().mean(1)
-    return float(heard[frames >= frames.median()].median())
 
 
 def main() -> None:
@@ -48,8 +40,8 @@ def main() -> None:
             waves = [level(clip.wave(cloner.sample_rate)) for clip in clips_of(index, speaker.id)[:5]]
             voice = Voice(cloner.hear(waves), "encoder", cloner.base, len(waves))
             said = [speech.wave for speech in cloner.say_all(TEXTS, voice)]
-            real.append(pitch(torch.cat(waves), cloner.sample_rate))
-            cloned.append(pitch(torch.cat(said), cloner.sample_rate))
+            real.append(float(pitch(torch.cat(waves), cloner.sample_rate).nanmedian()))
+            cloned.append(float(pitch(torch.cat(said), cloner.sample_rate).nanmedian()))
         both = torch.tensor([real, cloned]).log2() * 12  # semitones
         slope = float(torch.cov(both)[0, 1] / both[0].var())
         spread = float(both[1].std() / both[0].std())

@@ -43,6 +43,11 @@ def morph(voice: Voice, plus: Sequence[Voice], minus: Sequence[Voice], amount: f
     return Voice(vector, "morph", voice.base, voice.clips, voice.moved, voice.seconds, consent)
 
 
+def learnt_from(cloner: Cloner, index: Index) -> bool:
+    """Whether these are the shards of a model's training, as far as their speakers tell."""
+    return index.speaker_table == list(cloner.tts.speakers)
+
+
 def learned_by_speaker(cloner: Cloner, index: Index, **attributes: object) -> dict[str, Voice]:
     """The voices that the model learnt for the speakers of its training, by id, in the order of its table.
 
@@ -54,7 +59,7 @@ def learned_by_speaker(cloner: Cloner, index: Index, **attributes: object) -> di
     Raises ValueError for an index of other speakers, an attribute that speakers do not have, and, with the values that
     there are, where no speaker has those wanted.
     """
-    if index.speaker_table != list(cloner.tts.speakers):
+    if not learnt_from(cloner, index):
         raise ValueError(
             f"{index.folder} holds other speakers than {cloner.path} learnt: give the shards of its training"
         )

@@ -16,6 +16,7 @@ from rich.progress import track
 from lightning_vc.audio import io
 from lightning_vc.evaluation.clones import Clones, compared
 from lightning_vc.evaluation.sounds import Opinions, Row, Sound
+from lightning_vc.morphing import learned_by_speaker, learnt_from
 from lightning_vc.voice import Voice
 
 COPIES, OTHERS = Row("real recordings through the vocoder"), Row("real recordings of another speaker")
@@ -48,6 +49,8 @@ def _others(clones: Clones) -> list[Sound]:
     """Nothing where there is but one speaker."""
     folder, sounds = clones.folder, []
     ids = [speaker.id for speaker in folder.speakers]
+    if len(ids) == 1:
+        return []
     for speaker, other in zip(ids, ids[1:] + ids[:1], strict=True):
         for number, text in enumerate(folder.transcripts("real", other), 1):
             path = folder.path / "bounds/others" / speaker / f"{number:02d}.wav"
@@ -56,20 +59,19 @@ def _others(clones: Clones) -> list[Sound]:
             shutil.copy(source, path)
             folder.sources[path] = folder.sources[source]
             sounds.append(Sound(path, OTHERS, speaker, text, tuple(folder.real_of(speaker))))
-    return sounds if len(ids) > 1 else []
+    return sounds
 
 
 def _learned(clones: Clones) -> list[Sound]:
-    """As many speakers as are cloned, from all over the model's table; those whom the shards do not have cannot be."""
+    """As many speakers as are cloned, from all over the model's table; nothing where the shards are of other ones."""
     folder, cloner = clones.folder, clones.cloner
-    known = {speaker.id for speaker in folder.index.speakers_of("train")}
-    rows = [row for row, speaker in enumerate(cloner.tts.speakers) if speaker in known]
-    chosen = rows[:: max(1, len(rows) // len(folder.speakers))][: len(folder.speakers)]
+    if not learnt_from(cloner, folder.index):
+        return []
+    voices = list(learned_by_speaker(cloner, folder.index, split="train").items())
+    chosen = voices[:: max(1, len(voices) // len(folder.speakers))][: len(folder.speakers)]
     sounds = []
-    for row in track(chosen, "the model's own speakers"):
-        speaker = cloner.tts.speakers[row]
+    for speaker, voice in track(chosen, "the model's own speakers"):
         folder.add_known(speaker)
-        voice = Voice(cloner.tts.table.voices[row].detach(), "learned", cloner.base, 0)
         sounds += clones.speak("bounds/learned", LEARNED, speaker, voice)
     return sounds
 

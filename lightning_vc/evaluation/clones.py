@@ -9,6 +9,7 @@ steps/<method>-<clips>/<steps>/<speaker>/<n>.wav    the same after so many steps
 import json
 import time
 from collections.abc import Callable, Sequence
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -55,9 +56,7 @@ class Clones:
             raise ValueError("method 'joint' needs the folder of a joint fine-tuning: give it as joint")
         for method in set(methods) - {"encoder", "joint"}:
             method_named(method)
-        jobs = [
-            (method, count, speaker.id) for method in methods for count in clips for speaker in self.folder.speakers
-        ]
+        jobs = list(product(methods, clips, [speaker.id for speaker in self.folder.speakers]))
         sounds = []
         for method, count, speaker in track(jobs, "cloning and speaking"):
             self._clone(method, count, speaker)
@@ -66,9 +65,7 @@ class Clones:
 
     def adapt(self, methods: Sequence[str], clips: Sequence[int], steps: Sequence[int]) -> list[Sound]:
         """Adapt to everybody and let them speak after so many steps each (the paper's figure of iterations)."""
-        jobs = [
-            (method, count, speaker.id) for method in methods for count in clips for speaker in self.folder.speakers
-        ]
+        jobs = list(product(methods, clips, [speaker.id for speaker in self.folder.speakers]))
         sounds = []
         for method, count, speaker in track(jobs, "adapting, step by step"):
             self._adapt(method, count, speaker, steps)

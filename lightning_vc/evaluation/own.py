@@ -20,19 +20,17 @@ ENROLMENTS = (1, 5)  # recordings that a speaker is known by (the paper's append
 def classify(classifier: SpeakerClassifierTask, folder: EvaluationFolder, sounds: Sequence[Sound]) -> Opinions:
     """`accuracy`: whether each sound is taken for its speaker.
 
-    `said_sex` and `said_accent` are those of whom it is taken for. The classifier says nothing of recordings that it
-    has learned from, nor `accuracy` of speakers whom it does not know.
+    The classifier is not asked about recordings that it has learnt from, nor about speakers whom it does not know.
     """
-    entries = {entry.id: entry for entry in folder.index.speakers}
-    opinions: Opinions = {}
-    for sound in track(sounds, "the classifier listens"):
-        if folder.sources.get(sound.path) in classifier.learnt:
-            continue
-        heard = classifier.classify(io.read(sound.path, folder.rate))
-        opinions[sound.path] = {"said_sex": entries[heard].sex, "said_accent": entries[heard].accent}
-        if sound.speaker in classifier.speakers:
-            opinions[sound.path]["accuracy"] = heard == sound.speaker
-    return opinions
+    asked = [
+        sound
+        for sound in sounds
+        if sound.speaker in classifier.speakers and folder.sources.get(sound.path) not in classifier.learnt
+    ]
+    return {
+        sound.path: {"accuracy": classifier.classify(io.read(sound.path, folder.rate)) == sound.speaker}
+        for sound in track(asked, "the classifier listens")
+    }
 
 
 def verify(verifier: SpeakerVerifierTask, folder: EvaluationFolder, sounds: Sequence[Sound]) -> Opinions:

@@ -57,12 +57,16 @@ PARTS: Mapping[str, Part] = {
     "eer_5": Part(
         "Speaker verification, equal error rate, 5 enrolment recordings",
         "as many of the own clones refused as of others' accepted",
-        "a verifier",
+        "a verifier, and six real recordings of each speaker",
         paper.EER,
         "Figure 4b",
     ),
     "eer_1": Part("The same with 1 enrolment recording", "", "a verifier"),
-    "min_dcf_5": Part("Least cost of detection, 5 enrolment recordings", "misses x 0.01, alarms x 0.99", "a verifier"),
+    "min_dcf_5": Part(
+        "Least cost of detection, 5 enrolment recordings",
+        "misses x 0.01, alarms x 0.99",
+        "a verifier, and six real recordings of each speaker",
+    ),
     "min_dcf_1": Part("The same with 1 enrolment recording", "", "a verifier"),
     "word_error_rate": Part("Word error rate", "of a recogniser", "an outside judge"),
     "character_error_rate": Part("Character error rate", "of a recogniser", "an outside judge"),

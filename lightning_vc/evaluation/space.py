@@ -11,6 +11,7 @@ from torch import Tensor
 
 from lightning_vc.evaluation.clones import Clones
 from lightning_vc.evaluation.sounds import Sound
+from lightning_vc.morphing import learned_by_speaker, learnt_from
 from lightning_vc.voice import Voice
 
 _COLOURS = {"F": "tab:red", "M": "tab:blue"}
@@ -97,13 +98,13 @@ def draw_space(space: Space, places: Sequence[Place]) -> Figure:
 
 
 def draw_voices(clones: Clones, sounds: Sequence[Sound]) -> Figure | None:
-    """The voices of these clones among those that the model has learned; None where the shards know none of them."""
+    """The voices of these clones among those that the model learnt; None where the shards are of other speakers."""
     speakers = {entry.id: entry for entry in clones.folder.index.speakers}
-    cloner = clones.cloner
+    cloner, index = clones.cloner, clones.folder.index
+    if not learnt_from(cloner, index):
+        return None
     learned = [
-        Place(Voice(vector, "learned", cloner.base, 0), speakers[id].sex, speakers[id].accent)
-        for id, vector in zip(cloner.tts.speakers, cloner.tts.table.voices.detach(), strict=True)
-        if id in speakers
+        Place(voice, speakers[id].sex, speakers[id].accent) for id, voice in learned_by_speaker(cloner, index).items()
     ]
     cloned = [
         Place(Voice.load(place / "voice.safetensors"), speakers[place.name].sex, speakers[place.name].accent)

@@ -73,6 +73,8 @@ def evaluate(
         raise ValueError(f"steps and steps_clips must be 1 or more, got {steps} and {steps_counts}")
     index, cloner = Index.load(shards), Cloner.load(model)
     knows = SpeakerClassifierTask.load(classifier) if classifier else None
+    if knows and not knows.learnt:
+        raise ValueError(f"{classifier} does not say what it has learnt from: train it again")
     verifies = SpeakerVerifierTask.load(verifier) if verifier else None
     fine_tuned = Cloner.load(joint) if joint else None
     most = max([*counts, *(steps_counts if steps else [])])

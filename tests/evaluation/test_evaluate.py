@@ -7,6 +7,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
+import torch
 
 from lightning_vc import Voice
 from lightning_vc.adapting import METHODS
@@ -188,7 +189,9 @@ def test_two_evaluations_are_the_same(tiny_run: TinyRun, tmp_path: Path) -> None
     assert "Against steps of adaptation" in (first / "report.html").read_text()
 
 
-def test_our_own_judges_hear_what_they_have_not_learnt(tiny_run: TinyRun, tmp_path: Path) -> None:
+def test_our_own_judges_hear_what_they_have_not_learnt(
+    tiny_run: TinyRun, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     classifier.main(tiny_run.judge_flags("classifier", tmp_path / "classifier"))
     verifier.main(tiny_run.judge_flags("verifier", tmp_path / "verifier"))
     judges = [f"--{name}={tmp_path / name / 'last.ckpt'}" for name in ("classifier", "verifier")]
@@ -202,6 +205,13 @@ def test_our_own_judges_hear_what_they_have_not_learnt(tiny_run: TinyRun, tmp_pa
     assert said["real recordings", None, "eer_1"]["sounds"] == 6  # one of each speaker's four is enrolled
     assert said["the model's own speakers", None, "min_dcf_1"]["value"] >= 0
     assert ("encoder", 3, "eer_5") not in said  # there are no six recordings
+    checkpoint = torch.load(tmp_path / "classifier" / "last.ckpt", weights_only=False)
+    del checkpoint["ClassifierDataModule"]
+    torch.save(checkpoint, tmp_path / "silent.ckpt")
+    silent = ["--methods", "[encoder]", "--classifier", str(tmp_path / "silent.ckpt")]
+    with pytest.raises(SystemExit):
+        evaluate.main([*evaluate_flags(tiny_run, tmp_path / "out"), *silent])
+    assert "does not say what it has learnt from: train it again" in capsys.readouterr().err
     page = (tmp_path / "out" / "report.html").read_text()
     assert "Speaker classification" in page
     assert "The space of voices" in page
