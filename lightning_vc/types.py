@@ -77,6 +77,14 @@ class JointBatch(NamedTuple):
         return self.said.lengths
 
 
+class WaveBatch(NamedTuple):
+    """Pieces of recordings, whoever speaks."""
+
+    waves: Tensor  # (B, W), zero padded
+    lengths: Tensor  # (B,) samples
+    ids: list[str]  # B utterance ids
+
+
 class Spectra(NamedTuple):
     """One sound as both spectrograms, on a decibel scale normalised to about [0, 1]."""
 

@@ -23,9 +23,14 @@ COPIES, OTHERS = Row("real recordings through the vocoder"), Row("real recording
 LEARNED, MEAN = Row("the model's own speakers"), Row("the mean voice")
 
 
-def make_bounds(clones: Clones) -> tuple[list[Sound], Opinions]:
-    """Make all of them that can be made here, with what was measured of them."""
-    sounds = [*_learned(clones), *_mean(clones)]
+def make_bounds(clones: Clones, own: int | None = None) -> tuple[list[Sound], Opinions]:
+    """Make all of them that can be made here, with what was measured of them.
+
+    Args:
+        clones: beside which they stand.
+        own: how many of the model's own speakers, no more than it has; if None is given, as many as are cloned.
+    """
+    sounds = [*_learned(clones, own or len(clones.folder.speakers)), *_mean(clones)]
     copies, measured = _copies(clones)
     return [*copies, *sounds, *_others(clones)], measured | clones.scores(sounds)
 
@@ -62,13 +67,13 @@ def _others(clones: Clones) -> list[Sound]:
     return sounds
 
 
-def _learned(clones: Clones) -> list[Sound]:
-    """As many speakers as are cloned, from all over the model's table; nothing where the shards are of other ones."""
+def _learned(clones: Clones, count: int) -> list[Sound]:
+    """So many speakers, from all over the model's table; nothing where the shards are of other ones."""
     folder, cloner = clones.folder, clones.cloner
     if not learnt_from(cloner, folder.index):
         return []
     voices = list(learned_by_speaker(cloner, folder.index, split="train").items())
-    chosen = voices[:: max(1, len(voices) // len(folder.speakers))][: len(folder.speakers)]
+    chosen = voices[:: max(1, len(voices) // count)][:count]
     sounds = []
     for speaker, voice in track(chosen, "the model's own speakers"):
         folder.add_known(speaker)

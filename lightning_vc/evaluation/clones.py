@@ -146,24 +146,37 @@ class Clones:
                 "bytes": (place / "voice.safetensors").stat().st_size,
             }
             (place / "costs.json").write_text(json.dumps(costs, indent=1), encoding="utf-8")
-        real = [io.read(path, self.folder.rate) for path in self.folder.real_of(speaker)]
-        own = self.cloner.hear(real) if self.cloner.encoder else None
-        said = [self._measure(speaker, number, speech, own) for number, speech in enumerate(speeches)]
+        own = self.voice_of(speaker)
+        said = [
+            _attention(speech) | self.measure(speaker, number, speech.wave, own)
+            for number, speech in enumerate(speeches)
+        ]
         scores.write_text(json.dumps({"sounds": said, "origin": origin}, indent=1), encoding="utf-8")
 
-    def _measure(self, speaker: str, number: int, speech: Speech, own: Tensor | None) -> Opinion:
-        said: Opinion = {
-            "finished": speech.finished,
-            "attention_failures": bool(speech.problems),
-            "focus": _mean([attention_focus(each) for each in speech.alignments]),
-            "coverage": _mean([attention_coverage(each) for each in speech.alignments]),
-        }
+    def voice_of(self, speaker: str) -> Tensor | None:
+        """What the encoder makes of a speaker's real recordings, (E,); None where there is no encoder."""
+        if not self.cloner.encoder:
+            return None
+        return self.cloner.hear([io.read(path, self.folder.rate) for path in self.folder.real_of(speaker)])
+
+    def measure(self, speaker: str, number: int, wave: Tensor, own: Tensor | None) -> Opinion:
+        """A sentence (W,), by its number, beside the speaker's: what the corpus would say, and the encoder's voice."""
+        said: Opinion = {}
         if self.folder.corpus:
             real = io.read(self.folder.sentence("references", speaker, number), self.folder.rate)
-            said |= compared(speech.wave, real, self.folder.rate, self.cloner.tts.spectrograms.mel)
+            said |= compared(wave, real, self.folder.rate, self.cloner.tts.spectrograms.mel)
         if own is not None:
-            said["likeness"] = float(torch.cosine_similarity(own, self.cloner.hear([speech.wave]), dim=0))
+            said["likeness"] = float(torch.cosine_similarity(own, self.cloner.hear([wave]), dim=0))
         return said
+
+
+def _attention(speech: Speech) -> Opinion:
+    return {
+        "finished": speech.finished,
+        "attention_failures": bool(speech.problems),
+        "focus": _mean([attention_focus(each) for each in speech.alignments]),
+        "coverage": _mean([attention_coverage(each) for each in speech.alignments]),
+    }
 
 
 def compared(wave: Tensor, real: Tensor, sample_rate: int, mel: Callable[[Tensor], Tensor]) -> Opinion:

@@ -17,7 +17,7 @@ from lightning_vc.data.index import Index, SpeakerEntry
 from lightning_vc.data.reading import Sample, clips_of
 from lightning_vc.evaluation.sounds import Row, Sound
 
-_KINDS = ("clips", "real", "known", "references", "clones", "bounds", "steps")
+_KINDS = ("clips", "real", "known", "references", "clones", "bounds", "steps", "mixtures")
 _MARK = ".evaluation"  # that the folder is one of ours, in which folders of other speakers may be deleted
 _REAL = 15  # other recordings of each speaker, whose mean is what the clones are compared with
 REAL, REFERENCES = Row("real recordings"), Row("real voices, the sentences")

@@ -10,6 +10,7 @@ from torch import Tensor
 from lightning_vc.audio import io
 from lightning_vc.evaluation.bounds import COPIES, OTHERS
 from lightning_vc.evaluation.folder import REAL, EvaluationFolder
+from lightning_vc.evaluation.mixtures import TRAITS
 from lightning_vc.evaluation.sounds import Opinions, Sound
 from lightning_vc.tasks.classifier import SpeakerClassifierTask
 from lightning_vc.tasks.verifier import SpeakerVerifierTask
@@ -18,19 +19,39 @@ ENROLMENTS = (1, 5)  # recordings that a speaker is known by (the paper's append
 
 
 def classify(classifier: SpeakerClassifierTask, folder: EvaluationFolder, sounds: Sequence[Sound]) -> Opinions:
-    """`accuracy`: whether each sound is taken for its speaker.
+    """`accuracy`: whether each sound is taken for its speaker; `sex` and `accent`: whether for one of the same.
 
-    The classifier is not asked about recordings that it has learnt from, nor about speakers whom it does not know.
+    Of a voice that was moved it is what the voice has become. A sex is as probable as all its speakers together.
+    The classifier is not asked about recordings that it has learnt from, nor who it is where it does not know the
+    speaker or the voice was moved.
     """
-    asked = [
-        sound
-        for sound in sounds
-        if sound.speaker in classifier.speakers and folder.sources.get(sound.path) not in classifier.learnt
-    ]
-    return {
-        sound.path: {"accuracy": classifier.classify(io.read(sound.path, folder.rate)) == sound.speaker}
-        for sound in track(asked, "the classifier listens")
+    entries = {entry.id: entry for entry in folder.index.speakers}
+    traits = {
+        trait: [getattr(entries[id], trait) if id in entries else None for id in classifier.speakers]
+        for trait in TRAITS
     }
+    opinions: Opinions = {}
+    for sound in track(sounds, "the classifier listens"):
+        if folder.sources.get(sound.path) in classifier.learnt:
+            continue
+        probable = classifier.probabilities(io.read(sound.path, folder.rate))
+        said = opinions.setdefault(sound.path, {})
+        if sound.speaker in classifier.speakers and not sound.changed:
+            said["accuracy"] = classifier.speakers[int(probable.argmax())] == sound.speaker
+        wanted = dict([sound.changed]) if sound.changed else {t: getattr(entries[sound.speaker], t) for t in traits}
+        for trait, value in wanted.items():
+            if value in traits[trait] and len({*traits[trait]} - {None}) > 1:
+                said[trait] = _likeliest(probable, traits[trait]) == value
+    return opinions
+
+
+def _likeliest(probable: Tensor, values: Sequence[str | None]) -> str:
+    """The value whose speakers are together the most probable."""
+    shares: dict[str, float] = {}
+    for share, value in zip(probable.tolist(), values, strict=True):
+        if value is not None:
+            shares[value] = shares.get(value, 0) + share
+    return max(shares, key=lambda value: shares[value])
 
 
 def verify(verifier: SpeakerVerifierTask, folder: EvaluationFolder, sounds: Sequence[Sound]) -> Opinions:

@@ -68,6 +68,8 @@ PARTS: Mapping[str, Part] = {
         "a verifier, and six real recordings of each speaker",
     ),
     "min_dcf_1": Part("The same with 1 enrolment recording", "", "a verifier"),
+    "sex": Part("Sex", "share that the classifier takes for one of the speaker's sex", "a classifier"),
+    "accent": Part("Accent", "share that it takes for one of the speaker's accent", "a classifier, and accents"),
     "word_error_rate": Part("Word error rate", "of a recogniser", "an outside judge"),
     "character_error_rate": Part("Character error rate", "of a recogniser", "an outside judge"),
     "distortion": Part(

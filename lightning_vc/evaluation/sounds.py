@@ -24,6 +24,7 @@ class Sound:
     speaker: str  # who it should sound like
     text: str  # what it should say
     references: tuple[Path, ...]  # recordings of the speaker, it not among them
+    changed: tuple[str, str] | None = None  # where the voice was moved: "sex" or "accent", and what it has become
 
 
 Opinion = dict[str, Any]  # name -> number, true or false, or words

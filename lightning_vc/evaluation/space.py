@@ -1,5 +1,7 @@
 """Where voices lie: the principal axes of those a model learnt, and a picture of voices in them (section 5.5)."""
 
+import importlib.util
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -14,6 +16,7 @@ from lightning_vc.evaluation.sounds import Sound
 from lightning_vc.morphing import learned_by_speaker, learnt_from
 from lightning_vc.voice import Voice
 
+_FEWEST = 3  # voices that make a plane
 _COLOURS = {"F": "tab:red", "M": "tab:blue"}
 _MARKERS = "osD^vP*Xp<>hd8"
 
@@ -71,14 +74,43 @@ def fit_space(voices: Sequence[Voice], n_axes: int = 2) -> Space:
 
 
 def draw_space(space: Space, places: Sequence[Place]) -> Figure:
-    """Voices in the first two axes of a space.
-
-    Colour is the sex and shape the accent of the speaker; pale dots are learnt, filled ones with a black rim encoded,
-    hollow ones adapted, those with a golden rim mixed. Raises ValueError for a space of one axis, and for no voices.
-    """
+    """Voices in the first two axes of a space; raises ValueError for a space of one axis, and for no voices."""
     if len(space.axes) < 2:
         raise ValueError("a picture needs a space of 2 axes or more, got 1")
     points = space.project([place.voice for place in places])
+    labels = (f"axis 1, {space.shares[0]:.0%} of the variance", f"axis 2, {space.shares[1]:.0%}")
+    return _draw(points, places, labels)
+
+
+def draw_neighbours(places: Sequence[Place]) -> Figure:
+    """Voices in two dimensions by UMAP (McInnes et al. 2018), which keeps who is near whom; the extra `umap`.
+
+    Raises ValueError for fewer than four voices: these have no neighbourhood.
+    """
+    from umap import UMAP  # takes seconds to import
+
+    rows = _rows([place.voice for place in places])
+    if len(rows) < 4:
+        raise ValueError(f"{len(rows)} voices have no neighbourhood: give 4 or more")
+    near = min(15, len(rows) - 1)
+    start = "spectral" if len(rows) > 15 else "random"  # the former needs more points
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that a seed makes it use one thread
+        points = UMAP(n_neighbors=near, init=start, random_state=0, n_jobs=1).fit_transform(rows.numpy())
+    return _draw(torch.from_numpy(points), places, ("UMAP 1", "UMAP 2"))
+
+
+def umap_installed() -> bool:
+    """Whether `draw_neighbours` can be called."""
+    return importlib.util.find_spec("umap") is not None
+
+
+def _draw(points: Tensor, places: Sequence[Place], labels: tuple[str, str]) -> Figure:
+    """Places at points (N, 2 or more).
+
+    Colour is the sex and shape the accent of the speaker; pale dots are learnt, filled ones with a black rim encoded,
+    hollow ones adapted, those with a golden rim mixed.
+    """
     accents = sorted({place.accent or "unknown" for place in places})
     shapes = {accent: _MARKERS[number % len(_MARKERS)] for number, accent in enumerate(accents)}
     figure = Figure(figsize=(8, 5.5), layout="constrained", dpi=100)
@@ -87,7 +119,7 @@ def draw_space(space: Space, places: Sequence[Place]) -> Figure:
         colour = _COLOURS.get(place.sex or "", "tab:gray")
         marker = shapes[place.accent or "unknown"]
         axis.plot(point[0], point[1], marker, **_look(_kind(place.voice), colour))
-    axis.set(xlabel=f"axis 1, {space.shares[0]:.0%} of the variance", ylabel=f"axis 2, {space.shares[1]:.0%}")
+    axis.set(xlabel=labels[0], ylabel=labels[1])
     sexes = sorted({place.sex or "unknown" for place in places})
     kinds = sorted({_kind(place.voice) for place in places})
     keys = [_key(sex, "s", _look("encoded", _COLOURS.get(sex, "tab:gray")) | {"mec": "none"}) for sex in sexes]
@@ -97,21 +129,36 @@ def draw_space(space: Space, places: Sequence[Place]) -> Figure:
     return figure
 
 
-def draw_voices(clones: Clones, sounds: Sequence[Sound]) -> Figure | None:
-    """The voices of these clones among those that the model learnt; None where the shards are of other speakers."""
+def places_of(clones: Clones, sounds: Sequence[Sound]) -> tuple[list[Place], list[Place]]:
+    """The voices that the model learnt, and those of these sounds; none where the shards are of other speakers.
+
+    Voices of a joint model are left out: it has a space of its own.
+    """
     speakers = {entry.id: entry for entry in clones.folder.index.speakers}
     cloner, index = clones.cloner, clones.folder.index
     if not learnt_from(cloner, index):
-        return None
+        return [], []
     learned = [
         Place(voice, speakers[id].sex, speakers[id].accent) for id, voice in learned_by_speaker(cloner, index).items()
     ]
-    cloned = [
-        Place(Voice.load(place / "voice.safetensors"), speakers[place.name].sex, speakers[place.name].accent)
-        for place in dict.fromkeys(sound.path.parent for sound in sounds)
-    ]
-    own = [place for place in cloned if place.voice.base == cloner.base]  # a joint model has a space of its own
-    return draw_space(fit_space([place.voice for place in learned]), [*learned, *own]) if len(learned) > 2 else None
+    said = []
+    for place, sound in {sound.path.parent: sound for sound in sounds}.items():
+        about = {"sex": speakers[sound.speaker].sex, "accent": speakers[sound.speaker].accent}
+        if sound.changed:
+            about[sound.changed[0]] = sound.changed[1]
+        said.append(Place(Voice.load(place / "voice.safetensors"), about["sex"], about["accent"]))
+    return learned, [place for place in said if place.voice.base == cloner.base]
+
+
+def draw_voices(clones: Clones, sounds: Sequence[Sound]) -> dict[str, Figure]:
+    """Pictures of the voices of these sounds among those that the model learnt, by name; none if it learnt too few."""
+    learned, said = places_of(clones, sounds)
+    if len(learned) < _FEWEST:
+        return {}
+    pictures = {"The space of voices": draw_space(fit_space([place.voice for place in learned]), [*learned, *said])}
+    if umap_installed():
+        pictures["The space of voices, by UMAP"] = draw_neighbours([*learned, *said])
+    return pictures
 
 
 def _rows(voices: Sequence[Voice]) -> Tensor:

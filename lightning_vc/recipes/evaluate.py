@@ -9,16 +9,19 @@ from lightning_vc.cloning import Cloner, read_lines
 from lightning_vc.corpora.generated import GeneratedCorpus
 from lightning_vc.data.index import Index, SpeakerEntry
 from lightning_vc.evaluation import outside, paper
-from lightning_vc.evaluation.bounds import make_bounds
+from lightning_vc.evaluation.bounds import LEARNED, make_bounds
 from lightning_vc.evaluation.clones import Clones, write_costs
 from lightning_vc.evaluation.figures import draw_clips, draw_steps
 from lightning_vc.evaluation.folder import EvaluationFolder
+from lightning_vc.evaluation.given import measure_given, read_given
 from lightning_vc.evaluation.judge import OUTSIDE, ask, command
+from lightning_vc.evaluation.mixtures import make_mixtures
 from lightning_vc.evaluation.own import classify, verify
 from lightning_vc.evaluation.report import missing, write_report
 from lightning_vc.evaluation.results import summarise, write_results
 from lightning_vc.evaluation.sounds import merged, write_manifest
-from lightning_vc.evaluation.space import draw_voices
+from lightning_vc.evaluation.space import draw_voices, umap_installed
+from lightning_vc.evaluation.tracking import track_evaluation
 from lightning_vc.tasks.classifier import SpeakerClassifierTask
 from lightning_vc.tasks.verifier import SpeakerVerifierTask
 
@@ -35,11 +38,15 @@ def evaluate(
     corpus: GeneratedCorpus | None = None,
     steps: list[int] | None = None,
     steps_clips: int | list[int] = 5,
+    own: int | None = None,
+    mixed: bool = False,
+    given: list[str] | None = None,
     classifier: str | None = None,
     verifier: str | None = None,
     judge: str | None = None,
     judged: int | None = None,
     seed: int = 0,
+    project: str | None = None,
 ) -> None:
     """Write recordings, clones, judge.tsv, results (md, csv, json), costs.md and report.html into a folder.
 
@@ -55,12 +62,16 @@ def evaluate(
         corpus: the generated corpus that the shards were made from, so that the real voices say the sentences too.
         steps: of embedding and whole_model, after each of which clones speak; none if none are given.
         steps_clips: recordings that these are adapted to, or several counts.
+        own: how many of the model's own speakers say the sentences; if none is given, as many as are cloned.
+        mixed: whether these do so once more with the other sex, and with another accent.
+        given: folders with sounds of other systems, `<speaker>/<n>.wav`, each of which becomes a row of its name.
         classifier: checkpoint of a speaker classifier.
         verifier: checkpoint of a speaker verifier.
         judge: "outside" for the judges of the extra `judges`, or the command line of one: given a manifest, it prints
             a line of JSON for each sound.
         judged: how many sentences of each voice the judge hears; all if none is given.
         seed: of the bootstrap.
+        project: of W&B, which gets tables, figures and sounds.
     """
     if judge:
         command(judge)  # before the work of hours
@@ -71,6 +82,8 @@ def evaluate(
         raise ValueError(f"clips to clone from must be 1 or more, got {counts}")
     if steps is not None and (not steps or min(*steps, *steps_counts) < 1):
         raise ValueError(f"steps and steps_clips must be 1 or more, got {steps} and {steps_counts}")
+    if own is not None and own < 1:
+        raise ValueError(f"own is how many of the model's speakers speak, 1 or more, got {own}")
     index, cloner = Index.load(shards), Cloner.load(model)
     knows = SpeakerClassifierTask.load(classifier) if classifier else None
     if knows and not knows.learnt:
@@ -81,29 +94,37 @@ def evaluate(
     texts, cloned = read_lines(sentences), _chosen(index, shards, speakers)
     folder = EvaluationFolder(Path(out), index, cloned, texts, most, cloner.sample_rate, corpus)
     clones = Clones(folder, cloner, fine_tuned)
+    others = [sound for each in given or () for sound in read_given(each, clones)]
     said = clones.make(methods or clones.methods, counts)
-    bounds, measured = make_bounds(clones)
+    bounds, measured = make_bounds(clones, own)
+    sources = list(dict.fromkeys(sound.speaker for sound in bounds if sound.row == LEARNED))
+    mixtures = make_mixtures(clones, sources) if mixed and sources else []
     along = clones.adapt(["embedding", "whole_model"], steps_counts, sorted(set(steps))) if steps else []
-    sounds = [*folder.real(), *(folder.references() if corpus else []), *bounds, *said]
-    write_manifest(Path(out, "judge.tsv"), sounds)
-    opinions = [clones.scores([*said, *along]), measured]
+    sounds = [*folder.real(), *(folder.references() if corpus else []), *bounds, *said, *others]
+    everything = [*sounds, *mixtures, *along]
+    write_manifest(Path(out, "judge.tsv"), [*sounds, *mixtures])
+    opinions = [clones.scores([*said, *along]), measured, measure_given(clones, others)]
     if judge:
-        opinions.append(ask(judge, Path(out), [each for each in sounds if not judged or int(each.path.stem) <= judged]))
+        heard = [each for each in [*sounds, *mixtures] if not judged or int(each.path.stem) <= judged]
+        opinions.append(ask(judge, Path(out), heard))
     if knows:
-        opinions.append(classify(knows, folder, [*sounds, *along]))
+        opinions.append(classify(knows, folder, everything))
     if verifies:
         opinions.append(verify(verifies, folder, sounds))
-    results = summarise([*sounds, *along], merged(opinions), seed)
+    results = summarise(everything, merged(opinions), seed)
     lacking = [*missing(results), *(f"{each} is not installed" for each in outside.absent() if judge == OUTSIDE)]
+    if not umap_installed():
+        lacking.append("the space of voices by UMAP (package umap-learn) is not installed")
     about: dict[str, Any] = {"speakers": [each.id for each in cloned], "seed": seed, "not measured": lacking}
     write_results(Path(out), results, about)
     write_costs(Path(out, "costs.md"), said)
     curves = {"accuracy": paper.ACCURACY, "eer_5": paper.EER, "similarity": None, "p808": None}
     figures = {name: draw_clips(results, name, curve) for name, curve in curves.items()}
     figures["Against steps of adaptation"] = draw_steps(results, "accuracy") or draw_steps(results, "likeness")
-    figures["The space of voices"] = draw_voices(clones, said)
-    drawn = {name: figure for name, figure in figures.items() if figure}
+    drawn = {name: figure for name, figure in figures.items() if figure} | draw_voices(clones, [*said, *mixtures])
     write_report(Path(out, "report.html"), clones, results, drawn, lacking)
+    if project:
+        track_evaluation(project, Path(out), results, drawn, everything, about)
 
 
 def _chosen(index: Index, shards: str, speakers: list[str] | None) -> list[SpeakerEntry]:

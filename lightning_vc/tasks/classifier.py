@@ -57,11 +57,15 @@ class SpeakerClassifierTask(Task):
         return {"loss": F.cross_entropy(logits, speakers), "accuracy": accuracy}
 
     @torch.no_grad()
+    def probabilities(self, wave: Tensor) -> Tensor:
+        """How probable it is that each of `speakers` is heard in (W,): (speakers,), of sum 1."""
+        wave = wave.to(self.device)
+        logits: Tensor = self(wave[None], torch.tensor([len(wave)], device=self.device))
+        return logits[0].softmax(0).cpu()
+
     def classify(self, wave: Tensor) -> str:
         """Id of the speaker who is heard in (W,)."""
-        wave = wave.to(self.device)
-        logits = self(wave[None], torch.tensor([len(wave)], device=self.device))
-        return self.speakers[int(logits.argmax())]
+        return self.speakers[int(self.probabilities(wave).argmax())]
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         super().on_load_checkpoint(checkpoint)

@@ -1,0 +1,174 @@
+"""Networks that make sound of mel spectrograms, and those that tell it from recordings."""
+
+import math
+from abc import abstractmethod
+from collections.abc import Sequence
+from itertools import pairwise
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.nn.utils.parametrizations import weight_norm
+
+from lightning_vc.audio.vocoder import Vocoder
+from lightning_vc.types import Spectra
+
+_SLOPE = 0.1  # of the leaky rectifiers of discriminators
+_LOUDEST = 100.0  # magnitude of a bin, of a wave within ±1 and any window up to a thousand samples
+
+Judged = tuple[list[Tensor], list[list[Tensor]]]  # by each discriminator: scores, and features of each of its layers
+
+
+class MelVocoder(Vocoder):
+    """A vocoder that hears the mel spectrogram alone, and that is trained (`VocoderTask`).
+
+    Attributes:
+        context: frames on each side that a sample can depend on.
+    """
+
+    context: int
+
+    def forward(self, spectra: Spectra) -> Tensor:
+        """(B, T, M) and (B, T, F) -> (B, W) with W = (T - 1) * hop."""
+        return self.waves(spectra.mel)
+
+    @abstractmethod
+    def waves(self, mels: Tensor) -> Tensor:
+        """(B, T, M) -> (B, W)."""
+
+
+class ISTFTVocoder(MelVocoder):
+    """All layers at the rate of frames; the inverse Fourier transform makes the samples (Siuzdak 2023, Vocos).
+
+    Args:
+        n_mels: bands of the spectrogram.
+        n_fft: of the transform that is inverted, and its window.
+        hop: of both.
+        channels: of all layers.
+        layers: blocks as in ConvNeXt, with four times the channels inside.
+        width: of their filters over time.
+    """
+
+    def __init__(
+        self, n_mels: int = 80, n_fft: int = 1024, hop: int = 256, channels: int = 256, layers: int = 8, width: int = 7
+    ) -> None:
+        super().__init__()
+        self.n_fft, self.hop = n_fft, hop
+        self.enter = nn.Conv1d(n_mels, channels, width, padding=width // 2)
+        self.norm = nn.LayerNorm(channels)
+        self.blocks = nn.ModuleList(_ConvNeXt(channels, width, 1 / layers) for _ in range(layers))
+        self.leave = nn.Sequential(nn.LayerNorm(channels), nn.Linear(channels, n_fft + 2))
+        self.window: Tensor
+        self.register_buffer("window", torch.hann_window(n_fft), persistent=False)
+        self.context = width // 2 * (1 + layers) + math.ceil(n_fft / 2 / hop)
+
+    def waves(self, mels: Tensor) -> Tensor:
+        """(B, T, M) -> (B, W)."""
+        x = self.norm(self.enter(centred(mels).mT).mT)  # (B, T, H)
+        for block in self.blocks:
+            x = block(x)
+        size, angle = self.leave(x).float().mT.chunk(2, 1)  # (B, F, T) each: their logarithms, and phases of any number
+        spectrum = torch.polar(size.exp().clamp(max=_LOUDEST), angle)
+        spectrum = F.pad(spectrum, (0, max(0, 2 - mels.shape[1])))  # a transform needs two frames
+        return torch.istft(spectrum, self.n_fft, self.hop, window=self.window)[:, : (mels.shape[1] - 1) * self.hop]
+
+
+class _ConvNeXt(nn.Module):
+    """A filter over time of each channel, and two layers for each frame, added to what comes in."""
+
+    def __init__(self, channels: int, width: int, scale: float) -> None:
+        super().__init__()
+        self.conv = nn.Conv1d(channels, channels, width, padding=width // 2, groups=channels)
+        self.layers = nn.Sequential(
+            nn.LayerNorm(channels), nn.Linear(channels, 4 * channels), nn.GELU(), nn.Linear(4 * channels, channels)
+        )
+        self.scale = nn.Parameter(torch.full((channels,), scale))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, T, H) -> (B, T, H)."""
+        return x + self.scale * self.layers(self.conv(x.mT).mT)
+
+
+class Discriminators(nn.Module):
+    """Small ones of two kinds, of waves folded by periods and of spectrograms, each as HiFi-GAN's and UnivNet's are.
+
+    Where there is a GPU, speechbrain's `HifiganDiscriminator` can take its place: seventy million weights.
+
+    Args:
+        periods: of the folds (Kong et al. 2020).
+        resolutions: sizes of the Fourier transforms (Jang et al. 2021).
+        channels: of the first layer of those of periods; later ones have up to eight times as many.
+        spectral: channels of those of spectrograms.
+    """
+
+    def __init__(
+        self,
+        periods: Sequence[int] = (2, 3, 5, 7, 11),
+        resolutions: Sequence[int] = (512, 1024, 2048),
+        channels: int = 16,
+        spectral: int = 16,
+    ) -> None:
+        super().__init__()
+        self.parts = nn.ModuleList(
+            [_PeriodDiscriminator(period, channels) for period in periods]
+            + [_SpectralDiscriminator(n_fft, spectral) for n_fft in resolutions]
+        )
+
+    def forward(self, waves: Tensor) -> Judged:
+        """(B, 1, W) -> scores, high for recordings, and features."""
+        judged = [part(waves) for part in self.parts]
+        return [scores for scores, _ in judged], [features for _, features in judged]
+
+
+class _Layers(nn.Module):
+    """Convolutions whose features are kept, and one to the scores."""
+
+    def __init__(self, convs: Sequence[nn.Conv2d]) -> None:
+        super().__init__()
+        self.convs = nn.ModuleList(weight_norm(conv) for conv in convs)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, list[Tensor]]:
+        """(B, C, ., .) -> (B, scores), features."""
+        features = []
+        for conv in self.convs[:-1]:
+            x = F.leaky_relu(conv(x), _SLOPE)
+            features.append(x)
+        return self.convs[-1](x).flatten(1), features
+
+
+class _PeriodDiscriminator(nn.Module):
+    def __init__(self, period: int, channels: int) -> None:
+        super().__init__()
+        self.period = period
+        sizes = [1, *(channels * factor for factor in (1, 2, 4, 8))]
+        convs = [nn.Conv2d(a, b, (5, 1), (3, 1), padding=(2, 0)) for a, b in pairwise(sizes)]
+        same = nn.Conv2d(sizes[-1], sizes[-1], (5, 1), padding=(2, 0))
+        self.layers = _Layers([*convs, same, nn.Conv2d(sizes[-1], 1, (3, 1), padding=(1, 0))])
+
+    def forward(self, waves: Tensor) -> tuple[Tensor, list[Tensor]]:
+        waves = F.pad(waves, (0, -waves.shape[-1] % self.period))
+        return self.layers(waves.unflatten(-1, (-1, self.period)))
+
+
+class _SpectralDiscriminator(nn.Module):
+    def __init__(self, n_fft: int, channels: int) -> None:
+        super().__init__()
+        self.n_fft = n_fft
+        self.window: Tensor
+        self.register_buffer("window", torch.hann_window(n_fft), persistent=False)
+        convs = [nn.Conv2d(2 if not number else channels, channels, (5, 3), (2, 1), (2, 1)) for number in range(4)]
+        self.layers = _Layers([*convs, nn.Conv2d(channels, 1, (3, 3), padding=(1, 1))])
+
+    def forward(self, waves: Tensor) -> tuple[Tensor, list[Tensor]]:
+        spectrum = torch.stft(
+            waves.squeeze(1).float(), self.n_fft, self.n_fft // 4, window=self.window, return_complex=True
+        )
+        # Magnitudes to the power of 0.3, so that what is quiet is heard too, and with phases, which it is all about.
+        size = spectrum.abs().clamp(min=1e-5)
+        seen = torch.view_as_real(spectrum / size * size**0.3)  # (B, F, T, 2)
+        return self.layers(seen.permute(0, 3, 1, 2))
+
+
+def centred(mels: Tensor) -> Tensor:
+    """Decibels as `features.decibels` writes them, which are mostly between 0.2 and 0.8, to about -1 to 1."""
+    return 3 * mels - 1.5

@@ -1,0 +1,15 @@
+"""Train a vocoder: mel spectrograms to sound."""
+
+from lightning.pytorch.cli import ArgsType
+
+from lightning_vc.cli import VoiceCLI
+from lightning_vc.data.datamodule import VocoderDataModule
+from lightning_vc.tasks.vocoder import VocoderTask
+
+
+def main(args: ArgsType = None) -> VoiceCLI:
+    return VoiceCLI(VocoderTask, VocoderDataModule, args)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,117 @@
+"""What an evaluation says of sounds whose scores are known beforehand, given in the place of clones."""
+
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+
+from lightning_vc.audio import io
+from lightning_vc.evaluation import space
+from lightning_vc.recipes import classifier, evaluate
+from tests.tiny import TinyRun
+
+SENTENCES = ["The dog slept in the sun.", "Nobody had seen the boat."]
+GIVEN = ("real", "shuffled", "silence", "noise")
+
+Figures = dict[tuple[str, str], float]
+
+
+@pytest.fixture(autouse=True)
+def no_umap(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It takes half a minute to start."""
+    monkeypatch.setattr(space, "umap_installed", lambda: False)
+
+
+def given(evaluated: Path, folder: Path) -> Iterator[Path]:
+    """The real voices saying the sentences, under their own names and another's; and what is no speech."""
+    references = evaluated / "references"
+    speakers = sorted(path.name for path in references.iterdir())
+    noise = torch.Generator().manual_seed(0)
+    for speaker, other in zip(speakers, speakers[1:] + speakers[:1], strict=True):
+        shutil.copytree(references / speaker, folder / "real" / speaker)
+        shutil.copytree(references / other, folder / "shuffled" / speaker)
+        for path in (references / speaker).iterdir():
+            wave = io.read(path, 16000)
+            io.write(folder / "silence" / speaker / path.name, torch.zeros_like(wave), 16000)
+            hiss = 0.1 * torch.randn(len(wave), generator=noise)
+            io.write(folder / "noise" / speaker / path.name, hiss, 16000)
+    yield from (folder / name for name in GIVEN)
+
+
+def figures(evaluated: Path) -> Figures:
+    results = json.loads((evaluated / "results.json").read_text())["results"]
+    return {(each["voice"], each["measure"]): each["value"] for each in results}
+
+
+def flags(run: TinyRun, shards: Path, out: Path, n_speakers: int, utterances: int) -> list[str]:
+    sentences = out.parent / "sentences.txt"
+    sentences.write_text("\n".join(SENTENCES))
+    told = f"--model {run.folder} --shards {shards} --sentences {sentences} --out {out} --methods [encoder] --clips 2"
+    return [*told.split(), "--corpus.n_speakers", str(n_speakers), "--corpus.utterances", str(utterances)]
+
+
+@pytest.fixture(scope="module")
+def said(tiny_run: TinyRun, tmp_path_factory: pytest.TempPathFactory) -> Figures:
+    folder = tmp_path_factory.mktemp("given")
+    told = flags(tiny_run, tiny_run.shards, folder / "out", 8, 7)
+    evaluate.main(told)
+    evaluate.main([*told, "--given", json.dumps([str(path) for path in given(folder / "out", folder / "other")])])
+    return figures(folder / "out")
+
+
+def test_real_speech_is_no_distance_from_itself(said: Figures) -> None:
+    assert said["real", "distortion"] == pytest.approx(0, abs=0.01)
+    assert said["real", "pitch_error"] == 0
+
+
+def test_other_speakers_are_further_away(said: Figures) -> None:
+    assert said["shuffled", "distortion"] > 2
+    assert said["shuffled", "pitch_error"] > 0.5
+    assert said["shuffled", "likeness"] < said["real", "likeness"]
+
+
+def test_what_is_no_speech_is_furthest(said: Figures) -> None:
+    for name in ("silence", "noise"):
+        assert said[name, "distortion"] > said["shuffled", "distortion"] + 1
+        assert said[name, "likeness"] < said["real", "likeness"]
+    assert ("silence", "pitch_error") not in said  # there is no pitch
+
+
+def test_a_sound_that_is_missing_is_named(
+    tiny_run: TinyRun, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    told = flags(tiny_run, tiny_run.shards, tmp_path / "out", 8, 7)
+    (tmp_path / "mine" / tiny_run.speaker).mkdir(parents=True)
+    with pytest.raises(SystemExit):
+        evaluate.main([*told, "--given", f"[{tmp_path / 'mine'}]"])
+    missing = tmp_path / "mine" / tiny_run.speaker / "01.wav"
+    assert f"{missing} is missing, where {tiny_run.speaker} says 'The dog slept in the sun.'" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        evaluate.main([*told, "--given", f"[{tmp_path / 'encoder'}]"])
+    assert "would stand in the tables as the method encoder" in capsys.readouterr().err
+
+
+def test_voices_are_moved_and_everything_goes_to_wandb(
+    tiny_run: TinyRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    classifier.main(tiny_run.judge_flags("classifier", tmp_path / "classifier"))
+    told = flags(tiny_run, tiny_run.shards, tmp_path / "out", 8, 7)
+    judge = ["--classifier", str(tmp_path / "classifier" / "last.ckpt")]
+    evaluate.main([*told, *judge, "--own", "4", "--mixed", "true", "--project", "clones"])
+    results = json.loads((tmp_path / "out" / "results.json").read_text())["results"]
+    sounds = {(each["voice"], each["measure"]): each["sounds"] for each in results}
+    female, male = "male voices made female", "female voices made male"
+    assert sounds[female, "sex"] + sounds[male, "sex"] == sounds["the model's own speakers", "sex"] == 8
+    assert (female, "accuracy") not in sounds
+    assert sounds["voices moved to another accent", "accent"] == 8
+    assert sounds["the model's own speakers", "accent"] == 8
+    assert "Sex" in (tmp_path / "out" / "report.html").read_text()
+    manifest = (tmp_path / "out" / "judge.tsv").read_text()
+    assert manifest.count("/mixtures/sex/") == 8
+    (run,) = (tmp_path / "wandb").glob("offline-run-*")
+    kinds = {path.suffix for path in (run / "files" / "media").rglob("*.*")}
+    assert kinds == {".png", ".html", ".json", ".wav"}

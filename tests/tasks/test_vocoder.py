@@ -1,0 +1,85 @@
+import pytest
+import torch
+
+from lightning_vc.audio.features import Spectrograms
+from lightning_vc.modules.hifigan import HiFiGAN
+from lightning_vc.modules.vocoder import Discriminators, ISTFTVocoder, MelVocoder
+from lightning_vc.tasks.vocoder import VocoderTask
+from lightning_vc.types import Spectra, WaveBatch
+
+VOCODERS = {
+    "istft": lambda: ISTFTVocoder(n_mels=20, n_fft=256, hop=64, channels=8, layers=2),
+    "hifigan": lambda: HiFiGAN(
+        n_mels=20, hop=64, factors=(8, 8), channels=16, kernels=(3, 5), dilations=(1, 3), block="2"
+    ),
+}
+
+
+def task_of(name: str, alone: int = 0) -> VocoderTask:
+    torch.manual_seed(0)
+    spectrograms = Spectrograms(n_fft=256, window=256, hop=64, n_mels=20)
+    small = Discriminators(periods=(2, 3), resolutions=(128,), channels=2, spectral=2)
+    return VocoderTask(VOCODERS[name](), spectrograms, small, alone=alone, resolutions=(128, 256)).train()
+
+
+def batch() -> WaveBatch:
+    waves = 0.1 * torch.randn(2, 2048, generator=torch.Generator().manual_seed(0))
+    return WaveBatch(waves, torch.full((2,), 2048), ["a", "b"])
+
+
+@pytest.mark.parametrize("name", VOCODERS)
+@pytest.mark.parametrize("frames", [1, 2, 33])
+def test_a_hop_of_samples_comes_of_each_step(name: str, frames: int) -> None:
+    vocoder: MelVocoder = VOCODERS[name]()
+    mels = torch.rand(2, frames, 20)
+    assert vocoder(Spectra(mels, torch.empty(2, frames, 129))).shape == (2, (frames - 1) * 64)
+
+
+@pytest.mark.parametrize("name", VOCODERS)
+def test_a_frame_is_heard_no_further_than_the_context(name: str) -> None:
+    vocoder = VOCODERS[name]().eval()
+    mels = torch.rand(1, 121, 20)
+    other = mels.clone()
+    other[:, 60] = 1 - other[:, 60]
+    with torch.no_grad():
+        heard = (vocoder.waves(mels) - vocoder.waves(other))[0].abs() > 1e-7
+    places = heard.nonzero().flatten() / 64
+    assert 60 - vocoder.context <= places.min() < 60 < places.max() <= 60 + vocoder.context
+
+
+@pytest.mark.parametrize("name", VOCODERS)
+def test_each_learns_from_its_own_losses(name: str) -> None:
+    task = task_of(name)
+    losses = task.loss(batch())
+    losses["discriminators"].backward(retain_graph=True)
+    assert all(each.grad is None for each in task.vocoder.parameters())
+    own = [each.grad.clone() for each in task.discriminators.parameters()]
+    (losses["loss"] - losses["discriminators"]).backward()  # moves the generator alone
+    for before, after in zip(own, task.discriminators.parameters(), strict=True):
+        torch.testing.assert_close(before, after.grad, rtol=1e-4, atol=1e-6)
+    assert any(each.grad.abs().sum() > 0 for each in task.vocoder.parameters())
+
+
+def test_discriminators_rest_at_first() -> None:
+    task = task_of("istft", alone=1)
+    losses = task.loss(batch())
+    assert {*losses} == {"loss", "spectral"}
+    losses["loss"].backward()
+    assert all(each.grad.abs().sum() == 0 for each in task.discriminators.parameters())
+
+
+def test_it_learns_to_sound_like_the_recordings() -> None:
+    task = task_of("istft", alone=1000)
+    optimizer = torch.optim.Adam(task.parameters(), lr=3e-3)
+    first = task.loss(batch())["spectral"].item()
+    for _ in range(60):
+        optimizer.zero_grad()
+        loss = task.loss(batch())["loss"]
+        loss.backward()
+        optimizer.step()
+    assert task.loss(batch())["spectral"].item() < 0.7 * first
+
+
+def test_factors_have_to_make_the_hop() -> None:
+    with pytest.raises(ValueError, match=r"factors \(8, 4\) multiply to 32, not to the hop of 64"):
+        HiFiGAN(hop=64, factors=(8, 4))
