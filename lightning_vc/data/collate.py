@@ -3,7 +3,6 @@
 import random
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice
 
 import numpy as np
 import torch
@@ -15,7 +14,7 @@ from lightning_vc.data.reading import Sample
 from lightning_vc.data.stream import Batcher
 from lightning_vc.text.frontend import Frontend
 from lightning_vc.text.timing import symbol_times
-from lightning_vc.types import CloningBatch, JointBatch, TTSBatch, WaveBatch
+from lightning_vc.types import CloningBatch, JointBatch, TTSBatch
 
 
 def collate_tts(
@@ -151,34 +150,4 @@ class JointBatcher(Batcher[list[list[Sample]], JointBatch]):
         return JointBatch(
             collate_tts([first for first, *_ in planned], self.frontend, self.rows, self.sample_rate, rng),
             collate_cloning([clips for _, *clips in planned], self.rows, self.sample_rate, self.max_seconds, rng),
-        )
-
-
-@dataclass(frozen=True)
-class WaveBatcher(Batcher[list[Sample], WaveBatch]):
-    """Pieces of so many seconds of shuffled samples, whoever speaks."""
-
-    sample_rate: int
-    batch_size: int
-    seconds: float
-    buffer: int = 1024  # samples to shuffle among
-
-    def keep(self, sample: Sample) -> bool:
-        """Every one."""
-        return True
-
-    def plan(self, samples: Iterable[Sample], rng: random.Random | None) -> Iterator[list[Sample]]:
-        """Batches of samples; the last may be smaller."""
-        chosen = iter(samples if rng is None else shuffle(samples, self.buffer, rng))
-        while batch := list(islice(chosen, self.batch_size)):
-            yield batch
-
-    def collate(self, planned: list[Sample], rng: random.Random | None) -> WaveBatch:
-        """A piece at random, without `rng` the middle, of each; what is shorter is padded."""
-        longest = round(self.seconds * self.sample_rate)
-        waves = [crop(sample.wave(self.sample_rate), longest, rng) for sample in planned]
-        return WaveBatch(
-            pad_sequence([*waves, torch.empty(longest)], batch_first=True)[:-1],
-            torch.tensor([len(wave) for wave in waves]),
-            [sample.id for sample in planned],
         )

@@ -9,12 +9,12 @@ from typing import Any, Literal
 import torch.distributed
 from lightning.pytorch import LightningDataModule
 
-from lightning_vc.data.collate import CloningBatcher, JointBatcher, TTSBatcher, WaveBatcher
+from lightning_vc.data.collate import CloningBatcher, JointBatcher, TTSBatcher
 from lightning_vc.data.index import Index
 from lightning_vc.data.reading import clips_of
 from lightning_vc.data.stream import Batcher, Clips, Loader, Shards, TrainingStream, ValidationStream
 from lightning_vc.text.frontend import Frontend
-from lightning_vc.types import CloningBatch, JointBatch, TTSBatch, WaveBatch
+from lightning_vc.types import CloningBatch, JointBatch, TTSBatch
 
 
 @dataclass(frozen=True)
@@ -263,48 +263,6 @@ class JointDataModule(ShardsDataModule):
     def test_dataloader(self) -> Loader[JointBatch]:
         """As for validation."""
         return self.val_dataloader()
-
-
-class VocoderDataModule(ShardsDataModule):
-    """Pieces of recordings, transcribed or not: trains on train speakers, validates on others.
-
-    Args:
-        shards: folder that `prepare` wrote, or its index.json.
-        batch_size: pieces in a batch, on each rank.
-        seconds: length of a piece.
-        shuffle: size of the buffer in which each worker shuffles recordings.
-    """
-
-    def __init__(
-        self,
-        shards: str,
-        batch_size: int = 16,
-        seconds: float = 0.5,
-        shuffle: int = 1024,
-        loading: Loading = Loading(),
-    ) -> None:
-        super().__init__(shards, loading, batch_size=batch_size, seconds=seconds, shuffle=shuffle)
-        self.batcher = WaveBatcher(self.sample_rate, batch_size, seconds, shuffle)
-
-    def train_dataloader(self) -> Loader[WaveBatch]:
-        """Pieces at random of shuffled recordings of the train speakers."""
-        sets = ("train", "train-held")
-        steps = self.index.samples(*sets) // self.batcher.batch_size
-        return self.train_loader(self.read(*sets), self.batcher, steps)
-
-    def val_dataloader(self) -> Loader[WaveBatch]:
-        """The middle of each recording of the validation speakers."""
-        return self._measuring("validation")
-
-    def test_dataloader(self) -> Loader[WaveBatch]:
-        """The middle of each recording of the test speakers."""
-        return self._measuring("test")
-
-    def _measuring(self, split: str) -> Loader[WaveBatch]:
-        sets = (split, f"{split}-held")
-        if not (samples := self.index.samples(*sets)):
-            raise ValueError(f"{self.index.folder} has no {split} speaker: prepare it with some")
-        return self.validation_loader(self.read(*sets), self.batcher, _share(samples, self.batcher.batch_size))
 
 
 class AdaptationDataModule(ShardsDataModule):
