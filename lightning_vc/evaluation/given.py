@@ -11,14 +11,24 @@ from lightning_vc.evaluation.clones import Clones
 from lightning_vc.evaluation.sounds import Opinions, Row, Sound
 
 
-def read_given(folder: str, clones: Clones) -> list[Sound]:
-    """What stands in a folder as `<speaker>/<n>.wav`, of each speaker the sentences in their order.
+def read_given(folders: Sequence[str], clones: Clones) -> list[Sound]:
+    """What stands in folders as `<speaker>/<n>.wav`, of each speaker the sentences in their order.
 
-    Raises FileNotFoundError for a sound that is missing, and ValueError for a folder that is named like a method.
+    Raises FileNotFoundError for a sound that is missing, and ValueError for a folder that is named like a method or
+    like another one.
     """
-    name = Path(folder).resolve().name
-    if name in clones.methods:
-        raise ValueError(f"{folder} would stand in the tables as the method {name}: give it another name")
+    taken = {name: f"the method {name}" for name in clones.methods}
+    sounds = []
+    for folder in folders:
+        name = Path(folder).resolve().name
+        if name in taken:
+            raise ValueError(f"{folder} would stand in the tables as {taken[name]} does: give it another name")
+        taken[name] = folder
+        sounds += _sounds(folder, Row(name), clones)
+    return sounds
+
+
+def _sounds(folder: str, row: Row, clones: Clones) -> list[Sound]:
     sounds = []
     for speaker in clones.folder.speakers:
         real = tuple(clones.folder.real_of(speaker.id))
@@ -26,7 +36,7 @@ def read_given(folder: str, clones: Clones) -> list[Sound]:
             path = Path(folder, speaker.id, f"{number:02d}.wav")
             if not path.is_file():
                 raise FileNotFoundError(f"{path} is missing, where {speaker.id} says {text!r}")
-            sounds.append(Sound(path, Row(name), speaker.id, text, real))
+            sounds.append(Sound(path, row, speaker.id, text, real))
     return sounds
 
 

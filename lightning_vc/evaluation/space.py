@@ -102,7 +102,8 @@ def draw_neighbours(places: Sequence[Place]) -> Figure:
 
 def umap_installed() -> bool:
     """Whether `draw_neighbours` can be called."""
-    return importlib.util.find_spec("umap") is not None
+    spec = importlib.util.find_spec("umap")
+    return spec is not None and spec.origin is not None  # else a folder that its removal has left
 
 
 def _draw(points: Tensor, places: Sequence[Place], labels: tuple[str, str]) -> Figure:
@@ -129,7 +130,7 @@ def _draw(points: Tensor, places: Sequence[Place], labels: tuple[str, str]) -> F
     return figure
 
 
-def places_of(clones: Clones, sounds: Sequence[Sound]) -> tuple[list[Place], list[Place]]:
+def _places(clones: Clones, sounds: Sequence[Sound]) -> tuple[list[Place], list[Place]]:
     """The voices that the model learnt, and those of these sounds; none where the shards are of other speakers.
 
     Voices of a joint model are left out: it has a space of its own.
@@ -152,7 +153,7 @@ def places_of(clones: Clones, sounds: Sequence[Sound]) -> tuple[list[Place], lis
 
 def draw_voices(clones: Clones, sounds: Sequence[Sound]) -> dict[str, Figure]:
     """Pictures of the voices of these sounds among those that the model learnt, by name; none if it learnt too few."""
-    learned, said = places_of(clones, sounds)
+    learned, said = _places(clones, sounds)
     if len(learned) < _FEWEST:
         return {}
     pictures = {"The space of voices": draw_space(fit_space([place.voice for place in learned]), [*learned, *said])}

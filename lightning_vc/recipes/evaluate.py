@@ -22,6 +22,7 @@ from lightning_vc.evaluation.results import summarise, write_results
 from lightning_vc.evaluation.sounds import merged, write_manifest
 from lightning_vc.evaluation.space import draw_voices, umap_installed
 from lightning_vc.evaluation.tracking import track_evaluation
+from lightning_vc.morphing import learnt_from
 from lightning_vc.tasks.classifier import SpeakerClassifierTask
 from lightning_vc.tasks.verifier import SpeakerVerifierTask
 
@@ -92,13 +93,15 @@ def evaluate(
     fine_tuned = Cloner.load(joint) if joint else None
     most = max([*counts, *(steps_counts if steps else [])])
     texts, cloned = read_lines(sentences), _chosen(index, shards, speakers)
+    if mixed and not learnt_from(cloner, index):
+        raise ValueError(f"mixed needs the shards that {model} was trained on, and {shards} holds other speakers")
     folder = EvaluationFolder(Path(out), index, cloned, texts, most, cloner.sample_rate, corpus)
     clones = Clones(folder, cloner, fine_tuned)
-    others = [sound for each in given or () for sound in read_given(each, clones)]
+    others = read_given(given or [], clones)
     said = clones.make(methods or clones.methods, counts)
     bounds, measured = make_bounds(clones, own)
     sources = list(dict.fromkeys(sound.speaker for sound in bounds if sound.row == LEARNED))
-    mixtures = make_mixtures(clones, sources) if mixed and sources else []
+    mixtures = make_mixtures(clones, sources) if mixed else []
     along = clones.adapt(["embedding", "whole_model"], steps_counts, sorted(set(steps))) if steps else []
     sounds = [*folder.real(), *(folder.references() if corpus else []), *bounds, *said, *others]
     everything = [*sounds, *mixtures, *along]

@@ -10,7 +10,7 @@ import torch
 
 from lightning_vc.audio import io
 from lightning_vc.evaluation import space
-from lightning_vc.recipes import classifier, evaluate
+from lightning_vc.recipes import classifier, evaluate, prepare
 from tests.tiny import TinyRun
 
 SENTENCES = ["The dog slept in the sun.", "Nobody had seen the boat."]
@@ -91,7 +91,7 @@ def test_a_sound_that_is_missing_is_named(
     assert f"{missing} is missing, where {tiny_run.speaker} says 'The dog slept in the sun.'" in capsys.readouterr().err
     with pytest.raises(SystemExit):
         evaluate.main([*told, "--given", f"[{tmp_path / 'encoder'}]"])
-    assert "would stand in the tables as the method encoder" in capsys.readouterr().err
+    assert "would stand in the tables as the method encoder does" in capsys.readouterr().err
 
 
 def test_voices_are_moved_and_everything_goes_to_wandb(
@@ -115,3 +115,28 @@ def test_voices_are_moved_and_everything_goes_to_wandb(
     (run,) = (tmp_path / "wandb").glob("offline-run-*")
     kinds = {path.suffix for path in (run / "files" / "media").rglob("*.*")}
     assert kinds == {".png", ".html", ".json", ".wav"}
+
+
+def test_two_systems_of_one_name_are_not_mixed_up(
+    tiny_run: TinyRun, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    told = flags(tiny_run, tiny_run.shards, tmp_path / "out", 8, 7)
+    for parent in ("a", "b"):
+        for entry in tiny_run.index.speakers_of("test"):
+            for number in range(1, len(SENTENCES) + 1):
+                io.write(tmp_path / parent / "theirs" / entry.id / f"{number:02d}.wav", torch.zeros(1600), 16000)
+    with pytest.raises(SystemExit):
+        evaluate.main([*told, "--given", f"[{tmp_path / 'a/theirs'},{tmp_path / 'b/theirs'}]"])
+    err = capsys.readouterr().err
+    assert f"b/theirs would stand in the tables as {tmp_path / 'a/theirs'} does" in err
+
+
+def test_voices_of_other_speakers_are_not_moved(
+    tiny_run: TinyRun, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other = "generated --n_speakers 5 --utterances 4 --test 1 --validation 1 --held 0.3 --workers 1"
+    prepare.main([*other.split(), "--out", str(tmp_path / "shards")])
+    told = flags(tiny_run, tmp_path / "shards", tmp_path / "out", 5, 4)
+    with pytest.raises(SystemExit):
+        evaluate.main([*told, "--mixed", "true"])
+    assert "mixed needs the shards that" in capsys.readouterr().err
