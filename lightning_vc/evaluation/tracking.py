@@ -19,7 +19,7 @@ def track_evaluation(
     sounds: Sequence[Sound],
     about: Mapping[str, Any],
 ) -> None:
-    """Send one run to a project: WANDB_MODE=offline keeps it in wandb/ here.
+    """Send one run to a project: WANDB_MODE=offline keeps it in wandb/ of the folder.
 
     Args:
         project: of W&B.
@@ -32,7 +32,7 @@ def track_evaluation(
     firsts: dict[tuple[object, str], Sound] = {}
     for sound in sounds:
         firsts.setdefault((sound.row, sound.speaker), sound)
-    with wandb.init(project=project, job_type="evaluate", config=dict(about)) as run:
+    with wandb.init(project=project, dir=folder, job_type="evaluate", config=dict(about)) as run:
         heading, *lines = table(results)
         run.log({"results": wandb.Table([*heading], lines)})
         run.log({f"{_named(s.row)}/{s.speaker}": wandb.Audio(str(s.path), caption=s.text) for s in firsts.values()})

@@ -11,6 +11,7 @@ import torch
 from lightning_vc.audio import io
 from lightning_vc.evaluation import space
 from lightning_vc.recipes import classifier, evaluate, prepare
+from tests.evaluation.command import evaluate_flags
 from tests.tiny import TinyRun
 
 SENTENCES = ["The dog slept in the sun.", "Nobody had seen the boat."]
@@ -46,17 +47,14 @@ def figures(evaluated: Path) -> Figures:
     return {(each["voice"], each["measure"]): each["value"] for each in results}
 
 
-def flags(run: TinyRun, shards: Path, out: Path, n_speakers: int, utterances: int) -> list[str]:
-    sentences = out.parent / "sentences.txt"
-    sentences.write_text("\n".join(SENTENCES))
-    told = f"--model {run.folder} --shards {shards} --sentences {sentences} --out {out} --methods [encoder] --clips 2"
-    return [*told.split(), "--corpus.n_speakers", str(n_speakers), "--corpus.utterances", str(utterances)]
+def flags(run: TinyRun, out: Path) -> list[str]:
+    return [*evaluate_flags(run, out, SENTENCES), "--methods", "[encoder]", "--clips", "2"]
 
 
 @pytest.fixture(scope="module")
 def said(tiny_run: TinyRun, tmp_path_factory: pytest.TempPathFactory) -> Figures:
     folder = tmp_path_factory.mktemp("given")
-    told = flags(tiny_run, tiny_run.shards, folder / "out", 8, 7)
+    told = flags(tiny_run, folder / "out")
     evaluate.main(told)
     evaluate.main([*told, "--given", json.dumps([str(path) for path in given(folder / "out", folder / "other")])])
     return figures(folder / "out")
@@ -83,7 +81,7 @@ def test_what_is_no_speech_is_furthest(said: Figures) -> None:
 def test_a_sound_that_is_missing_is_named(
     tiny_run: TinyRun, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    told = flags(tiny_run, tiny_run.shards, tmp_path / "out", 8, 7)
+    told = flags(tiny_run, tmp_path / "out")
     (tmp_path / "mine" / tiny_run.speaker).mkdir(parents=True)
     with pytest.raises(SystemExit):
         evaluate.main([*told, "--given", f"[{tmp_path / 'mine'}]"])
@@ -94,12 +92,9 @@ def test_a_sound_that_is_missing_is_named(
     assert "would stand in the tables as the method encoder does" in capsys.readouterr().err
 
 
-def test_voices_are_moved_and_everything_goes_to_wandb(
-    tiny_run: TinyRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
+def test_voices_are_moved_and_everything_goes_to_wandb(tiny_run: TinyRun, tmp_path: Path) -> None:
     classifier.main(tiny_run.judge_flags("classifier", tmp_path / "classifier"))
-    told = flags(tiny_run, tiny_run.shards, tmp_path / "out", 8, 7)
+    told = flags(tiny_run, tmp_path / "out")
     judge = ["--classifier", str(tmp_path / "classifier" / "last.ckpt")]
     evaluate.main([*told, *judge, "--own", "4", "--mixed", "true", "--project", "clones"])
     results = json.loads((tmp_path / "out" / "results.json").read_text())["results"]
@@ -112,7 +107,7 @@ def test_voices_are_moved_and_everything_goes_to_wandb(
     assert "Sex" in (tmp_path / "out" / "report.html").read_text()
     manifest = (tmp_path / "out" / "judge.tsv").read_text()
     assert manifest.count("/mixtures/sex/") == 8
-    (run,) = (tmp_path / "wandb").glob("offline-run-*")
+    (run,) = (tmp_path / "out" / "wandb").glob("offline-run-*")
     kinds = {path.suffix for path in (run / "files" / "media").rglob("*.*")}
     assert kinds == {".png", ".html", ".json", ".wav"}
 
@@ -120,7 +115,7 @@ def test_voices_are_moved_and_everything_goes_to_wandb(
 def test_two_systems_of_one_name_are_not_mixed_up(
     tiny_run: TinyRun, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    told = flags(tiny_run, tiny_run.shards, tmp_path / "out", 8, 7)
+    told = flags(tiny_run, tmp_path / "out")
     for parent in ("a", "b"):
         for entry in tiny_run.index.speakers_of("test"):
             for number in range(1, len(SENTENCES) + 1):
@@ -136,7 +131,7 @@ def test_voices_of_other_speakers_are_not_moved(
 ) -> None:
     other = "generated --n_speakers 5 --utterances 4 --test 1 --validation 1 --held 0.3 --workers 1"
     prepare.main([*other.split(), "--out", str(tmp_path / "shards")])
-    told = flags(tiny_run, tmp_path / "shards", tmp_path / "out", 5, 4)
+    told = [*flags(tiny_run, tmp_path / "out"), "--shards", str(tmp_path / "shards"), "--mixed", "true"]
     with pytest.raises(SystemExit):
-        evaluate.main([*told, "--mixed", "true"])
+        evaluate.main(told)
     assert "mixed needs the shards that" in capsys.readouterr().err
