@@ -12,6 +12,7 @@ from torch.nn.utils.rnn import pad_sequence
 
 from lightning_vc.adapting import ENOUGH, METHODS, AlongTheWay, adapt, method_named, samples_of, voice_of
 from lightning_vc.audio import io
+from lightning_vc.audio.loudness import level
 from lightning_vc.audio.quality import clipping, complaints
 from lightning_vc.audio.vocoder import GriffinLim, Vocoder
 from lightning_vc.data.reading import Sample
@@ -178,7 +179,7 @@ class Cloner:
     def _read(self, clip: str | Path) -> Tensor:
         channels, rate = io.decode(clip)
         wave = io.resample(channels.mean(1), rate, self.sample_rate)
-        wave = io.level(io.trim(wave, self.sample_rate, name=str(clip)))
+        wave = level(io.trim(wave, self.sample_rate, name=str(clip)))
         if len(wave) < _SHORTEST * self.sample_rate:
             seconds = len(wave) / self.sample_rate
             raise ValueError(f"{clip} has {seconds:.2f} s of sound: give a recording of {_SHORTEST} s or more")

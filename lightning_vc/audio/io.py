@@ -33,7 +33,6 @@ _RATES = {
     "MPEG_LAYER_III": (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000),
 }
 _SILENCE = 1e-3  # -60 dB: quieter than any voice that was recorded on purpose, louder than the hiss of a muted input
-_LOUDNESS = 10 ** (-23 / 20)  # root mean square
 _BLOCK = 65536  # samples written at a time: libsndfile's Vorbis encoder crashes the process on half a minute at once
 _FRAME = 0.02  # seconds over which loudness is taken
 
@@ -158,15 +157,6 @@ def trim(
     spare = round(margin * sample_rate)
     start = max(0, int(loud[0]) * frame - spare)
     return wave[start : (int(loud[-1]) + 1) * frame + spare]
-
-
-def level(wave: Tensor) -> Tensor:
-    """Bring (W,) to one loudness, -23 dB of full scale on average: how near a microphone was must not matter.
-
-    Where its peaks would not fit, it stays as much quieter as they need.
-    """
-    gain = _LOUDNESS / wave.square().mean().sqrt().clamp(min=1e-8)
-    return wave * torch.minimum(gain, 0.99 / wave.abs().max().clamp(min=1e-8))
 
 
 def _may_be_odd(coding: str) -> bool:

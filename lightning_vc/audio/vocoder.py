@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from lightning_vc.audio.features import Spectrograms, magnitude
-from lightning_vc.audio.io import level
+from lightning_vc.audio.loudness import level
 from lightning_vc.types import Spectra
 
 

@@ -10,7 +10,8 @@ from urllib.parse import quote
 import torch
 from torch import Tensor
 
-from lightning_vc.audio.io import encode_flac, is_silent, level, resample, trim
+from lightning_vc.audio.io import encode_flac, is_silent, resample, trim
+from lightning_vc.audio.loudness import level
 from lightning_vc.corpora.base import Corpus
 from lightning_vc.data.alignment import SAMPLE_RATE, Aligner, Piece, split, split_untranscribed
 from lightning_vc.text.normalize import normalize, written

@@ -12,6 +12,7 @@ from pathlib import Path
 from rich.progress import track
 
 from lightning_vc.audio import io
+from lightning_vc.audio.loudness import level
 from lightning_vc.corpora.generated import GeneratedCorpus
 from lightning_vc.data.index import Index, SpeakerEntry
 from lightning_vc.data.reading import Sample, clips_of
@@ -138,5 +139,5 @@ class EvaluationFolder:
             (place / "transcripts.tsv").write_text("".join(table), encoding="utf-8")
         if self.corpus:
             for number, text in enumerate(self.sentences):
-                said = io.level(io.trim(self.corpus.say(speaker, text, self.rate), self.rate))
+                said = level(io.trim(self.corpus.say(speaker, text, self.rate), self.rate))
                 io.write(self.sentence("references", speaker, number), said, self.rate)
