@@ -13,7 +13,7 @@ import torch
 from matplotlib.figure import Figure
 
 from lightning_vc import Cloner, Voice
-from lightning_vc.audio.io import level
+from lightning_vc.audio.loudness import level
 from lightning_vc.audio.pitch import pitch
 from lightning_vc.data.index import Index
 from lightning_vc.data.reading import clips_of

@@ -15,7 +15,7 @@ from torch.nn.utils.rnn import pad_sequence
 
 from lightning_vc import Cloner
 from lightning_vc.audio.augmentation import Augmentation
-from lightning_vc.audio.io import level
+from lightning_vc.audio.loudness import level
 from lightning_vc.data.index import Index
 from lightning_vc.data.reading import clips_of
 

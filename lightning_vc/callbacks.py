@@ -19,6 +19,7 @@ from lightning_vc.synthesis import speak
 from lightning_vc.tasks.adaptation import AdaptationTask
 from lightning_vc.tasks.joint import JointTask
 from lightning_vc.tasks.tts import TTSTask
+from lightning_vc.tasks.vocoder import VocoderTuningTask
 from lightning_vc.text.normalize import normalize
 from lightning_vc.types import Speech
 
@@ -43,10 +44,10 @@ class LastCheckpoint(ModelCheckpoint):
 
 
 class SaveParts(Callback):
-    """When joint fine-tuning has finished, write tts/last.ckpt and encoder/last.ckpt, ready to clone with.
+    """When fine-tuning has finished, write tts/last.ckpt and encoder/last.ckpt, or vocoder/last.ckpt, ready to use.
 
     Args:
-        dirpath: the folder that gets both.
+        dirpath: the folder that gets them.
     """
 
     def __init__(self, dirpath: str) -> None:
@@ -54,8 +55,8 @@ class SaveParts(Callback):
 
     def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Write them, each whole or not at all."""
-        if not isinstance(pl_module, JointTask):
-            raise ValueError(f"SaveParts needs the task that trains both, not {type(pl_module).__name__}")
+        if not isinstance(pl_module, JointTask | VocoderTuningTask):
+            raise ValueError(f"SaveParts needs a task that has parts, not {type(pl_module).__name__}")
         if trainer.is_global_zero:
             for name, saved in pl_module.parts():
                 path = Path(self.dirpath, name, "last.ckpt")

@@ -22,10 +22,12 @@ from lightning_vc.synthesis import speak, stream
 from lightning_vc.tasks.adaptation import Start
 from lightning_vc.tasks.speaker_encoder import SpeakerEncoderTask
 from lightning_vc.tasks.tts import TTSTask
+from lightning_vc.tasks.vocoder import load_vocoder
 from lightning_vc.text.normalize import normalize, unspoken
 from lightning_vc.types import Speech
 from lightning_vc.voice import Voice
 
+GRIFFIN_LIM = "griffin_lim"  # what the command line calls it
 _SHORTEST = 0.3  # seconds of a clip that tell anything of a voice
 
 
@@ -35,13 +37,16 @@ class Cloner:
     Args:
         tts: checkpoint of a `TTSTask`.
         encoder: checkpoint of a `SpeakerEncoderTask` trained for it, needed by the method "encoder" alone.
-        vocoder: spectrograms to sound; Griffin-Lim if none is given.
+        vocoder: spectrograms to sound, or the checkpoint of a `VocoderTask`; Griffin-Lim if none is given.
 
     Raises:
-        FileNotFoundError, ValueError: if a checkpoint is missing, of another kind, or the encoder of another base.
+        FileNotFoundError, ValueError: if a checkpoint is missing, of another kind, the encoder of another base, or the
+            vocoder of other spectrograms.
     """
 
-    def __init__(self, tts: str | Path, encoder: str | Path | None = None, vocoder: Vocoder | None = None) -> None:
+    def __init__(
+        self, tts: str | Path, encoder: str | Path | None = None, vocoder: Vocoder | str | Path | None = None
+    ) -> None:
         self.path = str(tts)
         self.tts = TTSTask.load(tts)
         self.base = self.tts.fingerprint()
@@ -50,17 +55,30 @@ class Cloner:
         self.heard_by = self.encoder.fingerprint() if self.encoder else None
         if self.encoder and self.encoder.base_fingerprint != self.base:
             raise ValueError(f"{encoder} was trained for the voices of another model than {tts}: train it again")
+        if isinstance(vocoder, str | Path):
+            vocoder = load_vocoder(vocoder, self.tts.spectrograms)
         self.vocoder = vocoder or GriffinLim(self.tts.spectrograms)
         self.sample_rate = self.tts.spectrograms.sample_rate
         self._adapted: tuple[Voice, AcousticModel] | None = None  # the last voice that moved the model, and its model
 
     @classmethod
-    def load(cls, model: str | Path) -> "Cloner":
-        """From the folder of a run (tts/last.ckpt and, if there is one, encoder/last.ckpt) or one TTS checkpoint."""
+    def load(cls, model: str | Path, vocoder: str | Path | None = None) -> "Cloner":
+        """From the folder of a run, or one TTS checkpoint; raises what the constructor raises.
+
+        Args:
+            model: folder with tts/last.ckpt and, where they were trained, encoder/last.ckpt and vocoder/last.ckpt.
+            vocoder: "griffin_lim", or the checkpoint of another vocoder than that of the folder.
+        """
         if not Path(model).is_dir():
-            return cls(model)
-        encoder = Path(model, "encoder", "last.ckpt")
-        return cls(Path(model, "tts", "last.ckpt"), encoder if encoder.exists() else None)
+            return cls(model, vocoder=None if vocoder == GRIFFIN_LIM else vocoder)
+        encoder, own = (Path(model, part, "last.ckpt") for part in ("encoder", "vocoder"))
+        if vocoder is None and own.exists():
+            vocoder = own
+        return cls(
+            Path(model, "tts", "last.ckpt"),
+            encoder if encoder.exists() else None,
+            None if vocoder == GRIFFIN_LIM else vocoder,
+        )
 
     @property
     def methods(self) -> list[str]:

@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from textwrap import shorten
 
@@ -40,21 +40,38 @@ def speak(
 def stream(
     model: AcousticModel, tts: TTSTask, text: str, vector: Tensor, vocoder: Vocoder | None = None
 ) -> Iterator[Speech]:
-    """The same for one text, a stretch at a time: while one is listened to, the next is being made.
+    """The same for one text, a stretch at a time and each in the pieces that a vocoder makes of it.
 
-    Joined, the waves are that of `speak`, but for what a vocoder makes of rounding.
+    While one is listened to, the next is being made. Joined, the waves are that of `speak`, but for what a vocoder
+    makes of rounding. Everything else about a stretch comes with its first piece.
     """
-    parts = _cut(tts, text)
-
-    def make() -> Speech | None:
-        stretch = next(parts, None)
-        return _say(model, tts, [stretch], vector, vocoder)[0] if stretch else None
-
+    pieces = _pieces(model, tts, _cut(tts, text), vector, vocoder or _default(tts, vector))
     with ThreadPoolExecutor(1) as aside:
-        coming = aside.submit(make)
+        coming = aside.submit(next, pieces, None)
         while speech := coming.result():
-            coming = aside.submit(make)
+            coming = aside.submit(next, pieces, None)
             yield speech
+
+
+@torch.no_grad()
+def _pieces(
+    model: AcousticModel, tts: TTSTask, parts: Iterator[Stretch], vector: Tensor, vocoder: Vocoder
+) -> Iterator[Speech]:
+    """What `stream` yields."""
+    for part in parts:
+        (read,) = _read(model, tts, [part], vector)
+        waves = vocoder.stream(read.spectra)
+        speech = _speech(tts, part, read, next(waves)[0].cpu())
+        for wave in waves:
+            yield speech
+            speech = _rest(speech, wave[0].cpu())
+        yield replace(speech, wave=torch.cat([speech.wave, _pause(tts, part)]))
+
+
+def _rest(speech: Speech, wave: Tensor) -> Speech:
+    """A further piece of a stretch: its wave, and nothing that its first piece has said."""
+    nothing = Spectra(*(spectrum[:, :0] for spectrum in speech.spectra))
+    return replace(speech, wave=wave, text="", spectra=nothing, alignments=(), symbols=(), problems=())
 
 
 def _cut(tts: TTSTask, text: str) -> Iterator[Stretch]:
@@ -71,29 +88,45 @@ def _cut(tts: TTSTask, text: str) -> Iterator[Stretch]:
 def _say(
     model: AcousticModel, tts: TTSTask, parts: Sequence[Stretch], vector: Tensor, vocoder: Vocoder | None
 ) -> list[Speech]:
-    """Say stretches, those that went wrong a second time, and keep the better."""
-    vocoder = vocoder or GriffinLim(tts.spectrograms).to(vector.device)
+    """Say stretches."""
+    vocoder = vocoder or _default(tts, vector)
+    return [
+        _speech(tts, part, read, torch.cat([vocoder(read.spectra)[0].cpu(), _pause(tts, part)]))
+        for part, read in zip(parts, _read(model, tts, parts, vector), strict=True)
+    ]
+
+
+def _default(tts: TTSTask, vector: Tensor) -> Vocoder:
+    return GriffinLim(tts.spectrograms).to(vector.device)
+
+
+@torch.no_grad()
+def _read(model: AcousticModel, tts: TTSTask, parts: Sequence[Stretch], vector: Tensor) -> "list[_Tried]":
+    """Read stretches, those that went wrong a second time, and keep the better."""
     spelt = [torch.tensor(tts.frontend(part.words), device=vector.device) for part in parts]
-    said = _tried(model, tts, spelt, vector)
-    again = [i for i, each in enumerate(said) if each.problems]
+    read = _tried(model, tts, spelt, vector)
+    again = [i for i, each in enumerate(read) if each.problems]
     second = _tried(model, tts, [spelt[i] for i in again], vector, careful=True)
     for i, each in zip(again, second, strict=True):
-        said[i] = min(said[i], each, key=lambda tried: len(tried.problems))
-    return [
-        Speech(
-            wave=torch.cat(
-                [vocoder(each.spectra)[0].cpu(), torch.zeros(round(part.pause * tts.spectrograms.sample_rate))]
-            ),
-            sample_rate=tts.spectrograms.sample_rate,
-            text=part.text,
-            spectra=Spectra(*(spectrum.cpu() for spectrum in each.spectra)),
-            alignments=(each.alignment,),
-            symbols=each.symbols,
-            finished=each.finished,
-            problems=tuple(f"{problem}: {shorten(part.text, _SHOWN)}" for problem in each.problems),
-        )
-        for part, each in zip(parts, said, strict=True)
-    ]
+        read[i] = min(read[i], each, key=lambda tried: len(tried.problems))
+    return read
+
+
+def _pause(tts: TTSTask, part: Stretch) -> Tensor:
+    return torch.zeros(round(part.pause * tts.spectrograms.sample_rate))
+
+
+def _speech(tts: TTSTask, part: Stretch, read: "_Tried", wave: Tensor) -> Speech:
+    return Speech(
+        wave=wave,
+        sample_rate=tts.spectrograms.sample_rate,
+        text=part.text,
+        spectra=Spectra(*(spectrum.cpu() for spectrum in read.spectra)),
+        alignments=(read.alignment,),
+        symbols=read.symbols,
+        finished=read.finished,
+        problems=tuple(f"{problem}: {shorten(part.text, _SHOWN)}" for problem in read.problems),
+    )
 
 
 @dataclass(frozen=True)

@@ -79,6 +79,12 @@ def test_some_stages_are_asked_for_by_name(recipe: Path, ran: Ran) -> None:
     assert [command[0] for command in ran] == ["prepare", "tts", "evaluate"]
 
 
+def test_all_stages_are_those_too_that_have_to_be_asked_for(recipe: Path, ran: Ran) -> None:
+    recipe.write_text(recipe.read_text().replace("    verb: evaluate\n", "    verb: evaluate\n    asked: true\n"))
+    run_recipe.main([str(recipe), "--stages", "all"])
+    assert [command[0] for command in ran] == ["prepare", "tts", "evaluate"]
+
+
 def test_stages_are_commands_in_their_order(recipe: Path, ran: Ran) -> None:
     Recipe(recipe).run()
     here = recipe.parent

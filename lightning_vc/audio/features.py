@@ -34,7 +34,7 @@ class Spectrograms(nn.Module):
                 f"spectrograms need 0 < hop <= window <= n_fft, got hop={hop}, window={window}, n_fft={n_fft}"
             )
         self.sample_rate, self.n_fft, self.window, self.hop = sample_rate, n_fft, window, hop
-        self.n_mels, self.n_bins = n_mels, n_fft // 2 + 1
+        self.n_mels, self.n_bins, self.preemphasis = n_mels, n_fft // 2 + 1, preemphasis
         self.stft = torchaudio.transforms.Spectrogram(n_fft, window, hop, power=1)
         self.mel_scale = torchaudio.transforms.MelScale(
             n_mels, sample_rate, n_stft=self.n_bins, norm="slaney", mel_scale="slaney"
@@ -54,6 +54,16 @@ class Spectrograms(nn.Module):
     def mel(self, waves: Tensor) -> Tensor:
         """The mel spectrogram alone: (..., W) -> (..., T, M)."""
         return decibels(self.mel_scale(self.magnitude(waves))).mT
+
+    def mel_of(self, linear: Tensor) -> Tensor:
+        """The mel spectrogram of a linear one, both in decibels: (..., T, F) -> (..., T, M)."""
+        return decibels(self.mel_scale(magnitude(linear).mT)).mT
+
+    @property
+    def settings(self) -> dict[str, float]:
+        """What two that make the same spectrograms have in common."""
+        names = ("sample_rate", "n_fft", "window", "hop", "n_mels", "preemphasis")
+        return {name: getattr(self, name) for name in names}
 
     def magnitude(self, waves: Tensor) -> Tensor:
         """(..., W) -> (..., F, T), at most about 1 for a full-scale sine."""

@@ -1,6 +1,7 @@
 """Spectrograms back to waveforms."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
 
 import torch
 import torch.nn.functional as F
@@ -17,6 +18,10 @@ class Vocoder(nn.Module, ABC):
     @abstractmethod
     def forward(self, spectra: Spectra) -> Tensor:
         """(B, T, M) and (B, T, F) -> (B, W) with W = (T - 1) * hop."""
+
+    def stream(self, spectra: Spectra) -> Iterator[Tensor]:
+        """The same in pieces (B, W'), each as soon as it is made; in one, unless a vocoder knows better."""
+        yield self(spectra)
 
 
 class GriffinLim(Vocoder):

@@ -25,6 +25,7 @@ from lightning_vc.evaluation.folder import EvaluationFolder
 from lightning_vc.evaluation.sounds import Opinion, Opinions, Row, Sound
 from lightning_vc.metrics import attention_coverage, attention_focus, pitch_error, time_warp
 from lightning_vc.plots import plot_speech
+from lightning_vc.tasks.base import fingerprint
 from lightning_vc.types import Speech
 from lightning_vc.voice import Voice
 
@@ -44,6 +45,9 @@ class Clones:
         if joint and not joint.encoder:
             raise ValueError(f"{joint.path} has no speaker encoder: give the folder of a joint fine-tuning")
         self.folder, self.cloner, self.joint = folder, cloner, joint
+        self.vocoder = [type(cloner.vocoder).__name__, fingerprint(cloner.vocoder)]
+        if joint:
+            joint.vocoder = cloner.vocoder  # what is compared differs in the method alone
 
     @property
     def methods(self) -> list[str]:
@@ -111,7 +115,7 @@ class Clones:
     def _origin(self, cloner: Cloner, clips: int, speaker: str) -> list[Any]:
         """All that a clone depends on, but for the method."""
         ears = [cloner.heard_by, self.cloner.heard_by]  # the one that clones, and the one that compares
-        return [cloner.base, *ears, clips, self.folder.recordings[speaker], list(self.folder.sentences)]
+        return [cloner.base, *ears, self.vocoder, clips, self.folder.recordings[speaker], list(self.folder.sentences)]
 
     def _known(self, kind: str, speaker: str, origin: list[Any]) -> bool:
         file = self.folder.path / kind / speaker / "scores.json"

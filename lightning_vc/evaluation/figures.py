@@ -1,14 +1,24 @@
 """The paper's figures, with our curves."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from lightning_vc.evaluation.paper import CLIPS, ITERATIONS, STEPS, Curves
+from lightning_vc.evaluation.paper import ACCURACY, CLIPS, EER, ITERATIONS, STEPS, Curves
 from lightning_vc.evaluation.results import Result
 
 _COLOURS = {"encoder": "C0", "joint": "C1", "embedding": "C2", "whole_model": "C3", "low_rank": "C4"}
+
+# Measures that have a curve against clips, and the paper's.
+_AGAINST_CLIPS: Mapping[str, Curves | None] = {"accuracy": ACCURACY, "eer_5": EER, "similarity": None, "p808": None}
+
+
+def draw_results(results: Sequence[Result]) -> dict[str, Figure]:
+    """All that can be drawn of these: by measure against clips, and under a name of its own against steps."""
+    figures = {measure: draw_clips(results, measure, curves) for measure, curves in _AGAINST_CLIPS.items()}
+    figures["Against steps of adaptation"] = draw_steps(results, "accuracy") or draw_steps(results, "likeness")
+    return {name: figure for name, figure in figures.items() if figure}
 
 
 def draw_clips(results: Sequence[Result], measure: str, paper: Curves | None = None) -> Figure | None:

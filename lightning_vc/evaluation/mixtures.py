@@ -9,18 +9,19 @@ from dataclasses import replace
 from rich.progress import track
 
 from lightning_vc.evaluation.clones import Clones
-from lightning_vc.evaluation.sounds import Row, Sound
+from lightning_vc.evaluation.sounds import Opinions, Row, Sound
 from lightning_vc.morphing import learned_by_speaker, morph
 
 TRAITS = ("sex", "accent")
+_READING = ("finished", "attention_failures", "focus", "coverage")
 _SEXES = {"F": "male voices made female", "M": "female voices made male"}
 
 
-def make_mixtures(clones: Clones, sources: Sequence[str]) -> list[Sound]:
-    """Move speakers of the model: voice + mean of those of the other sex - mean of those of its own, and so by accent.
+def make_mixtures(clones: Clones, sources: Sequence[str], amount: float) -> tuple[list[Sound], Opinions]:
+    """Move speakers of the model: voice + amount * (mean of the other sex - mean of its own), and so by accent.
 
     What each is to be heard as stands in `changed`. Nothing is done for a trait that all share, or that the
-    corpus does not tell.
+    corpus does not tell. Beside the sounds: how well they were read; how like they are to who they were is no aim.
     """
     entries = {entry.id: entry for entry in clones.folder.index.speakers}
     voices = learned_by_speaker(clones.cloner, clones.folder.index)
@@ -35,6 +36,7 @@ def make_mixtures(clones: Clones, sources: Sequence[str]) -> list[Sound]:
             own = getattr(entries[id], trait)
             other = values[(values.index(own) + 1) % len(values)]
             row = Row(_SEXES.get(other, f"to {other}") if trait == "sex" else "voices moved to another accent")
-            said = clones.speak(f"mixtures/{trait}", row, id, morph(voices[id], groups[other], groups[own]))
+            said = clones.speak(f"mixtures/{trait}", row, id, morph(voices[id], groups[other], groups[own], amount))
             sounds += [replace(sound, changed=(trait, other)) for sound in said]
-    return sounds
+    scores = clones.scores(sounds)
+    return sounds, {path: {name: said[name] for name in _READING} for path, said in scores.items()}

@@ -56,7 +56,7 @@ class HiFiGAN(MelVocoder):
         rates = [math.prod(factors[: stage + 1]) for stage in range(len(factors))]  # samples of each in a frame
         self.context = 3 + 1 + math.ceil(sum((reach + 2) / rate for rate in rates))
 
-    def waves(self, mels: Tensor) -> Tensor:
+    def forward(self, mels: Tensor) -> Tensor:
         """(B, T, M) -> (B, W)."""
         samples, half = (mels.shape[1] - 1) * self.hop, self.hop // 2
         mels = F.pad(centred(mels).mT, (0, max(0, _SHORTEST - mels.shape[1])), "replicate")  # its layers mirror ends

@@ -1,8 +1,8 @@
 """Networks that make sound of mel spectrograms, and those that tell it from recordings."""
 
 import math
-from abc import abstractmethod
-from collections.abc import Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
 import torch
@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import weight_norm
 
+from lightning_vc.audio.features import Spectrograms
 from lightning_vc.audio.vocoder import Vocoder
 from lightning_vc.types import Spectra
 
@@ -19,22 +20,50 @@ _LOUDEST = 100.0  # magnitude of a bin, of a wave within ±1 and any window up t
 Judged = tuple[list[Tensor], list[list[Tensor]]]  # by each discriminator: scores, and features of each of its layers
 
 
-class MelVocoder(Vocoder):
-    """A vocoder that hears the mel spectrogram alone, and that is trained (`VocoderTask`).
+class MelVocoder(nn.Module, ABC):
+    """A network that makes waves of mel spectrograms, and that is trained (`VocoderTask`).
 
     Attributes:
+        hop: samples that come of a frame.
         context: frames on each side that a sample can depend on.
     """
 
+    hop: int
     context: int
 
-    def forward(self, spectra: Spectra) -> Tensor:
-        """(B, T, M) and (B, T, F) -> (B, W) with W = (T - 1) * hop."""
-        return self.waves(spectra.mel)
-
     @abstractmethod
-    def waves(self, mels: Tensor) -> Tensor:
-        """(B, T, M) -> (B, W)."""
+    def forward(self, mels: Tensor) -> Tensor:
+        """(B, T, M) -> (B, W) with W = (T - 1) * hop."""
+
+
+class NeuralVocoder(Vocoder):
+    """A trained network in the place of Griffin-Lim.
+
+    It hears the mel spectrogram of the linear one that the model predicts, which is made of more than the decoder's own
+    and a fifth nearer to the truth (docs/results.md).
+
+    Args:
+        network: of mel spectrograms.
+        spectrograms: those that it was trained with, and that the acoustic model predicts.
+        frames: that a piece of a stream is made of.
+    """
+
+    def __init__(self, network: MelVocoder, spectrograms: Spectrograms, frames: int = 128) -> None:
+        super().__init__()
+        self.network, self.spectrograms, self.frames = network, spectrograms, frames
+
+    def forward(self, spectra: Spectra) -> Tensor:
+        waves: Tensor = self.network(self.spectrograms.mel_of(spectra.linear))
+        return waves
+
+    def stream(self, spectra: Spectra) -> Iterator[Tensor]:
+        """Pieces that are made with what they depend on at both ends: joined, they are what `forward` makes."""
+        mels, around = self.spectrograms.mel_of(spectra.linear), self.network.context
+        end = mels.shape[1] - 1
+        for start in range(0, max(1, end), self.frames):
+            first, stop = max(0, start - around), min(start + self.frames, end)
+            waves = self.network(mels[:, first : stop + around + 1])
+            yield waves[:, (start - first) * self.network.hop :][:, : (stop - start) * self.network.hop]
 
 
 class ISTFTVocoder(MelVocoder):
@@ -62,7 +91,7 @@ class ISTFTVocoder(MelVocoder):
         self.register_buffer("window", torch.hann_window(n_fft), persistent=False)
         self.context = width // 2 * (1 + layers) + math.ceil(n_fft / 2 / hop)
 
-    def waves(self, mels: Tensor) -> Tensor:
+    def forward(self, mels: Tensor) -> Tensor:
         """(B, T, M) -> (B, W)."""
         x = self.norm(self.enter(centred(mels).mT).mT)  # (B, T, H)
         for block in self.blocks:

@@ -15,6 +15,9 @@ from lightning_vc.voice import place_for_voice
 def main(args: Sequence[str] | None = None) -> None:
     parser = ArgumentParser(prog="python -m lightning_vc.recipes.clone", description=__doc__)
     parser.add_argument("--model", required=True, help="folder of a run (with tts/last.ckpt), or one TTS checkpoint")
+    parser.add_argument(
+        "--vocoder", help="griffin_lim, or a checkpoint; default: vocoder/last.ckpt of the run, else griffin_lim"
+    )
     parser.add_argument("--clips", required=True, nargs="+", help="recordings of one speaker, in any usual format")
     known = ", ".join(["encoder", *METHODS])
     parser.add_argument("--method", required=True, help=f"how to clone: {known}, or a class of your own, module.Class")
@@ -36,7 +39,7 @@ def main(args: Sequence[str] | None = None) -> None:
     try:
         io.writable(options.out)  # first: cloning takes longer
         place = place_for_voice(options.voice) if options.voice else None
-        cloner = Cloner.load(options.model)
+        cloner = Cloner.load(options.model, options.vocoder)
         cloner.check(options.text)
         transcripts: list[str] | None = options.said
         if options.transcripts:

@@ -8,10 +8,10 @@ from jsonargparse import ArgumentParser
 from lightning_vc.cloning import Cloner, read_lines
 from lightning_vc.corpora.generated import GeneratedCorpus
 from lightning_vc.data.index import Index, SpeakerEntry
-from lightning_vc.evaluation import outside, paper
+from lightning_vc.evaluation import outside
 from lightning_vc.evaluation.bounds import LEARNED, make_bounds
 from lightning_vc.evaluation.clones import Clones, write_costs
-from lightning_vc.evaluation.figures import draw_clips, draw_steps
+from lightning_vc.evaluation.figures import draw_results
 from lightning_vc.evaluation.folder import EvaluationFolder
 from lightning_vc.evaluation.given import measure_given, read_given
 from lightning_vc.evaluation.judge import OUTSIDE, ask, command
@@ -36,11 +36,12 @@ def evaluate(
     methods: list[str] | None = None,
     speakers: list[str] | None = None,
     joint: str | None = None,
+    vocoder: str | None = None,
     corpus: GeneratedCorpus | None = None,
     steps: list[int] | None = None,
     steps_clips: int | list[int] = 5,
     own: int | None = None,
-    mixed: bool = False,
+    mixed: float | None = None,
     given: list[str] | None = None,
     classifier: str | None = None,
     verifier: str | None = None,
@@ -60,11 +61,13 @@ def evaluate(
         methods: of cloning; if none is given, all that the models can do.
         speakers: ids of test speakers; if none is given, all are cloned.
         joint: folder of a joint fine-tuning, which is compared as the method "joint".
+        vocoder: "griffin_lim", or a checkpoint; if none is given, vocoder/last.ckpt of the run, else Griffin-Lim.
         corpus: the generated corpus that the shards were made from, so that the real voices say the sentences too.
         steps: of embedding and whole_model, after each of which clones speak; none if none are given.
         steps_clips: recordings that these are adapted to, or several counts.
         own: how many of the model's own speakers say the sentences; if none is given, as many as are cloned.
-        mixed: whether these do so once more with the other sex, and with another accent.
+        mixed: how far these are moved, to say them once more with the other sex and with another accent: 1 is by the
+            difference of the means of both groups; if none is given, they are not.
         given: folders with sounds of other systems, `<speaker>/<n>.wav`, each of which becomes a row of its name.
         classifier: checkpoint of a speaker classifier.
         verifier: checkpoint of a speaker verifier.
@@ -85,7 +88,7 @@ def evaluate(
         raise ValueError(f"steps and steps_clips must be 1 or more, got {steps} and {steps_counts}")
     if own is not None and own < 1:
         raise ValueError(f"own is how many of the model's speakers speak, 1 or more, got {own}")
-    index, cloner = Index.load(shards), Cloner.load(model)
+    index, cloner = Index.load(shards), Cloner.load(model, vocoder)
     knows = SpeakerClassifierTask.load(classifier) if classifier else None
     if knows and not knows.learnt:
         raise ValueError(f"{classifier} does not say what it has learnt from: train it again")
@@ -93,20 +96,22 @@ def evaluate(
     fine_tuned = Cloner.load(joint) if joint else None
     most = max([*counts, *(steps_counts if steps else [])])
     texts, cloned = read_lines(sentences), _chosen(index, shards, speakers)
-    if mixed and not learnt_from(cloner, index):
+    if mixed is not None and not learnt_from(cloner, index):
         raise ValueError(f"mixed needs the shards that {model} was trained on, and {shards} holds other speakers")
+
     folder = EvaluationFolder(Path(out), index, cloned, texts, most, cloner.sample_rate, corpus)
     clones = Clones(folder, cloner, fine_tuned)
     others = read_given(given or [], clones)
     said = clones.make(methods or clones.methods, counts)
     bounds, measured = make_bounds(clones, own)
     sources = list(dict.fromkeys(sound.speaker for sound in bounds if sound.row == LEARNED))
-    mixtures = make_mixtures(clones, sources) if mixed else []
+    mixtures, read = make_mixtures(clones, sources, mixed) if mixed is not None else ([], {})
     along = clones.adapt(["embedding", "whole_model"], steps_counts, sorted(set(steps))) if steps else []
     sounds = [*folder.real(), *(folder.references() if corpus else []), *bounds, *said, *others]
     everything = [*sounds, *mixtures, *along]
     write_manifest(Path(out, "judge.tsv"), [*sounds, *mixtures])
-    opinions = [clones.scores([*said, *along]), measured, measure_given(clones, others)]
+
+    opinions = [clones.scores([*said, *along]), measured, read, measure_given(clones, others)]
     if judge:
         heard = [each for each in [*sounds, *mixtures] if not judged or int(each.path.stem) <= judged]
         opinions.append(ask(judge, Path(out), heard))
@@ -115,16 +120,14 @@ def evaluate(
     if verifies:
         opinions.append(verify(verifies, folder, sounds))
     results = summarise(everything, merged(opinions), seed)
+
     lacking = [*missing(results), *(f"{each} is not installed" for each in outside.absent() if judge == OUTSIDE)]
     if not umap_installed():
         lacking.append("the space of voices by UMAP (package umap-learn) is not installed")
     about: dict[str, Any] = {"speakers": [each.id for each in cloned], "seed": seed, "not measured": lacking}
     write_results(Path(out), results, about)
     write_costs(Path(out, "costs.md"), said)
-    curves = {"accuracy": paper.ACCURACY, "eer_5": paper.EER, "similarity": None, "p808": None}
-    figures = {name: draw_clips(results, name, curve) for name, curve in curves.items()}
-    figures["Against steps of adaptation"] = draw_steps(results, "accuracy") or draw_steps(results, "likeness")
-    drawn = {name: figure for name, figure in figures.items() if figure} | draw_voices(clones, [*said, *mixtures])
+    drawn = draw_results(results) | draw_voices(clones, [*said, *mixtures])
     write_report(Path(out, "report.html"), clones, results, drawn, lacking)
     if project:
         track_evaluation(project, Path(out), results, drawn, everything, about)

@@ -10,12 +10,14 @@ def main(args: Sequence[str] | None = None) -> None:
     parser = ArgumentParser(prog="python -m lightning_vc.recipes.run", description=__doc__)
     parser.add_argument("recipe", help="path of a recipe.yaml")
     parser.add_argument(
-        "--stages", help="only these, separated by commas; without it all but those that the recipe wants asked for"
+        "--stages", help="these alone, separated by commas, or all; without it those that need not be asked for"
     )
     parser.add_argument("overrides", nargs="*", metavar="key=value", help="settings of the recipe to change")
     options = parser.parse_intermixed_args(args)
     try:
-        Recipe(options.recipe, options.overrides).run(options.stages.split(",") if options.stages else None)
+        recipe = Recipe(options.recipe, options.overrides)
+        every = [stage.name for stage in recipe.stages]
+        recipe.run(every if options.stages == "all" else options.stages.split(",") if options.stages else None)
     except (OSError, ValueError) as error:
         parser.error(str(error))
 

@@ -18,6 +18,9 @@ from lightning_vc.voice import load_voice
 def main(args: Sequence[str] | None = None) -> None:
     parser = ArgumentParser(prog="python -m lightning_vc.recipes.synthesize", description=__doc__)
     parser.add_argument("--model", required=True, help="folder of a run (with tts/last.ckpt), or one TTS checkpoint")
+    parser.add_argument(
+        "--vocoder", help="griffin_lim, or a checkpoint; default: vocoder/last.ckpt of the run, else griffin_lim"
+    )
     parser.add_argument("--voice", required=True, help="name or file of a voice that recipes.clone kept")
     what = parser.add_mutually_exclusive_group(required=True)
     what.add_argument("--text", help="what to say; --out is a sound file")
@@ -31,11 +34,13 @@ def main(args: Sequence[str] | None = None) -> None:
     )
     options = parser.parse_args(args)
     try:
+        if options.stream and options.text is None:
+            raise ValueError("--stream speaks one --text, not the lines of a --file")
         if options.stream:
-            speak_at_once(options.model, options.voice, options.text, options.out)
+            speak_at_once(Cloner.load(options.model, options.vocoder), options.voice, options.text, options.out)
             return
         texts = [options.text] if options.file is None else read_lines(options.file)
-        speeches = Cloner.load(options.model).say_all(texts, load_voice(options.voice))
+        speeches = Cloner.load(options.model, options.vocoder).say_all(texts, load_voice(options.voice))
         for number, speech in enumerate(speeches, 1):
             path = Path(options.out) if options.file is None else Path(options.out, f"{number:03d}.wav")
             write_speech(path, speech)
@@ -43,11 +48,8 @@ def main(args: Sequence[str] | None = None) -> None:
         parser.error(str(error))
 
 
-def speak_at_once(model: str, voice: str, text: str | None, out: str) -> None:
-    """Write a text as it is being said. Raises ValueError where there is none."""
-    if text is None:
-        raise ValueError("--stream speaks one --text, not the lines of a --file")
-    cloner = Cloner.load(model)
+def speak_at_once(cloner: Cloner, voice: str, text: str, out: str) -> None:
+    """Write a text as it is being said."""
     parts = heard(cloner.stream(text, load_voice(voice)))
     if out != "-":
         io.write(io.writable(out), parts, cloner.sample_rate)

@@ -6,7 +6,7 @@ import warnings
 import zlib
 from abc import ABC, abstractmethod
 from argparse import ArgumentError
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,8 @@ from typing_extensions import Self
 
 # To leave the parts out, as it says, would leave them out of the checkpoint, which then could not be loaded.
 warnings.filterwarnings("ignore", "Attribute '.*' is an instance of `nn.Module`")
+
+_OF_TRAINING = ("optimizer_states", "lr_schedulers", "loops", "callbacks", "wandb_run")  # not of the weights
 
 Losses = dict[str, Tensor]  # "loss" is minimised, the others are only logged
 
@@ -124,12 +126,8 @@ class Task(LightningModule, ABC):
         return task.eval()
 
     def fingerprint(self) -> str:
-        """A short name for exactly these weights: the first 16 hex digits of their SHA-256."""
-        digest = hashlib.sha256()
-        for name, value in sorted(self.state_dict().items()):
-            digest.update(name.encode())
-            digest.update(value.detach().cpu().contiguous().numpy().tobytes())
-        return digest.hexdigest()[:16]
+        """A short name for exactly these weights."""
+        return fingerprint(self)
 
     def _step(self, batch: Any, stage: str) -> Tensor:
         losses = self.loss(batch)
@@ -141,6 +139,15 @@ class Task(LightningModule, ABC):
                 f"the loss became {losses['loss'].item()} at step {self.global_step}: lower the learning rate"
             )
         return losses["loss"]
+
+
+def fingerprint(module: nn.Module) -> str:
+    """The first 16 hex digits of the SHA-256 of a module's weights."""
+    digest = hashlib.sha256()
+    for name, value in sorted(module.state_dict().items()):
+        digest.update(name.encode())
+        digest.update(value.detach().cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()[:16]
 
 
 def read_checkpoint(path: str | Path) -> dict[str, Any]:
@@ -158,6 +165,15 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
     except (pickle.UnpicklingError, RuntimeError, LookupError, TypeError, ValueError, EOFError, OSError) as error:
         raise ValueError(f"{path} is not a checkpoint of lightning_vc, or it is damaged") from error
     return saved
+
+
+def with_weights(path: str | Path, weights: Mapping[str, Tensor]) -> dict[str, Any]:
+    """What is in a checkpoint, with other weights and nothing of its training: to go on from it would be another run.
+
+    Raises what `read_checkpoint` raises.
+    """
+    saved = {key: value for key, value in read_checkpoint(path).items() if key not in _OF_TRAINING}
+    return saved | {"state_dict": {key: value.detach().cpu() for key, value in weights.items()}}
 
 
 def _plain(value: Any) -> bool:

@@ -7,13 +7,11 @@ import torch
 from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
 from torch import nn
 
-from lightning_vc.tasks.base import Losses, Task, read_checkpoint
+from lightning_vc.tasks.base import Losses, Task, with_weights
 from lightning_vc.tasks.speaker_encoder import SpeakerEncoderTask
 from lightning_vc.tasks.tts import TTSTask
 from lightning_vc.text.frontend import Frontend
 from lightning_vc.types import JointBatch
-
-_OF_TRAINING = ("optimizer_states", "lr_schedulers", "loops", "callbacks", "wandb_run")  # not of the weights
 
 
 class JointTask(Task):
@@ -65,8 +63,7 @@ class JointTask(Task):
     def parts(self) -> Iterator[tuple[str, dict[str, Any]]]:
         """Checkpoints of both as `Cloner.load` takes them: name of the folder, and what is in last.ckpt."""
         for name, task in (("tts", self.tts), ("encoder", self.encoder)):
-            saved = {key: value for key, value in read_checkpoint(self.paths[name]).items() if key not in _OF_TRAINING}
-            saved["state_dict"] = {key: value.detach().cpu() for key, value in task.state_dict().items()}
+            saved = with_weights(self.paths[name], task.state_dict())
             if name == "encoder":
                 saved["base_fingerprint"] = self.tts.fingerprint()
             yield name, saved

@@ -1,7 +1,9 @@
 """Sound from mel spectrograms: a generator, and discriminators that it must deceive."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -9,9 +11,11 @@ from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
 from torch import Tensor, nn
 
 from lightning_vc.audio.features import Spectrograms
-from lightning_vc.modules.vocoder import Discriminators, MelVocoder
-from lightning_vc.tasks.base import Losses, Task
-from lightning_vc.types import WaveBatch
+from lightning_vc.modules.vocoder import Discriminators, MelVocoder, NeuralVocoder
+from lightning_vc.tasks.base import Losses, Task, with_weights
+from lightning_vc.tasks.tts import TTSTask
+from lightning_vc.text.frontend import Frontend
+from lightning_vc.types import TTSBatch
 
 
 class VocoderTask(Task):
@@ -51,14 +55,14 @@ class VocoderTask(Task):
             for n_fft in resolutions
         )
 
-    def heard(self, batch: WaveBatch) -> tuple[Tensor, Tensor]:
+    def heard(self, batch: Any) -> tuple[Tensor, Tensor]:
         """Spectrograms (B, T, M) and the waves (B, W) that should come of them."""
         mels = self.spectrograms.mel(batch.waves)
         return mels, batch.waves[:, : (mels.shape[1] - 1) * self.spectrograms.hop]
 
-    def loss(self, batch: WaveBatch) -> Losses:
+    def loss(self, batch: Any) -> Losses:
         mels, real = self.heard(batch)
-        made = self.vocoder.waves(mels)
+        made = self.vocoder(mels)
         spectral = self.difference(made, real)
         if not self.training:
             return {"loss": spectral, "spectral": spectral}
@@ -88,6 +92,107 @@ class VocoderTask(Task):
             for a, b in zip(spectrograms(made.float()), spectrograms(real), strict=True)
         ]
         return torch.stack(differences).mean()
+
+
+class VocoderTuningTask(VocoderTask):
+    """Go on with a vocoder on what an acoustic model makes of the texts, teacher-forced, in the place of recordings'.
+
+    So it learns to sound like the recordings from spectrograms as blurred as those that it will hear (Shen et al. 2018,
+    Kong et al. 2020). The acoustic model stays as it is.
+
+    Args:
+        base: checkpoint of the `TTSTask`.
+        start: checkpoint of the `VocoderTask` to go on with, its discriminators too.
+        frames: of each utterance that a step hears.
+
+    Raises:
+        ValueError: for a vocoder of other spectrograms than the base's.
+    """
+
+    def __init__(
+        self,
+        base: str,
+        start: str,
+        frames: int = 48,
+        spectral: float = 45.0,
+        matching: float = 2.0,
+        optimizer: OptimizerCallable = lambda p: torch.optim.AdamW(p, lr=1e-4, betas=(0.8, 0.99)),
+        scheduler: LRSchedulerCallable | None = None,
+    ) -> None:
+        trained = VocoderTask.load(start).train()
+        super().__init__(
+            trained.vocoder,
+            trained.spectrograms,
+            trained.discriminators,
+            spectral=spectral,
+            matching=matching,
+            optimizer=optimizer,
+            scheduler=scheduler,
+        )
+        self.compared = trained.compared
+        self.start, self.frames = start, frames
+        self.tts = TTSTask.load(base)
+        _check_spectrograms(start, trained.spectrograms, self.tts.spectrograms, base)
+
+    @property
+    def frontend(self) -> Frontend:
+        """How texts are spelt for the base."""
+        return self.tts.frontend
+
+    def trainable(self) -> Iterable[nn.Parameter]:
+        return [*self.vocoder.parameters(), *self.discriminators.parameters()]
+
+    def train(self, mode: bool = True) -> "VocoderTuningTask":
+        """The base stays in evaluation: what it makes is what it will make."""
+        super().train(mode)
+        self.tts.eval()
+        return self
+
+    @torch.no_grad()
+    def heard(self, batch: TTSBatch) -> tuple[Tensor, Tensor]:
+        """Pieces of what the base makes of the texts (B, T, M), and of the recordings (B, W)."""
+        tts, hop = self.tts, self.spectrograms.hop
+        true = tts.spectrograms.mel(batch.waves)
+        true = F.pad(true, (0, 0, 0, -true.shape[1] % tts.model.reduction))
+        made = tts.model(batch.text, tts.table(batch.speakers), true)
+        mels = self.spectrograms.mel_of(made.spectra.linear.float())
+        spare = self.spectrograms.frames(batch.lengths) - self.frames  # (B,)
+        drawn = torch.rand(len(spare), device=spare.device) if self.training else 0.5  # validation hears the middle
+        starts = (drawn * spare.clamp(min=0)).long()
+        waves = F.pad(batch.waves, (0, self.frames * hop))
+        mels = F.pad(mels, (0, 0, 0, self.frames))
+        pieces = torch.stack([mel[at : at + self.frames] for mel, at in zip(mels, starts.tolist(), strict=True)])
+        samples = (self.frames - 1) * hop
+        real = [wave[at * hop : at * hop + samples] for wave, at in zip(waves, starts.tolist(), strict=True)]
+        return pieces, torch.stack(real)
+
+    def parts(self) -> Iterator[tuple[str, dict[str, Any]]]:
+        """A checkpoint of the vocoder alone as `Cloner.load` takes it: name of the folder, and what is in last.ckpt."""
+        own = {name: value for name, value in self.state_dict().items() if not name.startswith("tts.")}
+        yield "vocoder", with_weights(self.start, own)
+
+
+def load_vocoder(path: str | Path, spectrograms: Spectrograms) -> NeuralVocoder:
+    """A trained vocoder for an acoustic model that predicts these spectrograms.
+
+    Raises FileNotFoundError and ValueError: for what is no checkpoint of one, or one of other spectrograms.
+    """
+    task = VocoderTask.load(path)
+    _check_spectrograms(path, task.spectrograms, spectrograms, "the model")
+    return NeuralVocoder(task.vocoder, task.spectrograms)
+
+
+def _check_spectrograms(path: str | Path, own: Spectrograms, needed: Spectrograms, base: str) -> None:
+    other = {name: value for name, value in own.settings.items() if needed.settings[name] != value}
+    if other:
+        raise ValueError(
+            f"{path} hears spectrograms with {_settings(other)}, {base} predicts them with "
+            f"{_settings({name: needed.settings[name] for name in other})}: train a vocoder with those"
+        )
+
+
+def _settings(values: dict[str, float]) -> str:
+    return ", ".join(f"{name} {value}" for name, value in values.items())
 
 
 @contextmanager

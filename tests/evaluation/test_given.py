@@ -1,8 +1,6 @@
 """What an evaluation says of sounds whose scores are known beforehand, given in the place of clones."""
 
 import json
-import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,39 +10,16 @@ from lightning_vc.audio import io
 from lightning_vc.evaluation import space
 from lightning_vc.recipes import classifier, evaluate, prepare
 from tests.evaluation.command import evaluate_flags
+from tests.evaluation.given import Figures, figures, given
 from tests.tiny import TinyRun
 
 SENTENCES = ["The dog slept in the sun.", "Nobody had seen the boat."]
-GIVEN = ("real", "shuffled", "silence", "noise")
-
-Figures = dict[tuple[str, str], float]
 
 
 @pytest.fixture(autouse=True)
 def no_umap(monkeypatch: pytest.MonkeyPatch) -> None:
     """It takes half a minute to start."""
     monkeypatch.setattr(space, "umap_installed", lambda: False)
-
-
-def given(evaluated: Path, folder: Path) -> Iterator[Path]:
-    """The real voices saying the sentences, under their own names and another's; and what is no speech."""
-    references = evaluated / "references"
-    speakers = sorted(path.name for path in references.iterdir())
-    noise = torch.Generator().manual_seed(0)
-    for speaker, other in zip(speakers, speakers[1:] + speakers[:1], strict=True):
-        shutil.copytree(references / speaker, folder / "real" / speaker)
-        shutil.copytree(references / other, folder / "shuffled" / speaker)
-        for path in (references / speaker).iterdir():
-            wave = io.read(path, 16000)
-            io.write(folder / "silence" / speaker / path.name, torch.zeros_like(wave), 16000)
-            hiss = 0.1 * torch.randn(len(wave), generator=noise)
-            io.write(folder / "noise" / speaker / path.name, hiss, 16000)
-    yield from (folder / name for name in GIVEN)
-
-
-def figures(evaluated: Path) -> Figures:
-    results = json.loads((evaluated / "results.json").read_text())["results"]
-    return {(each["voice"], each["measure"]): each["value"] for each in results}
 
 
 def flags(run: TinyRun, out: Path) -> list[str]:
@@ -96,7 +71,7 @@ def test_voices_are_moved_and_everything_goes_to_wandb(tiny_run: TinyRun, tmp_pa
     classifier.main(tiny_run.judge_flags("classifier", tmp_path / "classifier"))
     told = flags(tiny_run, tmp_path / "out")
     judge = ["--classifier", str(tmp_path / "classifier" / "last.ckpt")]
-    evaluate.main([*told, *judge, "--own", "4", "--mixed", "true", "--project", "clones"])
+    evaluate.main([*told, *judge, "--own", "4", "--mixed", "1.0", "--project", "clones"])
     results = json.loads((tmp_path / "out" / "results.json").read_text())["results"]
     sounds = {(each["voice"], each["measure"]): each["sounds"] for each in results}
     female, male = "male voices made female", "female voices made male"
@@ -131,7 +106,7 @@ def test_voices_of_other_speakers_are_not_moved(
 ) -> None:
     other = "generated --n_speakers 5 --utterances 4 --test 1 --validation 1 --held 0.3 --workers 1"
     prepare.main([*other.split(), "--out", str(tmp_path / "shards")])
-    told = [*flags(tiny_run, tmp_path / "out"), "--shards", str(tmp_path / "shards"), "--mixed", "true"]
+    told = [*flags(tiny_run, tmp_path / "out"), "--shards", str(tmp_path / "shards"), "--mixed", "1.0"]
     with pytest.raises(SystemExit):
         evaluate.main(told)
     assert "mixed needs the shards that" in capsys.readouterr().err

@@ -3,7 +3,7 @@ import torch
 
 from lightning_vc.audio.features import Spectrograms
 from lightning_vc.modules.hifigan import HiFiGAN
-from lightning_vc.modules.vocoder import Discriminators, ISTFTVocoder, MelVocoder
+from lightning_vc.modules.vocoder import Discriminators, ISTFTVocoder, MelVocoder, NeuralVocoder
 from lightning_vc.tasks.vocoder import VocoderTask
 from lightning_vc.types import Spectra, WaveBatch
 
@@ -32,7 +32,7 @@ def batch() -> WaveBatch:
 def test_a_hop_of_samples_comes_of_each_step(name: str, frames: int) -> None:
     vocoder: MelVocoder = VOCODERS[name]()
     mels = torch.rand(2, frames, 20)
-    assert vocoder(Spectra(mels, torch.empty(2, frames, 129))).shape == (2, (frames - 1) * 64)
+    assert vocoder(mels).shape == (2, (frames - 1) * 64)
 
 
 @pytest.mark.parametrize("name", VOCODERS)
@@ -42,9 +42,31 @@ def test_a_frame_is_heard_no_further_than_the_context(name: str) -> None:
     other = mels.clone()
     other[:, 60] = 1 - other[:, 60]
     with torch.no_grad():
-        heard = (vocoder.waves(mels) - vocoder.waves(other))[0].abs() > 1e-7
+        heard = (vocoder(mels) - vocoder(other))[0].abs() > 1e-7
     places = heard.nonzero().flatten() / 64
     assert 60 - vocoder.context <= places.min() < 60 < places.max() <= 60 + vocoder.context
+
+
+@pytest.mark.parametrize("name", VOCODERS)
+@pytest.mark.parametrize("frames", [1, 2, 30, 121])
+def test_pieces_joined_are_the_whole(name: str, frames: int) -> None:
+    torch.manual_seed(0)
+    vocoder = NeuralVocoder(VOCODERS[name]().eval(), Spectrograms(n_fft=256, window=256, hop=64, n_mels=20), frames=30)
+    spectra = Spectra(torch.rand(2, frames, 20), torch.rand(2, frames, 129))
+    with torch.no_grad():
+        whole, pieces = vocoder(spectra), list(vocoder.stream(spectra))
+    assert len(pieces) == max(1, -(-(frames - 1) // 30))
+    joined = torch.cat(pieces, 1)
+    assert joined.shape == whole.shape
+    torch.testing.assert_close(joined, whole, rtol=1e-4, atol=1e-5)
+
+
+def test_it_hears_the_linear_spectrogram() -> None:
+    vocoder = NeuralVocoder(VOCODERS["istft"]().eval(), Spectrograms(n_fft=256, window=256, hop=64, n_mels=20))
+    linear = torch.rand(1, 9, 129)
+    one, other = (vocoder(Spectra(mel, linear)) for mel in (torch.zeros(1, 9, 20), torch.ones(1, 9, 20)))
+    assert one.equal(other)
+    assert not one.equal(vocoder(Spectra(torch.zeros(1, 9, 20), 1 - linear)))
 
 
 @pytest.mark.parametrize("name", VOCODERS)

@@ -1,0 +1,126 @@
+"""What is lost on the way from a recording to its mel spectrogram and back to sound, by each vocoder.
+
+    pip install 'lightning_vc[judges]' pesq pystoi && pip install --no-deps resemblyzer
+    python benchmarks/vocoder.py SHARDS runs/base/vocoder/alone/last.ckpt [other/last.ckpt ...]
+
+Recordings of the test speakers are made into mel spectrograms and back, by each checkpoint of a vocoder and by
+Griffin-Lim of 30 and 60 rounds, which gets the linear spectrogram that explains the mel spectrogram best. The table has
+PESQ (wide band) and STOI beside the recording, DNSMOS (p808, ovrl), Resemblyzer's cosine to the speaker's other
+recordings, the mean difference of mel spectrograms (of a scale of 1), and the seconds of work for a second of sound on
+one thread and on two.
+"""
+
+import argparse
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from torchmetrics.functional.audio.pesq import perceptual_evaluation_speech_quality
+from torchmetrics.functional.audio.stoi import short_time_objective_intelligibility
+
+from lightning_vc.audio import io
+from lightning_vc.audio.features import Spectrograms, decibels, magnitude
+from lightning_vc.audio.vocoder import GriffinLim
+from lightning_vc.data.index import Index
+from lightning_vc.data.reading import clips_of
+from lightning_vc.evaluation.outside import opinion, present
+from lightning_vc.tasks.vocoder import VocoderTask
+from lightning_vc.types import Spectra
+
+ROUNDS = (30, 60)
+TIMES = 3
+
+Copy = Callable[[Tensor], Tensor]  # mel (1, T, M) -> wave (1, W)
+
+
+class FromMel:
+    """Griffin-Lim from the linear spectrogram that a mel spectrogram is most likely of (non-negative least squares)."""
+
+    def __init__(self, spectrograms: Spectrograms, rounds: int) -> None:
+        self.bands = spectrograms.mel_scale.fb  # (F, M)
+        self.vocoder = GriffinLim(spectrograms, rounds, power=1.0)
+
+    def __call__(self, mel: Tensor) -> Tensor:
+        wanted = magnitude(mel)  # (1, T, M)
+        linear = (wanted @ torch.linalg.pinv(self.bands)).clamp(min=1e-5)
+        for _ in range(50):  # multiplicative steps (Lee and Seung 2001), which stay above zero
+            linear *= (wanted @ self.bands.mT) / (linear @ self.bands @ self.bands.mT).clamp(min=1e-8)
+        wave: Tensor = self.vocoder(Spectra(mel, decibels(linear)))
+        return wave
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("shards")
+    parser.add_argument("checkpoints", nargs="+", help="of vocoders that hear the same spectrograms")
+    parser.add_argument("--clips", type=int, default=3, help="recordings of each speaker")
+    parser.add_argument("--speakers", nargs="*", help="of the test speakers these alone")
+    options = parser.parse_args()
+    tasks = {path: VocoderTask.load(path) for path in options.checkpoints}
+    spectrograms = next(iter(tasks.values())).spectrograms
+    if any(task.spectrograms.settings != spectrograms.settings for task in tasks.values()):
+        parser.error("the vocoders hear different spectrograms: compare those that hear the same")
+    index = Index.load(options.shards)
+    speakers = [each.id for each in index.speakers_of("test") if not options.speakers or each.id in options.speakers]
+    vocoders: dict[str, Copy] = {path: task.vocoder for path, task in tasks.items()}
+    vocoders |= {f"Griffin-Lim, {rounds} rounds": FromMel(spectrograms, rounds) for rounds in ROUNDS}
+    judges = present([])
+    with tempfile.TemporaryDirectory() as folder, torch.no_grad():
+        real, others = {}, {}
+        for speaker in speakers:
+            clips = clips_of(index, speaker)[: options.clips + 5]
+            paths = [Path(folder, speaker, f"{number}.wav") for number in range(len(clips))]
+            for path, clip in zip(paths, clips, strict=True):
+                io.write(path, clip.wave(index.sample_rate), index.sample_rate)
+            for path in paths[: options.clips]:
+                real[path] = io.read(path, index.sample_rate)
+                others[path] = paths[options.clips :]
+        mels = {path: spectrograms.mel(wave[None]) for path, wave in real.items()}
+        print(f"{len(real)} recordings of {len(speakers)} speakers, {sum(map(len, real.values())) / 16000:.0f} s\n")
+        print("| | PESQ | STOI | p808 | ovrl | similarity | mel error | real time, 1 thread | 2 threads |")
+        print("| --- |" + " --- |" * 8, flush=True)
+        judged = [opinion(judges, path, others[path], None) for path in real]
+        print(f"| recordings | | | {row(judged)} | 0 | | |", flush=True)
+        for name, vocoder in vocoders.items():
+            scores, judged = [], []
+            for path, wave in real.items():
+                copy = vocoder(mels[path])[0]
+                wave = wave[: len(copy)]
+                made = Path(folder, "copy.wav")
+                io.write(made, copy, index.sample_rate)
+                judged.append(opinion(judges, made, others[path], None))
+                error = (spectrograms.mel(copy * wave.std() / copy.std()) - spectrograms.mel(wave)).abs().mean()
+                pesq = perceptual_evaluation_speech_quality(copy, wave, index.sample_rate, "wb")
+                stoi = short_time_objective_intelligibility(copy, wave, index.sample_rate)
+                scores.append([float(pesq), float(stoi), float(error)])
+            pesq, stoi, error = (statistics.mean(each) for each in zip(*scores, strict=True))
+            times = " | ".join(f"{factor(vocoder, list(mels.values()), spectrograms, n):.3f}" for n in (1, 2))
+            print(f"| {name} | {pesq:.2f} | {stoi:.3f} | {row(judged)} | {error:.4f} | {times} |", flush=True)
+
+
+def row(judged: list[dict[str, float]]) -> str:
+    """Means of what the judges say."""
+    return " | ".join(
+        f"{statistics.mean(each[name] for each in judged):.2f}" for name in ("p808", "ovrl", "similarity")
+    )
+
+
+def factor(vocoder: Copy, mels: list[Tensor], spectrograms: Spectrograms, threads: int) -> float:
+    """Seconds of work for a second of sound: the median of several times."""
+    torch.set_num_threads(threads)
+    seconds = sum(mel.shape[1] for mel in mels) * spectrograms.hop / spectrograms.sample_rate
+    took = []
+    for _ in range(TIMES):
+        started = time.perf_counter()
+        for mel in mels:
+            vocoder(mel)
+        took.append(time.perf_counter() - started)
+    return statistics.median(took) / seconds
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,50 @@
+"""Judges that were trained in earnest, on sounds whose scores are known beforehand."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from lightning_vc.evaluation import space
+from lightning_vc.recipes import classifier, evaluate, prepare, verifier
+from tests.evaluation.given import figures, given
+from tests.tiny import CSV, MINI, TinyRun
+
+SENTENCES = [
+    "The dog slept in the sun.",
+    "Nobody had seen the boat.",
+    "We walked along the river until evening.",
+    "She opened a window and listened.",
+]
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1500)
+def test_own_judges_know_speech_from_other_speech_and_from_none(
+    tiny_run: TinyRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(space, "umap_installed", lambda: False)
+    shards, out = tmp_path / "shards", tmp_path / "out"
+    corpus = ["--n_speakers", "24", "--utterances", "24"]
+    prepare.main(["generated", *corpus, "--test", "4", "--validation", "2", "--workers", "2", "--out", str(shards)])
+    for verb, main, steps in (("classifier", classifier.main, 300), ("verifier", verifier.main, 200)):
+        told = f"fit --config {CSV} --config {MINI / verb}.yaml --data.shards {shards} --trainer.max_steps {steps}"
+        main([*told.split(), "--trainer.default_root_dir", str(tmp_path / verb)])
+    sentences = tmp_path / "sentences.txt"
+    sentences.write_text("\n".join(SENTENCES))
+    what = f"--model {tiny_run.folder} --shards {shards} --sentences {sentences} --methods [encoder] --clips 5"
+    judges = [f"--{verb}={tmp_path / verb / 'last.ckpt'}" for verb in ("classifier", "verifier")]
+    command = [*what.split(), "--out", str(out), *judges]
+    command += ["--corpus.n_speakers", "24", "--corpus.utterances", "24"]
+    evaluate.main(command)
+    others = [str(path) for path in given(out, tmp_path / "other")]
+    evaluate.main([*command, "--given", json.dumps(others)])
+    said = figures(out)
+    assert said["real", "accuracy"] > 0.9
+    assert said["real", "eer_1"] < 0.1
+    assert said["real", "sex"] == 1
+    assert said["shuffled", "accuracy"] < 0.1
+    assert said["shuffled", "eer_1"] > 0.3  # one of three others is right
+    for name in ("silence", "noise"):
+        assert said[name, "accuracy"] <= 0.25  # whoever it is taken for, it is one of four
+        assert 0.3 < said[name, "eer_1"] < 0.7  # a coin

@@ -1,0 +1,123 @@
+"""A vocoder is trained, fine-tuned, and speaks in the place of Griffin-Lim."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+
+from lightning_vc import Cloner
+from lightning_vc.audio import io
+from lightning_vc.audio.vocoder import GriffinLim
+from lightning_vc.modules.vocoder import NeuralVocoder
+from lightning_vc.recipes import clone, synthesize, tune_vocoder, vocoder
+from lightning_vc.tasks.vocoder import VocoderTask, VocoderTuningTask
+from tests.tiny import CSV, ROOT, TinyRun, logged
+
+CONFIGS = ROOT / "recipes" / "librispeech" / "small"
+SPECTROGRAMS = "--model.spectrograms.init_args."
+
+
+def flags(run: TinyRun, verb: str, out: Path) -> list[str]:
+    told = f"fit --config {CSV} --config {CONFIGS / verb}.yaml --data.shards {run.shards} --data.batch_size 2"
+    told += f" --trainer.default_root_dir {out} --trainer.max_steps 2 --trainer.val_check_interval 1"
+    return [*told.split(), "--trainer.log_every_n_steps=1", "--trainer.num_sanity_val_steps=0"]
+
+
+@pytest.fixture(scope="module")
+def run(tiny_run: TinyRun, tmp_path_factory: pytest.TempPathFactory) -> TinyRun:
+    """A copy of the tiny run with a vocoder, trained for two steps and tuned for two."""
+    folder = tmp_path_factory.mktemp("vocoder") / "run"
+    shutil.copytree(tiny_run.folder, folder)
+    run = TinyRun(folder)
+    alone, tuned = folder / "vocoder" / "alone", folder / "vocoder" / "tuned"
+    small = ["channels=16", "layers=1"]
+    sizes = [f"--model.vocoder.init_args.{size}" for size in small]
+    vocoder.main([*flags(run, "vocoder", alone), *sizes, "--model.alone=1", "--data.seconds=0.3"])
+    start = ["--model.base", str(run.tts), "--model.start", str(alone / "last.ckpt")]
+    tune_vocoder.main([*flags(run, "tune_vocoder", tuned), *start, "--model.frames=20"])
+    return run
+
+
+def say(run: TinyRun, out: Path, *more: str) -> torch.Tensor:
+    clips = [str(path) for path in sorted((out.parent / "clips").glob("*.wav"))]
+    line = ["--model", str(run.folder), "--method", "encoder", "--text", "Good dog.", "--out", str(out), *more]
+    clone.main([*line, "--clips", *clips, "--voice", str(out.with_suffix(".safetensors"))])
+    return io.read(out, 16000)
+
+
+@pytest.fixture
+def clips(run: TinyRun, tmp_path: Path) -> Path:
+    for number, sample in enumerate(run.samples()[:2]):
+        io.write(tmp_path / "clips" / f"{number}.wav", sample.wave(16000), 16000)
+    return tmp_path
+
+
+def test_both_log_what_they_learn(run: TinyRun) -> None:
+    for part in ("alone", "tuned"):
+        folder = run.folder / "vocoder" / part
+        assert len(logged(folder, "validation/spectral")) == 2
+        assert logged(folder, "train/adversarial")
+
+
+def test_tuning_moves_the_vocoder_and_not_the_model(run: TinyRun) -> None:
+    folder = run.folder / "vocoder"
+    before, after = (VocoderTask.load(folder / part / "last.ckpt") for part in ("alone", "."))
+    tuned = VocoderTuningTask.load(folder / "tuned" / "last.ckpt")
+    moved = after.vocoder.state_dict()
+    assert any(not value.equal(moved[name]) for name, value in before.vocoder.state_dict().items())
+    for name, value in tuned.vocoder.state_dict().items():
+        assert value.equal(moved[name])
+    assert tuned.tts.fingerprint() == Cloner.load(run.folder).base
+
+
+def test_tuning_hears_what_the_model_makes_and_compares_it_with_what_was_said(run: TinyRun) -> None:
+    task = VocoderTuningTask.load(run.folder / "vocoder" / "tuned" / "last.ckpt")
+    data = tune_vocoder.TTSDataModule(str(run.shards), task.frontend, batch_size=2)
+    batch = next(iter(data.train_dataloader()))
+    mels, waves = task.heard(batch)  # in evaluation: the middle
+    assert mels.shape == (2, 20, 80)
+    assert waves.shape == (2, 19 * 256)
+    for row in range(2):
+        start = (int(task.spectrograms.frames(batch.lengths)[row]) - 20) // 2
+        assert waves[row].equal(batch.waves[row, start * 256 : (start + 19) * 256])
+        assert not torch.allclose(mels[row], task.spectrograms.mel(batch.waves)[row, start : start + 20], atol=0.01)
+
+
+def test_a_run_speaks_with_its_own_vocoder_unless_another_is_named(run: TinyRun, clips: Path) -> None:
+    assert isinstance(Cloner.load(run.folder).vocoder, NeuralVocoder)
+    assert isinstance(Cloner.load(run.folder, "griffin_lim").vocoder, GriffinLim)
+    own = say(run, clips / "own.wav")
+    named = say(run, clips / "named.wav", "--vocoder", str(run.folder / "vocoder" / "last.ckpt"))
+    other = say(run, clips / "other.wav", "--vocoder", str(run.folder / "vocoder" / "alone" / "last.ckpt"))
+    plain = say(run, clips / "plain.wav", "--vocoder", "griffin_lim")
+    assert own.equal(named)
+    assert len(own) == len(other) == len(plain)
+    assert not own.equal(other)
+    assert not own.equal(plain)
+
+
+def test_a_stream_has_the_pieces_of_the_whole(run: TinyRun, clips: Path) -> None:
+    own = say(run, clips / "own.wav")
+    line = ["--model", str(run.folder), "--voice", str(clips / "own.safetensors"), "--text", "Good dog."]
+    synthesize.main([*line, "--stream", "--out", str(clips / "stream.wav")])
+    torch.testing.assert_close(io.read(clips / "stream.wav", 16000), own, atol=1e-3, rtol=0)
+
+
+def test_vocoders_that_cannot_be_used(
+    run: TinyRun, tiny_run: TinyRun, clips: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    finer = [f"{SPECTROGRAMS}n_mels=40", f"{SPECTROGRAMS}hop=128", "--model.vocoder.init_args.n_mels=40"]
+    finer += ["--model.vocoder.init_args.hop=128", "--model.vocoder.init_args.channels=16"]
+    vocoder.main([*flags(run, "vocoder", tmp_path / "finer"), *finer, "--model.alone=2", "--data.seconds=0.3"])
+    for name, complaint in (
+        (
+            tmp_path / "finer" / "last.ckpt",
+            "hears spectrograms with hop 128, n_mels 40, the model predicts them with hop",
+        ),
+        (tiny_run.tts, "is a checkpoint of TTSTask, where one of VocoderTask is needed"),
+        ("hifigan", "no checkpoint at hifigan"),
+    ):
+        with pytest.raises(SystemExit):
+            say(run, clips / "out.wav", "--vocoder", str(name))
+        assert complaint in capsys.readouterr().err
