@@ -4,6 +4,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+import lightning_vc.audio.backend  # noqa: F401  # before speechbrain, which imports torchaudio
+
+from speechbrain.nnet.losses import AdditiveAngularMargin  # isort: skip
+
 _MARGIN = 1e-4  # of a spectrogram's scale from 0 to 1: the divergence is infinite at its ends
 
 
@@ -86,3 +90,12 @@ def pair_cross_entropy(scores: Tensor, same: Tensor) -> Tensor:
     """Binary cross-entropy of log odds (B, C) where pairs of one speaker (B, C) and of two count half each."""
     cost = F.binary_cross_entropy_with_logits(scores, same.to(scores), reduction="none")  # (B, C)
     return sum((cost * kind).sum() / kind.sum().clamp(min=1) / 2 for kind in (same, ~same))  # type: ignore[return-value]
+
+
+def angular_margin_cross_entropy(cosines: Tensor, classes: Tensor, margin: float, scale: float) -> Tensor:
+    """Cross-entropy of cosines (B, C) times `scale`, each first an angle further from its class (B,).
+
+    Classes come to lie as far apart (Deng et al. 2019, of speakers Xiang et al. 2019).
+    """
+    apart = AdditiveAngularMargin(margin, scale)(cosines, F.one_hot(classes, cosines.shape[1]).float())
+    return F.cross_entropy(apart, classes)

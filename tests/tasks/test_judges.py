@@ -6,8 +6,8 @@ import torch
 from torch import Tensor, nn
 
 from lightning_vc.audio.features import Spectrograms
-from lightning_vc.losses import pair_cross_entropy
-from lightning_vc.modules.classifier import ConvClassifier
+from lightning_vc.losses import angular_margin_cross_entropy, pair_cross_entropy
+from lightning_vc.modules.classifier import ConvClassifier, ECAPAClassifier
 from lightning_vc.modules.verifier import ConvGRUVerifier, ECAPAVerifier, PretrainedVerifier, SpeakerVerifier
 from lightning_vc.recipes import classifier, verifier
 from lightning_vc.tasks.classifier import SpeakerClassifierTask
@@ -81,6 +81,38 @@ def test_what_pads_a_recording_is_not_classified() -> None:
     mask[0, 20:] = False
     short = network(mels[:1, :20], mask[:1, :20])
     torch.testing.assert_close(network(mels, mask)[:1], short)
+
+
+def test_what_pads_a_recording_hardly_moves_what_ecapa_hears() -> None:
+    network = ECAPAClassifier(n_mels=10, channels=16, embedding=4).eval()
+    mels, mask = torch.randn(2, 90, 10), torch.ones(2, 90, dtype=torch.bool)
+    mask[0, 60:] = False
+    short = network(mels[:1, :60], mask[:1, :60])
+    assert short.shape == (1, 4)
+    assert torch.cosine_similarity(network(mels, mask)[:1], short) > 0.98
+
+
+def test_a_margin_asks_for_a_larger_angle() -> None:
+    cosines, classes = torch.tensor([[0.8, 0.1], [0.3, 0.6]]), torch.tensor([0, 1])
+    plain = nn.functional.cross_entropy(10 * cosines, classes)
+    torch.testing.assert_close(angular_margin_cross_entropy(cosines, classes, 0.0, 10.0), plain)
+    nearer = [math.cos(math.acos(cosine) + 0.2) for cosine in (0.8, 0.6)]
+    lost = [math.log(1 + math.exp(10 * (other - own))) for own, other in zip(nearer, (0.1, 0.3), strict=True)]
+    assert float(angular_margin_cross_entropy(cosines, classes, 0.2, 10.0)) == pytest.approx(sum(lost) / 2)
+
+
+def test_with_a_margin_speakers_are_told_by_angles() -> None:
+    network = ConvClassifier(n_mels=10, channels=4, embedding=3, dropout=0.0)
+    task = SpeakerClassifierTask(network, spectrograms(), ["a", "b"], margin=0.2, scale=10.0).eval()
+    waves, lengths = torch.randn(2, 4000), torch.tensor([4000, 4000])
+    logits = task(waves, lengths)
+    assert logits.abs().max() <= 10
+    with torch.no_grad():
+        task.classes.weight.mul_(7.0)
+    torch.testing.assert_close(task(waves, lengths), logits)
+    batch = CloningBatch(waves[:, None], lengths[:, None], torch.tensor([0, 1]), [["a"], ["b"]])
+    measured = float(task.loss(batch)["loss"])
+    assert float(task.train().loss(batch)["loss"]) > measured  # the margin is of training alone
 
 
 def test_pairs_of_one_speaker_and_of_two_count_half_each() -> None:
