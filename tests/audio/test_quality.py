@@ -5,7 +5,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from lightning_vc.audio.io import level, read, trim
+from lightning_vc.audio.io import read, trim
+from lightning_vc.audio.loudness import level
 from lightning_vc.audio.quality import change, clipping, complaints, dynamic_range, tonality
 
 
