@@ -1,6 +1,7 @@
 """Samples to batches of tensors, and the two ways in which samples go together."""
 
 import random
+import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -51,11 +52,11 @@ def collate_cloning(
     groups: Sequence[Sequence[Sample]],
     rows: Mapping[str, int],
     sample_rate: int,
-    max_seconds: float,
+    max_seconds: float | None,
     rng: random.Random | None = None,
 ) -> CloningBatch:
     """Decode B groups of N clips and pad them; of longer clips a piece is cut at random, without `rng` the middle."""
-    longest = round(max_seconds * sample_rate)
+    longest = sys.maxsize if max_seconds is None else round(max_seconds * sample_rate)
     waves = [crop(sample.wave(sample_rate), longest, rng) for group in groups for sample in group]
     shape = (len(groups), len(groups[0]))
     return CloningBatch(
@@ -107,7 +108,7 @@ class CloningBatcher(Batcher[list[list[Sample]], CloningBatch]):
     sample_rate: int
     n_speakers: int
     n_clips: tuple[int, ...]
-    max_seconds: float
+    max_seconds: float | None  # None for whole clips
     buffer: int = 1024  # samples to shuffle among
 
     def keep(self, sample: Sample) -> bool:

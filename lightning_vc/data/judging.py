@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable
+from dataclasses import replace
 from itertools import cycle, islice
 from typing import Literal
 
@@ -27,7 +28,7 @@ class ClassifierDataModule(ShardsDataModule):
         least: who has fewer recordings besides, pieces of one counted as they come, is not a class.
         most: recordings of each speaker that make an epoch; who has fewer is heard again.
         batch_size: recordings in a batch.
-        max_seconds: longer recordings are cut to a piece of this length.
+        max_seconds: longer recordings are cut to a piece of this length to learn from; they are measured with whole.
     """
 
     def __init__(
@@ -114,7 +115,8 @@ class ClassifierDataModule(ShardsDataModule):
 
     def _measuring(self, samples: Iterable[Sample]) -> Loader[CloningBatch]:
         clips = Clips(list(samples))
-        return self.validation_loader(clips, self.batcher, -(-len(clips.samples) // self.batcher.n_speakers))
+        whole = replace(self.batcher, max_seconds=None)
+        return self.validation_loader(clips, whole, -(-len(clips.samples) // whole.n_speakers))
 
 
 class VerifierDataModule(ShardsDataModule):
@@ -144,10 +146,14 @@ class VerifierDataModule(ShardsDataModule):
         counts = [enrolled] if isinstance(enrolled, int) else enrolled
         if not counts or min(counts) < 1:
             raise ValueError(f"enrolled must be a number above 0 or a list of such, got {enrolled}")
-        everybody = self.index.speakers_of("train", "validation", "test")
-        rows = {entry.id: number for number, entry in enumerate(everybody)}
+        rows = {speaker: number for number, speaker in enumerate(self.speakers)}
         clips = tuple(count + 1 for count in counts)
         self.batcher = CloningBatcher(rows, self.sample_rate, n_speakers, clips, max_seconds, shuffle)
+
+    @property
+    def speakers(self) -> list[str]:
+        """Ids of everybody, sorted, also of whom only validation and test hear."""
+        return [entry.id for entry in self.index.speakers_of("train", "validation", "test")]
 
     def train_dataloader(self) -> Loader[CloningBatch]:
         """Shuffled clips of the train speakers."""

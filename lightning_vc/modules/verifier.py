@@ -28,7 +28,7 @@ class SpeakerVerifier(nn.Module, ABC):
 
     def __init__(self, embedding: int, project: nn.Module, weight: float = 1.0, bias: float = 0.0) -> None:
         super().__init__()
-        self.project = project
+        self.embedding, self.project = embedding, project
         self.weight, self.bias = nn.Parameter(torch.tensor(weight)), nn.Parameter(torch.tensor(bias))
         self.within = nn.Parameter(torch.zeros(embedding, embedding))
 

@@ -8,7 +8,7 @@ from lightning_vc.tasks.verifier import SpeakerVerifierTask
 
 
 def main(args: ArgsType = None) -> VoiceCLI:
-    return VoiceCLI(SpeakerVerifierTask, VerifierDataModule, args)
+    return VoiceCLI(SpeakerVerifierTask, VerifierDataModule, args, linked=(("data.speakers", "model.speakers"),))
 
 
 if __name__ == "__main__":

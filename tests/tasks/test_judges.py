@@ -130,7 +130,7 @@ def loud(*loudness: float, speakers: tuple[int, ...]) -> CloningBatch:
 
 
 def test_errors_are_counted_over_all_batches_and_scores_beyond_one_are_not_squashed() -> None:
-    task = SpeakerVerifierTask(Loudness()).eval()
+    task = SpeakerVerifierTask(Loudness(), []).eval()
     told = task.loss(loud(1.0, -1.0, speakers=(0, 1)))
     assert told.keys() == {"loss"}
     assert float(task.errors.compute()) == 0
@@ -141,8 +141,37 @@ def test_errors_are_counted_over_all_batches_and_scores_beyond_one_are_not_squas
     assert "equal_error_rate" not in task.loss(loud(1.0, 1.0, speakers=(1, 1)))
 
 
+def test_with_a_margin_each_clip_is_told_from_all_speakers_too() -> None:
+    class Directions(Loudness):
+        """Hears the first two samples."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.embedding, self.within = 2, nn.Parameter(torch.zeros(2, 2))
+
+        def forward(self, waves: Tensor, lengths: Tensor) -> Tensor:
+            return waves[:, :2]
+
+    task = SpeakerVerifierTask(Directions(), ["a", "b"], margin=0.2, scale=10.0)
+    assert task.classes is not None
+    with torch.no_grad():
+        task.classes.weight.copy_(torch.tensor([[2.0, 0.0], [0.0, 3.0]]))
+    waves = torch.tensor([[[1.0, 0.0], [1.0, 0.0]], [[0.0, 1.0], [1.0, 0.0]]])  # the last clip is taken for the other's
+    batch = CloningBatch(waves, torch.full((2, 2), 2), torch.tensor([0, 1]), [["a", "b"], ["c", "d"]])
+    losses = task.loss(batch)
+    right = math.log(1 + math.exp(-10 * math.cos(0.2)))
+    wrong = math.log(1 + math.exp(10 * (1 - math.cos(math.pi / 2 + 0.2))))
+    assert float(losses["classification"]) == pytest.approx((3 * right + wrong) / 4, rel=1e-3)
+    pairs = pair_cross_entropy(task(waves, batch.lengths), torch.eye(2).bool())
+    assert float(losses["loss"]) == pytest.approx(float(pairs + losses["classification"]))
+    losses["loss"].backward()
+    assert task.classes.weight.grad.abs().sum() > 0
+    assert {id(parameter) for parameter in task.classes.parameters()} <= {id(each) for each in task.trainable()}
+    assert task.eval().loss(batch).keys() == {"loss"}
+
+
 def test_trials_are_scored_and_each_recording_is_heard_once() -> None:
-    task = SpeakerVerifierTask(Loudness()).eval()
+    task = SpeakerVerifierTask(Loudness(), []).eval()
     one, two, three = (torch.full((50,), value) for value in (1.0, 2.0, 3.0))
     scores = task.verify([[one, two], [one], [three, one]], [three, two, two])
     assert scores.tolist() == pytest.approx([4.5, 2, 4])
@@ -152,7 +181,7 @@ def test_trials_are_scored_and_each_recording_is_heard_once() -> None:
 def test_a_frozen_part_of_a_verifier_stays_frozen() -> None:
     network = ConvGRUVerifier(spectrograms(), n_mels=10, channels=2, hidden=4)
     network.conv.requires_grad_(False)
-    task = SpeakerVerifierTask(network)
+    task = SpeakerVerifierTask(network, [])
     task.configure_model()
     moving = {id(parameter) for parameter in task.trainable()}
     assert not network.conv.weight.requires_grad
