@@ -18,6 +18,7 @@ from lightning_vc.audio.vocoder import GriffinLim, Vocoder
 from lightning_vc.data.reading import Sample
 from lightning_vc.modules.acoustic import AcousticModel
 from lightning_vc.modules.low_rank import load_moved
+from lightning_vc.pretrained import checkpoint_in, shipped
 from lightning_vc.synthesis import speak, stream
 from lightning_vc.tasks.adaptation import Start
 from lightning_vc.tasks.speaker_encoder import SpeakerEncoderTask
@@ -63,22 +64,30 @@ class Cloner:
 
     @classmethod
     def load(cls, model: str | Path, vocoder: str | Path | None = None) -> "Cloner":
-        """From the folder of a run, or one TTS checkpoint; raises what the constructor raises.
+        """From the folder of a run or an exported model, or one TTS checkpoint; raises what the constructor raises.
 
         Args:
-            model: folder with tts/last.ckpt and, where they were trained, encoder/last.ckpt and vocoder/last.ckpt.
+            model: folder with tts/last.ckpt and, where they were trained, encoder/last.ckpt and vocoder/last.ckpt; or
+                with tts.safetensors and so on.
             vocoder: "griffin_lim", or the checkpoint of another vocoder than that of the folder.
         """
         if not Path(model).is_dir():
             return cls(model, vocoder=None if vocoder == GRIFFIN_LIM else vocoder)
-        encoder, own = (Path(model, part, "last.ckpt") for part in ("encoder", "vocoder"))
-        if vocoder is None and own.exists():
-            vocoder = own
+        if vocoder is None:
+            vocoder = checkpoint_in(model, "vocoder")
         return cls(
-            Path(model, "tts", "last.ckpt"),
-            encoder if encoder.exists() else None,
+            checkpoint_in(model, "tts") or Path(model, "tts", "last.ckpt"),
+            checkpoint_in(model, "encoder"),
             None if vocoder == GRIFFIN_LIM else vocoder,
         )
+
+    @classmethod
+    def from_pretrained(cls, name: str = "base", vocoder: str | Path | None = None) -> "Cloner":
+        """A model that comes with the package: no network is needed. `vocoder` as in `load`.
+
+        Raises FileNotFoundError and ValueError: if there is none of that name, or it is damaged.
+        """
+        return cls.load(shipped(name), vocoder)
 
     @property
     def methods(self) -> list[str]:

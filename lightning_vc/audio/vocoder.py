@@ -57,14 +57,24 @@ class GriffinLim(Vocoder):
         sizes, window = (made.n_fft, made.hop, made.window), made.stft.window
         samples = (magnitudes.shape[-1] - 1) * made.hop
         magnitudes = F.pad(magnitudes, (0, max(0, made.n_fft - samples) // made.hop))  # a transform needs so many
-        spectrum = torch.polar(magnitudes, sinusoidal_phases(magnitudes, made.n_fft, made.hop))
-        before = spectrum
-        for _ in range(self.rounds):
-            wave = torch.istft(spectrum, *sizes, window)
-            consistent = torch.stft(wave, *sizes, window, return_complex=True)
-            ahead = consistent + self.momentum * (consistent - before)
-            spectrum, before = magnitudes * torch.sgn(ahead), consistent
-        return torch.istft(spectrum, *sizes, window)[:, :samples]
+        phases = sinusoidal_phases(magnitudes, made.n_fft, made.hop)
+        return griffin_lim(torch.polar(magnitudes, phases), sizes, window, self.rounds, self.momentum)[:, :samples]
+
+
+def griffin_lim(
+    spectrum: Tensor, sizes: tuple[int, int, int], window: Tensor, rounds: int, momentum: float = 0.99
+) -> Tensor:
+    """Waves (B, W) whose short-time Fourier transform comes near to the magnitudes of this one, (B, F, T).
+
+    Its phases are where the rounds begin; `sizes` are n_fft, hop and window.
+    """
+    magnitudes, before = spectrum.abs(), spectrum
+    for _ in range(rounds):
+        wave = torch.istft(spectrum, *sizes, window)
+        consistent = torch.stft(wave, *sizes, window, return_complex=True)
+        ahead = consistent + momentum * (consistent - before)
+        spectrum, before = magnitudes * torch.sgn(ahead), consistent
+    return torch.istft(spectrum, *sizes, window)
 
 
 def sinusoidal_phases(magnitudes: Tensor, n_fft: int, hop: int) -> Tensor:

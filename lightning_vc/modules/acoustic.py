@@ -1,8 +1,8 @@
 """Text and a voice in, spectrograms out."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor, nn
@@ -19,8 +19,9 @@ class Teacherforced:
     """What the model says when it is shown the true frames."""
 
     spectra: Spectra  # (B, T, M), (B, T, F)
-    done: Tensor  # (B, S) logits
+    done: Tensor | None  # (B, S) logits: is this the last step? None where the model need not be asked
     alignments: Tensor  # (B, A, S, L)
+    losses: Mapping[str, Tensor] = field(default_factory=dict)  # what else it minimises, weighted
 
 
 @dataclass(frozen=True)
@@ -45,8 +46,11 @@ class AcousticModel(nn.Module, ABC):
     reduction: int
 
     @abstractmethod
-    def forward(self, text: Tensor, voice: Tensor, frames: Tensor) -> Teacherforced:
-        """Symbols (B, L) padded with 0, voices (B, E), true mel frames (B, T, M) with T a multiple of r."""
+    def forward(self, text: Tensor, voice: Tensor, frames: Tensor, real: Tensor) -> Teacherforced:
+        """Symbols (B, L) padded with 0, voices (B, E), true mel frames (B, T, M) with T a multiple of r.
+
+        `real` (B,) is how many of the frames are no padding.
+        """
 
     @abstractmethod
     def synthesize(self, text: Tensor, voice: Tensor, careful: bool = False) -> Synthesis:
@@ -102,7 +106,7 @@ class DeepVoice3(AcousticModel):
         self.frames_per_symbol, self.frames_at_end, self.own_frames = frames_per_symbol, frames_at_end, own_frames
         self.voice_dropout = nn.Dropout(voice_dropout)
 
-    def forward(self, text: Tensor, voice: Tensor, frames: Tensor) -> Teacherforced:
+    def forward(self, text: Tensor, voice: Tensor, frames: Tensor, real: Tensor) -> Teacherforced:
         voice = self.voice_dropout(voice)
         keys, values = self.encoder(text, voice)
         if self.training and self.own_frames:

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn.utils.parametrizations import weight_norm
 
 from lightning_vc.audio.features import Spectrograms
-from lightning_vc.audio.vocoder import Vocoder
+from lightning_vc.audio.vocoder import Vocoder, griffin_lim
 from lightning_vc.types import Spectra
 
 _SLOPE = 0.1  # of the leaky rectifiers of discriminators
@@ -76,20 +76,28 @@ class ISTFTVocoder(MelVocoder):
         channels: of all layers.
         layers: blocks as in ConvNeXt, with four times the channels inside.
         width: of their filters over time.
+        rounds: of Griffin-Lim, outside training, from the phases that the network says: they need not be quite right.
     """
 
     def __init__(
-        self, n_mels: int = 80, n_fft: int = 1024, hop: int = 256, channels: int = 256, layers: int = 8, width: int = 7
+        self,
+        n_mels: int = 80,
+        n_fft: int = 1024,
+        hop: int = 256,
+        channels: int = 256,
+        layers: int = 8,
+        width: int = 7,
+        rounds: int = 0,
     ) -> None:
         super().__init__()
-        self.n_fft, self.hop = n_fft, hop
+        self.n_fft, self.hop, self.rounds = n_fft, hop, rounds
         self.enter = nn.Conv1d(n_mels, channels, width, padding=width // 2)
         self.norm = nn.LayerNorm(channels)
         self.blocks = nn.ModuleList(_ConvNeXt(channels, width, 1 / layers) for _ in range(layers))
         self.leave = nn.Sequential(nn.LayerNorm(channels), nn.Linear(channels, n_fft + 2))
         self.window: Tensor
         self.register_buffer("window", torch.hann_window(n_fft), persistent=False)
-        self.context = width // 2 * (1 + layers) + math.ceil(n_fft / 2 / hop)
+        self.context = width // 2 * (1 + layers) + math.ceil(n_fft / 2 / hop) + rounds * (math.ceil(n_fft / hop) - 1)
 
     def forward(self, mels: Tensor) -> Tensor:
         """(B, T, M) -> (B, W)."""
@@ -98,8 +106,9 @@ class ISTFTVocoder(MelVocoder):
             x = block(x)
         size, angle = self.leave(x).float().mT.chunk(2, 1)  # (B, F, T) each: their logarithms, and phases of any number
         spectrum = torch.polar(size.exp().clamp(max=_LOUDEST), angle)
-        spectrum = F.pad(spectrum, (0, max(0, 2 - mels.shape[1])))  # a transform needs two frames
-        return torch.istft(spectrum, self.n_fft, self.hop, window=self.window)[:, : (mels.shape[1] - 1) * self.hop]
+        spectrum = F.pad(spectrum, (0, max(0, 1 + self.n_fft // self.hop - mels.shape[1])))  # a transform needs so many
+        sizes, rounds = (self.n_fft, self.hop, self.n_fft), 0 if self.training else self.rounds
+        return griffin_lim(spectrum, sizes, self.window, rounds)[:, : (mels.shape[1] - 1) * self.hop]
 
 
 class _ConvNeXt(nn.Module):

@@ -1,6 +1,7 @@
 """What every task shares: one loss for every stage, one place that freezes, one optimizer."""
 
 import hashlib
+import json
 import pickle
 import warnings
 import zlib
@@ -8,6 +9,7 @@ from abc import ABC, abstractmethod
 from argparse import ArgumentError
 from collections.abc import Iterable, Mapping
 from importlib import import_module
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +19,19 @@ from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
 from lightning.pytorch.loggers import WandbLogger
 from lightning.pytorch.utilities.parsing import AttributeDict
 from lightning.pytorch.utilities.types import OptimizerLRScheduler
+from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 from typing_extensions import Self
 
 # To leave the parts out, as it says, would leave them out of the checkpoint, which then could not be loaded.
 warnings.filterwarnings("ignore", "Attribute '.*' is an instance of `nn.Module`")
 
-_OF_TRAINING = ("optimizer_states", "lr_schedulers", "loops", "callbacks", "wandb_run")  # not of the weights
+_OF_TRAINING = (  # not of the weights
+    *("optimizer_states", "lr_schedulers", "loops", "callbacks", "wandb_run"),
+    *("current_model_state", "averaging_state"),  # of a callback that averages weights: what is averaged stays
+)
+
+_DAMAGED = (pickle.UnpicklingError, SafetensorError)
 
 Losses = dict[str, Tensor]  # "loss" is minimised, the others are only logged
 
@@ -116,7 +124,7 @@ class Task(LightningModule, ABC):
         if not issubclass(kind, cls):
             raise ValueError(f"{path} is a checkpoint of {name}, where one of {cls.__name__} is needed")
         try:
-            task: Self = kind.load_from_checkpoint(path, map_location="cpu", weights_only=True)
+            task: Self = kind.load_from_checkpoint(_file_of(path, saved), map_location="cpu", weights_only=True)
         except (ArgumentError, TypeError, RuntimeError) as error:
             reason = str(error).splitlines()[-1].strip()
             raise ValueError(
@@ -160,11 +168,47 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
     if not Path(path).is_file():
         raise FileNotFoundError(f"no checkpoint at {path}: name one that training left (last.ckpt)")
     try:
-        saved = dict(torch.load(path, map_location="cpu", weights_only=True))
+        is_exported = Path(path).suffix == ".safetensors"
+        saved = _read_exported(path) if is_exported else dict(torch.load(path, map_location="cpu", weights_only=True))
         str(saved["task"])
-    except (pickle.UnpicklingError, RuntimeError, LookupError, TypeError, ValueError, EOFError, OSError) as error:
+    except (
+        SafetensorError,
+        pickle.UnpicklingError,
+        RuntimeError,
+        LookupError,
+        TypeError,
+        ValueError,
+        EOFError,
+        OSError,
+    ) as error:
         raise ValueError(f"{path} is not a checkpoint of lightning_vc, or it is damaged") from error
     return saved
+
+
+def exported(name: str) -> str:
+    """What a number of a checkpoint that is no weight is called among the weights of an exported one."""
+    return f"checkpoint/{name}"
+
+
+def _read_exported(path: str | Path) -> dict[str, Any]:
+    """What `lightning_vc.pretrained.export` wrote, in single precision."""
+    with safe_open(path, "pt") as file:
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  # it is no dictionary
+        saved: dict[str, Any] = json.loads((file.metadata() or {})["about"])
+    own = exported("")
+    rest = {name.removeprefix(own): tensors.pop(name) for name in list(tensors) if name.startswith(own)}
+    weights = {name: value.float() if value.is_floating_point() else value for name, value in tensors.items()}
+    return saved | rest | {"state_dict": weights}
+
+
+def _file_of(path: str | Path, saved: dict[str, Any]) -> str | Path | BytesIO:
+    """What Lightning can load a checkpoint from."""
+    if Path(path).suffix != ".safetensors":
+        return path
+    buffer = BytesIO()
+    torch.save(saved, buffer)
+    buffer.seek(0)
+    return buffer
 
 
 def with_weights(path: str | Path, weights: Mapping[str, Tensor]) -> dict[str, Any]:

@@ -106,15 +106,17 @@ class TTSTask(Task):
         mel, linear = (F.pad(spectrum, (0, 0, 0, padding)) for spectrum in spectra)
         mask = torch.arange(mel.shape[1], device=mel.device) < frames.unsqueeze(1)  # (B, T)
         steps = (frames + r - 1) // r  # (B,)
-        said = self.model(batch.text, voice, mel)
-        places = places_at(batch.times, said.done.shape[1], r * self.spectrograms.hop / self.spectrograms.sample_rate)
+        said = self.model(batch.text, voice, mel, frames)
+        places = places_at(batch.times, mel.shape[1] // r, r * self.spectrograms.hop / self.spectrograms.sample_rate)
         losses = {
             "mel": masked_l1(said.spectra.mel, mel, mask),
             "linear": masked_l1(said.spectra.linear, linear, mask),
-            "done": last_step(said.done, steps),
-            "attention": guided_attention(said.alignments, (batch.text != 0).sum(1), steps, places),
+            **({} if said.done is None else {"done": last_step(said.done, steps)}),
+            **said.losses,
         }
-        total = losses["mel"] + losses["linear"] + losses["done"] + self.guide * losses["attention"]
+        total = sum(losses.values(), start=mel.new_zeros(()))
+        losses["attention"] = guided_attention(said.alignments, (batch.text != 0).sum(1), steps, places)
+        total = total + self.guide * losses["attention"]
         if self.divergence:
             pairs = (said.spectra.mel, mel), (said.spectra.linear, linear)
             losses["divergence"] = sum((masked_divergence(*pair, mask) for pair in pairs), start=mel.new_zeros(()))

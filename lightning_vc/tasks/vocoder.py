@@ -154,7 +154,7 @@ class VocoderTuningTask(VocoderTask):
         tts, hop = self.tts, self.spectrograms.hop
         true = tts.spectrograms.mel(batch.waves)
         true = F.pad(true, (0, 0, 0, -true.shape[1] % tts.model.reduction))
-        made = tts.model(batch.text, tts.table(batch.speakers), true)
+        made = tts.model(batch.text, tts.table(batch.speakers), true, tts.spectrograms.frames(batch.lengths))
         mels = self.spectrograms.mel_of(made.spectra.linear.float())
         spare = self.spectrograms.frames(batch.lengths) - self.frames  # (B,)
         drawn = torch.rand(len(spare), device=spare.device) if self.training else 0.5  # validation hears the middle

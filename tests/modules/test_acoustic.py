@@ -34,11 +34,11 @@ def made(own_frames: float = 0.0, frames_per_symbol: int = 4, voice_dropout: flo
     )
 
 
-def batch() -> tuple[Tensor, Tensor, Tensor]:
-    """Two texts, their voices and frames."""
+def batch() -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Two texts, their voices, frames, and how many of these are real."""
     torch.manual_seed(1)
     texts = [torch.randint(2, 40, (length,)) for length in (9, 6)]
-    return pad_sequence(texts, batch_first=True), torch.randn(2, 4), torch.rand(2, 20, 10)
+    return pad_sequence(texts, batch_first=True), torch.randn(2, 4), torch.rand(2, 20, 10), torch.tensor([20, 14])
 
 
 def test_shapes() -> None:
@@ -50,9 +50,9 @@ def test_shapes() -> None:
 
 
 def test_every_parameter_and_the_voice_learn() -> None:
-    model, (text, voice, frames) = made().train(), batch()
+    model, (text, voice, frames, real) = made().train(), batch()
     voice.requires_grad_()
-    said = model(text, voice, frames)
+    said = model(text, voice, frames, real)
     torch.cat([part.flatten() for part in (*said.spectra, said.done)]).square().sum().backward()
     untouched = [name for name, weight in model.named_parameters() if weight.grad is None or not weight.grad.any()]
     assert untouched == []
@@ -62,7 +62,7 @@ def test_every_parameter_and_the_voice_learn() -> None:
 
 @pytest.mark.parametrize("done", [-100, 100])
 def test_a_sentence_in_a_batch_is_said_as_alone(done: float) -> None:
-    model, (text, voice, _) = made().eval(), batch()
+    model, (text, voice, *_) = made().eval(), batch()
     torch.nn.init.constant_(model.decoder.done.bias, done)
     together = model.synthesize(text, voice)
     alone = model.synthesize(text[1:, :6], voice[1:])
@@ -74,7 +74,7 @@ def test_a_sentence_in_a_batch_is_said_as_alone(done: float) -> None:
 
 
 def test_synthesis_is_cut_off_after_so_many_frames_a_symbol() -> None:
-    model, (text, voice, _) = made(frames_per_symbol=3).eval(), batch()
+    model, (text, voice, *_) = made(frames_per_symbol=3).eval(), batch()
     torch.nn.init.constant_(model.decoder.done.bias, -100)
     said = model.synthesize(text, voice)
     assert said.finished.tolist() == [False, False]
@@ -84,7 +84,7 @@ def test_synthesis_is_cut_off_after_so_many_frames_a_symbol() -> None:
 
 
 def test_synthesis_ends_where_the_model_says_so() -> None:
-    model, (text, voice, _) = made(frames_per_symbol=100).eval(), batch()
+    model, (text, voice, *_) = made(frames_per_symbol=100).eval(), batch()
     torch.nn.init.constant_(model.decoder.done.bias, 100)
     said = model.synthesize(text, voice)
     assert said.finished.all()
@@ -93,7 +93,7 @@ def test_synthesis_ends_where_the_model_says_so() -> None:
 
 
 def test_synthesis_leaves_no_graph_and_repeats_itself() -> None:
-    model, (text, voice, _) = made().eval(), batch()
+    model, (text, voice, *_) = made().eval(), batch()
     one, two = model.synthesize(text, voice), model.synthesize(text, voice)
     assert not one.spectra.linear.requires_grad
     assert one.spectra.linear.equal(two.spectra.linear)
@@ -102,12 +102,12 @@ def test_synthesis_leaves_no_graph_and_repeats_itself() -> None:
 @pytest.mark.parametrize("share", [0.5, 1.0])
 def test_the_model_hears_itself_in_training_only(share: float) -> None:
     true, mixed = made(), made(own_frames=share)
-    text, voice, frames = batch()
-    spoken = mixed.eval()(text, voice, frames).spectra
-    torch.testing.assert_close(spoken, true.eval()(text, voice, frames).spectra)
+    text, voice, frames, real = batch()
+    spoken = mixed.eval()(text, voice, frames, real).spectra
+    torch.testing.assert_close(spoken, true.eval()(text, voice, frames, real).spectra)
     heard: list[Tensor] = []  # by the decoder: the recording, then the mixture
     mixed.decoder.register_forward_pre_hook(lambda _, inputs: heard.append(inputs[4]))
-    mixed.train()(text, voice, frames)
+    mixed.train()(text, voice, frames, real)
     assert heard[0].equal(frames)
     own = (heard[1] != frames).any(-1)  # (B, T)
     assert own[:, ::2].equal(own[:, 1::2])  # groups are replaced as a whole
@@ -125,11 +125,11 @@ def test_the_defaults_are_the_papers_sizes() -> None:
 
 
 def test_dropout_on_the_voice_hides_it_in_training_alone() -> None:
-    text, voice, frames = batch()
+    text, voice, frames, real = batch()
     model = made(voice_dropout=1.0)
     for part in model.modules():
         if isinstance(part, torch.nn.Dropout) and part is not model.voice_dropout:
             part.p = 0.0
-    nobody = model(text, torch.zeros_like(voice), frames).spectra.linear
-    assert model(text, voice, frames).spectra.linear.equal(nobody)
-    assert not model.eval()(text, voice, frames).spectra.linear.allclose(nobody)
+    nobody = model(text, torch.zeros_like(voice), frames, real).spectra.linear
+    assert model(text, voice, frames, real).spectra.linear.equal(nobody)
+    assert not model.eval()(text, voice, frames, real).spectra.linear.allclose(nobody)

@@ -75,9 +75,10 @@ def test_attention_is_held_to_what_is_being_said() -> None:
     step = task.model.reduction * 128 / 8000  # seconds
     mel = task.spectrograms(known.waves).mel
     mel = F.pad(mel, (0, 0, 0, -mel.shape[1] % task.model.reduction))
-    alignments = task.model(known.text, task.table(known.speakers), mel).alignments
+    frames = task.spectrograms.frames(known.lengths)
+    alignments = task.model(known.text, task.table(known.speakers), mel, frames).alignments
     symbols = (known.text != 0).sum(1)
-    steps = -(-task.spectrograms.frames(known.lengths) // task.model.reduction)
+    steps = -(-frames // task.model.reduction)
     expected = guided_attention(alignments, symbols, steps, places_at(times, alignments.shape[2], step))
     terms = task.loss(known)
     torch.testing.assert_close(terms["attention"], expected)

@@ -1,0 +1,86 @@
+"""Which symbol each frame belongs to: learnt in training, predicted at synthesis."""
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from lightning_vc.modules.layers import ConvBlock, projection
+from lightning_vc.text.symbols import SYMBOLS
+
+
+class Aligner(nn.Module):
+    """How likely each frame is to be each symbol, whoever speaks (Badlani et al. 2022, section 2.1)."""
+
+    def __init__(self, n_mels: int = 80, hidden: int = 128, n_symbols: int = len(SYMBOLS)) -> None:
+        super().__init__()
+        self.embed = nn.Embedding(n_symbols, hidden, padding_idx=0)
+        self.symbols = nn.Sequential(nn.Conv1d(hidden, hidden, 3, padding=1), nn.ReLU(), nn.Conv1d(hidden, hidden, 1))
+        self.frames = nn.Sequential(nn.Conv1d(n_mels, hidden, 5, padding=2), nn.ReLU(), nn.Conv1d(hidden, hidden, 1))
+
+    def forward(self, text: Tensor, mel: Tensor) -> Tensor:
+        """Symbols (B, L) padded with 0, frames (B, T, M) -> log probabilities (B, T, L), of padding minus infinity."""
+        keys, queries = self.symbols(self.embed(text).mT), self.frames(mel.mT)  # (B, h, L), (B, h, T)
+        scores = (queries.mT @ keys).float() * keys.shape[1] ** -0.5
+        return scores.masked_fill((text == 0).unsqueeze(1), float("-inf")).log_softmax(-1)
+
+
+def best_path(scores: Tensor, symbols: Tensor, frames: Tensor) -> Tensor:
+    """The likeliest way through a text that skips nothing (monotonic alignment search, Kim et al. 2020, section 3.1).
+
+    Log probabilities (B, T, L), (B,) symbols and (B,) frames that are no padding -> the symbol of each frame (B, T), in
+    padding the last. Of a text with more symbols than frames only the last symbols are said.
+    """
+    logs = scores.detach().float().cpu().numpy()  # a loop over frames: on arrays this small NumPy is faster
+    batch, count, length = logs.shape
+    rows = np.arange(batch)
+    best = np.full((batch, length + 1), -np.inf, np.float32)  # the first column is before the text
+    best[:, 1] = logs[:, 0, 0]
+    moved = np.zeros((count, batch, length), bool)
+    for t in range(1, count):
+        moved[t] = best[:, :-1] > best[:, 1:]
+        best[:, 1:] = np.maximum(best[:, :-1], best[:, 1:]) + logs[:, t]
+    last, ends = symbols.cpu().numpy() - 1, frames.cpu().numpy() - 1
+    path, place = np.empty((batch, count), np.int64), last.copy()
+    for t in range(count - 1, -1, -1):
+        path[:, t] = place
+        back = (t <= ends) & (moved[t, rows, place] | (place > t - 1)) & (place > 0)
+        place = np.where(back, place - 1, place)
+    return torch.from_numpy(path).to(scores.device)
+
+
+def forward_sum(scores: Tensor, symbols: Tensor, frames: Tensor, blank: float = -1.0) -> Tensor:
+    """Minus the log of the probability of all ways through the text, per symbol (Badlani et al. 2022, equation 1).
+
+    Log probabilities (B, T, L), (B,) symbols, (B,) frames; `blank` is the logit of a frame that is no symbol.
+    """
+    logits = F.pad(scores, (1, 0), value=blank)  # CTC's blank is number 0
+    logs = logits.log_softmax(-1).clamp(min=-1e4).transpose(0, 1)  # (T, B, 1 + L); an infinite one has no gradient
+    targets = torch.arange(1, scores.shape[2] + 1, device=scores.device).expand(len(scores), -1)
+    return F.ctc_loss(logs, targets, frames, symbols, zero_infinity=True)
+
+
+def symbol_of(durations: Tensor) -> tuple[Tensor, Tensor]:
+    """Durations (B, L) in frames -> the symbol of each frame (B, T), in padding the last; frames of each text (B,)."""
+    ends = durations.cumsum(1).round().long()  # (B, L): rounded as sums, so that no error adds up
+    frames = ends[:, -1]  # (B,)
+    times = torch.arange(int(frames.max()), device=durations.device).expand(len(ends), -1).contiguous()  # (B, T)
+    return torch.searchsorted(ends, times, right=True).clamp(max=ends.shape[1] - 1), frames
+
+
+class SymbolPredictor(nn.Module):
+    """Some numbers of each symbol, such as how long it lasts, from the text and the voice."""
+
+    def __init__(self, inputs: int, voice_dim: int, outputs: int, channels: int, layers: int, dropout: float) -> None:
+        super().__init__()
+        self.enter = projection(inputs, channels)
+        self.blocks = nn.ModuleList(ConvBlock(channels, 5, voice_dim, dropout) for _ in range(layers))
+        self.leave = projection(channels, outputs)
+
+    def forward(self, x: Tensor, voice: Tensor, real: Tensor) -> Tensor:
+        """(B, L, H), (B, E), which symbols are no padding (B, L) -> (B, L, outputs)."""
+        x = self.enter(x).mT * real.unsqueeze(1)
+        for block in self.blocks:
+            x = block(x, voice) * real.unsqueeze(1)
+        said: Tensor = self.leave(x.mT)
+        return said

@@ -1,0 +1,93 @@
+"""Models that come with the package, and how a run becomes one: half the bytes, no pickle, nothing of its training."""
+
+import hashlib
+import json
+from pathlib import Path
+
+import torch
+from safetensors.torch import save_file
+
+from lightning_vc.tasks.base import Task, exported, read_checkpoint
+from lightning_vc.tasks.speaker_encoder import SpeakerEncoderTask
+from lightning_vc.tasks.tts import TTSTask
+from lightning_vc.tasks.vocoder import VocoderTask
+
+PARTS: dict[str, type[Task]] = {"tts": TTSTask, "encoder": SpeakerEncoderTask, "vocoder": VocoderTask}
+SUMS = "SHA256SUMS"
+_MODELS = Path(__file__).parent / "models"
+
+
+def checkpoint_in(folder: str | Path, part: str) -> Path | None:
+    """The checkpoint of a part in the folder of a run (`tts/last.ckpt`) or of an exported model (`tts.safetensors`)."""
+    places = (Path(folder, part, "last.ckpt"), Path(folder, f"{part}.safetensors"))
+    return next((place for place in places if place.exists()), None)
+
+
+def shipped(name: str = "base") -> Path:
+    """The folder of a model that comes with the package.
+
+    Raises:
+        FileNotFoundError: if there is none of that name.
+        ValueError: if one of its files is not what was shipped.
+    """
+    folder = _MODELS / name
+    if not (folder / SUMS).is_file():
+        known = ", ".join(sorted(path.parent.name for path in _MODELS.glob(f"*/{SUMS}"))) or "none"
+        raise FileNotFoundError(f"no model '{name}' comes with this version of lightning_vc; those that do: {known}")
+    check(folder)
+    return folder
+
+
+def check(folder: Path) -> None:
+    """Raise ValueError, or FileNotFoundError, where a file of an exported model is not the one that was written."""
+    for line in (folder / SUMS).read_text(encoding="utf-8").splitlines():
+        expected, name = line.split()
+        file = folder / name
+        if not file.is_file():
+            raise FileNotFoundError(f"{file} is missing: install lightning_vc again, or export the model again")
+        if _sum(file) != expected:
+            raise ValueError(f"{file} is damaged or was changed: install lightning_vc again, or export the model again")
+
+
+def export(run: str | Path, out: str | Path) -> list[Path]:
+    """Write the parts of a run as safetensors in half precision, and their checksums; returns the files.
+
+    Rounded weights are other weights: voices and encoders of the run do not belong to the exported model, so its
+    encoder is told the fingerprint of what is written.
+
+    Raises:
+        FileNotFoundError: if the run has no TTS.
+        ValueError: if its encoder was trained for another one.
+    """
+    found = {part: place for part in PARTS if (place := checkpoint_in(run, part))}
+    if "tts" not in found:
+        raise FileNotFoundError(f"no tts/last.ckpt in {run}: name the folder of a run")
+    fingerprint = TTSTask.load(found["tts"]).fingerprint()
+    if "encoder" in found and SpeakerEncoderTask.load(found["encoder"]).base_fingerprint != fingerprint:
+        raise ValueError(f"{found['encoder']} was trained for the voices of another model than {found['tts']}")
+    Path(out).mkdir(parents=True, exist_ok=True)
+    files, rounded = [], fingerprint
+    for part, place in found.items():
+        saved = read_checkpoint(place)
+        if part == "encoder":
+            saved["base_fingerprint"] = rounded
+        weights = {name: _half(value) for name, value in saved["state_dict"].items()}
+        if "lengths" in saved:
+            weights[exported("lengths")] = saved["lengths"]
+        about = {name: saved[name] for name in ("task", "hyper_parameters", "pytorch-lightning_version")}
+        about |= {name: saved[name] for name in ("base_fingerprint", "global_step") if name in saved}
+        files.append(Path(out, f"{part}.safetensors"))
+        save_file(weights, files[-1], {"about": json.dumps(about)})
+        if part == "tts":
+            rounded = TTSTask.load(files[-1]).fingerprint()
+    sums = "".join(f"{_sum(file)}  {file.name}\n" for file in files)
+    Path(out, SUMS).write_text(sums, encoding="utf-8")
+    return files
+
+
+def _half(value: torch.Tensor) -> torch.Tensor:
+    return value.half().contiguous() if value.is_floating_point() else value.contiguous()
+
+
+def _sum(file: Path) -> str:
+    return hashlib.sha256(file.read_bytes()).hexdigest()

@@ -1,0 +1,22 @@
+"""Write a trained run as safetensors in half precision: to ship it, or to keep it small."""
+
+from argparse import ArgumentParser
+from collections.abc import Sequence
+
+from lightning_vc.pretrained import export
+
+
+def main(args: Sequence[str] | None = None) -> None:
+    parser = ArgumentParser(prog="python -m lightning_vc.recipes.export", description=__doc__)
+    parser.add_argument("--model", required=True, help="folder of a run: tts/last.ckpt, encoder/last.ckpt, ...")
+    parser.add_argument("--out", required=True, help="folder that gets tts.safetensors and so on, for --model of clone")
+    options = parser.parse_args(args)
+    try:
+        for file in export(options.model, options.out):
+            print(f"{file}  {file.stat().st_size / 1e6:.1f} MB")
+    except (OSError, ValueError) as error:
+        parser.error(str(error))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,89 @@
+import torch
+from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
+
+from lightning_vc.modules.converter import Converter
+from lightning_vc.modules.parallel import ParallelDeepVoice
+from lightning_vc.modules.text_encoder import TextEncoder
+
+
+def made() -> ParallelDeepVoice:
+    torch.manual_seed(0)
+    return ParallelDeepVoice(
+        voice_dim=4,
+        n_mels=10,
+        n_fft=16,
+        encoder=lambda voice: TextEncoder(voice, embedding=16, channels=16, layers=2),
+        converter=lambda h, voice, bins, r: Converter(h, voice, bins, r, channels=16, layers=2),
+        channels=16,
+        layers=2,
+    )
+
+
+def batch() -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Two texts, their voices, frames, and how many of these are real."""
+    torch.manual_seed(1)
+    texts = [torch.randint(2, 40, (length,)) for length in (9, 6)]
+    return pad_sequence(texts, batch_first=True), torch.randn(2, 4), torch.rand(2, 20, 10), torch.tensor([20, 14])
+
+
+def test_shapes() -> None:
+    said = made()(*batch())
+    assert said.spectra.mel.shape == (2, 20, 10)
+    assert said.spectra.linear.shape == (2, 20, 9)
+    assert said.done is None
+    assert said.alignments.shape == (2, 1, 20, 9)
+    assert said.losses.keys() == {"alignment", "duration", "prosody"}
+
+
+def test_every_parameter_and_the_voice_learn() -> None:
+    model, (text, voice, *rest) = made().train(), batch()
+    voice.requires_grad_()
+    said = model(text, voice, *rest)
+    (sum(part.square().sum() for part in said.spectra) + sum(said.losses.values())).backward()
+    untouched = [name for name, weight in model.named_parameters() if weight.grad is None or not weight.grad.any()]
+    assert untouched == []
+    assert voice.grad is not None
+    assert (voice.grad != 0).all()
+
+
+def test_what_pads_a_batch_is_not_heard() -> None:
+    model, (text, voice, frames, real) = made().eval(), batch()
+    together = model(text, voice, frames, real)
+    alone = model(text[1:, :6], voice[1:], frames[1:, :16], real[1:])
+    torch.testing.assert_close(together.spectra.linear[1, :14], alone.spectra.linear[0, :14], atol=1e-5, rtol=0)
+
+
+def test_a_sentence_in_a_batch_is_said_as_alone() -> None:
+    model, (text, voice, *_) = made().eval(), batch()
+    together, alone = model.synthesize(text, voice), model.synthesize(text[1:, :6], voice[1:])
+    frames = int(alone.frames[0])
+    assert together.frames[1] == frames >= 6
+    assert together.finished.all()
+    torch.testing.assert_close(together.spectra.linear[1, :frames], alone.spectra.linear[0], atol=1e-5, rtol=0)
+
+
+def test_it_learns_to_say_what_it_has_heard() -> None:
+    """From one text in two voices, with pitch that the text does not tell, to frames that are like the heard ones."""
+    torch.manual_seed(0)
+    text, voice, real = torch.tensor([[2, 3, 4, 5]] * 2), torch.eye(4)[:2], torch.tensor([12, 12])
+    path = torch.tensor([[0, 0, 0, 1, 1, 2, 2, 2, 2, 3, 3, 3], [0, 0, 1, 1, 1, 1, 2, 2, 2, 3, 3, 3]])
+    sounds = torch.rand(2, 6, 10)
+    frames = torch.stack([sound[symbols[way]] for sound, symbols, way in zip(sounds, text, path, strict=True)])
+    linear = frames[..., :9]
+    model = made()
+    optimizer = torch.optim.Adam(model.parameters(), lr=5e-3)
+    for _ in range(120):
+        said = model(text, voice, frames, real)
+        loss = (said.spectra.mel - frames).abs().mean() + (said.spectra.linear - linear).abs().mean()
+        optimizer.zero_grad()
+        (loss + sum(said.losses.values())).backward()
+        optimizer.step()
+    spoken = model.eval().synthesize(text, voice)
+    assert (spoken.frames - 12).abs().max() <= 1
+    for row in range(2):  # in the middle of each symbol
+        lasting = spoken.alignments[row, 0].sum(0)
+        middles = (lasting.cumsum(0) - lasting / 2).long()
+        error = (spoken.spectra.mel[row, middles] - sounds[row, text[row]]).abs().mean()
+        other = (spoken.spectra.mel[row, middles] - sounds[1 - row, text[row]]).abs().mean()
+        assert error < 0.5 * other
