@@ -23,7 +23,7 @@ from torchmetrics.functional.audio.pesq import perceptual_evaluation_speech_qual
 from torchmetrics.functional.audio.stoi import short_time_objective_intelligibility
 
 from lightning_vc.audio import io
-from lightning_vc.audio.features import Spectrograms, decibels, magnitude
+from lightning_vc.audio.features import Spectrograms
 from lightning_vc.audio.vocoder import GriffinLim
 from lightning_vc.data.index import Index
 from lightning_vc.data.reading import clips_of
@@ -41,15 +41,10 @@ class FromMel:
     """Griffin-Lim from the linear spectrogram that a mel spectrogram is most likely of (non-negative least squares)."""
 
     def __init__(self, spectrograms: Spectrograms, rounds: int) -> None:
-        self.bands = spectrograms.mel_scale.fb  # (F, M)
         self.vocoder = GriffinLim(spectrograms, rounds, power=1.0)
 
     def __call__(self, mel: Tensor) -> Tensor:
-        wanted = magnitude(mel)  # (1, T, M)
-        linear = (wanted @ torch.linalg.pinv(self.bands)).clamp(min=1e-5)
-        for _ in range(50):  # multiplicative steps (Lee and Seung 2001), which stay above zero
-            linear *= (wanted @ self.bands.mT) / (linear @ self.bands @ self.bands.mT).clamp(min=1e-8)
-        wave: Tensor = self.vocoder(Spectra(mel, decibels(linear)))
+        wave: Tensor = self.vocoder(Spectra(mel, self.vocoder.spectrograms.linear_of(mel)))
         return wave
 
 

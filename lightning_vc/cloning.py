@@ -29,6 +29,7 @@ from lightning_vc.types import Speech
 from lightning_vc.voice import Voice
 
 GRIFFIN_LIM = "griffin_lim"  # what the command line calls it
+MODEL = "folder of a run (with tts/last.ckpt), or one TTS checkpoint; default: the model that comes with the package"
 _SHORTEST = 0.3  # seconds of a clip that tell anything of a voice
 
 
@@ -63,14 +64,16 @@ class Cloner:
         self._adapted: tuple[Voice, AcousticModel] | None = None  # the last voice that moved the model, and its model
 
     @classmethod
-    def load(cls, model: str | Path, vocoder: str | Path | None = None) -> "Cloner":
+    def load(cls, model: str | Path | None = None, vocoder: str | Path | None = None) -> "Cloner":
         """From the folder of a run or an exported model, or one TTS checkpoint; raises what the constructor raises.
 
         Args:
             model: folder with tts/last.ckpt and, where they were trained, encoder/last.ckpt and vocoder/last.ckpt; or
-                with tts.safetensors and so on.
+                with tts.safetensors and so on; if none is given, the one of `from_pretrained`.
             vocoder: "griffin_lim", or the checkpoint of another vocoder than that of the folder.
         """
+        if model is None:
+            return cls.from_pretrained(vocoder=vocoder)
         if not Path(model).is_dir():
             return cls(model, vocoder=None if vocoder == GRIFFIN_LIM else vocoder)
         if vocoder is None:

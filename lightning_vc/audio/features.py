@@ -59,6 +59,18 @@ class Spectrograms(nn.Module):
         """The mel spectrogram of a linear one, both in decibels: (..., T, F) -> (..., T, M)."""
         return decibels(self.mel_scale(magnitude(linear).mT)).mT
 
+    @torch.no_grad()
+    def linear_of(self, mel: Tensor, rounds: int = 50) -> Tensor:
+        """A linear spectrogram that a mel one may come from, both in decibels: (..., T, M) -> (..., T, F).
+
+        Non-negative least squares by multiplicative steps (Lee and Seung 2001), from the pseudo-inverse.
+        """
+        bands, wanted = self.mel_scale.fb, magnitude(mel)
+        linear = (wanted @ torch.linalg.pinv(bands)).clamp(min=_FLOOR)
+        for _ in range(rounds):
+            linear = linear * (wanted @ bands.mT) / (linear @ bands @ bands.mT).clamp(min=1e-8)
+        return decibels(linear)
+
     @property
     def settings(self) -> dict[str, float]:
         """What two that make the same spectrograms have in common."""

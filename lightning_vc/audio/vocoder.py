@@ -57,16 +57,18 @@ class GriffinLim(Vocoder):
         sizes, window = (made.n_fft, made.hop, made.window), made.stft.window
         samples = (magnitudes.shape[-1] - 1) * made.hop
         magnitudes = F.pad(magnitudes, (0, max(0, made.n_fft - samples) // made.hop))  # a transform needs so many
-        phases = sinusoidal_phases(magnitudes, made.n_fft, made.hop)
-        return griffin_lim(torch.polar(magnitudes, phases), sizes, window, self.rounds, self.momentum)[:, :samples]
+        spectrum = torch.polar(magnitudes, sinusoidal_phases(magnitudes, made.n_fft, made.hop))
+        return torch.istft(griffin_lim(spectrum, sizes, window, self.rounds, self.momentum), *sizes, window)[
+            :, :samples
+        ]
 
 
 def griffin_lim(
     spectrum: Tensor, sizes: tuple[int, int, int], window: Tensor, rounds: int, momentum: float = 0.99
 ) -> Tensor:
-    """Waves (B, W) whose short-time Fourier transform comes near to the magnitudes of this one, (B, F, T).
+    """The same magnitudes with phases that go better together; short-time Fourier transforms (B, F, T).
 
-    Its phases are where the rounds begin; `sizes` are n_fft, hop and window.
+    `sizes` are n_fft, hop and window. A round looks no further than frames overlap.
     """
     magnitudes, before = spectrum.abs(), spectrum
     for _ in range(rounds):
@@ -74,7 +76,7 @@ def griffin_lim(
         consistent = torch.stft(wave, *sizes, window, return_complex=True)
         ahead = consistent + momentum * (consistent - before)
         spectrum, before = magnitudes * torch.sgn(ahead), consistent
-    return torch.istft(spectrum, *sizes, window)
+    return spectrum
 
 
 def sinusoidal_phases(magnitudes: Tensor, n_fft: int, hop: int) -> Tensor:

@@ -8,21 +8,40 @@ from torch import Tensor, nn
 from lightning_vc.modules.layers import ConvBlock, projection
 from lightning_vc.text.symbols import SYMBOLS
 
+_SHARPNESS = 10.0  # of scores, in the beginning
+_WIDTH = 0.1  # of a text, that a symbol is away from where it would be if all were equally long
+
 
 class Aligner(nn.Module):
-    """How likely each frame is to be each symbol, whoever speaks (Badlani et al. 2022, section 2.1)."""
+    """How likely each frame is to be each symbol, whoever speaks (Badlani et al. 2022, section 2.1).
+
+    Compared by the angle between both: so scores differ from the first step on, and learning starts at once. As texts
+    are said from left to right, and pauses are short, symbols far from the diagonal are unlikely beforehand.
+    """
 
     def __init__(self, n_mels: int = 80, hidden: int = 128, n_symbols: int = len(SYMBOLS)) -> None:
         super().__init__()
         self.embed = nn.Embedding(n_symbols, hidden, padding_idx=0)
         self.symbols = nn.Sequential(nn.Conv1d(hidden, hidden, 3, padding=1), nn.ReLU(), nn.Conv1d(hidden, hidden, 1))
         self.frames = nn.Sequential(nn.Conv1d(n_mels, hidden, 5, padding=2), nn.ReLU(), nn.Conv1d(hidden, hidden, 1))
+        self.sharpness = nn.Parameter(torch.tensor(_SHARPNESS))
 
-    def forward(self, text: Tensor, mel: Tensor) -> Tensor:
-        """Symbols (B, L) padded with 0, frames (B, T, M) -> log probabilities (B, T, L), of padding minus infinity."""
-        keys, queries = self.symbols(self.embed(text).mT), self.frames(mel.mT)  # (B, h, L), (B, h, T)
-        scores = (queries.mT @ keys).float() * keys.shape[1] ** -0.5
+    def forward(self, text: Tensor, mel: Tensor, real: Tensor) -> Tensor:
+        """Symbols (B, L) padded with 0, frames (B, T, M), how many of them are real (B,).
+
+        Returns log probabilities (B, T, L), those of padding minus infinity.
+        """
+        keys = F.normalize(self.symbols(self.embed(text).mT).float(), dim=1)  # (B, h, L)
+        queries = F.normalize(self.frames(4 * mel.mT - 2).float(), dim=1)  # (B, h, T), of numbers around 0
+        scores = self.sharpness * (queries.mT @ keys) + _diagonal(mel.shape[1], text, real)
         return scores.masked_fill((text == 0).unsqueeze(1), float("-inf")).log_softmax(-1)
+
+
+def _diagonal(count: int, text: Tensor, real: Tensor) -> Tensor:
+    """How likely each symbol is beforehand in each of `count` frames, as logarithms (B, T, L)."""
+    frame = torch.arange(count, device=text.device) / real.unsqueeze(1)  # (B, T) shares of the sound
+    symbol = torch.arange(text.shape[1], device=text.device) / (text != 0).sum(1, keepdim=True)  # (B, L), of the text
+    return -((frame.unsqueeze(2) - symbol.unsqueeze(1)) ** 2) / (2 * _WIDTH**2)
 
 
 def best_path(scores: Tensor, symbols: Tensor, frames: Tensor) -> Tensor:

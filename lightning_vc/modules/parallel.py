@@ -66,7 +66,7 @@ class ParallelDeepVoice(AcousticModel):
         symbols = (text != 0).sum(1)  # (B,)
         mask = torch.arange(frames.shape[1], device=text.device) < real.unsqueeze(1)  # (B, T)
         keys, values = self.encoder(text, voice)
-        scores = self.aligner(text, frames)  # (B, T, L)
+        scores = self.aligner(text, frames, real)  # (B, T, L)
         path = best_path(scores, symbols, real)  # (B, T)
         said = F.one_hot(path, text.shape[1]) * mask.unsqueeze(-1)  # (B, T, L)
         lasting = said.sum(1)  # (B, L) frames

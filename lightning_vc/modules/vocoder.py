@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn.utils.parametrizations import weight_norm
 
 from lightning_vc.audio.features import Spectrograms
-from lightning_vc.audio.vocoder import Vocoder, griffin_lim
+from lightning_vc.audio.vocoder import Vocoder
 from lightning_vc.types import Spectra
 
 _SLOPE = 0.1  # of the leaky rectifiers of discriminators
@@ -25,7 +25,7 @@ class MelVocoder(nn.Module, ABC):
 
     Attributes:
         hop: samples that come of a frame.
-        context: frames on each side that a sample can depend on.
+        context: frames on each side that a sample can depend on; needless where `stream` is another.
     """
 
     hop: int
@@ -34,6 +34,14 @@ class MelVocoder(nn.Module, ABC):
     @abstractmethod
     def forward(self, mels: Tensor) -> Tensor:
         """(B, T, M) -> (B, W) with W = (T - 1) * hop."""
+
+    def stream(self, mels: Tensor, frames: int) -> Iterator[Tensor]:
+        """The same in pieces of so many frames, each made with what it depends on at both ends."""
+        end = mels.shape[1] - 1
+        for start in range(0, max(1, end), frames):
+            first, stop = max(0, start - self.context), min(start + frames, end)
+            waves = self(mels[:, first : stop + self.context + 1])
+            yield waves[:, (start - first) * self.hop :][:, : (stop - start) * self.hop]
 
 
 class NeuralVocoder(Vocoder):
@@ -57,13 +65,8 @@ class NeuralVocoder(Vocoder):
         return waves
 
     def stream(self, spectra: Spectra) -> Iterator[Tensor]:
-        """Pieces that are made with what they depend on at both ends: joined, they are what `forward` makes."""
-        mels, around = self.spectrograms.mel_of(spectra.linear), self.network.context
-        end = mels.shape[1] - 1
-        for start in range(0, max(1, end), self.frames):
-            first, stop = max(0, start - around), min(start + self.frames, end)
-            waves = self.network(mels[:, first : stop + around + 1])
-            yield waves[:, (start - first) * self.network.hop :][:, : (stop - start) * self.network.hop]
+        """Pieces that, joined, are what `forward` makes."""
+        yield from self.network.stream(self.spectrograms.mel_of(spectra.linear), self.frames)
 
 
 class ISTFTVocoder(MelVocoder):
@@ -76,7 +79,6 @@ class ISTFTVocoder(MelVocoder):
         channels: of all layers.
         layers: blocks as in ConvNeXt, with four times the channels inside.
         width: of their filters over time.
-        rounds: of Griffin-Lim, outside training, from the phases that the network says: they need not be quite right.
     """
 
     def __init__(
@@ -87,17 +89,16 @@ class ISTFTVocoder(MelVocoder):
         channels: int = 256,
         layers: int = 8,
         width: int = 7,
-        rounds: int = 0,
     ) -> None:
         super().__init__()
-        self.n_fft, self.hop, self.rounds = n_fft, hop, rounds
+        self.n_fft, self.hop = n_fft, hop
         self.enter = nn.Conv1d(n_mels, channels, width, padding=width // 2)
         self.norm = nn.LayerNorm(channels)
-        self.blocks = nn.ModuleList(_ConvNeXt(channels, width, 1 / layers) for _ in range(layers))
+        self.blocks = nn.ModuleList(ConvNeXtBlock(channels, width, 1 / layers) for _ in range(layers))
         self.leave = nn.Sequential(nn.LayerNorm(channels), nn.Linear(channels, n_fft + 2))
         self.window: Tensor
         self.register_buffer("window", torch.hann_window(n_fft), persistent=False)
-        self.context = width // 2 * (1 + layers) + math.ceil(n_fft / 2 / hop) + rounds * (math.ceil(n_fft / hop) - 1)
+        self.context = width // 2 * (1 + layers) + math.ceil(n_fft / 2 / hop)
 
     def forward(self, mels: Tensor) -> Tensor:
         """(B, T, M) -> (B, W)."""
@@ -106,12 +107,11 @@ class ISTFTVocoder(MelVocoder):
             x = block(x)
         size, angle = self.leave(x).float().mT.chunk(2, 1)  # (B, F, T) each: their logarithms, and phases of any number
         spectrum = torch.polar(size.exp().clamp(max=_LOUDEST), angle)
-        spectrum = F.pad(spectrum, (0, max(0, 1 + self.n_fft // self.hop - mels.shape[1])))  # a transform needs so many
-        sizes, rounds = (self.n_fft, self.hop, self.n_fft), 0 if self.training else self.rounds
-        return griffin_lim(spectrum, sizes, self.window, rounds)[:, : (mels.shape[1] - 1) * self.hop]
+        spectrum = F.pad(spectrum, (0, max(0, 2 - mels.shape[1])))  # a transform needs two frames
+        return torch.istft(spectrum, self.n_fft, self.hop, window=self.window)[:, : (mels.shape[1] - 1) * self.hop]
 
 
-class _ConvNeXt(nn.Module):
+class ConvNeXtBlock(nn.Module):
     """A filter over time of each channel, and two layers for each frame, added to what comes in."""
 
     def __init__(self, channels: int, width: int, scale: float) -> None:

@@ -6,7 +6,7 @@ from typing import get_args
 
 from lightning_vc.adapting import METHODS
 from lightning_vc.audio import io
-from lightning_vc.cloning import Cloner, read_transcripts, transcripts_beside
+from lightning_vc.cloning import MODEL, Cloner, read_transcripts, transcripts_beside
 from lightning_vc.synthesis import write_speech
 from lightning_vc.tasks.adaptation import Start
 from lightning_vc.voice import place_for_voice
@@ -14,10 +14,8 @@ from lightning_vc.voice import place_for_voice
 
 def main(args: Sequence[str] | None = None) -> None:
     parser = ArgumentParser(prog="python -m lightning_vc.recipes.clone", description=__doc__)
-    parser.add_argument("--model", required=True, help="folder of a run (with tts/last.ckpt), or one TTS checkpoint")
-    parser.add_argument(
-        "--vocoder", help="griffin_lim, or a checkpoint; default: vocoder/last.ckpt of the run, else griffin_lim"
-    )
+    parser.add_argument("--model", help=MODEL)
+    parser.add_argument("--vocoder", help="griffin_lim, or a checkpoint; default: the model's own, else griffin_lim")
     parser.add_argument("--clips", required=True, nargs="+", help="recordings of one speaker, in any usual format")
     known = ", ".join(["encoder", *METHODS])
     parser.add_argument("--method", required=True, help=f"how to clone: {known}, or a class of your own, module.Class")

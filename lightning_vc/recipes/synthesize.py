@@ -9,7 +9,7 @@ from pathlib import Path
 from torch import Tensor
 
 from lightning_vc.audio import io
-from lightning_vc.cloning import Cloner, read_lines
+from lightning_vc.cloning import MODEL, Cloner, read_lines
 from lightning_vc.synthesis import warn, write_speech
 from lightning_vc.types import Speech
 from lightning_vc.voice import load_voice
@@ -17,10 +17,8 @@ from lightning_vc.voice import load_voice
 
 def main(args: Sequence[str] | None = None) -> None:
     parser = ArgumentParser(prog="python -m lightning_vc.recipes.synthesize", description=__doc__)
-    parser.add_argument("--model", required=True, help="folder of a run (with tts/last.ckpt), or one TTS checkpoint")
-    parser.add_argument(
-        "--vocoder", help="griffin_lim, or a checkpoint; default: vocoder/last.ckpt of the run, else griffin_lim"
-    )
+    parser.add_argument("--model", help=MODEL)
+    parser.add_argument("--vocoder", help="griffin_lim, or a checkpoint; default: the model's own, else griffin_lim")
     parser.add_argument("--voice", required=True, help="name or file of a voice that recipes.clone kept")
     what = parser.add_mutually_exclusive_group(required=True)
     what.add_argument("--text", help="what to say; --out is a sound file")

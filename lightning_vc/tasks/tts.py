@@ -5,6 +5,7 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
+from lightning.pytorch.trainer.states import TrainerFn
 from torch import Tensor
 
 from lightning_vc.audio.features import Spectrograms
@@ -30,6 +31,8 @@ class TTSTask(Task):
         divergence: weight of the binary divergence of both spectrograms.
         quadratic: weight of the squared error of the linear spectrogram, the cloning paper's extra term.
         voice_scale: voices are uniform in ± this at first.
+        start: checkpoint of another `TTSTask` that training goes on from: its model, and the voices of those of its
+            speakers who are among these too. Read when training starts, not when reloading.
     """
 
     def __init__(
@@ -42,6 +45,7 @@ class TTSTask(Task):
         divergence: float = 0.0,
         quadratic: float = 0.0,
         voice_scale: float = 0.1,
+        start: str | None = None,
         optimizer: OptimizerCallable = lambda p: torch.optim.Adam(p, lr=5e-4),
         scheduler: LRSchedulerCallable = lambda o: torch.optim.lr_scheduler.StepLR(o, step_size=30000, gamma=0.95),
     ) -> None:
@@ -53,6 +57,26 @@ class TTSTask(Task):
         # Texts learnt from, by their symbols. It is no weight: it goes into checkpoints, but not into the fingerprint.
         self.register_buffer("lengths", torch.zeros(_LENGTHS, dtype=torch.long), persistent=False)
         self.guide, self.divergence, self.quadratic = guide, divergence, quadratic
+        self.start, self.started = start, False
+
+    def configure_model(self) -> None:
+        """Begin where another model has ended; raises what `TTSTask.load` raises, and ValueError for other sizes."""
+        super().configure_model()
+        trainer = self._trainer
+        fresh = trainer is not None and trainer.state.fn == TrainerFn.FITTING and trainer.ckpt_path is None
+        if self.start is None or self.started or not fresh:
+            return
+        other, self.started = TTSTask.load(self.start), True
+        try:
+            self.model.load_state_dict(other.model.state_dict())
+        except RuntimeError as error:
+            raise ValueError(f"{self.start} is a model of other sizes than the one to train ({error})") from error
+        rows = {speaker: row for row, speaker in enumerate(other.speakers)}
+        known = [(row, rows[speaker]) for row, speaker in enumerate(self.speakers) if speaker in rows]
+        with torch.no_grad():
+            self.table.voices[:] = other.table.voices.mean(0)  # who is new begins as anybody
+            for own, theirs in known:
+                self.table.voices[own] = other.table.voices[theirs]
 
     @torch.no_grad()
     def setup(self, stage: str) -> None:

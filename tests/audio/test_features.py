@@ -77,3 +77,11 @@ def test_there_is_nothing_to_learn_or_to_save(spectrograms: Spectrograms) -> Non
 def test_sizes_that_do_not_fit(sizes: tuple[int, int, int]) -> None:
     with pytest.raises(ValueError, match=r"need 0 < hop <= window <= n_fft, got hop=\d+, window=\d+, n_fft=\d+"):
         Spectrograms(16000, *sizes)
+
+
+def test_a_linear_spectrogram_of_a_mel_spectrogram_explains_it() -> None:
+    made = Spectrograms(n_fft=256, window=256, hop=64, n_mels=20)
+    mel, true = made(0.3 * torch.randn(2, 4000, generator=torch.Generator().manual_seed(0)))
+    linear = made.linear_of(mel)
+    assert linear.shape == true.shape
+    torch.testing.assert_close(made.mel_of(linear), mel, atol=2e-3, rtol=0)  # of a scale of 100 dB

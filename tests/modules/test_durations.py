@@ -61,9 +61,9 @@ def test_alignment_is_learnt_without_being_told() -> None:
     optimizer = torch.optim.Adam(aligner.parameters(), lr=1e-2)
     for _ in range(100):
         optimizer.zero_grad()
-        forward_sum(aligner(text, mel), torch.tensor([4]), torch.tensor([10])).backward()
+        forward_sum(aligner(text, mel, torch.tensor([10])), torch.tensor([4]), torch.tensor([10])).backward()
         optimizer.step()
-    found = best_path(aligner(text, mel), torch.tensor([4]), torch.tensor([10]))[0]
+    found = best_path(aligner(text, mel, torch.tensor([10])), torch.tensor([4]), torch.tensor([10]))[0]
     assert (found != path).sum() <= 2  # it hears five frames at once, so borders may be off by one
 
 

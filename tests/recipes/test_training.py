@@ -69,6 +69,22 @@ def test_tts_takes_the_speakers_of_the_data(tiny_run: TinyRun) -> None:
     assert len(task.table.voices) == 6
 
 
+def test_tts_goes_on_from_another_model(tiny_run: TinyRun, tmp_path: Path) -> None:
+    flags = ["--trainer.max_steps=1", "--model.optimizer.init_args.lr=1e-12", f"--model.start={tiny_run.tts}"]
+    tts.main([*tiny_run.tts_flags(tmp_path), *flags, "--seed_everything=7"])
+    begun, other = TTSTask.load(tmp_path / "last.ckpt"), TTSTask.load(tiny_run.tts)
+    for (name, one), (_, its) in zip(begun.named_parameters(), other.named_parameters(), strict=True):
+        torch.testing.assert_close(one, its, msg=name)
+
+
+def test_tts_does_not_go_on_from_a_model_of_another_size(
+    tiny_run: TinyRun, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    flags = [f"--model.start={tiny_run.tts}", "--model.model.init_args.reduction=1"]
+    assert "is a model of other sizes" in refusal(tts, [*tiny_run.tts_flags(tmp_path), *flags], capsys)
+    assert not (tmp_path / "last.ckpt").exists()
+
+
 def test_a_setting_reaches_all_that_refers_to_it(tiny_run: TinyRun, tmp_path: Path) -> None:
     flags = [
         "--trainer.max_steps=1",
