@@ -46,10 +46,10 @@ class AcousticModel(nn.Module, ABC):
     reduction: int
 
     @abstractmethod
-    def forward(self, text: Tensor, voice: Tensor, frames: Tensor, real: Tensor) -> Teacherforced:
-        """Symbols (B, L) padded with 0, voices (B, E), true mel frames (B, T, M) with T a multiple of r.
+    def forward(self, text: Tensor, voice: Tensor, true: Spectra, real: Tensor) -> Teacherforced:
+        """Symbols (B, L) padded with 0, voices (B, E), true spectra with T a multiple of r.
 
-        `real` (B,) is how many of the frames are no padding.
+        `real` (B,) is how many of their frames are no padding.
         """
 
     @abstractmethod
@@ -106,7 +106,8 @@ class DeepVoice3(AcousticModel):
         self.frames_per_symbol, self.frames_at_end, self.own_frames = frames_per_symbol, frames_at_end, own_frames
         self.voice_dropout = nn.Dropout(voice_dropout)
 
-    def forward(self, text: Tensor, voice: Tensor, frames: Tensor, real: Tensor) -> Teacherforced:
+    def forward(self, text: Tensor, voice: Tensor, true: Spectra, real: Tensor) -> Teacherforced:
+        frames = true.mel
         voice = self.voice_dropout(voice)
         keys, values = self.encoder(text, voice)
         if self.training and self.own_frames:

@@ -14,7 +14,7 @@ from lightning_vc.modules.acoustic import AcousticModel
 from lightning_vc.modules.speakers import SpeakerTable
 from lightning_vc.tasks.base import Losses, Task
 from lightning_vc.text.frontend import Frontend
-from lightning_vc.types import TTSBatch
+from lightning_vc.types import Spectra, TTSBatch
 
 _LENGTHS = 1024  # symbols of the longest text that is told from longer ones
 
@@ -130,7 +130,7 @@ class TTSTask(Task):
         mel, linear = (F.pad(spectrum, (0, 0, 0, padding)) for spectrum in spectra)
         mask = torch.arange(mel.shape[1], device=mel.device) < frames.unsqueeze(1)  # (B, T)
         steps = (frames + r - 1) // r  # (B,)
-        said = self.model(batch.text, voice, mel, frames)
+        said = self.model(batch.text, voice, Spectra(mel, linear), frames)
         places = places_at(batch.times, mel.shape[1] // r, r * self.spectrograms.hop / self.spectrograms.sample_rate)
         losses = {
             "mel": masked_l1(said.spectra.mel, mel, mask),

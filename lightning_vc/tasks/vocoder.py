@@ -15,7 +15,7 @@ from lightning_vc.modules.vocoder import Discriminators, MelVocoder, NeuralVocod
 from lightning_vc.tasks.base import Losses, Task, with_weights
 from lightning_vc.tasks.tts import TTSTask
 from lightning_vc.text.frontend import Frontend
-from lightning_vc.types import TTSBatch
+from lightning_vc.types import Spectra, TTSBatch
 
 
 class VocoderTask(Task):
@@ -152,8 +152,9 @@ class VocoderTuningTask(VocoderTask):
     def heard(self, batch: TTSBatch) -> tuple[Tensor, Tensor]:
         """Pieces of what the base makes of the texts (B, T, M), and of the recordings (B, W)."""
         tts, hop = self.tts, self.spectrograms.hop
-        true = tts.spectrograms.mel(batch.waves)
-        true = F.pad(true, (0, 0, 0, -true.shape[1] % tts.model.reduction))
+        spectra = tts.spectrograms(batch.waves)
+        padding = -spectra.mel.shape[1] % tts.model.reduction
+        true = Spectra(*(F.pad(spectrum, (0, 0, 0, padding)) for spectrum in spectra))
         made = tts.model(batch.text, tts.table(batch.speakers), true, tts.spectrograms.frames(batch.lengths))
         mels = self.spectrograms.mel_of(made.spectra.linear.float())
         spare = self.spectrograms.frames(batch.lengths) - self.frames  # (B,)

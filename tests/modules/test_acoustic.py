@@ -8,6 +8,7 @@ from lightning_vc.modules.attention import Attention
 from lightning_vc.modules.converter import Converter
 from lightning_vc.modules.decoder import Decoder, Prenet
 from lightning_vc.modules.text_encoder import TextEncoder
+from lightning_vc.types import Spectra
 
 
 def made(own_frames: float = 0.0, frames_per_symbol: int = 4, voice_dropout: float = 0.0) -> DeepVoice3:
@@ -34,11 +35,16 @@ def made(own_frames: float = 0.0, frames_per_symbol: int = 4, voice_dropout: flo
     )
 
 
-def batch() -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Two texts, their voices, frames, and how many of these are real."""
+def batch() -> tuple[Tensor, Tensor, Spectra, Tensor]:
+    """Two texts, their voices, true spectra, and how many frames of these are real."""
     torch.manual_seed(1)
     texts = [torch.randint(2, 40, (length,)) for length in (9, 6)]
-    return pad_sequence(texts, batch_first=True), torch.randn(2, 4), torch.rand(2, 20, 10), torch.tensor([20, 14])
+    return (
+        pad_sequence(texts, batch_first=True),
+        torch.randn(2, 4),
+        Spectra(torch.rand(2, 20, 10), torch.rand(2, 20, 9)),
+        torch.tensor([20, 14]),
+    )
 
 
 def test_shapes() -> None:
@@ -50,9 +56,9 @@ def test_shapes() -> None:
 
 
 def test_every_parameter_and_the_voice_learn() -> None:
-    model, (text, voice, frames, real) = made().train(), batch()
+    model, (text, voice, true, real) = made().train(), batch()
     voice.requires_grad_()
-    said = model(text, voice, frames, real)
+    said = model(text, voice, true, real)
     torch.cat([part.flatten() for part in (*said.spectra, said.done)]).square().sum().backward()
     untouched = [name for name, weight in model.named_parameters() if weight.grad is None or not weight.grad.any()]
     assert untouched == []
@@ -101,15 +107,15 @@ def test_synthesis_leaves_no_graph_and_repeats_itself() -> None:
 
 @pytest.mark.parametrize("share", [0.5, 1.0])
 def test_the_model_hears_itself_in_training_only(share: float) -> None:
-    true, mixed = made(), made(own_frames=share)
-    text, voice, frames, real = batch()
-    spoken = mixed.eval()(text, voice, frames, real).spectra
-    torch.testing.assert_close(spoken, true.eval()(text, voice, frames, real).spectra)
+    plain, mixed = made(), made(own_frames=share)
+    text, voice, true, real = batch()
+    spoken = mixed.eval()(text, voice, true, real).spectra
+    torch.testing.assert_close(spoken, plain.eval()(text, voice, true, real).spectra)
     heard: list[Tensor] = []  # by the decoder: the recording, then the mixture
     mixed.decoder.register_forward_pre_hook(lambda _, inputs: heard.append(inputs[4]))
-    mixed.train()(text, voice, frames, real)
-    assert heard[0].equal(frames)
-    own = (heard[1] != frames).any(-1)  # (B, T)
+    mixed.train()(text, voice, true, real)
+    assert heard[0].equal(true.mel)
+    own = (heard[1] != true.mel).any(-1)  # (B, T)
     assert own[:, ::2].equal(own[:, 1::2])  # groups are replaced as a whole
     assert own.all() if share == 1 else 0 < own.float().mean() < 1
 
@@ -125,11 +131,11 @@ def test_the_defaults_are_the_papers_sizes() -> None:
 
 
 def test_dropout_on_the_voice_hides_it_in_training_alone() -> None:
-    text, voice, frames, real = batch()
+    text, voice, true, real = batch()
     model = made(voice_dropout=1.0)
     for part in model.modules():
         if isinstance(part, torch.nn.Dropout) and part is not model.voice_dropout:
             part.p = 0.0
-    nobody = model(text, torch.zeros_like(voice), frames, real).spectra.linear
-    assert model(text, voice, frames, real).spectra.linear.equal(nobody)
-    assert not model.eval()(text, voice, frames, real).spectra.linear.allclose(nobody)
+    nobody = model(text, torch.zeros_like(voice), true, real).spectra.linear
+    assert model(text, voice, true, real).spectra.linear.equal(nobody)
+    assert not model.eval()(text, voice, true, real).spectra.linear.allclose(nobody)

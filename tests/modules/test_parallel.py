@@ -5,6 +5,7 @@ from torch.nn.utils.rnn import pad_sequence
 from lightning_vc.modules.converter import Converter
 from lightning_vc.modules.parallel import ParallelDeepVoice
 from lightning_vc.modules.text_encoder import TextEncoder
+from lightning_vc.types import Spectra
 
 
 def made() -> ParallelDeepVoice:
@@ -20,11 +21,16 @@ def made() -> ParallelDeepVoice:
     )
 
 
-def batch() -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Two texts, their voices, frames, and how many of these are real."""
+def batch() -> tuple[Tensor, Tensor, Spectra, Tensor]:
+    """Two texts, their voices, true spectra, and how many frames of these are real."""
     torch.manual_seed(1)
     texts = [torch.randint(2, 40, (length,)) for length in (9, 6)]
-    return pad_sequence(texts, batch_first=True), torch.randn(2, 4), torch.rand(2, 20, 10), torch.tensor([20, 14])
+    return (
+        pad_sequence(texts, batch_first=True),
+        torch.randn(2, 4),
+        Spectra(torch.rand(2, 20, 10), torch.rand(2, 20, 9)),
+        torch.tensor([20, 14]),
+    )
 
 
 def test_shapes() -> None:
@@ -33,7 +39,7 @@ def test_shapes() -> None:
     assert said.spectra.linear.shape == (2, 20, 9)
     assert said.done is None
     assert said.alignments.shape == (2, 1, 20, 9)
-    assert said.losses.keys() == {"alignment", "duration", "prosody"}
+    assert said.losses.keys() == {"alignment", "duration", "pitch", "voicing", "prosody"}
 
 
 def test_every_parameter_and_the_voice_learn() -> None:
@@ -48,9 +54,9 @@ def test_every_parameter_and_the_voice_learn() -> None:
 
 
 def test_what_pads_a_batch_is_not_heard() -> None:
-    model, (text, voice, frames, real) = made().eval(), batch()
-    together = model(text, voice, frames, real)
-    alone = model(text[1:, :6], voice[1:], frames[1:, :16], real[1:])
+    model, (text, voice, true, real) = made().eval(), batch()
+    together = model(text, voice, true, real)
+    alone = model(text[1:, :6], voice[1:], Spectra(*(each[1:, :16] for each in true)), real[1:])
     torch.testing.assert_close(together.spectra.linear[1, :14], alone.spectra.linear[0, :14], atol=1e-5, rtol=0)
 
 
@@ -74,7 +80,7 @@ def test_it_learns_to_say_what_it_has_heard() -> None:
     model = made()
     optimizer = torch.optim.Adam(model.parameters(), lr=5e-3)
     for _ in range(120):
-        said = model(text, voice, frames, real)
+        said = model(text, voice, Spectra(frames, linear), real)
         loss = (said.spectra.mel - frames).abs().mean() + (said.spectra.linear - linear).abs().mean()
         optimizer.zero_grad()
         (loss + sum(said.losses.values())).backward()

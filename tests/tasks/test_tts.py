@@ -15,7 +15,7 @@ from lightning_vc.modules.decoder import Decoder, Prenet
 from lightning_vc.modules.text_encoder import TextEncoder
 from lightning_vc.tasks.tts import TTSTask
 from lightning_vc.text.frontend import Phonemes
-from lightning_vc.types import TTSBatch
+from lightning_vc.types import Spectra, TTSBatch
 
 
 def made(reduction: int = 4, **options: float) -> TTSTask:
@@ -73,10 +73,11 @@ def test_attention_is_held_to_what_is_being_said() -> None:
     times[0, :6] = torch.linspace(0.05, 0.45, 6)
     known = unknown._replace(times=times)
     step = task.model.reduction * 128 / 8000  # seconds
-    mel = task.spectrograms(known.waves).mel
-    mel = F.pad(mel, (0, 0, 0, -mel.shape[1] % task.model.reduction))
+    spectra = task.spectrograms(known.waves)
+    padding = -spectra.mel.shape[1] % task.model.reduction
+    true = Spectra(*(F.pad(spectrum, (0, 0, 0, padding)) for spectrum in spectra))
     frames = task.spectrograms.frames(known.lengths)
-    alignments = task.model(known.text, task.table(known.speakers), mel, frames).alignments
+    alignments = task.model(known.text, task.table(known.speakers), true, frames).alignments
     symbols = (known.text != 0).sum(1)
     steps = -(-frames // task.model.reduction)
     expected = guided_attention(alignments, symbols, steps, places_at(times, alignments.shape[2], step))
@@ -109,7 +110,7 @@ def test_further_terms_are_there_when_they_have_a_weight(name: str) -> None:
 @pytest.mark.parametrize("reduction", [1, 2, 5])
 def test_any_number_of_frames_can_be_grouped(reduction: int) -> None:
     task, heard = made(reduction), []
-    task.model.register_forward_pre_hook(lambda _, inputs: heard.append(inputs[2].shape))
+    task.model.register_forward_pre_hook(lambda _, inputs: heard.append(inputs[2].mel.shape))
     batch = hums(0.5, 0.3)
     assert math.isfinite(task.loss(batch)["loss"])
     frames = 4000 // 128 + 1
