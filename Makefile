@@ -6,17 +6,23 @@ VENV := .venv
 BIN := $(VENV)/bin
 # Further arguments for pytest, as in: make test ARGS="-k cloning"
 ARGS ?=
+# What to clone, and to say, as in: make demo CLIPS="a.wav b.wav" TEXT="Good morning."
+CLIPS ?=
+TEXT ?=
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_NO_INPUT := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format docs clean
+.PHONY: help demo mini test lint format docs clean
 
 help:  ## list these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-demo: $(VENV)/.demo  ## train on generated voices, clone six that were held out: runs/mini/report.html
+demo: $(VENV)/.demo  ## clone a voice: make demo CLIPS="a.wav b.wav" TEXT="..."; without clips, two made ones: runs/demo
+	$(BIN)/python -m lightning_vc.recipes.demo $(if $(CLIPS),--clips $(CLIPS)) $(if $(TEXT),--text "$(TEXT)")
+
+mini: $(VENV)/.demo  ## train on generated voices, clone six that were held out: runs/mini/report.html
 	$(BIN)/python -m lightning_vc.recipes.run recipes/mini/recipe.yaml
 
 test: $(VENV)/.dev  ## run the tests but for the slow ones and those that need a GPU
