@@ -4,7 +4,9 @@ import pytest
 import torch
 
 from lightning_vc import Cloner, pretrained
+from lightning_vc.audio import io
 from lightning_vc.pretrained import SUMS, check, export, shipped
+from lightning_vc.recipes import demo
 from lightning_vc.recipes import export as verb
 from tests.tiny import TinyRun
 
@@ -73,3 +75,26 @@ def test_a_file_that_is_no_export_is_refused(tmp_path: Path) -> None:
     (tmp_path / "tts.safetensors").write_bytes(b"nothing")
     with pytest.raises(ValueError, match=r"tts\.safetensors is not a checkpoint"):
         Cloner.load(tmp_path)
+
+
+def test_the_model_that_comes_with_the_package_speaks(tiny_run: TinyRun, tmp_path: Path) -> None:
+    folder = shipped()
+    assert sum(file.stat().st_size for file in folder.iterdir()) < 40e6
+    cloner = Cloner.from_pretrained()
+    clip = tmp_path / "clip.wav"
+    io.write(clip, tiny_run.samples()[0].wave(16000), 16000)
+    speech = cloner.say("Nobody has ever said this.", cloner.clone([clip]))
+    assert speech.problems == ()
+    assert 0.8 < len(speech.wave) / speech.sample_rate < 6
+
+
+def test_the_demo_clones_clips_or_voices_that_it_makes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    demo.main(["--out", str(tmp_path), "--text", "Good morning."])
+    assert sorted(path.name for path in tmp_path.glob("*.wav")) == ["f000.wav", "m000.wav"]
+    clips = sorted(map(str, (tmp_path / "clips" / "f000").iterdir()))
+    assert len(clips) == 5
+    demo.main(["--out", str(tmp_path), "--clips", *clips, "--text", "Good morning."])
+    assert (tmp_path / "clone.wav").read_bytes() == (tmp_path / "f000.wav").read_bytes()
+    with pytest.raises(SystemExit):
+        demo.main(["--out", str(tmp_path), "--clips", "nothing.wav"])
+    assert "nothing.wav" in capsys.readouterr().err
