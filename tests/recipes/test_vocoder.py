@@ -107,8 +107,7 @@ def test_a_stream_has_the_pieces_of_the_whole(run: TinyRun, clips: Path) -> None
 def test_vocoders_that_cannot_be_used(
     run: TinyRun, tiny_run: TinyRun, clips: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    finer = [f"{SPECTROGRAMS}n_mels=40", f"{SPECTROGRAMS}hop=128", "--model.vocoder.init_args.n_mels=40"]
-    finer += ["--model.vocoder.init_args.hop=128", "--model.vocoder.init_args.channels=16"]
+    finer = [f"{SPECTROGRAMS}n_mels=40", f"{SPECTROGRAMS}hop=128", "--model.vocoder.init_args.channels=16"]
     vocoder.main([*flags(run, "vocoder", tmp_path / "finer"), *finer, "--model.alone=2", "--data.seconds=0.3"])
     for name, complaint in (
         (
