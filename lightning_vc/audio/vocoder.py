@@ -58,9 +58,8 @@ class GriffinLim(Vocoder):
         samples = (magnitudes.shape[-1] - 1) * made.hop
         magnitudes = F.pad(magnitudes, (0, max(0, made.n_fft - samples) // made.hop))  # a transform needs so many
         spectrum = torch.polar(magnitudes, sinusoidal_phases(magnitudes, made.n_fft, made.hop))
-        return torch.istft(griffin_lim(spectrum, sizes, window, self.rounds, self.momentum), *sizes, window)[
-            :, :samples
-        ]
+        spectrum = griffin_lim(spectrum, sizes, window, self.rounds, self.momentum)
+        return torch.istft(spectrum, *sizes, window)[:, :samples]
 
 
 def griffin_lim(

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from lightning_vc.audio.features import Spectrograms, magnitude
 from lightning_vc.audio.vocoder import griffin_lim, sinusoidal_phases
-from lightning_vc.modules.vocoder import ConvNeXtBlock, MelVocoder, centred
+from lightning_vc.modules.vocoder import ConvNeXt, MelVocoder
 
 
 class InverseMelVocoder(MelVocoder):
@@ -30,12 +30,9 @@ class InverseMelVocoder(MelVocoder):
     ) -> None:
         super().__init__()
         self.spectrograms, self.hop, self.rounds = spectrograms, spectrograms.hop, rounds
-        self.enter = nn.Conv1d(spectrograms.n_mels, channels, width, padding=width // 2)
-        self.norm = nn.LayerNorm(channels)
-        self.blocks = nn.ModuleList(ConvNeXtBlock(channels, width, 1 / layers) for _ in range(layers))
-        self.leave = nn.Sequential(nn.LayerNorm(channels), nn.Linear(channels, spectrograms.n_bins))
-        nn.init.zeros_(self.leave[1].weight)  # type: ignore[arg-type]
-        nn.init.zeros_(self.leave[1].bias)  # type: ignore[arg-type]
+        self.network = ConvNeXt(spectrograms.n_mels, spectrograms.n_bins, channels, layers, width)
+        nn.init.zeros_(self.network.leave.weight)
+        nn.init.zeros_(self.network.leave.bias)
         self.around = rounds * (math.ceil(spectrograms.n_fft / self.hop) - 1) + math.ceil(
             spectrograms.n_fft / 2 / self.hop
         )  # frames that Griffin-Lim looks at
@@ -54,10 +51,7 @@ class InverseMelVocoder(MelVocoder):
 
     def linear(self, mels: Tensor) -> Tensor:
         """The linear spectrogram, in decibels: (B, T, M) -> (B, T, F)."""
-        x = self.norm(self.enter(centred(mels).mT).mT)  # (B, T, H)
-        for block in self.blocks:
-            x = block(x)
-        return (self.spectrograms.linear_of(mels) + self.leave(x).float()).clamp(0, 1.2)
+        return (self.spectrograms.linear_of(mels) + self.network(mels).float()).clamp(0, 1.2)
 
     def _spectrum(self, mels: Tensor) -> Tensor:
         """Magnitudes, with phases of sinusoids, (B, F, T)."""

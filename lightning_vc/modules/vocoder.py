@@ -82,36 +82,46 @@ class ISTFTVocoder(MelVocoder):
     """
 
     def __init__(
-        self,
-        n_mels: int = 80,
-        n_fft: int = 1024,
-        hop: int = 256,
-        channels: int = 256,
-        layers: int = 8,
-        width: int = 7,
+        self, n_mels: int = 80, n_fft: int = 1024, hop: int = 256, channels: int = 256, layers: int = 8, width: int = 7
     ) -> None:
         super().__init__()
         self.n_fft, self.hop = n_fft, hop
-        self.enter = nn.Conv1d(n_mels, channels, width, padding=width // 2)
-        self.norm = nn.LayerNorm(channels)
-        self.blocks = nn.ModuleList(ConvNeXtBlock(channels, width, 1 / layers) for _ in range(layers))
-        self.leave = nn.Sequential(nn.LayerNorm(channels), nn.Linear(channels, n_fft + 2))
+        self.network = ConvNeXt(n_mels, n_fft + 2, channels, layers, width)
         self.window: Tensor
         self.register_buffer("window", torch.hann_window(n_fft), persistent=False)
         self.context = width // 2 * (1 + layers) + math.ceil(n_fft / 2 / hop)
 
     def forward(self, mels: Tensor) -> Tensor:
         """(B, T, M) -> (B, W)."""
-        x = self.norm(self.enter(centred(mels).mT).mT)  # (B, T, H)
-        for block in self.blocks:
-            x = block(x)
-        size, angle = self.leave(x).float().mT.chunk(2, 1)  # (B, F, T) each: their logarithms, and phases of any number
+        size, angle = (
+            self.network(mels).float().mT.chunk(2, 1)
+        )  # (B, F, T) each: their logarithms, and phases of any number
         spectrum = torch.polar(size.exp().clamp(max=_LOUDEST), angle)
         spectrum = F.pad(spectrum, (0, max(0, 2 - mels.shape[1])))  # a transform needs two frames
         return torch.istft(spectrum, self.n_fft, self.hop, window=self.window)[:, : (mels.shape[1] - 1) * self.hop]
 
 
-class ConvNeXtBlock(nn.Module):
+class ConvNeXt(nn.Module):
+    """Layers at the rate of frames, from mel spectrograms to so many numbers of each frame."""
+
+    def __init__(self, n_mels: int, outputs: int, channels: int, layers: int, width: int) -> None:
+        super().__init__()
+        self.enter = nn.Conv1d(n_mels, channels, width, padding=width // 2)
+        self.norm = nn.LayerNorm(channels)
+        self.blocks = nn.ModuleList(_ConvNeXtBlock(channels, width, 1 / layers) for _ in range(layers))
+        self.last = nn.LayerNorm(channels)
+        self.leave = nn.Linear(channels, outputs)
+
+    def forward(self, mels: Tensor) -> Tensor:
+        """(B, T, M) -> (B, T, outputs)."""
+        x = self.norm(self.enter(centred(mels).mT).mT)  # (B, T, H)
+        for block in self.blocks:
+            x = block(x)
+        said: Tensor = self.leave(self.last(x))
+        return said
+
+
+class _ConvNeXtBlock(nn.Module):
     """A filter over time of each channel, and two layers for each frame, added to what comes in."""
 
     def __init__(self, channels: int, width: int, scale: float) -> None:

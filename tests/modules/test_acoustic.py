@@ -1,14 +1,13 @@
 import pytest
 import torch
 from torch import Tensor
-from torch.nn.utils.rnn import pad_sequence
 
 from lightning_vc.modules.acoustic import DeepVoice3
 from lightning_vc.modules.attention import Attention
 from lightning_vc.modules.converter import Converter
 from lightning_vc.modules.decoder import Decoder, Prenet
 from lightning_vc.modules.text_encoder import TextEncoder
-from lightning_vc.types import Spectra
+from tests.modules.batches import batch
 
 
 def made(own_frames: float = 0.0, frames_per_symbol: int = 4, voice_dropout: float = 0.0) -> DeepVoice3:
@@ -32,18 +31,6 @@ def made(own_frames: float = 0.0, frames_per_symbol: int = 4, voice_dropout: flo
         frames_per_symbol=frames_per_symbol,
         own_frames=own_frames,
         voice_dropout=voice_dropout,
-    )
-
-
-def batch() -> tuple[Tensor, Tensor, Spectra, Tensor]:
-    """Two texts, their voices, true spectra, and how many frames of these are real."""
-    torch.manual_seed(1)
-    texts = [torch.randint(2, 40, (length,)) for length in (9, 6)]
-    return (
-        pad_sequence(texts, batch_first=True),
-        torch.randn(2, 4),
-        Spectra(torch.rand(2, 20, 10), torch.rand(2, 20, 9)),
-        torch.tensor([20, 14]),
     )
 
 

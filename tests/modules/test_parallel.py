@@ -1,11 +1,10 @@
 import torch
-from torch import Tensor
-from torch.nn.utils.rnn import pad_sequence
 
 from lightning_vc.modules.converter import Converter
 from lightning_vc.modules.parallel import ParallelDeepVoice
 from lightning_vc.modules.text_encoder import TextEncoder
 from lightning_vc.types import Spectra
+from tests.modules.batches import batch
 
 
 def made() -> ParallelDeepVoice:
@@ -18,18 +17,6 @@ def made() -> ParallelDeepVoice:
         converter=lambda h, voice, bins, r: Converter(h, voice, bins, r, channels=16, layers=2),
         channels=16,
         layers=2,
-    )
-
-
-def batch() -> tuple[Tensor, Tensor, Spectra, Tensor]:
-    """Two texts, their voices, true spectra, and how many frames of these are real."""
-    torch.manual_seed(1)
-    texts = [torch.randint(2, 40, (length,)) for length in (9, 6)]
-    return (
-        pad_sequence(texts, batch_first=True),
-        torch.randn(2, 4),
-        Spectra(torch.rand(2, 20, 10), torch.rand(2, 20, 9)),
-        torch.tensor([20, 14]),
     )
 
 
