@@ -6,11 +6,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from lightning_vc.audio.pitch import LOWEST, HarmonicPitch
 from lightning_vc.modules.acoustic import AcousticModel, Synthesis, Teacherforced
 from lightning_vc.modules.converter import Converter
 from lightning_vc.modules.durations import Aligner, SymbolPredictor, best_path, forward_sum, symbol_of
 from lightning_vc.modules.layers import ConvBlock, projection
-from lightning_vc.modules.pitch import LOWEST, HarmonicPitch
 from lightning_vc.modules.text_encoder import TextEncoder
 from lightning_vc.types import Spectra
 

@@ -3,14 +3,52 @@ import math
 import pytest
 import torch
 
-from lightning_vc.audio.pitch import pitch
+from lightning_vc.audio.features import Spectrograms
+from lightning_vc.audio.pitch import LOWEST, HarmonicPitch, pitch
+
+SPECTROGRAMS = Spectrograms(n_fft=1024, window=1024, hop=256)
 
 
-@pytest.mark.parametrize("hertz", [90.0, 210.0])
-def test_the_pitch_of_a_voice_and_none_of_silence(hertz: float) -> None:
-    time = torch.arange(16000) / 16000
-    voice = sum(torch.sin(2 * math.pi * hertz * overtone * time) / overtone for overtone in range(1, 6))
-    heard = pitch(torch.cat([voice, voice / 1000]), 16000)
-    assert len(heard) == 200
-    assert float(heard[5:80].nanmedian()) == pytest.approx(hertz, rel=0.03)
-    assert heard[110:].isnan().all()  # the quieter half
+def sung(hertz: torch.Tensor, harmonics: int = 20) -> torch.Tensor:
+    """A buzz at so many hertz in each of W samples."""
+    phase = 2 * math.pi * (hertz / 16000).cumsum(0)
+    return sum((0.3 / k * torch.sin(k * phase) for k in range(1, harmonics + 1)), start=torch.zeros_like(hertz))
+
+
+@pytest.mark.parametrize("hertz", [85.0, 120.0, 210.0, 330.0])
+def test_a_buzz_has_its_pitch(hertz: float) -> None:
+    linear = SPECTROGRAMS(sung(torch.full((16000,), hertz))[None]).linear
+    octaves, voiced = HarmonicPitch(513)(linear, torch.ones(linear.shape[:2], dtype=torch.bool))
+    assert voiced[:, 1:].all()
+    cents = 1200 * (octaves - math.log2(hertz / LOWEST))[0, 3:-3].abs()
+    assert cents.max() < 20
+
+
+def test_a_pitch_that_moves_is_followed() -> None:
+    hertz = 150 + 50 * torch.sin(torch.arange(32000) / 16000 * 2 * math.pi)
+    linear = SPECTROGRAMS(sung(hertz)[None]).linear
+    octaves, _ = HarmonicPitch(513)(linear, torch.ones(linear.shape[:2], dtype=torch.bool))
+    true = (hertz[::256] / LOWEST).log2()
+    cents = 1200 * (octaves[0, 4:-4] - true[4 : octaves.shape[1] - 4]).abs()
+    assert cents.median() < 30
+
+
+def test_noise_and_silence_have_none_and_padding_neither() -> None:
+    torch.manual_seed(0)
+    waves = torch.stack([0.1 * torch.randn(8000), torch.zeros(8000), sung(torch.full((8000,), 120.0))])
+    linear = SPECTROGRAMS(waves).linear
+    real = torch.ones(linear.shape[:2], dtype=torch.bool)
+    real[2, 10:] = False
+    _, voiced = HarmonicPitch(513)(linear, real)
+    assert voiced[0].float().mean() < 0.1
+    assert not voiced[1].any()
+    assert voiced[2].equal(real[2])
+
+
+@pytest.mark.parametrize("sample_rate", [16000, 24000])
+def test_of_a_recording_in_hertz_and_none_of_its_silence(sample_rate: int) -> None:
+    voice = sung(torch.full((sample_rate,), 180.0 * 16000 / sample_rate))
+    heard = pitch(torch.cat([voice, voice / 1000]), sample_rate)
+    assert len(heard) == 201
+    assert heard[5:95].sub(180).abs().max() < 3
+    assert heard[110:].isnan().all()
