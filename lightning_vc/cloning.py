@@ -97,6 +97,11 @@ class Cloner:
         """Names of the ways in which this model can clone."""
         return ["encoder", *METHODS] if self.encoder else list(METHODS)
 
+    @property
+    def _start(self) -> Start:
+        """The voice that adaptation begins with, unless another is asked for."""
+        return "encoder" if self.encoder else "mean"
+
     def check(self, text: str) -> None:
         """Raise ValueError for a text that this model could not say, and warn of letters that it will leave out."""
         self.tts.frontend(normalize(text))
@@ -113,7 +118,7 @@ class Cloner:
         method: str = "encoder",
         transcripts: Sequence[str] | None = None,
         steps: int | None = None,
-        start: Start = "mean",
+        start: Start | None = None,
         consent: str = "",
         progress: bool = False,
     ) -> Voice:
@@ -125,7 +130,8 @@ class Cloner:
                 `AdaptationTask` of one's own by its import path.
             transcripts: what is said in each clip; adaptation needs it.
             steps: of adaptation; None is what suits the method.
-            start: the voice that adaptation begins with, as in `AdaptationTask`.
+            start: the voice that adaptation begins with, as in `AdaptationTask`; None is what the encoder hears, where
+                the model has one, and else the mean.
             consent: what the speaker has agreed to; it stands in the voice.
             progress: show a bar while adapting.
 
@@ -138,14 +144,15 @@ class Cloner:
         if method == "encoder":
             if steps is not None:
                 raise ValueError(f"method 'encoder' takes no steps, got {steps}: it answers at once")
-            if start != "mean":
+            if start is not None:
                 raise ValueError(f"method 'encoder' begins with no voice, got start {start!r}: it answers at once")
             return Voice(self.hear(waves), method, self.base, len(clips), seconds=seconds, consent=consent)
         if steps is not None and steps < 1:
             raise ValueError(f"steps of adaptation must be 1 or more, got {steps}")
         samples = self._samples(clips, waves, method, transcripts)
-        encoder = self.encoder_path if start == "encoder" else None
-        task = adapt(self.path, method, samples, self.sample_rate, steps, start, encoder, progress)
+        first = start or self._start
+        encoder = self.encoder_path if first == "encoder" else None
+        task = adapt(self.path, method, samples, self.sample_rate, steps, first, encoder, progress)
         return voice_of(task, method, len(clips), seconds, consent)
 
     def clone_along(
@@ -163,7 +170,8 @@ class Cloner:
         if len(samples) >= ENOUGH:
             raise ValueError(f"adaptation to {len(samples)} clips stops by itself: take fewer than {ENOUGH}")
         watcher = AlongTheWay(steps, lambda task: voice_of(task, method, len(clips), seconds))
-        adapt(self.path, method, samples, self.sample_rate, max(steps), watchers=[watcher])
+        first, encoder = self._start, self.encoder_path
+        adapt(self.path, method, samples, self.sample_rate, max(steps), first, encoder, watchers=[watcher])
         return [watcher.found[step] for step in steps]
 
     def say(self, text: str, voice: Voice) -> Speech:

@@ -18,6 +18,7 @@ from tests.tiny import MINI, ROOT
 CONFIGS = sorted(path.relative_to(ROOT) for path in (ROOT / "configs").rglob("*.yaml"))
 RECIPES = {
     "mini": ("recipes/mini/recipe.yaml", []),
+    "mini, Deep Voice 3": ("recipes/mini/recipe.yaml", ["tts=tts_deep_voice_3.yaml"]),
     "librispeech": ("recipes/librispeech/recipe.yaml", []),
     "librispeech, small": ("recipes/librispeech/recipe.yaml", ["size=small"]),
     "vctk": ("recipes/vctk/recipe.yaml", []),

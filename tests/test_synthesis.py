@@ -1,3 +1,4 @@
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,8 @@ from lightning_vc.types import Spectra
 from tests.tiny import TinyRun
 
 LONG = "The friendly baker gave seven apples. Who was it, {%} then? {HH UW1} knows; nobody saw him, but all had heard."
+
+ROUNDING = 2e-3  # of the loudest sample: the angles of high harmonics are thousands of radians
 
 
 class ZeroPhases(Vocoder):
@@ -47,7 +50,7 @@ def test_streamed_is_whole(cloner: Cloner, voice: Voice) -> None:
     assert all(len(part.symbols) <= cloner.tts.longest for part in parts)
     assert whole.text == LONG
     joined = torch.cat([part.wave for part in parts])
-    torch.testing.assert_close(joined, whole.wave, atol=1e-4, rtol=0)
+    torch.testing.assert_close(joined, whole.wave, atol=ROUNDING * float(whole.wave.abs().max()), rtol=0)
     torch.testing.assert_close(torch.cat([part.spectra.mel for part in parts], 1), whole.spectra.mel, atol=1e-4, rtol=0)
     assert whole.symbols == tuple(symbol for part in parts for symbol in part.symbols)
     assert len(whole.alignments) == len(parts)
@@ -72,27 +75,31 @@ def test_many_texts_are_said_as_one_alone(cloner: Cloner, voice: Voice) -> None:
         alone = cloner.say(text, voice)
         assert together.symbols == alone.symbols
         torch.testing.assert_close(together.spectra.mel, alone.spectra.mel, atol=1e-4, rtol=0)
-        torch.testing.assert_close(together.wave, alone.wave, atol=1e-4, rtol=0)
+        torch.testing.assert_close(together.wave, alone.wave, atol=ROUNDING * float(alone.wave.abs().max()), rtol=0)
+
+
+def unfinished(cloner: Cloner, asked: list[tuple[int, bool]]) -> Callable[..., Synthesis]:
+    """Says, unless it is to be careful, that all texts but the shortest have no end."""
+
+    def synthesize(text: torch.Tensor, vector: torch.Tensor, careful: bool = False) -> Synthesis:
+        asked.append((len(text), careful))
+        batch, symbols = text.shape
+        lengths, frames = (text != 0).sum(1), cloner.tts.model.reduction
+        made = cloner.tts.spectrograms
+        steps = torch.eye(symbols).expand(batch, 1, -1, -1)
+        spectra = [torch.full((batch, frames * symbols, bins), 0.5) for bins in (made.n_mels, made.n_bins)]
+        finished = torch.ones(batch, dtype=torch.bool) if careful else lengths == lengths.min()
+        return Synthesis(Spectra(*spectra), lengths * frames, finished, steps)
+
+    return synthesize
 
 
 def test_what_went_wrong_is_said_again_and_the_better_is_kept(
     cloner: Cloner, voice: Voice, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[tuple[int, bool]] = []
-
-    def synthesize(text: torch.Tensor, vector: torch.Tensor, careful: bool = False) -> Synthesis:
-        """Says the first time that all but the shortest have no end."""
-        asked.append((len(text), careful))
-        batch, symbols = text.shape
-        lengths = (text != 0).sum(1)
-        made = cloner.tts.spectrograms
-        steps = torch.eye(symbols).expand(batch, 1, -1, -1)
-        spectra = [torch.full((batch, 2 * symbols, bins), 0.5) for bins in (made.n_mels, made.n_bins)]
-        finished = torch.ones(batch, dtype=torch.bool) if careful else lengths == lengths.min()
-        return Synthesis(Spectra(*spectra), lengths * 2, finished, steps)
-
     heard: list[Spectra] = []
-    monkeypatch.setattr(cloner.tts.model, "synthesize", synthesize)
+    monkeypatch.setattr(cloner.tts.model, "synthesize", unfinished(cloner, asked))
     hook = cloner.vocoder.register_forward_pre_hook(lambda _, inputs: heard.append(inputs[0]))
     said = cloner.say_all(["Yes.", "A man and a dog went home."], voice)
     assert asked == [(2, False), (1, True)]
@@ -127,13 +134,14 @@ def test_a_sound_can_be_as_short_as_it_likes(cloner: Cloner, frames: int) -> Non
     assert wave.isfinite().all()
 
 
-def test_problems_are_told(cloner: Cloner, voice: Voice, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_problems_are_told(
+    cloner: Cloner, voice: Voice, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("lightning_vc.metrics._SLOW", -1.0)  # no symbol is to last at all
     said = cloner.say("A man and a dog went home.", voice)
-    assert said.problems  # nobody has taught it anything
+    assert said.problems == ("attention was stuck: a man and a dog went home.",)
     write_speech(tmp_path / "a.wav", said)
-    told = capsys.readouterr().err
-    for problem in said.problems:
-        assert f"warning: {tmp_path / 'a.wav'}: {problem}" in told
+    assert f"warning: {tmp_path / 'a.wav'}: {said.problems[0]}" in capsys.readouterr().err
 
 
 def test_a_stream_can_be_left(cloner: Cloner, voice: Voice) -> None:

@@ -165,7 +165,8 @@ def _drawn(height: Tensor, sung: Tensor, lasting: Tensor, count: int) -> Tensor:
     middles = lasting.cumsum(1) - lasting / 2  # (B, L)
     times = torch.arange(count, device=height.device) + 0.5
     near = -((times[:, None] - middles.unsqueeze(1)) ** 2) / (2 * _BEND**2)  # (B, T, L)
-    weights = (near + sung.clamp(min=1e-4).log().unsqueeze(1)).softmax(-1)
+    counts = sung.clamp(min=1e-4).log().masked_fill(lasting == 0, -torch.inf)  # what lasts no frame is padding
+    weights = (near + counts.unsqueeze(1)).softmax(-1)
     return (weights @ height.unsqueeze(-1)).squeeze(-1)
 
 

@@ -32,7 +32,11 @@ def main(args: Sequence[str] | None = None) -> None:
     parser.add_argument("--consent", default="", help="what the speaker has agreed to; it stands in the voice")
     parser.add_argument("--steps", type=int, help="steps of adaptation, at most; default: what suits the method")
     starts = get_args(Start)
-    parser.add_argument("--start", choices=starts, default="mean", help="voice that adaptation begins with")
+    parser.add_argument(
+        "--start",
+        choices=starts,
+        help="voice that adaptation begins with; default: what the encoder hears, where the model has one, else the mean",
+    )
     options = parser.parse_args(args)
     try:
         io.writable(options.out)  # first: cloning takes longer
