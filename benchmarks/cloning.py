@@ -71,7 +71,9 @@ def main() -> None:
                 if options.steps and method in METHODS:
                     _, one = timed(partial(clone, 1), options.rounds)
                     voice, some = timed(partial(clone, 1 + options.steps), options.rounds)
-                    cloning = one + (METHODS[method].steps_for(clips) - 1) * (some - one) / options.steps
+                    cloning = (
+                        one + (METHODS[method].steps_for(clips, cloner.tts.model) - 1) * (some - one) / options.steps
+                    )
                 else:
                     voice, cloning = timed(clone, options.rounds)
                 voice.save(Path(folder, "voice.safetensors"))

@@ -20,6 +20,7 @@ from lightning_vc.data.collate import TTSBatcher
 from lightning_vc.data.encoding import Limits
 from lightning_vc.data.reading import Sample
 from lightning_vc.data.stream import Clips, Loader, TrainingStream, ValidationStream
+from lightning_vc.modules.acoustic import AcousticModel
 from lightning_vc.modules.low_rank import load_moved
 from lightning_vc.tasks.adaptation import (
     AdaptationTask,
@@ -40,7 +41,7 @@ class Method:
 
     Args:
         task: what moves, by which optimizer: from base checkpoint, `start` and `encoder`.
-        steps: of training from one clip, at most.
+        steps: of training from one clip, at most, of a Deep Voice 3.
         growth: steps from more clips are this power of their number as many.
         batch_size: clips in a step, if there are so many.
     """
@@ -50,14 +51,14 @@ class Method:
     growth: float = 0.0
     batch_size: int = 8
 
-    def steps_for(self, clips: int) -> int:
-        """How long to train from so many clips."""
-        return round(self.steps * clips**self.growth)
+    def steps_for(self, clips: int, model: AcousticModel) -> int:
+        """How long to train this model from so many clips."""
+        return max(1, round(self.steps * clips**self.growth * model.adapts_in))
 
 
 # Steps, and the rates in the tasks, were found by loss and likeness from 1 to 100 clips: docs/paper.md has the table.
 METHODS = {
-    "embedding": Method(EmbeddingAdaptationTask, steps=100),
+    "embedding": Method(EmbeddingAdaptationTask, steps=150),
     "low_rank": Method(LowRankAdaptationTask, steps=75, growth=0.4),
     "whole_model": Method(WholeModelAdaptationTask, steps=75, growth=0.4),
 }
@@ -65,7 +66,7 @@ _OWN = Method(AdaptationTask, steps=100)  # where a class is named that is none 
 _LONGEST = 10.0  # seconds of a recording that is not cut at its pauses
 ENOUGH = 20  # clips, of which some are put aside to stop by; stopped by one of ten, clones were worse (results.md)
 _HELD = 10  # of so many of them one
-_LOOK = 20  # steps after which the clips that were put aside are looked at
+_LOOK = 10  # steps after which the clips that were put aside are looked at
 _PATIENCE = 4  # looks without progress after which it ends
 
 
@@ -148,10 +149,10 @@ def adapt(
     held = len(samples) // _HELD if len(samples) >= ENOUGH else 0
     aside, known = samples[:held], samples[held:]
     rows = {sample.speaker.id: 0 for sample in samples}
-    steps = steps or how.steps_for(len(samples))
     with _quiet(), torch.random.fork_rng():
         torch.manual_seed(0)  # the same clips are to make the same voice
         task = how.task(base) if start == "mean" else how.task(base, start=start, encoder=encoder)
+        steps = steps or how.steps_for(len(samples), task.tts.model)
         batcher = TTSBatcher(task.frontend, rows, sample_rate, min(how.batch_size, len(known)), 1, 1)
         callbacks: list[Callback] = (
             [KeepBest(), EarlyStopping("validation/loss", patience=_PATIENCE, check_on_train_epoch_end=False)]

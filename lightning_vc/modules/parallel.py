@@ -38,6 +38,8 @@ class ParallelDeepVoice(AcousticModel):
         longest: frames that no symbol exceeds at synthesis.
     """
 
+    adapts_in = 0.25  # it is told so much of a frame that what is left to learn is how the speaker sounds (results.md)
+
     def __init__(
         self,
         voice_dim: int = 512,
