@@ -35,7 +35,7 @@ def main(args: Sequence[str] | None = None) -> None:
     parser.add_argument(
         "--start",
         choices=starts,
-        help="voice that adaptation begins with; default: what the encoder hears, where the model has one, else the mean",
+        help="voice that adaptation begins with; default: what the encoder hears, where there is one, else the mean",
     )
     options = parser.parse_args(args)
     try:
