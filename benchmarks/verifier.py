@@ -13,12 +13,14 @@ import torch
 from resemblyzer import VoiceEncoder, preprocess_wav
 from torch import Tensor
 
+from lightning_vc.audio.io import resample
 from lightning_vc.data.index import Index
-from lightning_vc.data.reading import clips_of
+from lightning_vc.data.reading import Sample, clips_of
 from lightning_vc.metrics import equal_error_rate
 from lightning_vc.tasks.verifier import SpeakerVerifierTask
 
 MOST = 24  # recordings of a speaker
+RATE = 16000  # hertz that Resemblyzer hears
 
 
 def main() -> None:
@@ -31,11 +33,16 @@ def main() -> None:
     index, task = Index.load(options.shards), SpeakerVerifierTask.load(options.checkpoint)
     longest = round(options.seconds * index.sample_rate)
     waves = {
-        speaker.id: [clip.wave(index.sample_rate)[:longest] for clip in clips_of(index, speaker.id)[:MOST]]
+        speaker.id: [
+            clip.wave(index.sample_rate)[:longest] for clip in apart(index, clips_of(index, speaker.id))[:MOST]
+        ]
         for speaker in index.speakers_of("test")
     }
     other = VoiceEncoder("cpu", verbose=False)
-    voices = {speaker: [embedded(other, wave) for wave in own] for speaker, own in waves.items()}
+    voices = {
+        speaker: [embedded(other, resample(wave, index.sample_rate, RATE)) for wave in own]
+        for speaker, own in waves.items()
+    }
     print("| enrolled | trials of one speaker, of two | this verifier | Resemblyzer |\n| --- | --- | --- | --- |")
     for count in options.enrolled:
         trials = [
@@ -64,9 +71,14 @@ def main() -> None:
         print(f"| {count} | {int(same.sum())}, {int((~same).sum())} | {rates} |", flush=True)
 
 
+def apart(index: Index, clips: list[Sample]) -> list[Sample]:
+    """Of each recording the first piece: two would be too easy a pair."""
+    return list({index.recording(clip.id): clip for clip in reversed(clips)}.values())[::-1]
+
+
 def embedded(encoder: VoiceEncoder, wave: Tensor) -> Tensor:
-    """What Resemblyzer makes of a recording, (256,)."""
-    trimmed = preprocess_wav(wave.numpy(), 16000)
+    """What Resemblyzer makes of a recording at 16 kHz, (256,)."""
+    trimmed = preprocess_wav(wave.numpy(), RATE)
     return torch.from_numpy(encoder.embed_utterance(trimmed if len(trimmed) else wave.numpy()))
 
 

@@ -40,7 +40,7 @@ class Method:
     """A way to adapt.
 
     Args:
-        task: what moves, by which optimizer: from base checkpoint, `start` and `encoder`.
+        task: what moves, by which optimizer: from the path of the base's checkpoint.
         steps: of training from one clip, at most, of a Deep Voice 3.
         growth: steps from more clips are this power of their number as many.
         batch_size: clips in a step, if there are so many.
@@ -141,9 +141,16 @@ def adapt(
 
     Args:
         base: checkpoint of a `TTSTask`.
+        method: as in `method_named`.
+        samples: recordings, or pieces of them, with what is said in them (`samples_of`).
+        sample_rate: hertz, of their sound and of the base.
+        steps: of training; None is what suits method, model and number of samples.
         start, encoder: the voice to begin with, as in `AdaptationTask`.
         progress: show a bar with the losses.
         watchers: further callbacks of the trainer.
+
+    Returns the trained task, of which `voice_of` makes a `Voice`; raises ValueError for an unknown method, and for an
+    encoder of another base.
     """
     how = method_named(method)
     held = len(samples) // _HELD if len(samples) >= ENOUGH else 0
@@ -151,7 +158,8 @@ def adapt(
     rows = {sample.speaker.id: 0 for sample in samples}
     with _quiet(), torch.random.fork_rng():
         torch.manual_seed(0)  # the same clips are to make the same voice
-        task = how.task(base) if start == "mean" else how.task(base, start=start, encoder=encoder)
+        task = how.task(base)
+        task.start, task.encoder = start, encoder
         steps = steps or how.steps_for(len(samples), task.tts.model)
         batcher = TTSBatcher(task.frontend, rows, sample_rate, min(how.batch_size, len(known)), 1, 1)
         callbacks: list[Callback] = (
@@ -165,7 +173,7 @@ def adapt(
             gradient_clip_val=1.0,
             val_check_interval=min(_LOOK, steps) if held else None,
             limit_val_batches=1.0 if held else 0,
-            num_sanity_val_steps=0,
+            num_sanity_val_steps=-1 if held else 0,  # what it begins with may be the best
             callbacks=[*callbacks, *watchers, *([RichProgressBar()] if progress else [])],
             logger=False,
             enable_checkpointing=False,

@@ -11,6 +11,7 @@ from lightning.pytorch import LightningDataModule
 from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCLI
 
 from lightning_vc.audio.features import Spectrograms
+from lightning_vc.audio.pitch import HarmonicPitch
 from lightning_vc.callbacks import Pace
 from lightning_vc.tasks.base import Task, read_checkpoint
 
@@ -89,9 +90,10 @@ class VoiceCLI(LightningCLI):
         """Refuse spectrograms of another rate than that of the waves in the batches: nothing else would notice."""
         rate = getattr(self.datamodule, "sample_rate", None)
         for part in self.model.modules():
-            if rate and isinstance(part, Spectrograms) and part.sample_rate != rate:
+            if rate and isinstance(part, Spectrograms | HarmonicPitch) and part.sample_rate != rate:
+                kind = "spectrograms" if isinstance(part, Spectrograms) else "pitch"
                 raise ValueError(
-                    f"the data has {rate} Hz, the spectrograms of the model have {part.sample_rate} Hz: "
+                    f"the data has {rate} Hz, the {kind} of the model {part.sample_rate} Hz: "
                     f"prepare the data with --sample_rate {part.sample_rate}, or train a model for {rate} Hz"
                 )
 

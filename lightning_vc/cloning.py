@@ -98,7 +98,7 @@ class Cloner:
         return ["encoder", *METHODS] if self.encoder else list(METHODS)
 
     @property
-    def _start(self) -> Start:
+    def start(self) -> Start:
         """The voice that adaptation begins with, unless another is asked for."""
         return "encoder" if self.encoder else "mean"
 
@@ -130,14 +130,16 @@ class Cloner:
                 `AdaptationTask` of one's own by its import path.
             transcripts: what is said in each clip; adaptation needs it.
             steps: of adaptation; None is what suits the method.
-            start: the voice that adaptation begins with, as in `AdaptationTask`; None is what the encoder hears, where
-                the model has one, and else the mean.
+            start: the voice that adaptation begins with, as in `AdaptationTask`; None is what the encoder hears in the
+                first batch of clips, where the model has one, and else the mean.
             consent: what the speaker has agreed to; it stands in the voice.
             progress: show a bar while adapting.
 
         Raises:
             FileNotFoundError: for a missing clip.
-            ValueError: for a clip that is no audio, empty or silent; a missing transcript; an unknown method.
+            ValueError: for no clips, one path in the place of a list, a clip that is no audio, empty or silent; a
+                missing transcript, or one that does not fit its clip; an unknown method; steps below 1; a start by an
+                encoder that the model does not have.
         """
         waves = self._waves(clips)
         seconds = round(sum(map(len, waves)) / self.sample_rate, 2)
@@ -150,7 +152,9 @@ class Cloner:
         if steps is not None and steps < 1:
             raise ValueError(f"steps of adaptation must be 1 or more, got {steps}")
         samples = self._samples(clips, waves, method, transcripts)
-        first = start or self._start
+        first = start or self.start
+        if first == "encoder" and self.encoder is None:
+            raise ValueError(f"start is 'encoder', and {self.path} has no speaker encoder: begin with mean or nearest")
         encoder = self.encoder_path if first == "encoder" else None
         task = adapt(self.path, method, samples, self.sample_rate, steps, first, encoder, progress)
         return voice_of(task, method, len(clips), seconds, consent)
@@ -168,9 +172,11 @@ class Cloner:
         seconds = round(sum(map(len, waves)) / self.sample_rate, 2)
         samples = self._samples(clips, waves, method, transcripts)
         if len(samples) >= ENOUGH:
-            raise ValueError(f"adaptation to {len(samples)} clips stops by itself: take fewer than {ENOUGH}")
+            raise ValueError(
+                f"adaptation to {len(samples)} clips, or pieces of long ones, stops by itself: take fewer than {ENOUGH}"
+            )
         watcher = AlongTheWay(steps, lambda task: voice_of(task, method, len(clips), seconds))
-        first, encoder = self._start, self.encoder_path
+        first, encoder = self.start, self.encoder_path
         adapt(self.path, method, samples, self.sample_rate, max(steps), first, encoder, watchers=[watcher])
         return [watcher.found[step] for step in steps]
 
@@ -248,7 +254,7 @@ class Cloner:
 
     @torch.no_grad()
     def hear(self, waves: Sequence[Tensor]) -> Tensor:
-        """What the speaker encoder makes of recordings of one speaker, each (W,): (E,).
+        """What the speaker encoder makes of recordings of one speaker, each (W,), at `sample_rate` and levelled: (E,).
 
         Raises ValueError if the model has no speaker encoder.
         """
@@ -311,9 +317,12 @@ def _plain(text: str) -> str:
 def transcripts_beside(clips: Sequence[str | Path]) -> list[str] | None:
     """What is said in each clip, from the text file of its name beside it; None where no clip has one.
 
-    Raises FileNotFoundError where only some have one, with the name of the first that has none.
+    Raises FileNotFoundError where only some have one, with the name of the first that has none, and ValueError where
+    two clips would share one.
     """
     files = [Path(clip).with_suffix(".txt") for clip in clips]
+    if shared := [file for file in files if file.exists() and files.count(file) > 1]:
+        raise ValueError(f"{shared[0]} stands beside two clips: rename one, or give the transcripts in a table")
     missing = [file for file in files if not file.exists()]
     if len(missing) == len(files):
         return None

@@ -14,7 +14,7 @@ from lightning_vc.text.symbols import END, LONG_PAUSE, PUNCTUATION, SHORT_PAUSE,
 _FOCUS = 0.3  # of the largest weight, in the mean
 _BACK = 3  # symbols
 # Seconds at a symbol that is no pause, which speech hardly needs, and a sentence hardly twice. Of 1,035 sentences that
-# the model of recipes/mini said well, 99 % had none of more than 0.26 s, and none had one of 0.4 s.
+# the Deep Voice 3 of recipes/mini said well, 99 % had none of more than 0.26 s, and none had one of 0.4 s.
 _STUCK, _SLOW = 0.4, 0.25
 _PAUSING = {SPACE, END, SHORT_PAUSE, LONG_PAUSE, *PUNCTUATION}
 

@@ -27,6 +27,7 @@ class HarmonicPitch(nn.Module):
 
     def __init__(self, n_bins: int, sample_rate: int = 16000) -> None:
         super().__init__()
+        self.sample_rate = sample_rate
         hertz = torch.linspace(0, sample_rate / 2, n_bins)  # (F,)
         octaves = torch.arange(0, torch.tensor(HIGHEST / LOWEST).log2().item(), 1 / _STEPS)  # (C,)
         harmonic = hertz / (LOWEST * 2**octaves).unsqueeze(1)  # (C, F): 1 is the fundamental

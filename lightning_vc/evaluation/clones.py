@@ -68,7 +68,10 @@ class Clones:
         return sounds
 
     def adapt(self, methods: Sequence[str], clips: Sequence[int], steps: Sequence[int]) -> list[Sound]:
-        """Adapt to everybody and let them speak after so many steps each (the paper's figure of iterations)."""
+        """Adapt to everybody and let them speak after so many steps each (the paper's figure of iterations).
+
+        Raises what `Cloner.clone_along` raises.
+        """
         jobs = list(product(methods, clips, [speaker.id for speaker in self.folder.speakers]))
         sounds = []
         for method, count, speaker in track(jobs, "adapting, step by step"):
@@ -88,7 +91,7 @@ class Clones:
     def _clone(self, method: str, clips: int, speaker: str) -> None:
         kind = cloned_by(method, clips)
         cloner, how = (self.joint, "encoder") if method == "joint" and self.joint else (self.cloner, method)
-        origin = self._origin(cloner, clips, speaker)
+        origin = [*self._origin(cloner, clips, speaker), *_how(cloner, how, clips)]
         if self._known(kind, speaker, origin):
             return
         paths, texts = self._clips(clips, speaker)
@@ -97,7 +100,7 @@ class Clones:
         self._speak(cloner, kind, speaker, voice, origin, time.perf_counter() - started)
 
     def _adapt(self, method: str, clips: int, speaker: str, steps: Sequence[int]) -> None:
-        origin = self._origin(self.cloner, clips, speaker)
+        origin = [*self._origin(self.cloner, clips, speaker), *_how(self.cloner, method)]
         left = [step for step in steps if not self._known(after(method, clips, step), speaker, origin)]
         if not left:
             return
@@ -115,7 +118,9 @@ class Clones:
     def _origin(self, cloner: Cloner, clips: int, speaker: str) -> list[Any]:
         """All that a clone depends on, but for the method."""
         ears = [cloner.heard_by, self.cloner.heard_by]  # the one that clones, and the one that compares
-        return [cloner.base, *ears, self.vocoder, clips, self.folder.recordings[speaker], list(self.folder.sentences)]
+        corpus = self.folder.corpus is not None  # which has something to compare with
+        recordings, sentences = self.folder.recordings[speaker], list(self.folder.sentences)
+        return [cloner.base, *ears, self.vocoder, corpus, clips, recordings, sentences]
 
     def _known(self, kind: str, speaker: str, origin: list[Any]) -> bool:
         file = self.folder.path / kind / speaker / "scores.json"
@@ -152,7 +157,7 @@ class Clones:
             (place / "costs.json").write_text(json.dumps(costs, indent=1), encoding="utf-8")
         own = self.voice_of(speaker)
         said = [
-            _attention(speech) | self.measure(speaker, number, speech.wave, own)
+            (_attention(speech) if cloner.tts.model.attends else {}) | self.measure(speaker, number, speech.wave, own)
             for number, speech in enumerate(speeches)
         ]
         scores.write_text(json.dumps({"sounds": said, "origin": origin}, indent=1), encoding="utf-8")
@@ -172,6 +177,14 @@ class Clones:
         if own is not None:
             said["likeness"] = float(torch.cosine_similarity(own, self.cloner.hear([wave]), dim=0))
         return said
+
+
+def _how(cloner: Cloner, method: str, clips: int | None = None) -> list[Any]:
+    """How a method adapts: what it is called, what it begins with, and for how many steps where it says so itself."""
+    if method == "encoder":
+        return []
+    how = method_named(method)
+    return [how.task.__qualname__, cloner.start, how.batch_size, clips and how.steps_for(clips, cloner.tts.model)]
 
 
 def _attention(speech: Speech) -> Opinion:

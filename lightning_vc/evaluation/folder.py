@@ -110,22 +110,37 @@ class EvaluationFolder:
             raise FileExistsError(f"{self.path} holds {', '.join(_KINDS)} of something else: give another folder")
         self.path.mkdir(parents=True, exist_ok=True)
         mark.touch()
-        for kind in ("clips", "real", "references", "clones/*", "steps/*/*"):
+        bounds = [f"bounds/{name}" for name in ("copies", "others", "mean")]
+        for kind in ("clips", "real", "references", *bounds, "clones/*", "steps/*/*"):
             for folder in self.path.glob(f"{kind}/*"):
                 if folder.is_dir() and folder.name not in self.held:
                     shutil.rmtree(folder)
 
     def add_known(self, speaker: str) -> None:
         """Write recordings, as `real_of` gives them, of a speaker of the shards who is not held out."""
-        samples = [sample for sample in clips_of(self.index, speaker) if sample.text][:_REAL]
+        samples = self._apart([sample for sample in clips_of(self.index, speaker) if sample.text])[:_REAL]
         self.recordings[speaker] = [sample.id for sample in samples]
         self._write(speaker, {"known": samples})
 
     def _write_recordings(self, speaker: str) -> None:
         samples = [sample for sample in clips_of(self.index, speaker) if sample.text]
-        own, others = samples[: self.clips], samples[self.clips : self.clips + _REAL]
+        own = samples[: self.clips]
+        used = {self.index.recording(sample.id) for sample in own}
+        others = self._apart([each for each in samples if self.index.recording(each.id) not in used])[:_REAL]
+        if not others:
+            raise ValueError(
+                f"the {len(samples)} clips of speaker {speaker} are pieces of recordings that it would be cloned from: "
+                f"clone from fewer than {self.clips}"
+            )
         self.recordings[speaker] = [sample.id for sample in own + others]
         self._write(speaker, {"clips": own, "real": others})
+
+    def _apart(self, samples: Sequence[Sample]) -> list[Sample]:
+        """Of each recording the first piece: two would be too easy a pair for judges."""
+        first: dict[str, Sample] = {}
+        for sample in samples:
+            first.setdefault(self.index.recording(sample.id), sample)
+        return list(first.values())
 
     def _write(self, speaker: str, chosen: Mapping[str, Sequence[Sample]]) -> None:
         for kind, samples in chosen.items():

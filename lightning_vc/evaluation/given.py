@@ -7,6 +7,7 @@ import torch
 from rich.progress import track
 
 from lightning_vc.audio import io
+from lightning_vc.audio.loudness import level
 from lightning_vc.evaluation.clones import Clones
 from lightning_vc.evaluation.sounds import Opinions, Row, Sound
 
@@ -46,6 +47,6 @@ def measure_given(clones: Clones, sounds: Sequence[Sound]) -> Opinions:
     voices = {speaker: clones.voice_of(speaker) for speaker in {sound.speaker for sound in sounds}}
     measured = {}
     for sound in track(sounds, "given sounds", disable=not sounds):
-        wave, number = io.read(sound.path, clones.folder.rate), int(sound.path.stem) - 1
+        wave, number = level(io.read(sound.path, clones.folder.rate)), int(sound.path.stem) - 1
         measured[sound.path] = clones.measure(sound.speaker, number, wave, voices[sound.speaker])
     return measured

@@ -47,15 +47,18 @@ def ask(judge: str, folder: Path, sounds: Sequence[Sound]) -> Opinions:
     """
     record = folder / "judged.jsonl"  # grows with each answer, so that a judge can be interrupted
     known = _heard(record)
-    keys = {sound.path.resolve(): _key(judge, sound) for sound in sounds}
+    texts = sorted({sound.text for sound in sounds if sound.text})
+    keys = {sound.path.resolve(): _key(judge, sound, texts) for sound in sounds}
     left = [sound for sound in sounds if keys[sound.path.resolve()] not in known]
     if left:
-        todo = folder / "judge-todo.tsv"
+        todo, choices = folder / "judge-todo.tsv", folder / "judge-texts.txt"
         write_manifest(todo, left)
+        choices.write_text("".join(f"{text}\n" for text in texts), encoding="utf-8")
+        words = [*command(judge), str(todo), *(["--texts", str(choices)] if judge == OUTSIDE else [])]
         record.write_text("".join(f"{json.dumps({'key': key, **said})}\n" for key, said in known.items()), "utf-8")
         with record.open("a", encoding="utf-8") as file, Progress() as progress:
             task = progress.add_task("the judge listens", total=len(left))
-            for answer in _answers(judge, todo):
+            for answer in _answers(judge, words):
                 key = keys.get(Path(answer.pop("clip")))
                 if key:
                     known[key] = answer
@@ -63,14 +66,15 @@ def ask(judge: str, folder: Path, sounds: Sequence[Sound]) -> Opinions:
                     file.flush()
                     progress.advance(task)
         todo.unlink()
+        choices.unlink()
     if silent := [sound.path for sound in sounds if keys[sound.path.resolve()] not in known]:
         raise ValueError(f"judge {judge!r} says nothing of {silent[0]} and {len(silent) - 1} others")
     return {sound.path: known[keys[sound.path.resolve()]] for sound in sounds}
 
 
-def _answers(judge: str, manifest: Path) -> Any:
-    """What it prints, line by line; lines without a `clip` are its own affair."""
-    with subprocess.Popen([*command(judge), str(manifest)], stdout=subprocess.PIPE, text=True) as process:
+def _answers(judge: str, words: Sequence[str]) -> Any:
+    """What it prints, called by these words, line by line; lines without a `clip` are its own affair."""
+    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as process:
         for line in process.stdout or ():
             try:
                 answer = json.loads(line)
@@ -91,8 +95,9 @@ def _heard(record: Path) -> dict[str, dict[str, Any]]:
         raise ValueError(f"{record} is damaged ({error}): delete it, and the judge hears everything again") from error
 
 
-def _key(judge: str, sound: Sound) -> str:
-    digest = hashlib.sha256(f"{judge} {outside.absent() if judge == OUTSIDE else ''}".encode())
+def _key(judge: str, sound: Sound, texts: Sequence[str]) -> str:
+    """What its answer depends on; our own judges' also on what else could have been said."""
+    digest = hashlib.sha256(f"{judge} {[outside.absent(), texts] if judge == OUTSIDE else ''}".encode())
     digest.update(f"{sound.path.resolve()} {sound.references} {sound.text}".encode())
     digest.update(sound.path.read_bytes())
     return digest.hexdigest()[:24]

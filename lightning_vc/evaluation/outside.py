@@ -18,6 +18,7 @@ from torchmetrics.functional.text import char_error_rate, word_error_rate
 
 from lightning_vc.audio import io
 from lightning_vc.evaluation.sounds import Opinion
+from lightning_vc.text.normalize import normalize
 
 RATE = 16000  # hertz that all of them hear
 _SHORTEST = 0.25  # seconds
@@ -41,9 +42,11 @@ class Judge(ABC):
 
     Attributes:
         package: what has to be installed for it.
+        says: names of its measures, as the tables have them.
     """
 
     package: str
+    says: tuple[str, ...]
 
     def __init__(self, texts: Sequence[str]) -> None:
         self.texts = sorted({_spoken(text) for text in texts})
@@ -62,6 +65,7 @@ class Likeness(Judge):
     """`similarity`: cosine of Resemblyzer's embeddings (Wan et al. 2018) of the sound and of the mean reference."""
 
     package = "resemblyzer"
+    says = ("similarity",)
 
     def __init__(self, texts: Sequence[str]) -> None:
         super().__init__(texts)
@@ -95,6 +99,7 @@ class Naturalness(Judge):
     """`p808`, `ovrl`, `sig`: opinion scores of 5 as DNSMOS P.835 and P.808 predict them (Reddy et al. 2022, 2021)."""
 
     package = "speechmos"
+    says = ("p808", "ovrl", "sig")
 
     def __init__(self, texts: Sequence[str]) -> None:
         super().__init__(texts)
@@ -104,7 +109,7 @@ class Naturalness(Judge):
 
     def __call__(self, heard: Heard) -> Opinion:
         scores = self.run(heard.wave.numpy(), sr=RATE)
-        return {name: float(scores[f"{name}_mos"]) for name in ("p808", "ovrl", "sig")}
+        return {name: float(scores[f"{name}_mos"]) for name in self.says}
 
 
 class Intelligibility(Judge):
@@ -115,6 +120,7 @@ class Intelligibility(Judge):
     """
 
     package = "pocketsphinx"
+    says = ("word error rate", "character error rate", "right")
 
     def __init__(self, texts: Sequence[str]) -> None:
         super().__init__(texts)
@@ -147,6 +153,7 @@ class Intelligibility(Judge):
 
     @staticmethod
     def _hear(decoder, wave: Tensor) -> str:  # type: ignore[no-untyped-def]
+        decoder.reinit_feat()  # else what it has learnt of the noise of one sound changes what it hears in the next
         decoder.start_utt()
         decoder.process_raw((wave * 32767).short().numpy().tobytes(), full_utt=True)
         decoder.end_utt()
@@ -158,7 +165,7 @@ KINDS: tuple[type[Judge], ...] = (Likeness, Naturalness, Intelligibility)
 
 def absent() -> list[str]:
     """What they would have said, and the package that is missing, of each judge that is not installed."""
-    return [f"{kind.__name__.lower()} (package {kind.package})" for kind in KINDS if not kind.installed()]
+    return [f"{', '.join(kind.says)} (package {kind.package})" for kind in KINDS if not kind.installed()]
 
 
 def present(texts: Sequence[str]) -> list[Judge]:
@@ -202,5 +209,9 @@ def loud(wave: Tensor) -> Tensor:
 
 
 def _spoken(text: str) -> str:
-    """Words in lower case, separated by spaces."""
-    return " ".join(re.sub(r"[^a-z' ]+", " ", text.lower()).split())
+    """Words as they are said, in lower case, separated by spaces."""
+    try:
+        words = [word.text for word in normalize(text)]
+    except ValueError:  # nothing to speak
+        return ""
+    return " ".join(re.sub(r"[^a-z' ]+", " ", " ".join(words).lower()).split())

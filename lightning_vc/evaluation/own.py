@@ -84,6 +84,17 @@ def verify(verifier: SpeakerVerifierTask, folder: EvaluationFolder, sounds: Sequ
     return opinions
 
 
+def too_few(folder: EvaluationFolder) -> list[str]:
+    """Which trials cannot be made of the held-out speakers, and why."""
+    real = {speaker: len(folder.real_of(speaker)) for speaker in folder.held}
+    fewest = min(real, key=lambda speaker: real[speaker])
+    return [
+        f"trials with {count} recordings enrolled: speaker {fewest} has {real[fewest]} real recordings"
+        for count in ENROLMENTS
+        if real[fewest] <= count
+    ]
+
+
 def _scores(
     verifier: SpeakerVerifierTask, enrolled: Sequence[Sequence[Path]], sounds: Sequence[Sound], rate: int
 ) -> list[list[float]]:

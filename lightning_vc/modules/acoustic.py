@@ -40,12 +40,14 @@ class AcousticModel(nn.Module, ABC):
     Attributes:
         voice_dim: E, the numbers of a voice.
         reduction: r, frames per decoder step.
+        attends: whether its alignments are found while it speaks, so that they can go wrong.
         adapts_in: the part of the steps of an adaptation's `Method` that suits this model, of 1 for Deep Voice 3.
     """
 
     voice_dim: int
     reduction: int
     adapts_in: float = 1.0
+    attends: bool = True
 
     @abstractmethod
     def forward(self, text: Tensor, voice: Tensor, true: Spectra, real: Tensor) -> Teacherforced:

@@ -38,6 +38,7 @@ class ParallelDeepVoice(AcousticModel):
         longest: frames that no symbol exceeds at synthesis.
     """
 
+    attends = False  # durations make its alignments
     adapts_in = 0.25  # it is told so much of a frame that what is left to learn is how the speaker sounds (results.md)
 
     def __init__(

@@ -5,6 +5,7 @@ from typing import Any
 
 from jsonargparse import ArgumentParser
 
+from lightning_vc.adapting import ENOUGH
 from lightning_vc.cloning import Cloner, read_lines
 from lightning_vc.corpora.generated import GeneratedCorpus
 from lightning_vc.data.index import Index, SpeakerEntry
@@ -16,7 +17,7 @@ from lightning_vc.evaluation.folder import EvaluationFolder
 from lightning_vc.evaluation.given import measure_given, read_given
 from lightning_vc.evaluation.judge import OUTSIDE, ask, command
 from lightning_vc.evaluation.mixtures import make_mixtures
-from lightning_vc.evaluation.own import classify, verify
+from lightning_vc.evaluation.own import classify, too_few, verify
 from lightning_vc.evaluation.report import missing, write_report
 from lightning_vc.evaluation.results import summarise, write_results
 from lightning_vc.evaluation.sounds import merged, write_manifest
@@ -86,6 +87,10 @@ def evaluate(
         raise ValueError(f"clips to clone from must be 1 or more, got {counts}")
     if steps is not None and (not steps or min(*steps, *steps_counts) < 1):
         raise ValueError(f"steps and steps_clips must be 1 or more, got {steps} and {steps_counts}")
+    if steps and max(steps_counts) >= ENOUGH:
+        raise ValueError(
+            f"steps_clips must be below {ENOUGH}, as adaptation to more stops by itself, got {steps_counts}"
+        )
     if own is not None and own < 1:
         raise ValueError(f"own is how many of the model's speakers speak, 1 or more, got {own}")
     index, cloner = Index.load(shards), Cloner.load(model, vocoder)
@@ -121,8 +126,16 @@ def evaluate(
         opinions.append(verify(verifies, folder, sounds))
     results = summarise(everything, merged(opinions), seed)
 
-    lacking = [*missing(results), *(f"{each} is not installed" for each in outside.absent() if judge == OUTSIDE)]
-    if not umap_installed():
+    lacking = [
+        *missing(results),
+        *(too_few(folder) if verifies else []),
+        *(f"{each} is not installed" for each in outside.absent() if judge == OUTSIDE),
+    ]
+    if not learnt_from(cloner, index):
+        lacking.append(
+            f"the model's own speakers and the space of voices: {model} was trained on others than {shards} has"
+        )
+    elif not umap_installed():
         lacking.append("the space of voices by UMAP (package umap-learn) is not installed")
     about: dict[str, Any] = {"speakers": [each.id for each in cloned], "seed": seed, "not measured": lacking}
     write_results(Path(out), results, about)

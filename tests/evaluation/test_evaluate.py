@@ -124,9 +124,7 @@ def test_scores_are_measured(evaluated: Path, speakers: list[str]) -> None:
             sounds = json.loads((folder / "scores.json").read_text())["sounds"]
             assert len(sounds) == len(SENTENCES)
             for scores in sounds:
-                assert scores["finished"] in (True, False)
-                assert 0 < scores["focus"] <= 1
-                assert 0 < scores["coverage"] <= 1
+                assert "attention_failures" not in scores  # it has none that could fail
                 assert scores["distortion"] > 1  # it has hardly been trained
                 assert scores["pitch_error"] > 0
                 assert -1 <= scores["likeness"] <= 1

@@ -15,6 +15,7 @@ class Loudest(Judge):
     """How loud the loudest sample is, and how many references there are."""
 
     package = "torch"
+    says = ("loudest", "references")
 
     def __call__(self, heard: Heard) -> Opinion:
         return {"loudest": round(float(heard.wave.abs().max()), 3), "references": len(heard.references)}
@@ -46,7 +47,7 @@ def test_silence_is_said_and_all_its_words_are_lost(sounds: list[Path]) -> None:
 
 def test_who_is_absent_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(outside, "KINDS", (Loudest, Nobody))
-    assert absent() == ["nobody (package a_package_that_nobody_has)"]
+    assert absent() == ["loudest, references (package a_package_that_nobody_has)"]
     assert [type(each) for each in outside.present([])] == [Loudest]
 
 
@@ -54,7 +55,6 @@ def test_noise_is_not_understood(sounds: list[Path]) -> None:
     recogniser = Intelligibility(["the dog slept", "seven golden apples"])
     said = opinion([recogniser], sounds[0], [], "the dog slept")
     assert said["word_errors"] >= said["words"] == 3
-    assert said["right"] in (True, False)
 
 
 def test_the_verb_prints_a_line_for_each_sound(
@@ -69,7 +69,7 @@ def test_the_verb_prints_a_line_for_each_sound(
         {"clip": str(sounds[0]), "silent": False, "loudest": 0.9, "references": 2},
         {"clip": str(sounds[1]), "silent": True},
     ]
-    assert "not installed, so not asked: nobody" in told.err
+    assert "not installed, so not asked: loudest, references" in told.err
     manifest.write_text("no line of it\n")
     with pytest.raises(SystemExit):
         judge.main([str(manifest)])

@@ -44,7 +44,7 @@ def refusal(recipe: ModuleType, arguments: list[str], capsys: pytest.CaptureFixt
 
 def test_tts_logs_its_losses_and_lets_voices_speak(tiny_run: TinyRun) -> None:
     out = tiny_run.tts.parent
-    for name in ("loss", "mel", "linear", "done", "attention"):
+    for name in ("loss", "mel", "linear", "pitch", "attention"):
         for stage, count in (("train", 4), ("validation", 1)):
             values = logged(out, f"{stage}/{name}")
             assert len(values) == count
@@ -80,7 +80,7 @@ def test_tts_goes_on_from_another_model(tiny_run: TinyRun, tmp_path: Path) -> No
 def test_tts_does_not_go_on_from_a_model_of_another_size(
     tiny_run: TinyRun, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    flags = [f"--model.start={tiny_run.tts}", "--model.model.init_args.reduction=1"]
+    flags = [f"--model.start={tiny_run.tts}", "--model.model.init_args.prosody=4"]
     assert "is a model of other sizes" in refusal(tts, [*tiny_run.tts_flags(tmp_path), *flags], capsys)
     assert not (tmp_path / "last.ckpt").exists()
 
@@ -337,7 +337,7 @@ def test_an_encoder_that_does_not_fit(
 @pytest.mark.parametrize(
     ("flags", "complaint"),
     [
-        (["--model.model.init_args.n_fft=2048"], "DeepVoice3 does not predict these spectrograms .*n_fft 1024"),
+        (["--model.model.init_args.n_fft=2048"], "ParallelDeepVoice does not predict these spectrograms .*n_fft 1024"),
         (["--trainer.accelerator=gpu"], "gpu|GPU|CUDA"),
         (["--ckpt_path=cut.ckpt"], r"cut\.ckpt is not a checkpoint of lightning_vc, or it is damaged"),
     ],

@@ -30,7 +30,7 @@ def test_model_and_encoder_move_but_not_the_speaker_table(
     trainer(tmp_path, max_steps=2, enable_checkpointing=False, limit_val_batches=1).fit(task, data)
     moved = {name for name, value in task.state_dict().items() if not value.equal(before[name])}
     assert "tts.table.table.weight" not in moved
-    for part in ("tts.model.encoder", "tts.model.decoder", "tts.model.converter", "encoder.encoder"):
+    for part in ("tts.model.encoder", "tts.model.aligner", "tts.model.converter", "encoder.encoder"):
         assert any(name.startswith(part) for name in moved), part
 
 
