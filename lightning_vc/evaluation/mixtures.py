@@ -39,4 +39,4 @@ def make_mixtures(clones: Clones, sources: Sequence[str], amount: float) -> tupl
             said = clones.speak(f"mixtures/{trait}", row, id, morph(voices[id], groups[other], groups[own], amount))
             sounds += [replace(sound, changed=(trait, other)) for sound in said]
     scores = clones.scores(sounds)
-    return sounds, {path: {name: said[name] for name in _READING} for path, said in scores.items()}
+    return sounds, {path: {name: said[name] for name in _READING if name in said} for path, said in scores.items()}

@@ -83,7 +83,9 @@ PARTS: Mapping[str, Part] = {
         "a corpus that can say the sentences",
     ),
     "attention_failures": Part(
-        "Attention failures", "share of sentences in which something was skipped, repeated or blurred", "clones"
+        "Attention failures",
+        "share of sentences in which something was skipped, repeated or blurred",
+        "a model that attends",
     ),
     "likeness": Part(
         "Likeness to the encoder",
