@@ -91,9 +91,8 @@ class VoiceCLI(LightningCLI):
         rate = getattr(self.datamodule, "sample_rate", None)
         for part in self.model.modules():
             if rate and isinstance(part, Spectrograms | HarmonicPitch) and part.sample_rate != rate:
-                kind = "spectrograms" if isinstance(part, Spectrograms) else "pitch"
                 raise ValueError(
-                    f"the data has {rate} Hz, the {kind} of the model {part.sample_rate} Hz: "
+                    f"the data has {rate} Hz, the model's {type(part).__name__} {part.sample_rate} Hz: "
                     f"prepare the data with --sample_rate {part.sample_rate}, or train a model for {rate} Hz"
                 )
 

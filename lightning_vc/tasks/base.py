@@ -17,6 +17,7 @@ import torch
 from lightning.pytorch import LightningModule
 from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
 from lightning.pytorch.loggers import WandbLogger
+from lightning.pytorch.trainer.states import TrainerFn
 from lightning.pytorch.utilities.parsing import AttributeDict
 from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from safetensors import SafetensorError, safe_open
@@ -99,7 +100,7 @@ class Task(LightningModule, ABC):
             raise ValueError(f"this is a checkpoint of {other}: {own} cannot be resumed from it")
         for schedule in checkpoint.get("lr_schedulers", []):
             end = schedule.get("total_steps")  # of those that have an end, such as OneCycleLR
-            if self._trainer and end and self.trainer.max_steps > end:
+            if end and self._trainer and self.trainer.state.fn == TrainerFn.FITTING and self.trainer.max_steps > end:
                 raise ValueError(
                     f"the schedule of the checkpoint ends after {end} steps, --trainer.max_steps is "
                     f"{self.trainer.max_steps}: resume it with {end}, or begin anew with the longer schedule"

@@ -100,7 +100,7 @@ def test_a_setting_reaches_all_that_refers_to_it(tiny_run: TinyRun, tmp_path: Pa
     assert cli.config.fit.model.scheduler.init_args.total_steps == 1
     assert cli.config.fit.model.scheduler.init_args.max_lr == 7e-4
     assert cli.model.spectrograms.n_bins == 1025
-    assert cli.model.model.converter.leave.out_features == 1025
+    assert cli.model.model.sizes[1] == 1025
     assert list(tmp_path.glob("log/version_0/metrics.csv"))
     assert (tmp_path / "last.ckpt").exists()
 
@@ -246,7 +246,7 @@ def another_sample_rate(run: TinyRun, out: Path) -> list[str]:
         (checkpoint_of_an_encoder, "SpeakerEncoderTask"),
         (checkpoint_that_is_missing, "gone.ckpt"),
         (sizes_that_do_not_fit, "hop <= window <= n_fft"),
-        (another_sample_rate, "the data has 16000 Hz, the spectrograms of the model have 22050 Hz"),
+        (another_sample_rate, "the data has 16000 Hz, the model's Spectrograms 22050 Hz"),
     ],
 )
 def test_what_tts_cannot_train_with(
@@ -280,7 +280,7 @@ def test_what_adaptation_cannot_train_with(
     slow = prepare(Tones(4, 4), tmp_path / "slow", Splits(test=1, validation=1), sample_rate=8000)
     held = ["--data.shards", str(slow.folder), "--data.speaker", slow.speakers_of("test")[0].id]
     told = refusal(adapt_embedding, [*flags, *held], capsys)
-    assert "the data has 8000 Hz, the spectrograms of the model have 16000 Hz" in told
+    assert "the data has 8000 Hz, the model's HarmonicPitch 16000 Hz" in told
     other = refusal(adapt_embedding, [*flags, "--model.base", str(tiny_run.encoder)], capsys)
     assert "is a checkpoint of SpeakerEncoderTask, where one of TTSTask is needed" in other
 
@@ -380,3 +380,9 @@ def test_a_schedule_cannot_be_prolonged(tiny_run: TinyRun, tmp_path: Path, capsy
     flags = ["--trainer.max_steps=9", "--ckpt_path", str(tiny_run.tts)]
     message = refusal(tts, [*tiny_run.tts_flags(tmp_path), *flags], capsys)
     assert "ends after 4 steps, --trainer.max_steps is 9" in message
+
+
+def test_what_has_another_length_can_be_measured_all_the_same(tiny_run: TinyRun, tmp_path: Path) -> None:
+    flags = ["--trainer.max_steps=9", "--ckpt_path", str(tiny_run.tts)]
+    tts.main([*tiny_run.tts_flags(tmp_path, "validate"), *flags])
+    assert logged(tmp_path, "validation/loss")
