@@ -39,7 +39,7 @@ class ParallelDeepVoice(AcousticModel):
     """
 
     attends = False  # durations make its alignments
-    adapts_in = 0.25  # it is told so much of a frame that what is left to learn is how the speaker sounds (docs/paper.md)
+    adapts_in = 0.25  # it is told so much of a frame that little but the sound of the speaker is left to learn
 
     def __init__(
         self,
