@@ -1,6 +1,7 @@
 import json
 import re
 import shutil
+from collections.abc import Iterator
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
@@ -20,14 +21,14 @@ ALL = ["encoder", "embedding", "low_rank", "whole_model"]
 
 
 @pytest.fixture(scope="module")
-def evaluated(tiny_run: TinyRun, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of an evaluation in which adaptation takes one step."""
+def evaluated(tiny_run: TinyRun, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The folder of an evaluation in which adaptation takes one step, as it does from then on."""
     out = tmp_path_factory.mktemp("evaluation") / "out"
     with pytest.MonkeyPatch.context() as patch:
         for name, method in METHODS.items():
             patch.setitem(METHODS, name, replace(method, steps=1))
         evaluate.main(evaluate_flags(tiny_run, out))
-    return out
+        yield out
 
 
 @pytest.fixture(scope="module")
