@@ -15,7 +15,7 @@ from torch import Tensor
 
 from lightning_vc.audio.io import resample
 from lightning_vc.data.index import Index
-from lightning_vc.data.reading import Sample, clips_of
+from lightning_vc.data.reading import apart, clips_of
 from lightning_vc.metrics import equal_error_rate
 from lightning_vc.tasks.verifier import SpeakerVerifierTask
 
@@ -69,11 +69,6 @@ def main() -> None:
         )
         rates = " | ".join(f"{100 * equal_error_rate(scores, same):.2f} %" for scores in (ours, theirs))
         print(f"| {count} | {int(same.sum())}, {int((~same).sum())} | {rates} |", flush=True)
-
-
-def apart(index: Index, clips: list[Sample]) -> list[Sample]:
-    """Of each recording the first piece: two would be too easy a pair."""
-    return list({index.recording(clip.id): clip for clip in reversed(clips)}.values())[::-1]
 
 
 def embedded(encoder: VoiceEncoder, wave: Tensor) -> Tensor:

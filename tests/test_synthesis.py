@@ -15,8 +15,6 @@ from tests.tiny import TinyRun
 
 LONG = "The friendly baker gave seven apples. Who was it, {%} then? {HH UW1} knows; nobody saw him, but all had heard."
 
-ROUNDING = 2e-3  # of the loudest sample: the angles of high harmonics are thousands of radians
-
 
 class ZeroPhases(Vocoder):
     """Griffin-Lim makes more of what rounding leaves; this does not."""
@@ -35,6 +33,7 @@ class ZeroPhases(Vocoder):
 def cloner(tiny_run: TinyRun) -> Cloner:
     cloner = Cloner.load(tiny_run.folder)
     cloner.vocoder = ZeroPhases(cloner.tts.spectrograms)
+    cloner.tts.model.get_buffer("turns").zero_()  # angles of high harmonics make more of what rounding leaves too
     return cloner
 
 
@@ -50,7 +49,7 @@ def test_streamed_is_whole(cloner: Cloner, voice: Voice) -> None:
     assert all(len(part.symbols) <= cloner.tts.longest for part in parts)
     assert whole.text == LONG
     joined = torch.cat([part.wave for part in parts])
-    torch.testing.assert_close(joined, whole.wave, atol=ROUNDING * float(whole.wave.abs().max()), rtol=0)
+    torch.testing.assert_close(joined, whole.wave, atol=1e-4, rtol=0)
     torch.testing.assert_close(torch.cat([part.spectra.mel for part in parts], 1), whole.spectra.mel, atol=1e-4, rtol=0)
     assert whole.symbols == tuple(symbol for part in parts for symbol in part.symbols)
     assert len(whole.alignments) == len(parts)
@@ -75,7 +74,7 @@ def test_many_texts_are_said_as_one_alone(cloner: Cloner, voice: Voice) -> None:
         alone = cloner.say(text, voice)
         assert together.symbols == alone.symbols
         torch.testing.assert_close(together.spectra.mel, alone.spectra.mel, atol=1e-4, rtol=0)
-        torch.testing.assert_close(together.wave, alone.wave, atol=ROUNDING * float(alone.wave.abs().max()), rtol=0)
+        torch.testing.assert_close(together.wave, alone.wave, atol=1e-4, rtol=0)
 
 
 def unfinished(cloner: Cloner, asked: list[tuple[int, bool]]) -> Callable[..., Synthesis]:

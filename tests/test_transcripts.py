@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from lightning_vc.cloning import read_lines, read_transcripts, transcripts_beside
+from lightning_vc.text.transcripts import read_lines, read_transcripts, transcripts_beside
 
 
 def test_texts_are_lines(tmp_path: Path) -> None:

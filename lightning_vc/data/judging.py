@@ -9,7 +9,7 @@ from typing import Literal
 from lightning_vc.data.collate import CloningBatcher
 from lightning_vc.data.datamodule import Loading, ShardsDataModule
 from lightning_vc.data.index import SETS
-from lightning_vc.data.reading import Sample, scattered
+from lightning_vc.data.reading import Sample, apart, scattered
 from lightning_vc.data.stream import Clips, Loader
 from lightning_vc.types import CloningBatch
 
@@ -172,14 +172,13 @@ class VerifierDataModule(ShardsDataModule):
     def _measuring(self, split: str) -> Loader[CloningBatch]:
         """The first piece of each recording, in an order without meaning."""
         size = max(self.batcher.n_clips)
-        firsts: dict[str, Sample] = {}
-        for sample in sorted(self.read(split, f"{split}-held"), key=lambda sample: scattered(sample.id)):
-            firsts.setdefault(self.index.recording(sample.id), sample)
-        groups = [count // size for count in Counter(sample.speaker.id for sample in firsts.values()).values()]
+        samples = sorted(self.read(split, f"{split}-held"), key=lambda sample: scattered(sample.id))
+        firsts = apart(self.index, samples)
+        groups = [count // size for count in Counter(sample.speaker.id for sample in firsts).values()]
         if sum(count > 0 for count in groups) < 2:
             raise ValueError(
                 f"{self.index.folder} has not two {split} speakers with {size} clips; prepare it with more "
                 f"{split} speakers, or enrol fewer clips"
             )
         steps = -(-sum(groups) // self.batcher.n_speakers)
-        return self.validation_loader(Clips([*firsts.values()]), self.batcher, steps)
+        return self.validation_loader(Clips(firsts), self.batcher, steps)

@@ -238,6 +238,14 @@ def clips_of(index: Index, speaker: str, cache: str | None = None) -> list[Sampl
     return sorted((each for each in samples if each.speaker.id == speaker), key=lambda each: scattered(each.id))
 
 
+def apart(index: Index, samples: Iterable[Sample]) -> list[Sample]:
+    """Of each recording the first piece: for judges two would be too easy a pair."""
+    firsts: dict[str, Sample] = {}
+    for sample in samples:
+        firsts.setdefault(index.recording(sample.id), sample)
+    return list(firsts.values())
+
+
 def scattered(id: str) -> tuple[int, str]:
     """A key that sorts ids into a fixed order without meaning."""
     return zlib.crc32(id.encode()), id

@@ -15,7 +15,7 @@ from lightning_vc.audio import io
 from lightning_vc.audio.loudness import level
 from lightning_vc.corpora.generated import GeneratedCorpus
 from lightning_vc.data.index import Index, SpeakerEntry
-from lightning_vc.data.reading import Sample, clips_of
+from lightning_vc.data.reading import Sample, apart, clips_of
 from lightning_vc.evaluation.sounds import Row, Sound
 
 _KINDS = ("clips", "real", "known", "references", "clones", "bounds", "steps", "mixtures")
@@ -118,7 +118,7 @@ class EvaluationFolder:
 
     def add_known(self, speaker: str) -> None:
         """Write recordings, as `real_of` gives them, of a speaker of the shards who is not held out."""
-        samples = self._apart([sample for sample in clips_of(self.index, speaker) if sample.text])[:_REAL]
+        samples = apart(self.index, [sample for sample in clips_of(self.index, speaker) if sample.text])[:_REAL]
         self.recordings[speaker] = [sample.id for sample in samples]
         self._write(speaker, {"known": samples})
 
@@ -126,7 +126,7 @@ class EvaluationFolder:
         samples = [sample for sample in clips_of(self.index, speaker) if sample.text]
         own = samples[: self.clips]
         used = {self.index.recording(sample.id) for sample in own}
-        others = self._apart([each for each in samples if self.index.recording(each.id) not in used])[:_REAL]
+        others = apart(self.index, [each for each in samples if self.index.recording(each.id) not in used])[:_REAL]
         if not others:
             raise ValueError(
                 f"the {len(samples)} clips of speaker {speaker} are pieces of recordings that it would be cloned from: "
@@ -134,13 +134,6 @@ class EvaluationFolder:
             )
         self.recordings[speaker] = [sample.id for sample in own + others]
         self._write(speaker, {"clips": own, "real": others})
-
-    def _apart(self, samples: Sequence[Sample]) -> list[Sample]:
-        """Of each recording the first piece: two would be too easy a pair for judges."""
-        first: dict[str, Sample] = {}
-        for sample in samples:
-            first.setdefault(self.index.recording(sample.id), sample)
-        return list(first.values())
 
     def _write(self, speaker: str, chosen: Mapping[str, Sequence[Sample]]) -> None:
         for kind, samples in chosen.items():

@@ -6,9 +6,10 @@ from typing import get_args
 
 from lightning_vc.adapting import METHODS
 from lightning_vc.audio import io
-from lightning_vc.cloning import MODEL, Cloner, read_transcripts, transcripts_beside
+from lightning_vc.cloning import MODEL, Cloner
 from lightning_vc.synthesis import write_speech
 from lightning_vc.tasks.adaptation import Start
+from lightning_vc.text.transcripts import read_transcripts, transcripts_beside
 from lightning_vc.voice import place_for_voice
 
 

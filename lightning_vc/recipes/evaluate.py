@@ -6,7 +6,7 @@ from typing import Any
 from jsonargparse import ArgumentParser
 
 from lightning_vc.adapting import ENOUGH
-from lightning_vc.cloning import Cloner, read_lines
+from lightning_vc.cloning import Cloner
 from lightning_vc.corpora.generated import GeneratedCorpus
 from lightning_vc.data.index import Index, SpeakerEntry
 from lightning_vc.evaluation import outside
@@ -26,6 +26,7 @@ from lightning_vc.evaluation.tracking import track_evaluation
 from lightning_vc.morphing import learnt_from
 from lightning_vc.tasks.classifier import SpeakerClassifierTask
 from lightning_vc.tasks.verifier import SpeakerVerifierTask
+from lightning_vc.text.transcripts import read_lines
 
 
 def evaluate(

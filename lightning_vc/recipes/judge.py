@@ -10,8 +10,8 @@ from argparse import ArgumentParser
 from collections.abc import Sequence
 from pathlib import Path
 
-from lightning_vc.cloning import read_lines
 from lightning_vc.evaluation.outside import absent, opinion, present
+from lightning_vc.text.transcripts import read_lines
 
 
 def main(args: Sequence[str] | None = None) -> None:

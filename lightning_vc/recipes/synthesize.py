@@ -9,8 +9,9 @@ from pathlib import Path
 from torch import Tensor
 
 from lightning_vc.audio import io
-from lightning_vc.cloning import MODEL, Cloner, read_lines
+from lightning_vc.cloning import MODEL, Cloner
 from lightning_vc.synthesis import warn, write_speech
+from lightning_vc.text.transcripts import read_lines
 from lightning_vc.types import Speech
 from lightning_vc.voice import load_voice
 

@@ -55,6 +55,7 @@ def test_noise_is_not_understood(sounds: list[Path]) -> None:
     recogniser = Intelligibility(["the dog slept", "seven golden apples"])
     said = opinion([recogniser], sounds[0], [], "the dog slept")
     assert said["word_errors"] >= said["words"] == 3
+    assert "right" in said
 
 
 def test_the_verb_prints_a_line_for_each_sound(

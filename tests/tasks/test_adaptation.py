@@ -45,6 +45,12 @@ def test_it_starts_from_the_average_voice(tiny_run: TinyRun, method: type[Embedd
     base = TTSTask.load(tiny_run.tts)
     task = method(str(tiny_run.tts))
     torch.testing.assert_close(task.voice.detach(), base.table.voices.detach().mean(0))
+    plain = ".parametrizations.weight.original"  # the name that a weight has beside what is added to it
+    weights = {
+        f"{name.removesuffix(plain)}.weight" if name.endswith(plain) else name: value
+        for name, value in task.tts.state_dict().items()
+    }
+    assert all(value.equal(weights[name]) for name, value in base.state_dict().items())
     samples = tiny_run.samples()[:2]
     batch = collate_tts(samples, task.frontend, {samples[0].speaker.id: 0}, 16000)
     voice = base.table(batch.speakers)

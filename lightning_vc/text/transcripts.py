@@ -1,0 +1,69 @@
+"""Files of texts, and of what is said in clips."""
+
+import unicodedata
+from collections.abc import Sequence
+from pathlib import Path
+
+
+def read_lines(path: str | Path) -> list[str]:
+    """The lines of a text file that are not blank; ValueError if there are none."""
+    try:
+        text = Path(path).read_text(encoding="utf-8-sig")  # as some editors begin a file
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path} is no text file: write one in UTF-8, a text a line") from error
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    if not lines:
+        raise ValueError(f"{path} is empty: write a text a line")
+    return lines
+
+
+def read_transcripts(path: str | Path, clips: Sequence[str | Path]) -> list[str]:
+    """What is said in each clip: from lines `clip<tab>text`, or from one text a line in the order of the clips.
+
+    Raises ValueError for a clip without a transcript, with its name, and for a line that is neither.
+    """
+    lines = read_lines(path)
+    names = [_name(clip) for clip in clips]
+    named = [line for line in lines if "\t" in line or any(_plain(line).startswith(name) for name in names)]
+    if named:
+        if len(set(names)) < len(names):
+            raise ValueError(f"clips of the same name ({', '.join(names)}) cannot be told apart in {path}: rename them")
+        known: dict[str, str] = {}
+        for line in lines:
+            clip, _, text = line.partition("\t")
+            if not text.strip():
+                raise ValueError(f"{path} has the line {line!r}: write the clip, a tab, and what it says")
+            if known.setdefault(_name(clip), text.strip()) != text.strip():
+                raise ValueError(f"{path} has two transcripts of {clip}: leave one of them")
+        if missing := [str(clip) for clip, name in zip(clips, names, strict=True) if name not in known]:
+            raise ValueError(f"{path} has no transcript of {', '.join(missing)}")
+        return [known[name] for name in names]
+    if len(lines) != len(clips):
+        raise ValueError(f"{path} has {len(lines)} lines for {len(clips)} clips: write one for each, in their order")
+    return lines
+
+
+def _name(clip: str | Path) -> str:
+    return Path(_plain(str(clip))).name
+
+
+def _plain(text: str) -> str:
+    """Letters with their accents in one, as one system writes names and another does not."""
+    return unicodedata.normalize("NFC", text).strip()
+
+
+def transcripts_beside(clips: Sequence[str | Path]) -> list[str] | None:
+    """What is said in each clip, from the text file of its name beside it; None where no clip has one.
+
+    Raises FileNotFoundError where only some have one, with the name of the first that has none, and ValueError where
+    two clips would share one.
+    """
+    files = [Path(clip).with_suffix(".txt") for clip in clips]
+    if shared := [file for file in files if file.exists() and files.count(file) > 1]:
+        raise ValueError(f"{shared[0]} stands beside two clips: rename one, or give the transcripts in a table")
+    missing = [file for file in files if not file.exists()]
+    if len(missing) == len(files):
+        return None
+    if missing:
+        raise FileNotFoundError(f"{missing[0]}: no such transcript, while other clips have one beside them: write it")
+    return [" ".join(read_lines(file)) for file in files]
