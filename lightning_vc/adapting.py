@@ -64,7 +64,7 @@ METHODS = {
 }
 _OWN = Method(AdaptationTask, steps=100)  # where a class is named that is none of those
 _LONGEST = 10.0  # seconds of a recording that is not cut at its pauses
-ENOUGH = 20  # clips, of which some are put aside to stop by; stopped by one of ten, clones were worse (results.md)
+ENOUGH = 20  # clips, of which some are put aside to stop by (docs/results.md)
 _HELD = 10  # of so many of them one
 _LOOK = 10  # steps after which the clips that were put aside are looked at
 _PATIENCE = 4  # looks without progress after which it ends
