@@ -47,7 +47,7 @@ class MelVocoder(nn.Module, ABC):
 class NeuralVocoder(Vocoder):
     """A trained network in the place of Griffin-Lim.
 
-    It hears the mel spectrogram of the linear one that the model predicts, which is made of more than the decoder's own.
+    It hears the mel spectrogram of the linear one that the model predicts, made of more than the decoder's own.
 
     Args:
         network: of mel spectrograms.
