@@ -151,7 +151,8 @@ def _heading(clones: Clones, ways: Sequence[Row], absent: Sequence[str]) -> str:
         f"<h1>{len(folder.speakers)} voices cloned from {', '.join(map(str, counts))} recordings each</h1>"
         "<p>No training saw these speakers, and no speaker of the corpus said these sentences. "
         f"All {len(folder.sentences)} sentences of each clone stand in <code>clones/</code>. In brackets are 95 % "
-        "intervals, by bootstrap over speakers and their sounds.</p>"
+        "intervals, by bootstrap over speakers and their sounds. What each way to clone took, the paper's Table 1, "
+        "stands in <code>costs.md</code>: no two runs take the same time, and this page is the same after each.</p>"
         + (f"<p>Not measured:</p><ul>{lacks}</ul>" if lacks else "")
     )
 

@@ -92,7 +92,7 @@ class ECAPAVerifier(SpeakerVerifier):
         super().__init__(embedding, UnitLength(), weight=10.0, bias=-5.0)
         self.spectrograms = spectrograms
         self.network = ECAPA_TDNN(n_mels, channels=[channels] * 4 + [3 * channels], lin_neurons=embedding)
-        # The paper's last layer, which speechbrain leaves out: without what all voices have in common, fewer are confused.
+        # The paper's last layer, which speechbrain leaves out: it takes away what all voices have in common.
         self.norm = nn.BatchNorm1d(embedding)
 
     def forward(self, waves: Tensor, lengths: Tensor) -> Tensor:
