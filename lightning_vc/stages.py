@@ -110,7 +110,10 @@ class Recipe:
                 continue
             title = f"stage {number} of {len(known)}: {stage.name}"
             record = self.dir / ".stages" / f"{stage.name}.json"
-            if _in_place(record, stage):
+            finished, kept = _in_place(record, stage)
+            if kept:
+                console.print(f"other settings had begun {stage.checkpoint}: that is now {kept.name} beside it")
+            if finished:
                 console.print(f"[bold]{title}[/] is finished")
                 continue
             command = [sys.executable, "-m", *stage.command]
@@ -127,25 +130,26 @@ class Recipe:
             _write(record, {"key": stage.key, "finished": True})
 
 
-def _in_place(record: Path, stage: Stage) -> bool:
-    """Bring what there is of a stage with these settings into place; whether it is finished.
+def _in_place(record: Path, stage: Stage) -> tuple[bool, Path | None]:
+    """Bring what there is of a stage with these settings into place; whether it is finished, and what was put aside.
 
     What other settings left is put aside, not deleted: with them, the stage is again as far as it was.
     """
+    kept = None
     state: dict[str, Any] = json.loads(record.read_text()) if record.exists() else {"key": None, "finished": False}
     if state["key"] != stage.key:
         aside = state.get("aside", {})
         finished = False
         if stage.checkpoint:
             if stage.checkpoint.exists():
-                stage.checkpoint.replace(_aside(stage.checkpoint, state["key"]))
+                kept = stage.checkpoint.replace(_aside(stage.checkpoint, state["key"]))
                 aside[str(state["key"])] = state["finished"]
             if _aside(stage.checkpoint, stage.key).exists():
                 _aside(stage.checkpoint, stage.key).replace(stage.checkpoint)
                 finished = aside.pop(stage.key, False)
         state = {"key": stage.key, "finished": finished, "command": stage.command, "aside": aside}
         _write(record, state)
-    return bool(state["finished"])
+    return bool(state["finished"]), kept
 
 
 def _aside(checkpoint: Path, key: str | None) -> Path:

@@ -133,7 +133,9 @@ def change_recipe(recipe: Path) -> list[str]:
 
 
 @pytest.mark.parametrize("change", [change_file, change_option, change_recipe])
-def test_what_changed_runs_again_and_all_behind_it(recipe: Path, ran: Ran, change: Callable[[Path], list[str]]) -> None:
+def test_what_changed_runs_again_and_all_behind_it(
+    recipe: Path, ran: Ran, change: Callable[[Path], list[str]], capsys: pytest.CaptureFixture[str]
+) -> None:
     Recipe(recipe).run()
     checkpoint = recipe.parent / "out" / "plant.ckpt"
     checkpoint.write_text("of the first settings")
@@ -144,6 +146,7 @@ def test_what_changed_runs_again_and_all_behind_it(recipe: Path, ran: Ran, chang
     assert not checkpoint.exists()
     (aside,) = checkpoint.parent.glob("plant-*.ckpt")
     assert aside.read_text() == "of the first settings"
+    assert aside.name in capsys.readouterr().err
 
 
 def test_who_comes_back_to_the_first_settings_has_lost_nothing(
