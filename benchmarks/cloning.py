@@ -69,8 +69,11 @@ def main() -> None:
                 texts = [sample.text or "" for sample in samples[:clips]]
                 clone = partial(cloner.clone, paths[:clips], method, texts)
                 if options.steps and method in METHODS:
+                    clone(1)  # to warm up: the first adaptation takes longer than the next ones
                     _, one = timed(partial(clone, 1), options.rounds)
                     voice, some = timed(partial(clone, 1 + options.steps), options.rounds)
+                    if some <= one:
+                        parser.error(f"--steps {options.steps} take no time that can be told from chance: time more")
                     cloning = (
                         one + (METHODS[method].steps_for(clips, cloner.tts.model) - 1) * (some - one) / options.steps
                     )

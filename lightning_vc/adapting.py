@@ -1,11 +1,13 @@
 """Transcribed recordings of one speaker to a voice, by training: the methods, and how long each is trained."""
 
 import logging
+import sys
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass, replace
+from functools import cache
 from importlib import import_module
 from inspect import isabstract
 
@@ -77,7 +79,7 @@ def method_named(name: str) -> Method:
     module, _, kind = name.rpartition(".")
     try:
         task = getattr(import_module(module), kind)
-    except (ImportError, AttributeError, ValueError) as error:
+    except (ImportError, AttributeError, TypeError, ValueError) as error:  # TypeError: it begins with a dot
         known = ", ".join(["encoder", *METHODS])
         raise ValueError(f"unknown method {name!r}: choose one of {known}, or name a class, module.Class") from error
     if not (isinstance(task, type) and issubclass(task, AdaptationTask)) or isabstract(task):
@@ -90,6 +92,9 @@ def method_named(name: str) -> Method:
 
 def samples_of(clip: str, wave: Tensor, text: str, sample_rate: int) -> list[Sample]:
     """What adaptation takes of a recording (W,) and its transcript: itself, or its pieces where it is long.
+
+    Warns where the words of the text are not found in a recording that is not long: that need not be wrong, as of 128
+    right transcripts 7 were not found, of 123 wrong ones 95.
 
     Raises ValueError, naming the clip, for a text of nothing to speak, of far too much or too little for the recording,
     and where that is long and the words of the text are not found in it.
@@ -106,14 +111,16 @@ def samples_of(clip: str, wave: Tensor, text: str, sample_rate: int) -> list[Sam
             f"{usual.min_rate:.0f} to {usual.max_rate:.0f}: give the transcript of this clip"
         )
     pieces = [Piece(0.0, seconds, words)]
+    spans = _aligner()(resample(wave, sample_rate, SAMPLE_RATE), words)
     if seconds > _LONGEST:
-        spans = Aligner()(resample(wave, sample_rate, SAMPLE_RATE), words)
         if spans is None:
             raise ValueError(
                 f"{clip} has {seconds:.0f} s, in which its transcript was not found, so it cannot be cut: correct the "
                 f"transcript, or give clips of up to {_LONGEST:.0f} s"
             )
         pieces = list(split(words, spans, seconds, _LONGEST))
+    elif spans is None:
+        print(f"warning: the transcript of {clip} was not found in it: see that this is what it says", file=sys.stderr)
     samples = []
     for number, piece in enumerate(pieces):
         cut = wave[round(piece.start * sample_rate) : round(piece.end * sample_rate)]
@@ -121,6 +128,11 @@ def samples_of(clip: str, wave: Tensor, text: str, sample_rate: int) -> list[Sam
         said = (written(piece.words), piece.words, piece.spans, len(cut) / sample_rate)
         samples.append(Sample(f"{clip}_{number:02d}", Speaker("clone"), *said, flac))
     return samples
+
+
+@cache
+def _aligner() -> Aligner:
+    return Aligner()
 
 
 def adapt(
@@ -133,11 +145,12 @@ def adapt(
     encoder: str | None = None,
     progress: bool = False,
     watchers: Sequence[Callback] = (),
+    to_the_end: bool = False,
 ) -> AdaptationTask:
     """Train one method on transcribed recordings of one speaker.
 
-    Of twenty clips or more, one in ten is put aside: training stops where they are said worse again, and goes back to
-    where they were said best. With fewer it goes on for as many steps as suit the method and that many clips.
+    Of twenty samples or more, one in ten is put aside: training stops where they are said worse again, and goes back
+    to where they were said best. With fewer it goes on for as many steps as suit the method and that many samples.
 
     Args:
         base: checkpoint of a `TTSTask`.
@@ -148,17 +161,22 @@ def adapt(
         start, encoder: the voice to begin with, as in `AdaptationTask`.
         progress: show a bar with the losses.
         watchers: further callbacks of the trainer.
+        to_the_end: train on all samples for all steps, however many there are.
 
-    Returns the trained task, of which `voice_of` makes a `Voice`; raises ValueError for an unknown method, and for an
-    encoder of another base.
+    Returns the trained task, of which `voice_of` makes a `Voice`; raises ValueError for an unknown method, one that is
+    not built from a base alone or adds what a voice cannot keep, and for an encoder of another base.
     """
     how = method_named(method)
-    held = len(samples) // _HELD if len(samples) >= ENOUGH else 0
+    held = len(samples) // _HELD if len(samples) >= ENOUGH and not to_the_end else 0
     aside, known = samples[:held], samples[held:]
     rows = {sample.speaker.id: 0 for sample in samples}
     with _quiet(), torch.random.fork_rng():
         torch.manual_seed(0)  # the same clips are to make the same voice
-        task = how.task(base)
+        try:
+            task = how.task(base)
+        except TypeError as error:
+            raise ValueError(f"method {method!r} has to be built from the path of a base alone: {error}") from error
+        voice_of(task, method, len(samples))  # what no voice can keep is refused before it is trained
         task.start, task.encoder = start, encoder
         steps = steps or how.steps_for(len(samples), task.tts.model)
         batcher = TTSBatcher(task.frontend, rows, sample_rate, min(how.batch_size, len(known)), 1, 1)

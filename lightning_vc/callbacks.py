@@ -168,6 +168,13 @@ class SaveVoice(Callback):
     def __init__(self, path: str, consent: str = "") -> None:
         self.path, self.consent = path, consent
 
+    def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Raise ValueError at once where no voice could be written."""
+        try:
+            io.probe(self.path)
+        except OSError as error:
+            raise ValueError(str(error)) from error  # the kind that the command line explains
+
     def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Write the voice and say how to use it."""
         if not isinstance(pl_module, AdaptationTask):

@@ -4,12 +4,13 @@ import sys
 from collections.abc import Iterator, Sequence
 from copy import deepcopy
 from pathlib import Path
+from typing import get_args
 
 import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
-from lightning_vc.adapting import ENOUGH, METHODS, AlongTheWay, adapt, method_named, samples_of, voice_of
+from lightning_vc.adapting import METHODS, AlongTheWay, adapt, method_named, samples_of, voice_of
 from lightning_vc.audio import io
 from lightning_vc.audio.loudness import level
 from lightning_vc.audio.quality import clipping, complaints
@@ -147,7 +148,11 @@ class Cloner:
                 raise ValueError(f"method 'encoder' takes no steps, got {steps}: it answers at once")
             if start is not None:
                 raise ValueError(f"method 'encoder' begins with no voice, got start {start!r}: it answers at once")
-            return Voice(self.hear(waves), method, self.base, len(clips), seconds=seconds, consent=consent)
+            return Voice(
+                self.hear(sorted(waves, key=_content)), method, self.base, len(clips), seconds=seconds, consent=consent
+            )
+        if start not in (None, *get_args(Start)):
+            raise ValueError(f"unknown start {start!r}: choose one of {', '.join(get_args(Start))}")
         if steps is not None and steps < 1:
             raise ValueError(f"steps of adaptation must be 1 or more, got {steps}")
         samples = self._samples(clips, waves, method, transcripts)
@@ -161,22 +166,28 @@ class Cloner:
     def clone_along(
         self, clips: Sequence[str | Path], method: str, transcripts: Sequence[str] | None, steps: Sequence[int]
     ) -> list[Voice]:
-        """The voices after so many steps each of one adaptation, which are those of as many adaptations by `clone`.
+        """The voices after so many steps each of one adaptation, to all clips, of which none are put aside.
 
-        Raises what `clone` raises, and ValueError for twenty clips or more, where it is not the steps that end it.
+        With fewer than twenty clips they are those of as many adaptations by `clone`; raises what that raises.
         """
         if method == "encoder" or not steps or min(steps) < 1:
             raise ValueError(f"steps are counted in adaptation, 1 or more, got {list(steps)} for method {method!r}")
         waves = self._waves(clips)
         seconds = round(sum(map(len, waves)) / self.sample_rate, 2)
         samples = self._samples(clips, waves, method, transcripts)
-        if len(samples) >= ENOUGH:
-            raise ValueError(
-                f"adaptation to {len(samples)} clips, or pieces of long ones, stops by itself: take fewer than {ENOUGH}"
-            )
         watcher = AlongTheWay(steps, lambda task: voice_of(task, method, len(clips), seconds))
         first, encoder = self.start, self.encoder_path
-        adapt(self.path, method, samples, self.sample_rate, max(steps), first, encoder, watchers=[watcher])
+        adapt(
+            self.path,
+            method,
+            samples,
+            self.sample_rate,
+            max(steps),
+            first,
+            encoder,
+            watchers=[watcher],
+            to_the_end=True,
+        )
         return [watcher.found[step] for step in steps]
 
     def say(self, text: str, voice: Voice) -> Speech:
@@ -205,7 +216,7 @@ class Cloner:
     def _samples(
         self, clips: Sequence[str | Path], waves: Sequence[Tensor], method: str, transcripts: Sequence[str] | None
     ) -> list[Sample]:
-        """What a method of adaptation trains on."""
+        """What a method of adaptation trains on: the same, in whatever order the clips are given."""
         method_named(method)
         if transcripts is None or len(transcripts) != len(clips):
             got = "none" if transcripts is None else str(len(transcripts))
@@ -213,10 +224,9 @@ class Cloner:
                 f"method {method!r} needs a transcript of each clip: {len(clips)} clips, {got} transcripts; on the "
                 "command line give them by --transcripts or --said, or as a.txt beside a clip a.wav"
             )
+        recordings = sorted(zip(clips, waves, transcripts, strict=True), key=lambda each: _content(each[1]))
         return [
-            sample
-            for clip, wave, text in zip(clips, waves, transcripts, strict=True)
-            for sample in samples_of(str(clip), wave, text, self.sample_rate)
+            sample for clip, wave, text in recordings for sample in samples_of(str(clip), wave, text, self.sample_rate)
         ]
 
     def _read(self, clip: str | Path) -> Tensor:
@@ -264,3 +274,8 @@ class Cloner:
         lengths = torch.tensor([[len(wave) for wave in waves]])
         voice: Tensor = self.encoder(pad_sequence(list(waves), batch_first=True).unsqueeze(0), lengths)[0]
         return voice
+
+
+def _content(wave: Tensor) -> bytes:
+    """What recordings are sorted by, so that their order does not change the voice."""
+    return wave.numpy().tobytes()

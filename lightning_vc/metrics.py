@@ -133,9 +133,13 @@ def equal_error_rate(scores: Tensor, same: Tensor) -> float:
 
 
 def min_dcf(scores: Tensor, same: Tensor, p_target: float = 0.01) -> float:
-    """Least cost of detection over all thresholds, of misses times `p_target` and false alarms times the rest; (n,)."""
+    """Least cost of detection over all thresholds, misses times `p_target` and false alarms times the rest; (n,), (n,).
+
+    As NIST has it, in parts of what it costs to refuse all or to accept all, whichever is less: 0 to 1.
+    """
     alarms, hits, _ = binary_roc(_places(scores), same.long())
-    return float((p_target * (1 - hits) + (1 - p_target) * alarms).min())
+    costs = p_target * (1 - hits) + (1 - p_target) * alarms
+    return float(costs.min()) / min(p_target, 1 - p_target)
 
 
 def _places(scores: Tensor) -> Tensor:

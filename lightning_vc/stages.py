@@ -20,7 +20,7 @@ import shlex
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -37,10 +37,12 @@ class Stage:
 
     Attributes:
         command: the words behind `python -m`.
-        key: hash of the command, of the configs and files of the recipe that it names and of the stages before it. It
-            changes when the stage has to be run again.
+        key: hash of the command, of the configs and files of the recipe that it names and of the stages that it uses.
+            It changes when the stage has to be run again.
         checkpoint: where the stage can be resumed from, if it can.
         asked: whether it runs only where it is asked for by name.
+        left: the checkpoint and its folder, or else `out`: whoever names them uses the stage.
+        used: keys of the stages that it uses.
     """
 
     name: str
@@ -48,6 +50,8 @@ class Stage:
     key: str
     checkpoint: Path | None
     asked: bool = False
+    left: tuple[Path, ...] = ()
+    used: tuple[str, ...] = ()
 
 
 class Recipe:
@@ -64,7 +68,7 @@ class Recipe:
             raise FileNotFoundError(f"no recipe at {file}")
         try:
             content = OmegaConf.load(file)
-        except YAMLError as error:
+        except (YAMLError, UnicodeDecodeError) as error:
             raise ValueError(f"{file} is no YAML: {error}") from error
         if (
             not isinstance(content, DictConfig)
@@ -74,27 +78,49 @@ class Recipe:
             raise ValueError(f"{file} is no recipe: it needs `dir` and `stages`, which are named")
         content["here"] = str(file.parent)
         OmegaConf.set_struct(content, True)
+        if odd := [override for override in overrides if "=" not in override]:
+            raise ValueError(f"{odd[0]!r} is no setting of {file}: write key=value")  # OmegaConf would make it null
         try:
             content.merge_with_dotlist(list(overrides))
             resolved = cast(dict[str, Any], OmegaConf.to_container(content, resolve=True))
-        except OmegaConfBaseException as error:
+        except (OmegaConfBaseException, YAMLError) as error:
             raise ValueError(f"{file} with {list(overrides)}: {str(error).splitlines()[0]}") from error
         self.here, self.dir = file.parent, Path(resolved["dir"])
-        self.stages = list(self._stages(resolved["stages"]))
+        self.stages = self._stages(resolved["stages"])
 
-    def _stages(self, stages: dict[str, dict[str, Any]]) -> Iterator[Stage]:
-        key = ""
+    def _stages(self, stages: dict[str, dict[str, Any]]) -> list[Stage]:
+        earlier: list[Stage] = []
         for name, stage in stages.items():
             unknown = set(stage) - {"verb", "options", "checkpoint", "asked"}
             if unknown or not stage.get("verb"):
                 raise ValueError(f"stage {name} takes verb, options, checkpoint and asked, got {', '.join(stage)}")
             verb, *words = shlex.split(stage["verb"])
             command = [f"lightning_vc.recipes.{verb}", *words]
-            for option, value in stage.get("options", {}).items():
+            options = stage.get("options") or {}
+            for option, value in options.items():
                 command += _words(option, value) if value is not None else []
-            key = _hash(key, command, self.here)
-            checkpoint = stage.get("checkpoint")
-            yield Stage(name, tuple(command), key, Path(checkpoint) if checkpoint else None, bool(stage.get("asked")))
+            used = [each for each in earlier if self._uses(command, each)]
+            within = {key for each in used for key in each.used}  # are part of their keys already
+            key = _hash("".join(each.key for each in used if each.key not in within), command, self.here)
+            checkpoint = Path(stage["checkpoint"]) if stage.get("checkpoint") else None
+            out = options.get("out")
+            left = (checkpoint, checkpoint.parent) if checkpoint else (Path(out),) if out else ()
+            asked, keys = bool(stage.get("asked")), tuple(each.key for each in used)
+            earlier.append(Stage(name, tuple(command), key, checkpoint, asked, left, keys))
+        return earlier
+
+    def _uses(self, command: Sequence[str], before: Stage) -> bool:
+        """Whether a command names what a stage before it left, something in there, or a folder around it.
+
+        `dir` is around everything: to name it is to use what is made without being asked for. A stage that does not say
+        what it leaves is used by all that follow.
+        """
+        words = [word for word in command if not (before.asked and Path(word) == self.dir)]
+        return not before.left or any(
+            (place != self.dir and str(place) in word) or place.is_relative_to(word)
+            for place in before.left
+            for word in words
+        )
 
     def run(self, names: Sequence[str] | None = None) -> None:
         """Run these stages, without names all that need not be asked for.

@@ -11,6 +11,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from lightning_vc.audio import io
+
 _FORMAT = "lightning_vc voice 2"
 _SUFFIX = ".safetensors"
 _HOME = "~/.local/share/lightning_vc/voices"
@@ -97,14 +99,19 @@ class VoiceLibrary:
 
     Args:
         folder: if none is given, what LIGHTNING_VC_VOICES names, or else ~/.local/share/lightning_vc/voices.
+
+    Raises:
+        NotADirectoryError: if it is a file.
     """
 
     def __init__(self, folder: str | Path | None = None) -> None:
         self.folder = Path(folder or os.environ.get("LIGHTNING_VC_VOICES") or _HOME).expanduser()
+        if self.folder.exists() and not self.folder.is_dir():
+            raise NotADirectoryError(f"{self.folder} is no library of voices: name a folder")
 
     def files(self) -> list[Path]:
         """Of all voices, sorted."""
-        return sorted(self.folder.glob(f"*{_SUFFIX}"))
+        return sorted(path for path in self.folder.glob(f"*{_SUFFIX}") if not path.is_dir())
 
     def names(self) -> list[str]:
         """Of all voices, sorted."""
@@ -125,8 +132,13 @@ class VoiceLibrary:
         return path
 
     def free(self, name: str) -> Path:
-        """The file of a voice that is not there yet; raises FileExistsError where the name is taken."""
+        """The file of a voice that is not there yet.
+
+        Raises ValueError for what cannot be a name, or is that of a sound, FileExistsError where the name is taken.
+        """
         path = self.path(name)
+        if Path(name).suffix.lower() in io.SUFFIXES:
+            raise ValueError(f"{name!r} is the name of a sound: take another for a voice, or a file ({_SUFFIX})")
         if path.exists():
             raise FileExistsError(f"there is a voice {name!r} already: take another name, or delete that one first")
         return path
@@ -140,15 +152,16 @@ def load_voice(name: str) -> Voice:
 def place_for_voice(name: str) -> Path:
     """Where to save a voice: a file or a place in the library, as in `load_voice`.
 
-    Raises ValueError for what cannot be the name of a voice, FileExistsError for one that is there.
+    Raises ValueError for what cannot be the name of a voice, FileExistsError for one that is there, OSError where none
+    can be written.
     """
-    if not _is_file(name):
-        return VoiceLibrary().free(name)
-    if not name.endswith(_SUFFIX):
+    if _is_file(name) and not name.endswith(_SUFFIX):
         raise ValueError(f"{name} is no name of a voice file: let it end in {_SUFFIX}")
-    if Path(name).exists():
+    if _is_file(name) and Path(name).exists():
         raise FileExistsError(f"there is {name} already: take another name, or delete that one first")
-    return Path(name)
+    place = Path(name) if _is_file(name) else VoiceLibrary().free(name)
+    io.probe(place)
+    return place
 
 
 def _is_file(name: str) -> bool:

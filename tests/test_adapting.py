@@ -1,3 +1,4 @@
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -5,10 +6,11 @@ import pytest
 import torch
 
 from lightning_vc import adapting
-from lightning_vc.adapting import METHODS, KeepBest, Method, adapt, samples_of
+from lightning_vc.adapting import METHODS, AlongTheWay, KeepBest, Method, adapt, samples_of, voice_of
 from lightning_vc.audio.io import read
 from lightning_vc.corpora.librispeech import LibriSpeech
 from lightning_vc.data.collate import collate_tts
+from lightning_vc.data.reading import clips_of
 from lightning_vc.tasks.adaptation import AdaptationTask, EmbeddingAdaptationTask
 from lightning_vc.text.normalize import normalize
 from tests.tiny import TinyRun
@@ -48,6 +50,14 @@ def test_fewer_clips_are_trained_on_to_the_end(tiny_run: TinyRun, seen: list[flo
     task = adapt(str(tiny_run.tts), "wild", tiny_run.samples()[:4], 16000, steps=3)
     assert seen == []
     assert (task.voice - task.tts.table.voices.mean(0)).abs().max() > 0.5
+
+
+def test_who_is_watched_on_the_way_is_trained_on_all_clips_to_the_end(tiny_run: TinyRun, seen: list[float]) -> None:
+    samples = tiny_run.samples()[:5]
+    watcher = AlongTheWay([7], lambda task: voice_of(task, "wild", 5))
+    task = adapt(str(tiny_run.tts), "wild", samples, 16000, steps=7, watchers=[watcher], to_the_end=True)
+    assert seen == []
+    assert watcher.found[7].vector.equal(task.voice.detach())
 
 
 def test_it_leaves_the_random_numbers_of_others_alone(tiny_run: TinyRun) -> None:
@@ -95,3 +105,14 @@ def test_a_text_of_another_length_is_of_another_clip(text: str, rate: str) -> No
     reason = rf"mine\.wav has 1\.8 s and its transcript {rate}.* phonemes a second, where speech has 2 to 30"
     with pytest.raises(ValueError, match=reason):
         samples_of("mine.wav", torch.rand(int(1.8 * 16000)) - 0.5, text, 16000)
+
+
+def test_a_text_of_another_clip_is_noticed(tiny_run: TinyRun, capsys: pytest.CaptureFixture[str]) -> None:
+    """Not always: of wrong texts of some clips, and hardly ever of right ones."""
+    said = clips_of(tiny_run.index, tiny_run.index.speakers_of("train")[0].id)
+    for right in said:
+        samples_of("right.wav", right.wave(16000), right.text or "", 16000)
+    assert capsys.readouterr().err.count("transcript of right.wav was not found in it") <= len(said) // 10
+    for right, wrong in pairwise(said):
+        samples_of("wrong.wav", right.wave(16000), wrong.text or "", 16000)
+    assert capsys.readouterr().err.count("transcript of wrong.wav was not found in it") > len(said) // 2

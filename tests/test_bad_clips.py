@@ -48,6 +48,7 @@ def spoilt(kind: str, said: Tensor) -> Tensor:
         "clipped": (20 * said).clamp(-0.5, 0.5),
         "noise": behind(said, torch.randn(len(said)), 8),
         "music": behind(said, chords(len(said)), 8),
+        "telephone": io.resample(io.resample(said, RATE, 8000), 8000, RATE),
         "silent": torch.zeros(RATE),
         "muted": 1e-5 * torch.randn(RATE),
         "good": said,
@@ -65,6 +66,7 @@ def spoilt(kind: str, said: Tensor) -> Tensor:
         ("clipped", "was recorded too loud"),
         ("noise", "has noise or other people behind the voice"),
         ("music", "has music behind the voice"),
+        ("telephone", "has nothing above some 5 kHz"),
     ],
 )
 def test_what_is_wrong_is_said(

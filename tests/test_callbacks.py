@@ -102,6 +102,15 @@ def test_a_voice_is_saved_when_its_adaptation_has_finished(
     assert f"recipes.synthesize --model {tiny_run.tts} --voice {path}" in told
 
 
+def test_a_voice_that_cannot_be_saved_is_not_trained(tiny_run: TinyRun, tmp_path: Path) -> None:
+    task = EmbeddingAdaptationTask(str(tiny_run.tts))
+    data = AdaptationDataModule(str(tiny_run.shards), tiny_run.speaker, task.frontend, clips=4, steps=1)
+    saving = trainer(tmp_path, SaveVoice("/proc/nope/v.safetensors"), max_steps=1, limit_val_batches=0)
+    with pytest.raises(ValueError, match=r"/proc/nope/v\.safetensors cannot be written"):
+        saving.fit(task, data)
+    assert task.global_step == 0
+
+
 def test_only_an_adaptation_has_a_voice_to_save(tmp_path: Path, task: TTSTask, data: TTSDataModule) -> None:
     saving = trainer(tmp_path, SaveVoice(str(tmp_path / "x.safetensors")), max_steps=1, limit_val_batches=0)
     with pytest.raises(ValueError, match="SaveVoice needs a task that adapts, not TTSTask"):

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 import torch
@@ -13,7 +14,7 @@ import torch
 from lightning_vc import Cloner, Voice
 from lightning_vc.audio import io
 from lightning_vc.data.index import Index
-from lightning_vc.recipes import prepare, synthesize, tts
+from lightning_vc.recipes import classifier, encoder, prepare, synthesize, tts, verifier, vocoder
 from lightning_vc.tasks.adaptation import AdaptationTask
 from lightning_vc.tasks.speaker_encoder import SpeakerEncoderTask
 from lightning_vc.tasks.tts import TTSTask
@@ -158,3 +159,75 @@ def test_a_vocoder_of_ones_own(tiny_run: TinyRun, inside_python: Path) -> None:
     speech, again = cloner.say("Good morning.", voice), cloner.say("Good morning.", voice)
     assert len(speech.wave) == (speech.spectra.mel.shape[1] - 1) * cloner.tts.spectrograms.hop
     assert not speech.wave.equal(again.wave)  # its phases are random
+
+
+# The parts of which the page shows no example, each as small as it can be
+PARTS = """
+import torch
+from torch import nn
+
+from lightning_vc.modules.classifier import SpeakerClassifier
+from lightning_vc.modules.verifier import SpeakerVerifier
+from lightning_vc.modules.vocoder import MelVocoder
+
+
+class Loud(SpeakerVerifier):
+    def __init__(self):
+        super().__init__(1, nn.Linear(1, 1))
+
+    def forward(self, waves, lengths):
+        return waves.square().sum(1, keepdim=True) / lengths[:, None]
+
+
+class MeanMel(SpeakerClassifier):
+    def __init__(self, n_mels: int = 80):
+        super().__init__()
+        self.embedding = n_mels
+        self.scale = nn.Parameter(torch.ones(n_mels))
+
+    def forward(self, mels, mask):
+        return self.scale * (mels * mask.unsqueeze(-1)).sum(1) / mask.sum(1, keepdim=True)
+
+
+class Quieter(nn.Module):
+    def forward(self, waves, lengths):
+        return waves / 2
+
+
+class Hum(MelVocoder):
+    context = 0
+
+    def __init__(self, n_mels: int = 80, hop: int = 256):
+        super().__init__()
+        self.hop, self.layer = hop, nn.Linear(n_mels, hop)
+
+    def forward(self, mels):
+        return self.layer(mels[:, 1:]).flatten(1)
+"""
+
+
+@pytest.mark.parametrize(
+    ("recipe", "option", "part"),
+    [
+        (classifier, "network", "my_parts.MeanMel"),
+        (verifier, "verifier", "my_parts.Loud"),
+        (encoder, "augmentation", "my_parts.Quieter"),
+        (vocoder, "vocoder", "my_parts.Hum"),
+    ],
+)
+def test_other_parts_of_ones_own(
+    tiny_run: TinyRun, inside_python: Path, tmp_path: Path, recipe: ModuleType, option: str, part: str
+) -> None:
+    (inside_python / "my_parts.py").write_text(PARTS)
+    verb = recipe.__name__.rpartition(".")[2]
+    assert f"`--model.{option}` of `{verb}`" in PAGE
+    flags = tiny_run.encoder_flags(tmp_path) if recipe is encoder else []
+    if recipe in (classifier, verifier):
+        flags = tiny_run.judge_flags(verb, tmp_path)
+    if recipe is vocoder:
+        config = ROOT / "recipes" / "librispeech" / "small" / "vocoder.yaml"
+        where = f"--data.shards {tiny_run.shards} --data.batch_size 2 --trainer.default_root_dir {tmp_path}"
+        flags = ["fit", "--config", str(config), *where.split(), *QUICK, "--data.seconds=0.3"]
+    recipe.main([*flags, f"--model.{option}", part])
+    saved = torch.load(tmp_path / "last.ckpt", weights_only=True)
+    assert saved["hyper_parameters"][option]["class_path"] == part

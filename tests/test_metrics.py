@@ -126,8 +126,9 @@ def test_error_rates_by_hand(scale: float) -> None:
     scores = scale * torch.tensor([0.9, 0.8, 0.7, 0.2, 0.6, 0.3, 0.1, 0.0])
     same = torch.tensor([True, True, True, True, False, False, False, False])
     assert equal_error_rate(scores, same) == pytest.approx(0.25)  # one of four refused, one of four accepted
-    assert min_dcf(scores, same) == pytest.approx(0.01 * 0.25)  # all of two speakers refused, and so one of one
+    assert min_dcf(scores, same) == pytest.approx(0.25)  # all of two speakers refused, and so one of one
     assert equal_error_rate(scores, ~same) == pytest.approx(0.75)
+    assert min_dcf(scores, ~same) == pytest.approx(1)  # nothing is better than to refuse all
     assert (equal_error_rate(scores, scores > 0.5 * scale), min_dcf(scores, scores > 0.5 * scale)) == (0, 0)
 
 
@@ -140,4 +141,5 @@ def test_error_rates_are_those_of_speechbrain() -> None:
     positive, negative = 20 + 3 * torch.randn(200), 15 + 3 * torch.randn(300)  # a sigmoid makes 1 of most of them
     scores, same = torch.cat([positive, negative]), torch.arange(500) < 200
     assert equal_error_rate(scores, same) == pytest.approx(EER(positive, negative)[0], abs=2e-3)
-    assert min_dcf(scores, same, 0.05) == pytest.approx(minDCF(positive, negative, p_target=0.05)[0], abs=1e-6)
+    cost, _ = minDCF(positive, negative, p_target=0.05)  # which is not normalised
+    assert min_dcf(scores, same, 0.05) == pytest.approx(cost / 0.05, abs=1e-5)

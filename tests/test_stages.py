@@ -149,6 +149,37 @@ def test_what_changed_runs_again_and_all_behind_it(
     assert aside.name in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("name", "setting", "stages"),
+    [
+        ("mini", "vocoder_steps=7", "vocoder tune_vocoder"),
+        ("mini", "tts_steps=7", "tts encoder tune_vocoder evaluate joint compare"),
+        ("librispeech", "sizes.paper.tuning_steps=7", "tune_vocoder evaluate compare"),
+        ("librispeech", "sizes.paper.joint_steps=7", "joint compare"),
+        ("vctk", "encoder_steps=7", "encoder evaluate"),
+        ("base", "compared=[ls-32]", "compare"),
+        ("base", "stages.classifier.verb=classifier fit --data.held 0.1", "classifier compare"),
+        ("base", "test=ls-32", "all"),
+    ],
+)
+def test_a_setting_concerns_the_stages_that_use_what_it_changes(name: str, setting: str, stages: str) -> None:
+    path = ROOT / "recipes" / name / "recipe.yaml"
+    before, after = Recipe(path).stages, Recipe(path, [setting]).stages
+    changed = [stage.name for stage, other in zip(before, after, strict=True) if stage.key != other.key]
+    assert changed == ([stage.name for stage in before] if stages == "all" else stages.split())
+
+
+def test_a_stage_that_does_not_say_what_it_leaves_concerns_all_that_follow(recipe: Path, ran: Ran) -> None:
+    recipe.write_text(recipe.read_text().replace("      out: ${dir}/shards\n", "      to: ${dir}/shards\n"))
+    Recipe(recipe).run()
+    ran.clear()
+    Recipe(recipe, ["stages.dig.options.subsets=[a]"]).run()
+    assert [command[0] for command in ran] == ["prepare", "tts", "evaluate"]
+    ran.clear()
+    Recipe(recipe, ["stages.dig.options.subsets=[a]", "stages.reap.verb=judge"]).run()
+    assert [command[0] for command in ran] == ["judge"]
+
+
 def test_who_comes_back_to_the_first_settings_has_lost_nothing(
     recipe: Path, ran: Ran, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -234,7 +265,7 @@ def test_an_unknown_stage(recipe: Path, ran: Ran, capsys: pytest.CaptureFixture[
     assert ran == []
 
 
-@pytest.mark.parametrize("override", ["sped=6", "stages.sow.verb=x", "speed"])
+@pytest.mark.parametrize("override", ["sped=6", "stages.sow.verb=x", "speed", "speed={"])
 def test_an_unknown_setting(recipe: Path, override: str, ran: Ran, capsys: pytest.CaptureFixture[str]) -> None:
     if override == "speed":
         recipe.write_text(recipe.read_text().replace("speed: 5", "sped: {a: 1}\nspeed: 5"))
@@ -242,6 +273,11 @@ def test_an_unknown_setting(recipe: Path, override: str, ran: Ran, capsys: pytes
     message = refusal([str(recipe), override], capsys)
     assert str(recipe) in message
     assert override in message
+    assert ran == []
+
+
+def test_an_override_says_what_a_setting_becomes(recipe: Path, ran: Ran, capsys: pytest.CaptureFixture[str]) -> None:
+    assert refusal([str(recipe), "speed"], capsys) == f"'speed' is no setting of {recipe}: write key=value"
     assert ran == []
 
 
@@ -263,6 +299,11 @@ def test_an_unknown_setting(recipe: Path, override: str, ran: Ran, capsys: pytes
 def test_what_is_no_recipe(recipe: Path, content: str, message: str, capsys: pytest.CaptureFixture[str]) -> None:
     recipe.write_text(content)
     assert message in refusal([str(recipe)], capsys)
+
+
+def test_a_recipe_that_is_no_text(recipe: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    recipe.write_bytes(b"\xff\xfe\x81\x00")
+    assert refusal([str(recipe)], capsys).startswith(f"{recipe} is no YAML: ")
 
 
 def test_no_recipe(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

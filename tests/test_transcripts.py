@@ -27,6 +27,18 @@ def test_transcripts_by_name_or_in_order(tmp_path: Path) -> None:
         read_transcripts(table, ["x/a.wav"])
 
 
+def test_transcripts_as_corpora_have_them(tmp_path: Path) -> None:
+    table = tmp_path / "1-2.trans.txt"
+    table.write_text("1-2-0000 AYE AYE\n1-2-0001 BEE\n1-2-0002 SEA\n")
+    assert read_transcripts(table, ["x/1-2-0002.flac", "x/1-2-0000.flac"]) == ["SEA", "AYE AYE"]
+    with pytest.raises(ValueError, match=r"has no transcript of x/1-2-0009\.flac"):
+        read_transcripts(table, ["x/1-2-0002.flac", "x/1-2-0009.flac"])
+    with pytest.raises(ValueError, match=r"clips of the same name"):
+        read_transcripts(table, ["x/1-2-0002.flac", "x/1-2-0002.wav"])
+    table.write_text("b\tBee.\nfolder/a\tAye.\n")
+    assert read_transcripts(table, ["x/a.wav", "x/b.wav"]) == ["Aye.", "Bee."]
+
+
 @pytest.mark.parametrize(
     ("lines", "message"),
     [

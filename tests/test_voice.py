@@ -47,6 +47,7 @@ def test_a_broken_voice_hides_no_other(tmp_path: Path, voice: Voice, capsys: pyt
     voice.save(tmp_path / "ann.safetensors")
     voice.save(tmp_path / "my voice.safetensors")
     (tmp_path / "broken.safetensors").write_text("hello")
+    (tmp_path / "folder.safetensors").mkdir()
     voices.main(["--library", str(tmp_path), "list"])
     first, second, third = capsys.readouterr().out.splitlines()
     assert first.startswith("ann ")
@@ -119,6 +120,8 @@ def test_a_library_of_voices(
         (["show", "../ann"], "'../ann' is no name of a voice: take letters"),
         (["import", "ann", "FILE"], "there is a voice 'ann' already: take another name"),
         (["import", "bob", "gone.safetensors"], "no voice at gone.safetensors"),
+        (["import", "bob.wav", "FILE"], "'bob.wav' is the name of a sound: take another for a voice"),
+        (["--library", "FILE", "list"], "ann.safetensors is no library of voices: name a folder"),
         (["export", "ann", "ann.wav"], "ann.wav is no name of a voice file: let it end in .safetensors"),
     ],
 )

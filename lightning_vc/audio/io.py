@@ -6,6 +6,7 @@ asked for. Whatever is wrong with a file is said here, with its name.
 
 import io
 import os
+import tempfile
 from collections.abc import Iterable
 from fractions import Fraction
 from pathlib import Path
@@ -27,6 +28,7 @@ _FORMATS = {
     ".opus": ("OGG", "OPUS"),
     ".mp3": ("MP3", "MPEG_LAYER_III"),
 }
+SUFFIXES = tuple(_FORMATS)
 # Codings that know a few sample rates only.
 _RATES = {
     "OPUS": (8000, 12000, 16000, 24000, 48000),
@@ -120,13 +122,28 @@ def write(path: str | Path, wave: Tensor | Iterable[Tensor], sample_rate: int) -
 
 
 def writable(path: str | Path) -> Path:
-    """Give back a path that a recording can be written to; raises ValueError for a folder or an unknown suffix."""
+    """Give back a path that a recording can be written to.
+
+    Raises ValueError for a folder or an unknown suffix, OSError where no file can be written.
+    """
     path = Path(path)
     if path.is_dir():
         raise ValueError(f"{path} is a folder: name the sound file to write")
     if path.suffix.lower() not in _FORMATS:
         raise ValueError(f"{path}: cannot write audio as '{path.suffix}': end the name in {_known()}")
+    probe(path)
     return path
+
+
+def probe(path: str | Path) -> None:
+    """Raise OSError where no file can be written at `path`; nothing is left there, not even its folder."""
+    try:
+        there = Path(path).exists()
+        folder = next(each for each in Path(path).absolute().parents if each.exists())  # where a file can, folders can
+        with open(path, "r+b") if there else tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise OSError(f"{path} cannot be written: {error.strerror}") from error
 
 
 def encode_flac(wave: Tensor, sample_rate: int) -> bytes:

@@ -24,7 +24,7 @@ def draw_results(results: Sequence[Result]) -> dict[str, Figure]:
 def draw_clips(results: Sequence[Result], measure: str, paper: Curves | None = None) -> Figure | None:
     """A measure against the number of clips, a line for each method, the paper's dashed; None if nobody has it.
 
-    Around a line lies its 95 % interval.
+    Around a line lies its 95 % interval, where it has one.
     """
     own = [each for each in results if each.measure == measure and each.row.clips and each.row.steps is None]
     if not own:
@@ -69,9 +69,10 @@ def _line(axes: Axes, points: Sequence[tuple[int, Result]], label: str, colour: 
     points = sorted(points, key=lambda point: point[0])
     places = [place for place, _ in points]
     axes.plot(places, [each.value for _, each in points], "o-", color=colour, label=label)
-    axes.fill_between(
-        places, [each.low for _, each in points], [each.high for _, each in points], color=colour, alpha=0.1
-    )
+    known = [(place, each.low, each.high) for place, each in points if each.low is not None and each.high is not None]
+    if known:
+        where, low, high = zip(*known, strict=True)
+        axes.fill_between(where, low, high, color=colour, alpha=0.1)
 
 
 def _finish(axes: Axes, along: str, measure: str, places: Sequence[int]) -> None:

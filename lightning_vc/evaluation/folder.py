@@ -17,6 +17,9 @@ from lightning_vc.corpora.generated import GeneratedCorpus
 from lightning_vc.data.index import Index, SpeakerEntry
 from lightning_vc.data.reading import Sample, apart, clips_of
 from lightning_vc.evaluation.sounds import Row, Sound
+from lightning_vc.text.normalize import normalize
+from lightning_vc.text.symbols import PUNCTUATION
+from lightning_vc.types import Word
 
 _KINDS = ("clips", "real", "known", "references", "clones", "bounds", "steps", "mixtures")
 _MARK = ".evaluation"  # that the folder is one of ours, in which folders of other speakers may be deleted
@@ -38,7 +41,7 @@ class EvaluationFolder:
 
     Raises:
         FileExistsError: for a folder that holds what no evaluation has made.
-        ValueError: for a speaker with too few transcribed recordings.
+        ValueError: for a speaker with too few transcribed recordings, and for a corpus that the shards are not from.
     """
 
     def __init__(
@@ -61,6 +64,8 @@ class EvaluationFolder:
                 raise ValueError(
                     f"speaker {speaker.id} has {speaker.transcribed} transcribed clips: cloning from {clips} needs more"
                 )
+        if corpus:
+            self._check(corpus)
         self._clear()
         for speaker in track(speakers, "recordings of the held-out speakers"):
             self._write_recordings(speaker.id)
@@ -102,6 +107,20 @@ class EvaluationFolder:
         real = tuple(self.real_of(speaker))
         texts = enumerate(self.sentences)
         return [Sound(self.sentence(kind, speaker, number), row, speaker, text, real) for number, text in texts]
+
+    def _check(self, corpus: GeneratedCorpus) -> None:
+        """Refuse a corpus that lets other people speak under the names of these: clones would be compared with them."""
+        if unknown := sorted(self.held - {*corpus.voices}):
+            raise ValueError(f"corpus has no speaker {unknown[0]}: give --corpus as {self.index.folder} was made with")
+        speaker = self.speakers[0].id  # one seed draws them all
+        said = {each.id: each.text for each in corpus if each.speaker.id == speaker}
+        for sample in clips_of(self.index, speaker):
+            text = said.get(self.index.recording(sample.id))
+            if text and sample.words and _spoken(sample.words) not in _spoken(normalize(text)):
+                raise ValueError(
+                    f"corpus says {text!r} where {self.index.folder} holds {sample.text!r} ({sample.id}): give "
+                    f"--corpus as the shards were made with, where --corpus.seed is {corpus.seed}"
+                )
 
     def _clear(self) -> None:
         """Delete what an evaluation of other speakers has left: judges would take them for speakers of this one."""
@@ -149,3 +168,8 @@ class EvaluationFolder:
             for number, text in enumerate(self.sentences):
                 said = level(io.trim(self.corpus.say(speaker, text, self.rate), self.rate))
                 io.write(self.sentence("references", speaker, number), said, self.rate)
+
+
+def _spoken(words: Sequence[Word]) -> str:
+    """Words between spaces, without marks: those of a piece are in those of its recording."""
+    return f" {' '.join(word.text for word in words if word.text not in PUNCTUATION)} "

@@ -8,17 +8,23 @@ from rich.progress import track
 
 from lightning_vc.audio import io
 from lightning_vc.audio.loudness import level
+from lightning_vc.evaluation.bounds import COPIES, LEARNED, MEAN, OTHERS
 from lightning_vc.evaluation.clones import Clones
+from lightning_vc.evaluation.folder import REAL, REFERENCES
+from lightning_vc.evaluation.mixtures import MIXTURES
 from lightning_vc.evaluation.sounds import Opinions, Row, Sound
 
+_OURS = (REAL, REFERENCES, COPIES, OTHERS, LEARNED, MEAN, *MIXTURES)
 
-def read_given(folders: Sequence[str], clones: Clones) -> list[Sound]:
+
+def read_given(folders: Sequence[str], clones: Clones, methods: Sequence[str]) -> list[Sound]:
     """What stands in folders as `<speaker>/<n>.wav`, of each speaker the sentences in their order.
 
-    Raises FileNotFoundError for a sound that is missing, and ValueError for a folder that is named like a method or
-    like another one.
+    Raises FileNotFoundError for a sound that is missing, and ValueError for a folder that is named like a method, like
+    a row that every evaluation may have, or like another one.
     """
-    taken = {name: f"the method {name}" for name in clones.methods}
+    taken = {row.voice: f"our row {row.voice!r}" for row in _OURS}
+    taken |= {name: f"the method {name}" for name in (*clones.methods, *methods)}
     sounds = []
     for folder in folders:
         name = Path(folder).resolve().name

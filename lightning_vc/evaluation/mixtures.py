@@ -15,6 +15,8 @@ from lightning_vc.morphing import learned_by_speaker, morph
 TRAITS = ("sex", "accent")
 _READING = ("finished", "attention_failures", "focus", "coverage")
 _SEXES = {"F": "male voices made female", "M": "female voices made male"}
+_ACCENT = "voices moved to another accent"
+MIXTURES = tuple(Row(name) for name in (*_SEXES.values(), _ACCENT))
 
 
 def make_mixtures(clones: Clones, sources: Sequence[str], amount: float) -> tuple[list[Sound], Opinions]:
@@ -35,7 +37,7 @@ def make_mixtures(clones: Clones, sources: Sequence[str], amount: float) -> tupl
         for id in track(moved, f"moved to another {trait}", disable=not moved):
             own = getattr(entries[id], trait)
             other = values[(values.index(own) + 1) % len(values)]
-            row = Row(_SEXES.get(other, f"to {other}") if trait == "sex" else "voices moved to another accent")
+            row = Row(_SEXES.get(other, f"to {other}") if trait == "sex" else _ACCENT)
             said = clones.speak(f"mixtures/{trait}", row, id, morph(voices[id], groups[other], groups[own], amount))
             sounds += [replace(sound, changed=(trait, other)) for sound in said]
     scores = clones.scores(sounds)

@@ -64,7 +64,7 @@ PARTS: Mapping[str, Part] = {
     "eer_1": Part("The same with 1 enrolment recording", "", "a verifier"),
     "min_dcf_5": Part(
         "Least cost of detection, 5 enrolment recordings",
-        "misses x 0.01, alarms x 0.99",
+        "misses x 0.01 + alarms x 0.99, where to refuse everybody, which costs 0.01, counts as 1",
         "a verifier, and six real recordings of each speaker",
     ),
     "min_dcf_1": Part("The same with 1 enrolment recording", "", "a verifier"),
@@ -149,11 +149,11 @@ def _heading(clones: Clones, ways: Sequence[Row], absent: Sequence[str]) -> str:
     lacks = "".join(f"<li>{html.escape(each)}</li>" for each in absent)
     return (
         f"<h1>{len(folder.speakers)} voices cloned from {', '.join(map(str, counts))} recordings each</h1>"
-        "<p>No training saw these speakers, and no speaker of the corpus said these sentences. "
+        "<p>The model was trained on other speakers than these. "
         f"All {len(folder.sentences)} sentences of each clone stand in <code>clones/</code>. In brackets are 95 % "
-        "intervals, by bootstrap over speakers and their sounds. What each way to clone took, the paper's Table 1, "
-        "stands in <code>costs.md</code>: no two runs take the same time, and this page is the same after each.</p>"
-        + (f"<p>Not measured:</p><ul>{lacks}</ul>" if lacks else "")
+        "intervals, by bootstrap over speakers and their sounds; a figure of one speaker alone has none. What each way "
+        "to clone took, beside the paper's Table 1, stands in <code>costs.md</code>: no two runs take the same time, "
+        "and this page is the same after each.</p>" + (f"<p>Not measured:</p><ul>{lacks}</ul>" if lacks else "")
     )
 
 

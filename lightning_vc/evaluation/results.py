@@ -20,13 +20,16 @@ _COVERAGE = 0.95  # of the intervals
 
 @dataclass(frozen=True)
 class Result:
-    """One figure of a row, and between which bounds it lies with 95 % confidence."""
+    """One figure of a row, and between which bounds it lies with 95 % confidence.
+
+    There are no bounds where one speaker alone stands behind it: what others would have given cannot be told.
+    """
 
     row: Row
     measure: str
     value: float
-    low: float
-    high: float
+    low: float | None
+    high: float | None
     sounds: int  # that it is from
 
 
@@ -87,9 +90,11 @@ def summarise(sounds: Sequence[Sound], opinions: Opinions, seed: int = 0) -> lis
             known = [said[i] for i in counted]
             speakers = [own[i].speaker for i in counted]
             value = measure.of(known)
-            drawn = [measure.of([known[i] for i in places]) for places in _resamples(speakers, seed)]
-            low, high = np.quantile(drawn, [(1 - _COVERAGE) / 2, (1 + _COVERAGE) / 2])
-            results.append(Result(row, name, value, float(low), float(high), len(known)))
+            low = high = None
+            if len(set(speakers)) > 1:
+                drawn = [measure.of([known[i] for i in places]) for places in _resamples(speakers, seed)]
+                low, high = map(float, np.quantile(drawn, [(1 - _COVERAGE) / 2, (1 + _COVERAGE) / 2]))
+            results.append(Result(row, name, value, low, high, len(known)))
     return results
 
 
@@ -101,7 +106,7 @@ def write_results(folder: Path, results: Sequence[Result], about: Mapping[str, A
             "clips": each.row.clips,
             "steps": each.row.steps,
             "measure": each.measure,
-            **{name: round(getattr(each, name), 5) for name in ("value", "low", "high")},
+            **{name: _rounded(getattr(each, name)) for name in ("value", "low", "high")},
             "sounds": each.sounds,
         }
         for each in results
@@ -129,8 +134,16 @@ def table(results: Sequence[Result]) -> list[list[str]]:
 
 
 def shown(result: Result | None) -> str:
-    """`0.74 [0.71, 0.77]`."""
-    return f"{result.value:.2f} [{result.low:.2f}, {result.high:.2f}]" if result else ""
+    """`0.74 [0.71, 0.77]`, or `0.74` without bounds."""
+    if result is None:
+        return ""
+    if result.low is None or result.high is None:
+        return f"{result.value:.2f}"
+    return f"{result.value:.2f} [{result.low:.2f}, {result.high:.2f}]"
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 5)
 
 
 def _measures(said: Sequence[Opinion]) -> dict[str, Measure]:

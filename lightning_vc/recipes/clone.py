@@ -1,5 +1,7 @@
 """Clone a voice from recordings, and let it say something."""
 
+import os
+import sys
 from argparse import ArgumentParser
 from collections.abc import Sequence
 from typing import get_args
@@ -41,13 +43,18 @@ def main(args: Sequence[str] | None = None) -> None:
     options = parser.parse_args(args)
     try:
         io.writable(options.out)  # first: cloning takes longer
+        if any(_same(options.out, clip) for clip in options.clips):
+            raise ValueError(f"--out {options.out} is one of the clips, which it would write over: name another file")
         place = place_for_voice(options.voice) if options.voice else None
         cloner = Cloner.load(options.model, options.vocoder)
         cloner.check(options.text)
         transcripts: list[str] | None = options.said
-        if options.transcripts:
+        if options.method == "encoder":
+            if options.said or options.transcripts:
+                print("warning: the method encoder needs no transcripts, those given are not read", file=sys.stderr)
+        elif options.transcripts:
             transcripts = read_transcripts(options.transcripts, options.clips)
-        elif not transcripts and options.method != "encoder":
+        elif not transcripts:
             transcripts = transcripts_beside(options.clips)
         voice = cloner.clone(
             options.clips, options.method, transcripts, options.steps, options.start, options.consent, progress=True
@@ -57,6 +64,11 @@ def main(args: Sequence[str] | None = None) -> None:
         write_speech(options.out, cloner.say(options.text, voice))
     except (OSError, ValueError) as error:
         parser.error(str(error))
+
+
+def _same(one: str, other: str) -> bool:
+    """Whether two names are those of one file that is there."""
+    return os.path.exists(one) and os.path.exists(other) and os.path.samefile(one, other)
 
 
 if __name__ == "__main__":

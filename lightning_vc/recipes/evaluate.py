@@ -1,11 +1,11 @@
 """Clone held-out speakers by every method, measure the clones as the paper does, and write a page to listen to."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from jsonargparse import ArgumentParser
 
-from lightning_vc.adapting import ENOUGH
 from lightning_vc.cloning import Cloner
 from lightning_vc.corpora.generated import GeneratedCorpus
 from lightning_vc.data.index import Index, SpeakerEntry
@@ -27,6 +27,8 @@ from lightning_vc.morphing import learnt_from
 from lightning_vc.tasks.classifier import SpeakerClassifierTask
 from lightning_vc.tasks.verifier import SpeakerVerifierTask
 from lightning_vc.text.transcripts import read_lines
+
+_AT_ONCE = ("encoder", "joint")  # methods that do not adapt
 
 
 def evaluate(
@@ -65,7 +67,8 @@ def evaluate(
         joint: folder of a joint fine-tuning, which is compared as the method "joint".
         vocoder: "griffin_lim", or a checkpoint; if none is given, vocoder/last.ckpt of the run, else Griffin-Lim.
         corpus: the generated corpus that the shards were made from, so that the real voices say the sentences too.
-        steps: of embedding and whole_model, after each of which clones speak; none if none are given.
+        steps: of adaptation, after each of which clones speak: of those of `methods` that adapt, or of embedding and
+            whole_model where no methods are given; none if none are given.
         steps_clips: recordings that these are adapted to, or several counts.
         own: how many of the model's own speakers say the sentences; if none is given, as many as are cloned.
         mixed: how far these are moved, to say them once more with the other sex and with another accent: 1 is by the
@@ -83,17 +86,23 @@ def evaluate(
         command(judge)  # before the work of hours
     if judged is not None and (judged < 1 or not judge):
         raise ValueError(f"judged is how many sentences the judge hears, 1 or more, got {judged} and judge {judge}")
-    counts, steps_counts = (sorted({each} if isinstance(each, int) else {*each}) for each in (clips, steps_clips))
-    if not counts or min(counts) < 1:
+    counts, steps_counts = (sorted([each] if isinstance(each, int) else each) for each in (clips, steps_clips))
+    lists = {"clips": counts, "steps_clips": steps_counts, "steps": steps, "methods": methods, "speakers": speakers}
+    for name, values in lists.items():
+        _check_list(name, values)
+    if min(counts) < 1:
         raise ValueError(f"clips to clone from must be 1 or more, got {counts}")
-    if steps is not None and (not steps or min(*steps, *steps_counts) < 1):
+    if steps and min(*steps, *steps_counts) < 1:
         raise ValueError(f"steps and steps_clips must be 1 or more, got {steps} and {steps_counts}")
-    if steps and max(steps_counts) >= ENOUGH:
-        raise ValueError(
-            f"steps_clips must be below {ENOUGH}, as adaptation to more stops by itself, got {steps_counts}"
-        )
+    adapted = ["embedding", "whole_model"] if methods is None else [each for each in methods if each not in _AT_ONCE]
+    if steps and not adapted:
+        raise ValueError(f"steps are of methods that adapt, got methods {methods}: add one, such as embedding")
     if own is not None and own < 1:
         raise ValueError(f"own is how many of the model's speakers speak, 1 or more, got {own}")
+    if seed < 0:
+        raise ValueError(f"seed must be 0 or more, got {seed}")
+    if any(mark in str(Path(out).resolve()) for mark in ";\t\n"):
+        raise ValueError(f"out is {out!r}: judge.tsv has no place for a path with ; or a tab, give another folder")
     index, cloner = Index.load(shards), Cloner.load(model, vocoder)
     knows = SpeakerClassifierTask.load(classifier) if classifier else None
     if knows and not knows.learnt:
@@ -101,18 +110,19 @@ def evaluate(
     verifies = SpeakerVerifierTask.load(verifier) if verifier else None
     fine_tuned = Cloner.load(joint) if joint else None
     most = max([*counts, *(steps_counts if steps else [])])
-    texts, cloned = read_lines(sentences), _chosen(index, shards, speakers)
     if mixed is not None and not learnt_from(cloner, index):
         raise ValueError(f"mixed needs the shards that {model} was trained on, and {shards} holds other speakers")
+    texts, cloned = _texts(sentences, cloner), _chosen(index, shards, speakers)
+    _check_unlearnt(cloned, [cloner, *([fine_tuned] if fine_tuned else [])])
 
     folder = EvaluationFolder(Path(out), index, cloned, texts, most, cloner.sample_rate, corpus)
     clones = Clones(folder, cloner, fine_tuned)
-    others = read_given(given or [], clones)
+    others = read_given(given or [], clones, methods or [])
     said = clones.make(methods or clones.methods, counts)
     bounds, measured = make_bounds(clones, own)
     sources = list(dict.fromkeys(sound.speaker for sound in bounds if sound.row == LEARNED))
     mixtures, read = make_mixtures(clones, sources, mixed) if mixed is not None else ([], {})
-    along = clones.adapt(["embedding", "whole_model"], steps_counts, sorted(set(steps))) if steps else []
+    along = clones.adapt(adapted, steps_counts, sorted(steps)) if steps else []
     sounds = [*folder.real(), *(folder.references() if corpus else []), *bounds, *said, *others]
     everything = [*sounds, *mixtures, *along]
     write_manifest(Path(out, "judge.tsv"), [*sounds, *mixtures])
@@ -145,6 +155,36 @@ def evaluate(
     write_report(Path(out, "report.html"), clones, results, drawn, lacking)
     if project:
         track_evaluation(project, Path(out), results, drawn, everything, about)
+
+
+def _check_list(name: str, values: Sequence[object] | None) -> None:
+    """Refuse what would be counted twice, and an empty list, which could mean nobody or everybody."""
+    if values is None:
+        return
+    if not values:
+        raise ValueError(f"{name} is an empty list: leave the option out, or name one at least")
+    if twice := [each for each in values if values.count(each) > 1]:
+        raise ValueError(f"{name} has {twice[0]!r} more than once: name each once")
+
+
+def _texts(sentences: str, cloner: Cloner) -> list[str]:
+    """The sentences, all of which can be said."""
+    texts = read_lines(sentences)
+    for text in texts:
+        if "\t" in text:
+            raise ValueError(f"{sentences} has a tab in {text!r}: judge.tsv has no place for it, write a space")
+        cloner.check(text)
+    return texts
+
+
+def _check_unlearnt(cloned: Sequence[SpeakerEntry], cloners: Sequence[Cloner]) -> None:
+    """Refuse speakers whose voices a model has learnt: that it speaks like them would be no cloning."""
+    for cloner in cloners:
+        if learnt := [entry.id for entry in cloned if entry.id in cloner.tts.speakers]:
+            raise ValueError(
+                f"{cloner.path} was trained on {', '.join(learnt)}, who would not be cloned: name others by "
+                "--speakers, or give shards whose test speakers it does not know"
+            )
 
 
 def _chosen(index: Index, shards: str, speakers: list[str] | None) -> list[SpeakerEntry]:

@@ -39,9 +39,11 @@ def main(args: Sequence[str] | None = None) -> None:
             speak_at_once(Cloner.load(options.model, options.vocoder), options.voice, options.text, options.out)
             return
         texts = [options.text] if options.file is None else read_lines(options.file)
+        out = Path(options.out)
+        paths = [out] if options.file is None else [out / f"{number:03d}.wav" for number in range(1, len(texts) + 1)]
+        io.writable(paths[0])  # before the work
         speeches = Cloner.load(options.model, options.vocoder).say_all(texts, load_voice(options.voice))
-        for number, speech in enumerate(speeches, 1):
-            path = Path(options.out) if options.file is None else Path(options.out, f"{number:03d}.wav")
+        for path, speech in zip(paths, speeches, strict=True):
             write_speech(path, speech)
     except (OSError, ValueError) as error:
         parser.error(str(error))

@@ -19,9 +19,9 @@ def main(args: Sequence[str] | None = None) -> None:
         which.add_argument("name")
         which.add_argument("file", help="voice file (.safetensors)")
     options = parser.parse_args(args)
-    library = VoiceLibrary(options.library)
+    given = {key: getattr(options, key) for key in ("name", "file") if hasattr(options, key)}
     try:
-        run(library, options.verb, **{key: getattr(options, key) for key in ("name", "file") if hasattr(options, key)})
+        run(VoiceLibrary(options.library), options.verb, **given)
     except (OSError, ValueError) as error:
         parser.error(str(error))
 
@@ -32,7 +32,7 @@ def run(library: VoiceLibrary, verb: str, name: str = "", file: str = "") -> Non
         for path in library.files():
             try:
                 voice = Voice.load(path)
-            except ValueError as error:
+            except (OSError, ValueError) as error:
                 print(f"{path.stem:16} {error}")
             else:
                 print(f"{path.stem:16} {voice.method:12} {voice.clips:3} clips  {voice.made}  base {voice.base}")

@@ -31,7 +31,11 @@ class AdaptationTask(Task, ABC):
     """
 
     def __init__(
-        self, base: str, optimizer: OptimizerCallable, start: Start = "mean", encoder: str | None = None
+        self,
+        base: str,
+        optimizer: OptimizerCallable = lambda p: torch.optim.Adam(p, lr=1e-3),
+        start: Start = "mean",
+        encoder: str | None = None,
     ) -> None:
         super().__init__(optimizer)
         self.save_hyperparameters()

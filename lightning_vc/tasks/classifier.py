@@ -78,10 +78,6 @@ class SpeakerClassifierTask(Task):
         logits: Tensor = self(wave[None], torch.tensor([len(wave)], device=self.device))
         return logits[0].softmax(0).cpu()
 
-    def classify(self, wave: Tensor) -> str:
-        """Id of the speaker who is heard in (W,)."""
-        return self.speakers[int(self.probabilities(wave).argmax())]
-
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         super().on_load_checkpoint(checkpoint)
         known = checkpoint["hyper_parameters"]["speakers"]

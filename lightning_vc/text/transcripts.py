@@ -20,27 +20,39 @@ def read_lines(path: str | Path) -> list[str]:
 def read_transcripts(path: str | Path, clips: Sequence[str | Path]) -> list[str]:
     """What is said in each clip: from lines `clip<tab>text`, or from one text a line in the order of the clips.
 
+    A clip may stand there without its suffix, and then, if its name has a digit, a space may stand for the tab, as
+    LibriSpeech and Kaldi write it.
+
     Raises ValueError for a clip without a transcript, with its name, and for a line that is neither.
     """
     lines = read_lines(path)
     names = [_name(clip) for clip in clips]
-    named = [line for line in lines if "\t" in line or any(_plain(line).startswith(name) for name in names)]
-    if named:
-        if len(set(names)) < len(names):
-            raise ValueError(f"clips of the same name ({', '.join(names)}) cannot be told apart in {path}: rename them")
-        known: dict[str, str] = {}
-        for line in lines:
-            clip, _, text = line.partition("\t")
-            if not text.strip():
-                raise ValueError(f"{path} has the line {line!r}: write the clip, a tab, and what it says")
-            if known.setdefault(_name(clip), text.strip()) != text.strip():
-                raise ValueError(f"{path} has two transcripts of {clip}: leave one of them")
-        if missing := [str(clip) for clip, name in zip(clips, names, strict=True) if name not in known]:
-            raise ValueError(f"{path} has no transcript of {', '.join(missing)}")
-        return [known[name] for name in names]
-    if len(lines) != len(clips):
+    stems = [Path(name).stem for name in names]
+    if any("\t" in line or any(_plain(line).startswith(name) for name in names) for line in lines):
+        said = [line.partition("\t")[::2] for line in lines]
+    elif any(_is_id(line.split()[0]) and _name(line.split()[0]) in stems for line in lines):
+        said = [(line.split()[0], line.partition(" ")[2]) for line in lines]
+    elif len(lines) != len(clips):
         raise ValueError(f"{path} has {len(lines)} lines for {len(clips)} clips: write one for each, in their order")
-    return lines
+    else:
+        return lines
+    known: dict[str, str] = {}
+    for line, (clip, text) in zip(lines, said, strict=True):
+        if not text.strip():
+            raise ValueError(f"{path} has the line {line!r}: write the clip, a tab, and what it says")
+        if known.setdefault(_name(clip), text.strip()) != text.strip():
+            raise ValueError(f"{path} has two transcripts of {clip}: leave one of them")
+    found = [name if name in known else stem for name, stem in zip(names, stems, strict=True)]
+    if len(set(found)) < len(found):
+        raise ValueError(f"clips of the same name ({', '.join(found)}) cannot be told apart in {path}: rename them")
+    if missing := [str(clip) for clip, name in zip(clips, found, strict=True) if name not in known]:
+        raise ValueError(f"{path} has no transcript of {', '.join(missing)}")
+    return [known[name] for name in found]
+
+
+def _is_id(word: str) -> bool:
+    """Whether a line begins with the name of a recording rather than with a word of its text."""
+    return any(letter.isdigit() for letter in word)
 
 
 def _name(clip: str | Path) -> str:

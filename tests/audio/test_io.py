@@ -6,7 +6,7 @@ import pytest
 import soundfile
 import torch
 
-from lightning_vc.audio.io import encode_flac, is_silent, read, resample, trim, write
+from lightning_vc.audio.io import encode_flac, is_silent, read, resample, trim, writable, write
 
 FORMATS = (".wav", ".flac", ".ogg", ".opus", ".mp3")
 LOSSLESS = (".wav", ".flac")
@@ -165,6 +165,17 @@ def test_an_unknown_format_is_not_written(tmp_path):
     with pytest.raises(ValueError, match=r"a\.m4a: cannot write audio as '\.m4a': end the name in \.wav, "):
         write(tmp_path / "a.m4a", tone(0.1, 16000), 16000)
     assert not (tmp_path / "a.m4a").exists()
+
+
+def test_where_a_recording_can_be_written_is_found_out_beforehand(tmp_path):
+    assert writable(tmp_path / "a" / "b" / "c.wav") == tmp_path / "a" / "b" / "c.wav"
+    assert not list(tmp_path.iterdir())
+    (tmp_path / "a.wav").write_text("kept")
+    writable(tmp_path / "a.wav")
+    assert (tmp_path / "a.wav").read_text() == "kept"
+    for nowhere in ("/proc/nope/a.wav", tmp_path / "a.wav" / "b.wav"):
+        with pytest.raises(OSError, match=r"\.wav cannot be written: \w"):
+            writable(nowhere)
 
 
 @pytest.mark.parametrize(

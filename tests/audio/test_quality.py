@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from lightning_vc.audio.io import read, trim
+from lightning_vc.audio.io import read, resample, trim
 from lightning_vc.audio.loudness import level
 from lightning_vc.audio.quality import change, clipping, complaints, dynamic_range, tonality
 
@@ -57,6 +57,8 @@ def test_real_recordings(shared_data: Path) -> None:
     assert sum(bool(blamed(wave)) for wave in noisy) >= 38
     clipped = [wave.clamp(-4 * wave.std(), 4 * wave.std()) for wave in waves]
     assert sum(bool(blamed(wave)) for wave in clipped) >= 35
+    dull = [resample(resample(wave, 16000, 8000), 8000, 16000) for wave in waves]
+    assert sum("as if by telephone" in " ".join(blamed(wave)) for wave in dull) >= 38
 
 
 def chords(samples: int) -> Tensor:

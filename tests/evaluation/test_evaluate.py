@@ -122,13 +122,17 @@ def test_scores_are_measured(evaluated: Path, speakers: list[str]) -> None:
             assert costs["real_time_factor"] > 0
             assert costs["parameters"] == 8 if method in ("encoder", "embedding") else costs["parameters"] > 100
             assert costs["bytes"] == (folder / "voice.safetensors").stat().st_size
-            sounds = json.loads((folder / "scores.json").read_text())["sounds"]
+            scored = json.loads((folder / "scores.json").read_text())
+            sounds = scored["sounds"]
+            assert "seed 0" in scored["origin"]  # what they are compared with
             assert len(sounds) == len(SENTENCES)
             for scores in sounds:
                 assert "attention_failures" not in scores  # it has none that could fail
                 assert scores["distortion"] > 1  # it has hardly been trained
                 assert scores.get("pitch_error", 1) > 0  # some of what it says has no pitch at all
                 assert -1 <= scores["likeness"] <= 1
+    costs = (evaluated / "costs.md").read_text()
+    assert costs.index("| encoder | 1 |") < costs.index("The paper's, not ours") < costs.index("| encoder | about 1.5")
 
 
 def test_bounds_stand_beside_the_clones(evaluated: Path, speakers: list[str]) -> None:
@@ -175,7 +179,8 @@ def test_two_evaluations_are_the_same(tiny_run: TinyRun, tmp_path: Path) -> None
         Voice.load(first / "clones" / "embedding-01" / tiny_run.speaker / voice.name).vector
     )
     results = json.loads((first / "results.json").read_text())["results"]
-    assert {each["steps"] for each in results if each["voice"] == "whole_model"} == {1, 2}
+    assert {each["steps"] for each in results if each["voice"] == "embedding"} == {None, 1, 2}
+    assert not any(each["voice"] == "whole_model" for each in results)  # which is none of the methods
     assert "Against steps of adaptation" in (first / "report.html").read_text()
 
 
@@ -251,8 +256,16 @@ def test_what_has_been_cloned_is_not_cloned_again(
         return {path: (path.stat().st_mtime_ns, path.read_bytes()) for path in (evaluated / "clones").rglob("*.*")}
 
     before, manifest = state(), (evaluated / "judge.tsv").read_bytes()
+    broken = evaluated / "clones" / "embedding-01" / tiny_run.speaker
+    lost = [broken / "02.wav", evaluated / "clones" / "encoder-01" / tiny_run.speaker / "costs.json"]
+    for path in lost:
+        path.unlink()
     evaluate.main(evaluate_flags(tiny_run, evaluated))
-    assert state() == before
+    after = state()
+    again = {path.parent for path in lost}  # where something was lost everything is done again, and nowhere else
+    assert {path.parent for path in before if after[path][0] != before[path][0]} == again
+    assert after.keys() == before.keys()
+    assert after[lost[0]][1] == before[lost[0]][1]
     assert (evaluated / "judge.tsv").read_bytes() == manifest
 
 
@@ -288,6 +301,18 @@ def test_real_voices_are_not_always_to_be_had(tiny_run: TinyRun, tmp_path: Path)
     [
         (["--clips", "7"], "7 transcribed clips: cloning from 7 needs more"),
         (["--clips", "[0,3]"], "clips to clone from must be 1 or more, got [0, 3]"),
+        (["--clips", "[3,1,3]"], "clips has 3 more than once: name each once"),
+        (["--clips", "[]"], "clips is an empty list: leave the option out"),
+        (["--methods", "[encoder,encoder]"], "methods has 'encoder' more than once"),
+        (["--methods", "[]"], "methods is an empty list"),
+        (["--speakers", "[f000,f000]"], "speakers has 'f000' more than once"),
+        (["--speakers", "[]"], "speakers is an empty list"),
+        (["--steps", "[2,1,2]"], "steps has 2 more than once"),
+        (["--steps", "[1]", "--methods", "[encoder]"], "steps are of methods that adapt, got methods ['encoder']"),
+        (["--corpus.seed", "1"], "as the shards were made with, where --corpus.seed is 1"),
+        (["--corpus.n_speakers", "2"], "corpus has no speaker m002"),
+        (["--seed=-1"], "seed must be 0 or more, got -1"),
+        (["--out", "mine;yours"], "no place for a path with ; or a tab"),
         (["--methods", "[joint]"], "method 'joint' needs the folder of a joint fine-tuning"),
         (["--joint", "nowhere"], "no checkpoint at nowhere"),
         (["--judge", "nobody-of-this-name"], "judge 'nobody-of-this-name' does not start"),
@@ -310,6 +335,18 @@ def test_what_cannot_be_evaluated(
         evaluate.main([*evaluate_flags(tiny_run, tmp_path / "out"), *flags])
     assert end.value.code == 2
     assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("sentence", "message"), [("The dog\tslept.", "has a tab in 'The dog\\tslept.'"), ("...", "nothing to speak")]
+)
+def test_what_cannot_be_said(
+    tiny_run: TinyRun, tmp_path: Path, sentence: str, message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        evaluate.main(evaluate_flags(tiny_run, tmp_path / "out", [*SENTENCES, sentence]))
+    assert message in capsys.readouterr().err
+    assert not names(tmp_path / "out")
 
 
 def test_a_joint_model_needs_an_encoder(tiny_run: TinyRun, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

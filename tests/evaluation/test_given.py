@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from lightning_vc import Voice
 from lightning_vc.audio import io
 from lightning_vc.evaluation import space
 from lightning_vc.recipes import classifier, evaluate, prepare
@@ -62,9 +63,23 @@ def test_a_sound_that_is_missing_is_named(
         evaluate.main([*told, "--given", f"[{tmp_path / 'mine'}]"])
     missing = tmp_path / "mine" / tiny_run.speaker / "01.wav"
     assert f"{missing} is missing, where {tiny_run.speaker} says 'The dog slept in the sun.'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("name", "row"),
+    [
+        ("encoder", "the method encoder"),
+        ("real recordings", "our row 'real recordings'"),
+        ("the mean voice", "our row 'the mean voice'"),
+        ("male voices made female", "our row 'male voices made female'"),
+    ],
+)
+def test_a_system_is_not_named_like_a_row_of_ours(
+    tiny_run: TinyRun, tmp_path: Path, name: str, row: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     with pytest.raises(SystemExit):
-        evaluate.main([*told, "--given", f"[{tmp_path / 'encoder'}]"])
-    assert "would stand in the tables as the method encoder does" in capsys.readouterr().err
+        evaluate.main([*flags(tiny_run, tmp_path / "out"), "--given", json.dumps([str(tmp_path / name)])])
+    assert f"would stand in the tables as {row} does" in capsys.readouterr().err
 
 
 def test_voices_are_moved_and_everything_goes_to_wandb(tiny_run: TinyRun, tmp_path: Path) -> None:
@@ -82,6 +97,17 @@ def test_voices_are_moved_and_everything_goes_to_wandb(tiny_run: TinyRun, tmp_pa
     assert "Sex" in (tmp_path / "out" / "report.html").read_text()
     manifest = (tmp_path / "out" / "judge.tsv").read_text()
     assert manifest.count("/mixtures/sex/") == 8
+    voices = {
+        kind: {path.parent.name: Voice.load(path).vector for path in (tmp_path / "out" / kind).rglob("*.safetensors")}
+        for kind in ("bounds/learned", "mixtures/sex", "mixtures/accent")
+    }
+    for kind in ("mixtures/sex", "mixtures/accent"):
+        assert voices[kind].keys() == voices["bounds/learned"].keys()
+        assert all((voices[kind][id] - own).abs().max() > 1e-3 for id, own in voices["bounds/learned"].items())
+    moved = {id: voices["mixtures/sex"][id] - own for id, own in voices["bounds/learned"].items()}
+    to_male, to_female = ([way for id, way in moved.items() if id[0] == sex] for sex in "fm")
+    for way in to_female:
+        torch.testing.assert_close(way, -to_male[0], atol=1e-5, rtol=1e-4)
     (run,) = (tmp_path / "out" / "wandb").glob("offline-run-*")
     kinds = {path.suffix for path in (run / "files" / "media").rglob("*.*")}
     assert kinds == {".png", ".html", ".json", ".wav"}
@@ -101,12 +127,16 @@ def test_two_systems_of_one_name_are_not_mixed_up(
     assert f"b/theirs would stand in the tables as {tmp_path / 'a/theirs'} does" in err
 
 
-def test_voices_of_other_speakers_are_not_moved(
+def test_voices_of_other_speakers_are_not_moved_and_those_of_training_not_cloned(
     tiny_run: TinyRun, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    other = "generated --n_speakers 5 --utterances 4 --test 1 --validation 1 --held 0.3 --workers 1"
+    learnt = tiny_run.index.speakers_of("train")[0].id
+    other = f"generated --n_speakers 5 --utterances 4 --test {learnt} --validation 1 --held 0.3 --workers 1"
     prepare.main([*other.split(), "--out", str(tmp_path / "shards")])
-    told = [*flags(tiny_run, tmp_path / "out"), "--shards", str(tmp_path / "shards"), "--mixed", "1.0"]
+    told = [*flags(tiny_run, tmp_path / "out"), "--shards", str(tmp_path / "shards")]
+    with pytest.raises(SystemExit):
+        evaluate.main([*told, "--mixed", "1.0"])
+    assert "mixed needs the shards that" in capsys.readouterr().err
     with pytest.raises(SystemExit):
         evaluate.main(told)
-    assert "mixed needs the shards that" in capsys.readouterr().err
+    assert f"was trained on {learnt}, who would not be cloned: name others by --speakers" in capsys.readouterr().err

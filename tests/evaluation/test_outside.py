@@ -63,7 +63,7 @@ def test_the_verb_prints_a_line_for_each_sound(
 ) -> None:
     monkeypatch.setattr(outside, "KINDS", (Loudest, Nobody))
     manifest = tmp_path / "judge.tsv"
-    manifest.write_text(f"{sounds[0]}\t{sounds[2]};{sounds[1]}\tthe dog\n{sounds[1]}\t-\t-\n")
+    manifest.write_text(f"{sounds[0]}\t{sounds[2]};{sounds[0]}\tthe dog\n{sounds[1]}\t-\t-\n")
     judge.main([str(manifest)])
     told = capsys.readouterr()
     assert [json.loads(line) for line in told.out.splitlines()] == [
@@ -71,7 +71,27 @@ def test_the_verb_prints_a_line_for_each_sound(
         {"clip": str(sounds[1]), "silent": True},
     ]
     assert "not installed, so not asked: loudest, references" in told.err
-    manifest.write_text("no line of it\n")
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"no line of it\n", "is no line of sound, recordings and text"),
+        (b"\n", "judge.tsv is empty: write a line of sound, recordings and text"),
+        (b"RIFF\xff\xfe", "judge.tsv is no text file"),
+        (b"noise.wav\tshort.wav;silence.wav\t-\n", "recording silence.wav is silent"),
+    ],
+)
+def test_no_manifest(
+    sounds: list[Path],
+    content: bytes,
+    message: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(outside, "KINDS", (Loudest,))
+    monkeypatch.chdir(sounds[0].parent)
+    Path("judge.tsv").write_bytes(content)
     with pytest.raises(SystemExit):
-        judge.main([str(manifest)])
-    assert "is no line of sound, recordings and text" in capsys.readouterr().err
+        judge.main(["judge.tsv"])
+    assert message in capsys.readouterr().err

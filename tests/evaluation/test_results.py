@@ -74,8 +74,8 @@ def test_results_as_files(tmp_path: Path) -> None:
         "steps": None,
         "measure": "x",
         "value": 0.25,
-        "low": 0.25,
-        "high": 0.25,
+        "low": None,  # there is but one speaker
+        "high": None,
         "sounds": 2,
     }
     with (tmp_path / "results.csv").open() as file:
@@ -88,7 +88,8 @@ def test_results_as_files(tmp_path: Path) -> None:
     assert (tmp_path / "results.md").read_text().splitlines() == [
         "| voice | clips | steps | x | y |",
         "| --- | --- | --- | --- | --- |",
-        "| encoder | 5 |  | 0.25 [0.25, 0.25] | 1.00 [1.00, 1.00] |",
-        "| real recordings |  |  | 0.25 [0.25, 0.25] |  |",
+        "| encoder | 5 |  | 0.25 | 1.00 |",
+        "| real recordings |  |  | 0.25 |  |",
     ]
     assert shown(None) == ""
+    assert shown(summarise(sounds("a", "b"), opinions)[0]) == "0.25 [0.25, 0.25]"

@@ -81,6 +81,18 @@ def test_what_clips_say_in_three_ways(tiny_run: TinyRun, folder: Path, tmp_path:
         (tmp_path / "other.safetensors").unlink()
 
 
+def test_the_encoder_says_that_it_does_not_read_what_clips_say(
+    tiny_run: TinyRun, folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    line = clone_line(tiny_run, folder, tmp_path, "encoder")
+    line = line[: line.index("--voice")]
+    clone.main(line)
+    assert "transcripts" not in capsys.readouterr().err
+    for said in (["--said", "One.", "Two.", "Three."], ["--transcripts", "table.tsv"]):
+        clone.main([*line, *said])
+        assert "warning: the method encoder needs no transcripts" in capsys.readouterr().err
+
+
 def test_a_voice_is_kept_by_its_name(
     tiny_run: TinyRun, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -211,6 +223,12 @@ def test_transcripts(
         ("--model", "nowhere", "no checkpoint at nowhere: name one"),
         ("--method", "magic", "unknown method 'magic': choose one of encoder"),
         ("--out", "said.doc", "cannot write audio as '.doc'"),
+        ("--out", "CLIP", "a.wav is one of the clips"),
+        ("--out", "/proc/nope/said.wav", "/proc/nope/said.wav cannot be written"),
+        ("--voice", "/proc/nope/v.safetensors", "/proc/nope/v.safetensors cannot be written"),
+        ("--voice", "v1.wav", "'v1.wav' is the name of a sound"),
+        ("--voice", "my voice", "'my voice' is no name of a voice"),
+        ("--voice", "my/voice", "my/voice is no name of a voice file: let it end in .safetensors"),
         ("--steps", "many", "argument --steps: invalid int value: 'many'"),
     ],
 )
@@ -218,9 +236,8 @@ def test_what_cannot_be_cloned_with(
     tiny_run: TinyRun, folder: Path, tmp_path: Path, option: str, value: str, message: str,
     capsys: pytest.CaptureFixture[str],
 ) -> None:  # fmt: skip
-    value = {"ENCODER": str(tiny_run.encoder), "TTS": str(tiny_run.tts), "TEXT": str(folder / "text.txt")}.get(
-        value, value
-    )
+    names = {"ENCODER": tiny_run.encoder, "TTS": tiny_run.tts, "TEXT": folder / "text.txt", "CLIP": folder / "a.wav"}
+    value = str(names.get(value, value))
     line = clone_line(tiny_run, folder, tmp_path, "encoder")
     assert message in refusal(clone.main, [*line, option, value], capsys)
     assert not list(tmp_path.iterdir())
@@ -235,6 +252,7 @@ def test_what_cannot_be_cloned_with(
         ("--model", "OTHER", "this voice belongs to model"),
         ("--model", "ENCODER", "is a checkpoint of SpeakerEncoderTask, where one of TTSTask is needed"),
         ("--file", "lines.txt", "not allowed with argument --text"),
+        ("--out", "/proc/nope/again.wav", "/proc/nope/again.wav cannot be written"),
         ("--out", "said.doc", "cannot write audio as '.doc'"),
     ],
 )

@@ -11,8 +11,10 @@ from types import ModuleType
 
 import pytest
 import torch
+from omegaconf import OmegaConf
 
 from lightning_vc import Cloner, Voice
+from lightning_vc.adapting import METHODS
 from lightning_vc.data.shards import prepare
 from lightning_vc.data.splits import Splits
 from lightning_vc.recipes import adapt_embedding, adapt_low_rank, adapt_whole_model, encoder, tts
@@ -20,7 +22,7 @@ from lightning_vc.tasks.adaptation import AdaptationTask
 from lightning_vc.tasks.tts import TTSTask
 from lightning_vc.text.frontend import Characters
 from tests.data.tones import Tones
-from tests.tiny import ROOT, TinyRun, logged, metrics
+from tests.tiny import MINI, ROOT, TinyRun, logged, metrics
 
 ADAPTING = [adapt_embedding, adapt_low_rank, adapt_whole_model]
 
@@ -188,6 +190,13 @@ def test_adaptation_makes_a_voice_that_speaks(tiny_run: TinyRun, tmp_path: Path,
         (measured,) = metrics(out)
         stage = "validation" if command == "validate" else "test"
         assert 0 < measured[f"{stage}/loss"] < 10
+
+
+@pytest.mark.parametrize("recipe", ADAPTING, ids=verb)
+def test_an_adaptation_of_mini_is_as_long_as_that_of_clone(tiny_run: TinyRun, recipe: ModuleType) -> None:
+    own, how = OmegaConf.load(MINI / f"{verb(recipe)}.yaml"), METHODS[verb(recipe).removeprefix("adapt_")]
+    assert own.trainer.max_steps == how.steps_for(own.data.clips, TTSTask.load(tiny_run.tts).model)
+    assert own.data.batch_size == how.batch_size
 
 
 # What is refused

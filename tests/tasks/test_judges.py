@@ -205,7 +205,6 @@ def test_the_classifier_by_recipe(tiny_run: TinyRun, tmp_path: Path) -> None:
     assert task.speakers == sorted(entry.id for entry in tiny_run.index.speakers)
     assert task.learnt == {sample.id for sample in cli.datamodule.learnt}
     assert task.learnt
-    assert task.classify(tiny_run.samples()[0].wave(16000)) in task.speakers
     others = [*tiny_run.judge_flags("classifier", tmp_path / "again"), "--data.classes", "test"]
     with pytest.raises(SystemExit):
         classifier.main([*others, "--ckpt_path", str(tmp_path / "last.ckpt")])
