@@ -26,7 +26,20 @@ def test_own_judges_know_speech_from_other_speech_and_from_none(
     monkeypatch.setattr(space, "umap_installed", lambda: False)
     shards, out = tmp_path / "shards", tmp_path / "out"
     corpus = ["--n_speakers", "24", "--utterances", "24"]
-    prepare.main(["generated", *corpus, "--test", "4", "--validation", "2", "--workers", "2", "--out", str(shards)])
+    prepare.main(
+        [
+            "generated",
+            *corpus,
+            "--test",
+            "f008,f009,m008,m009",
+            "--validation",
+            "2",
+            "--workers",
+            "2",
+            "--out",
+            str(shards),
+        ]
+    )
     for verb, main, steps in (("classifier", classifier.main, 300), ("verifier", verifier.main, 200)):
         told = f"fit --config {CSV} --config {MINI / verb}.yaml --data.shards {shards} --trainer.max_steps {steps}"
         main([*told.split(), "--trainer.default_root_dir", str(tmp_path / verb)])
