@@ -66,7 +66,7 @@ METHODS = {
 }
 _OWN = Method(AdaptationTask, steps=100)  # where a class is named that is none of those
 _LONGEST = 10.0  # seconds of a recording that is not cut at its pauses
-ENOUGH = 20  # clips, of which some are put aside to stop by (docs/results.md)
+_ENOUGH = 20  # clips, of which some are put aside to stop by (docs/results.md)
 _HELD = 10  # of so many of them one
 _LOOK = 10  # steps after which the clips that were put aside are looked at
 _PATIENCE = 4  # looks without progress after which it ends
@@ -167,7 +167,7 @@ def adapt(
     not built from a base alone or adds what a voice cannot keep, and for an encoder of another base.
     """
     how = method_named(method)
-    held = len(samples) // _HELD if len(samples) >= ENOUGH and not to_the_end else 0
+    held = len(samples) // _HELD if len(samples) >= _ENOUGH and not to_the_end else 0
     aside, known = samples[:held], samples[held:]
     rows = {sample.speaker.id: 0 for sample in samples}
     with _quiet(), torch.random.fork_rng():

@@ -31,7 +31,7 @@ def seen(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 
     monkeypatch.setattr(adapting, "KeepBest", Watched)
     monkeypatch.setattr(adapting, "_LOOK", 1)
-    monkeypatch.setattr(adapting, "ENOUGH", 5)
+    monkeypatch.setattr(adapting, "_ENOUGH", 5)
     monkeypatch.setattr(adapting, "_HELD", 5)
     monkeypatch.setitem(METHODS, "wild", Method(wild, steps=60))
     return losses
