@@ -167,7 +167,7 @@ def report(device: str, rounds: int, only: str | None) -> None:
         print(f"ceiling, decoding: {reading(task, rounds) * 1e3:.2f} ms a step for reading its convolutions' weights")
         for size in (1, 16):
             print(f"decoding, batch {size}: {decoding(task, size, 100, rounds) * 1e3:.2f} ms a step", flush=True)
-        vocoder = GriffinLim(task.spectrograms)
+        vocoder = task.griffin_lim()
         for size, symbols in ((1, 40), (1, 80), (1, 160), (1, 320), (1, 640), (16, 80)):
             spoken = size * symbols * FRAMES_PER_SYMBOL * HOP / RATE
             alone, whole = (speaking(task, size, symbols, rounds, each) for each in (None, vocoder))
@@ -230,7 +230,7 @@ def main() -> None:
             if options.only != "speaking":
                 training(task, batch(), torch.float32, 1)
             if options.only != "training":
-                speaking(task, 1, 80, 3, GriffinLim(task.spectrograms))
+                speaking(task, 1, 80, 3, task.griffin_lim())
         print(profiled.key_averages().table(sort_by="self_cpu_time_total", row_limit=25, max_name_column_width=50))
 
 

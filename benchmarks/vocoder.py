@@ -41,7 +41,7 @@ class FromMel:
     """Griffin-Lim from the linear spectrogram that a mel spectrogram is most likely of (non-negative least squares)."""
 
     def __init__(self, spectrograms: Spectrograms, rounds: int) -> None:
-        self.vocoder = GriffinLim(spectrograms, rounds, power=1.0)
+        self.vocoder = GriffinLim(spectrograms, rounds, power=1.0, contrast=1.0)
 
     def __call__(self, mel: Tensor) -> Tensor:
         wave: Tensor = self.vocoder(Spectra(mel, self.vocoder.spectrograms.linear_of(mel)))

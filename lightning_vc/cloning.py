@@ -14,7 +14,7 @@ from lightning_vc.adapting import METHODS, AlongTheWay, adapt, method_named, sam
 from lightning_vc.audio import io
 from lightning_vc.audio.loudness import level
 from lightning_vc.audio.quality import clipping, complaints
-from lightning_vc.audio.vocoder import GriffinLim, Vocoder
+from lightning_vc.audio.vocoder import Vocoder
 from lightning_vc.data.reading import Sample
 from lightning_vc.modules.acoustic import AcousticModel
 from lightning_vc.modules.low_rank import load_moved
@@ -59,7 +59,7 @@ class Cloner:
             raise ValueError(f"{encoder} was trained for the voices of another model than {tts}: train it again")
         if isinstance(vocoder, str | Path):
             vocoder = load_vocoder(vocoder, self.tts.spectrograms)
-        self.vocoder = vocoder or GriffinLim(self.tts.spectrograms)
+        self.vocoder = vocoder or self.tts.griffin_lim()
         self.sample_rate = self.tts.spectrograms.sample_rate
         self._adapted: tuple[Voice, AcousticModel] | None = None  # the last voice that moved the model, and its model
 

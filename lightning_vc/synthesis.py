@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from lightning_vc.audio import io
-from lightning_vc.audio.vocoder import GriffinLim, Vocoder
+from lightning_vc.audio.vocoder import Vocoder
 from lightning_vc.metrics import alignment_problems
 from lightning_vc.modules.acoustic import AcousticModel
 from lightning_vc.tasks.tts import TTSTask
@@ -97,7 +97,7 @@ def _say(
 
 
 def _default(tts: TTSTask, vector: Tensor) -> Vocoder:
-    return GriffinLim(tts.spectrograms).to(vector.device)
+    return tts.griffin_lim().to(vector.device)
 
 
 @torch.no_grad()

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from lightning_vc import Cloner, Voice
 from lightning_vc.audio import io
-from lightning_vc.audio.vocoder import Vocoder
+from lightning_vc.audio.vocoder import GriffinLim, Vocoder
 from lightning_vc.tasks.adaptation import AdaptationTask
 from lightning_vc.tasks.base import Losses
 from lightning_vc.types import Spectra, TTSBatch
@@ -177,6 +177,19 @@ def test_a_vocoder_of_ones_own(tiny_run: TinyRun, cloner: Cloner, clips: list[Pa
 
     beeping = Cloner(tiny_run.tts, tiny_run.encoder, Beep())
     assert beeping.say(TEXT, cloner.clone(clips)).wave.tolist() == [0.25] * 7
+
+
+def test_griffin_lim_sharpens_as_the_model_was_trained_to_be(
+    tiny_run: TinyRun, cloner: Cloner, clips: list[Path], tmp_path: Path
+) -> None:
+    saved = torch.load(tiny_run.tts, weights_only=True)
+    saved["hyper_parameters"] |= {"power": 1.0, "contrast": 1.5}
+    torch.save(saved, tmp_path / "last.ckpt")
+    sharper, voice = Cloner(tmp_path / "last.ckpt"), cloner.clone(clips)
+    said, otherwise = (each.say("The dog slept.", voice) for each in (cloner, sharper))
+    assert otherwise.spectra.linear.equal(said.spectra.linear)
+    assert otherwise.wave.equal(GriffinLim(sharper.tts.spectrograms, power=1.0, contrast=1.5)(said.spectra)[0])
+    assert said.wave.equal(GriffinLim(sharper.tts.spectrograms, power=1.4, contrast=1.0)(said.spectra)[0])
 
 
 def test_one_checkpoint_is_enough_to_adapt_and_to_speak(tiny_run: TinyRun, cloner: Cloner, clips: list[Path]) -> None:

@@ -11,6 +11,8 @@ from lightning_vc.audio.features import Spectrograms, magnitude
 from lightning_vc.audio.loudness import level
 from lightning_vc.types import Spectra
 
+_AROUND = 400.0  # hertz: wider than harmonics are apart, narrower than formants are
+
 
 class Vocoder(nn.Module, ABC):
     """What the acoustic model predicts in, sound out."""
@@ -31,25 +33,40 @@ class GriffinLim(Vocoder):
 
     Args:
         rounds: of the iteration.
-        power: sharpens the magnitudes beforehand (1.4 in Deep Voice 3): harmonics stand out, noise sinks.
+        power: sharpens the magnitudes beforehand (1.4 in Deep Voice 3): what is loud stands out, noise sinks.
+        contrast: to this power too those relative to what is around them in frequency: harmonics stand out, while
+            formants, by which a speaker is known, stay as they are.
         momentum: how far a round goes on in the direction of the one before.
     """
 
     def __init__(
-        self, spectrograms: Spectrograms, rounds: int = 20, power: float = 1.4, momentum: float = 0.99
+        self,
+        spectrograms: Spectrograms,
+        rounds: int = 20,
+        power: float = 1.4,
+        contrast: float = 1.0,
+        momentum: float = 0.99,
     ) -> None:
         super().__init__()
-        if rounds < 1 or power <= 0 or not 0 <= momentum < 1:
+        if rounds < 1 or power <= 0 or contrast <= 0 or not 0 <= momentum < 1:
             raise ValueError(
-                f"Griffin-Lim needs rounds >= 1, power > 0 and 0 <= momentum < 1, got {rounds=}, {power=}, {momentum=}"
+                "Griffin-Lim needs rounds >= 1, power > 0, contrast > 0 and 0 <= momentum < 1, "
+                f"got {rounds=}, {power=}, {contrast=}, {momentum=}"
             )
-        self.spectrograms, self.rounds, self.power, self.momentum = spectrograms, rounds, power, momentum
+        self.spectrograms, self.rounds, self.momentum = spectrograms, rounds, momentum
+        self.power, self.contrast = power, contrast
+        self.around = 2 * round(_AROUND * spectrograms.n_fft / spectrograms.sample_rate / 2) + 1  # bins
 
     def forward(self, spectra: Spectra) -> Tensor:
-        sharp = magnitude(spectra.linear.mT.clamp(0, 1.2)) ** self.power  # (B, F, T)
+        sharp = magnitude(self._sharpened(spectra.linear.clamp(0, 1.2)).mT)  # (B, F, T)
         waves = self.invert(self.spectrograms.undo(sharp))
         # Sharpening changes the level: every sound leaves as loud as the recordings that models are trained on.
         return torch.stack([level(wave) if len(wave) else wave for wave in waves])  # (B, W)
+
+    def _sharpened(self, linear: Tensor) -> Tensor:
+        """Decibels (B, T, F), of which powers are multiples."""
+        envelope = F.avg_pool1d(linear, self.around, 1, self.around // 2, count_include_pad=False)
+        return 1 + self.power * (envelope - 1 + self.contrast * (linear - envelope))
 
     def invert(self, magnitudes: Tensor) -> Tensor:
         """Magnitudes of a short-time Fourier transform (B, F, T) to waves (B, W)."""

@@ -9,6 +9,7 @@ from lightning.pytorch.trainer.states import TrainerFn
 from torch import Tensor
 
 from lightning_vc.audio.features import Spectrograms
+from lightning_vc.audio.vocoder import GriffinLim
 from lightning_vc.losses import guided_attention, last_step, masked_divergence, masked_l1, masked_l2, places_at
 from lightning_vc.modules.acoustic import AcousticModel
 from lightning_vc.modules.speakers import SpeakerTable
@@ -31,6 +32,7 @@ class TTSTask(Task):
         divergence: weight of the binary divergence of both spectrograms.
         quadratic: weight of the squared error of the linear spectrogram, the cloning paper's extra term.
         voice_scale: voices are uniform in ± this at first.
+        power, contrast: by which `GriffinLim` sharpens what the model says.
         start: checkpoint of another `TTSTask` that training goes on from: its model, and the voices of those of its
             speakers who are among these too. Read when training starts, not when reloading.
     """
@@ -45,6 +47,8 @@ class TTSTask(Task):
         divergence: float = 0.0,
         quadratic: float = 0.0,
         voice_scale: float = 0.1,
+        power: float = 1.4,
+        contrast: float = 1.0,
         start: str | None = None,
         optimizer: OptimizerCallable = lambda p: torch.optim.Adam(p, lr=5e-4),
         scheduler: LRSchedulerCallable = lambda o: torch.optim.lr_scheduler.StepLR(o, step_size=30000, gamma=0.95),
@@ -57,6 +61,7 @@ class TTSTask(Task):
         # Texts learnt from, by their symbols. It is no weight: it goes into checkpoints, but not into the fingerprint.
         self.register_buffer("lengths", torch.zeros(_LENGTHS, dtype=torch.long), persistent=False)
         self.guide, self.divergence, self.quadratic = guide, divergence, quadratic
+        self.power, self.contrast = power, contrast
         self.start, self.started = start, False
 
     def configure_model(self) -> None:
@@ -106,6 +111,10 @@ class TTSTask(Task):
         """
         upto = self.lengths.cumsum(0)
         return int((upto < 0.95 * upto[-1]).sum()) if upto[-1] else 150
+
+    def griffin_lim(self) -> GriffinLim:
+        """The vocoder that needs no training, with the settings that suit this model."""
+        return GriffinLim(self.spectrograms, power=self.power, contrast=self.contrast)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         super().on_save_checkpoint(checkpoint)

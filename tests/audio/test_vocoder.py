@@ -29,7 +29,7 @@ def test_more_rounds_come_closer(spectrograms: Spectrograms) -> None:
     spectra = spectrograms(torch.randn(1, 8000).cumsum(1) / 200)
 
     def error(rounds: int) -> float:
-        again = spectrograms(GriffinLim(spectrograms, rounds, power=1.0)(spectra)).linear
+        again = spectrograms(GriffinLim(spectrograms, rounds, power=1.0, contrast=1.0)(spectra)).linear
         loudness = (again - spectra.linear).mean()  # it leaves at another level
         return float((again - spectra.linear - loudness).abs().mean())
 
@@ -69,9 +69,33 @@ def test_silence_and_absurd_loudness_are_no_nan(spectrograms: Spectrograms) -> N
         assert wave.abs().max() <= 1
 
 
-@pytest.mark.parametrize(("rounds", "power"), [(0, 1.4), (30, 0.0)])
-def test_settings_that_make_no_sound(spectrograms: Spectrograms, rounds: int, power: float) -> None:
+def test_sharpening_deepens_valleys_between_harmonics_and_leaves_formants(spectrograms: Spectrograms) -> None:
+    """A voice of 200 Hz with as much noise between its harmonics, all under one formant at 1 kHz."""
+    torch.manual_seed(0)
+    time, hertz = torch.arange(8000) / 16000, torch.arange(4001) * 2.0
+    source = sum(torch.sin(2 * math.pi * 200 * k * time) for k in range(1, 40)) + 0.5 * torch.randn(8000)
+    formant = 0.1 + torch.exp(-(((hertz - 1000) / 500) ** 2))
+    spectra = spectrograms(torch.fft.irfft(torch.fft.rfft(source) * formant)[None] / 20)
+
+    def decibels_at(hertz: int, power: float, contrast: float) -> float:
+        waves = GriffinLim(spectrograms, power=power, contrast=contrast)(spectra)
+        return 100 * float(spectrograms(waves).linear[0, 10:-10, round(hertz * 1024 / 16000)].mean())
+
+    def depth(power: float, contrast: float) -> float:
+        return decibels_at(1000, power, contrast) - decibels_at(1100, power, contrast)
+
+    def height(power: float, contrast: float) -> float:
+        return decibels_at(1000, power, contrast) - decibels_at(3000, power, contrast)
+
+    assert depth(1.0, 1.5) > depth(1.0, 1.0) + 5
+    assert height(1.0, 1.5) == pytest.approx(height(1.0, 1.0), abs=2)
+    assert height(1.5, 1.0) > height(1.0, 1.0) + 5
+
+
+@pytest.mark.parametrize(("rounds", "power", "contrast"), [(0, 1.4, 1.0), (30, 0.0, 1.0), (30, 1.0, 0.0)])
+def test_settings_that_make_no_sound(spectrograms: Spectrograms, rounds: int, power: float, contrast: float) -> None:
     with pytest.raises(
-        ValueError, match=f"rounds >= 1, power > 0 .* got rounds={rounds}, power={power}, momentum=0.99"
+        ValueError,
+        match=f"rounds >= 1, power > 0, .* got rounds={rounds}, power={power}, contrast={contrast}, momentum=0.99",
     ):
-        GriffinLim(spectrograms, rounds, power)
+        GriffinLim(spectrograms, rounds, power, contrast)
