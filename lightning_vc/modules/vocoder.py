@@ -1,23 +1,18 @@
-"""Networks that make sound of mel spectrograms, and those that tell it from recordings."""
+"""Networks that make sound of mel spectrograms."""
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
-from itertools import pairwise
+from collections.abc import Iterator
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.nn.utils.parametrizations import weight_norm
 
 from lightning_vc.audio.features import Spectrograms
 from lightning_vc.audio.vocoder import Vocoder
 from lightning_vc.types import Spectra
 
-_SLOPE = 0.1  # of the leaky rectifiers of discriminators
 _LOUDEST = 100.0  # magnitude of a bin, of a wave within ±1 and any window up to a thousand samples
-
-Judged = tuple[list[Tensor], list[list[Tensor]]]  # by each discriminator: scores, and features of each of its layers
 
 
 class MelVocoder(nn.Module, ABC):
@@ -134,86 +129,6 @@ class _ConvNeXtBlock(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(B, T, H) -> (B, T, H)."""
         return x + self.scale * self.layers(self.conv(x.mT).mT)
-
-
-class Discriminators(nn.Module):
-    """Small ones of two kinds, of waves folded by periods and of spectrograms, each as HiFi-GAN's and UnivNet's are.
-
-    Where there is a GPU, speechbrain's `HifiganDiscriminator` can take its place: seventy million weights.
-
-    Args:
-        periods: of the folds (Kong et al. 2020).
-        resolutions: sizes of the Fourier transforms (Jang et al. 2021).
-        channels: of the first layer of those of periods; later ones have up to eight times as many.
-        spectral: channels of those of spectrograms.
-    """
-
-    def __init__(
-        self,
-        periods: Sequence[int] = (2, 3, 5, 7, 11),
-        resolutions: Sequence[int] = (512, 1024, 2048),
-        channels: int = 16,
-        spectral: int = 16,
-    ) -> None:
-        super().__init__()
-        self.parts = nn.ModuleList(
-            [_PeriodDiscriminator(period, channels) for period in periods]
-            + [_SpectralDiscriminator(n_fft, spectral) for n_fft in resolutions]
-        )
-
-    def forward(self, waves: Tensor) -> Judged:
-        """(B, 1, W) -> scores, high for recordings, and features."""
-        judged = [part(waves) for part in self.parts]
-        return [scores for scores, _ in judged], [features for _, features in judged]
-
-
-class _Layers(nn.Module):
-    """Convolutions whose features are kept, and one to the scores."""
-
-    def __init__(self, convs: Sequence[nn.Conv2d]) -> None:
-        super().__init__()
-        self.convs = nn.ModuleList(weight_norm(conv) for conv in convs)
-
-    def forward(self, x: Tensor) -> tuple[Tensor, list[Tensor]]:
-        """(B, C, ., .) -> (B, scores), features."""
-        features = []
-        for conv in self.convs[:-1]:
-            x = F.leaky_relu(conv(x), _SLOPE)
-            features.append(x)
-        return self.convs[-1](x).flatten(1), features
-
-
-class _PeriodDiscriminator(nn.Module):
-    def __init__(self, period: int, channels: int) -> None:
-        super().__init__()
-        self.period = period
-        sizes = [1, *(channels * factor for factor in (1, 2, 4, 8))]
-        convs = [nn.Conv2d(a, b, (5, 1), (3, 1), padding=(2, 0)) for a, b in pairwise(sizes)]
-        same = nn.Conv2d(sizes[-1], sizes[-1], (5, 1), padding=(2, 0))
-        self.layers = _Layers([*convs, same, nn.Conv2d(sizes[-1], 1, (3, 1), padding=(1, 0))])
-
-    def forward(self, waves: Tensor) -> tuple[Tensor, list[Tensor]]:
-        waves = F.pad(waves, (0, -waves.shape[-1] % self.period))
-        return self.layers(waves.unflatten(-1, (-1, self.period)))
-
-
-class _SpectralDiscriminator(nn.Module):
-    def __init__(self, n_fft: int, channels: int) -> None:
-        super().__init__()
-        self.n_fft = n_fft
-        self.window: Tensor
-        self.register_buffer("window", torch.hann_window(n_fft), persistent=False)
-        convs = [nn.Conv2d(2 if not number else channels, channels, (5, 3), (2, 1), (2, 1)) for number in range(4)]
-        self.layers = _Layers([*convs, nn.Conv2d(channels, 1, (3, 3), padding=(1, 1))])
-
-    def forward(self, waves: Tensor) -> tuple[Tensor, list[Tensor]]:
-        spectrum = torch.stft(
-            waves.squeeze(1).float(), self.n_fft, self.n_fft // 4, window=self.window, return_complex=True
-        )
-        # Magnitudes to the power of 0.3, so that what is quiet is heard too, and with phases, which it is all about.
-        size = spectrum.abs().clamp(min=1e-5)
-        seen = torch.view_as_real(spectrum / size * size**0.3)  # (B, F, T, 2)
-        return self.layers(seen.permute(0, 3, 1, 2))
 
 
 def centred(mels: Tensor) -> Tensor:

@@ -4,9 +4,11 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
-from torch import nn
+from torch import Tensor, nn
 
+from lightning_vc.modules.discriminators import deception
 from lightning_vc.tasks.base import Losses, Task, with_weights
 from lightning_vc.tasks.speaker_encoder import SpeakerEncoderTask
 from lightning_vc.tasks.tts import TTSTask
@@ -22,27 +24,53 @@ class JointTask(Task):
     stays as it is; and in validation `swapped`, the loss where each speaks with another's voice: voices that say
     nothing cost nothing.
 
+    Spectrograms of least absolute error are blurred. A discriminator beside that makes them sharper, as they are said
+    with the pitch and the durations of the recording they are compared with (after GANSpeech, Yang et al. 2021).
+
     Args:
         base: checkpoint of the `TTSTask`.
         encoder: checkpoint of the `SpeakerEncoderTask` trained for its voices.
+        learned: share of the utterances that are said with the learned voice of the speaker instead, and teach it too:
+            else the table would be that of the model before. Only on the shards that the base was trained on.
+        discriminator: of pieces of spectrograms (B, T, F), such as `SpectrogramDiscriminator`; none by default, as in
+            the paper.
+        frames: of each utterance that it sees in a step.
+        adversarial: weight of its opinion.
+        matching: weight of the differences of its features, relative to that.
 
     Raises:
-        ValueError: for an encoder of another base.
+        ValueError: for an encoder of another base; for `learned` on other speakers than the base has learned.
     """
 
     def __init__(
         self,
         base: str,
         encoder: str,
+        learned: float = 0.0,
+        discriminator: nn.Module | None = None,
+        frames: int = 64,
+        adversarial: float = 0.05,
+        matching: float = 2.0,
         optimizer: OptimizerCallable = lambda p: torch.optim.Adam(p, lr=1e-4),
         scheduler: LRSchedulerCallable | None = None,
     ) -> None:
         super().__init__(optimizer, scheduler)
         self.save_hyperparameters()
         self.paths = {"tts": base, "encoder": encoder}
+        self.learned, self.discriminator = learned, discriminator
+        self.frames, self.adversarial, self.matching = frames, adversarial, matching
         self.tts, self.encoder = TTSTask.load(base).train(), SpeakerEncoderTask.load(encoder).train()
         if self.encoder.base_fingerprint != self.tts.fingerprint():
             raise ValueError(f"{encoder} was trained for the voices of another model than {base}: train it again")
+
+    def setup(self, stage: str) -> None:
+        """Raise ValueError where rows of the table are other speakers' in the data."""
+        theirs: list[str] = self.trainer.datamodule.speakers  # type: ignore[attr-defined]
+        if self.learned and theirs != self.tts.speakers:
+            raise ValueError(
+                f"learned={self.learned} teaches the voices of {self.paths['tts']}, and the data has other speakers: "
+                "go on with the shards that it was trained on, or set --model.learned 0"
+            )
 
     @property
     def frontend(self) -> Frontend:
@@ -50,15 +78,35 @@ class JointTask(Task):
         return self.tts.frontend
 
     def trainable(self) -> Iterable[nn.Parameter]:
-        return [*self.tts.model.parameters(), *self.encoder.parameters()]
+        moving: list[nn.Module] = [self.tts.model, self.encoder]
+        moving += [self.tts.table] if self.learned else []
+        moving += [self.discriminator] if self.discriminator else []
+        return [parameter for module in moving for parameter in module.parameters()]
 
     def loss(self, batch: JointBatch) -> Losses:
         voice = self.encoder(batch.clips.waves, batch.clips.lengths)  # (B, E)
         with torch.no_grad():
-            learned = self.tts.table.voices.std(0, correction=0).mean().clamp(min=1e-8)
-            spread = voice.std(0, correction=0).mean() / learned
-            swapped = {} if self.training else {"swapped": self.tts.loss_of(batch.said, voice.roll(1, 0))["loss"]}
-        return {**self.tts.loss_of(batch.said, voice), "spread": spread, **swapped}
+            spread = voice.std(0, correction=0).mean() / self.tts.table.voices.std(0, correction=0).mean().clamp(1e-8)
+        if not self.training:
+            losses = self.tts.loss_of(batch.said, voice)
+            return {**losses, "spread": spread, "swapped": self.tts.loss_of(batch.said, voice.roll(1, 0))["loss"]}
+        if self.learned:
+            known = torch.rand(len(voice), 1, device=voice.device) < self.learned
+            voice = torch.where(known, self.tts.table(batch.said.speakers), voice)
+        losses, made, real = self.tts.compare(batch.said, voice)
+        if not self.discriminator:
+            return {**losses, "spread": spread}
+        frames = self.tts.spectrograms.frames(batch.said.lengths)
+        told = deception(self.discriminator, *self._pieces(torch.cat([made, real], -1), frames).chunk(2, -1))
+        generator = self.adversarial * (told["adversarial"] + self.matching * told["matching"])
+        return {**losses, **told, "loss": losses["loss"] + generator + told["discriminators"], "spread": spread}
+
+    def _pieces(self, spectrograms: Tensor, frames: Tensor) -> Tensor:
+        """Somewhere in each (B, T, F) of so many frames (B,), as many as the discriminator sees; short ones padded."""
+        spare = (frames - self.frames).clamp(min=0)  # (B,)
+        starts = (torch.rand(len(spare), device=spare.device) * (spare + 1)).long().tolist()
+        padded = F.pad(spectrograms, (0, 0, 0, self.frames))
+        return torch.stack([each[at : at + self.frames] for each, at in zip(padded, starts, strict=True)])
 
     def parts(self) -> Iterator[tuple[str, dict[str, Any]]]:
         """Checkpoints of both as `Cloner.load` takes them: name of the folder, and what is in last.ckpt."""

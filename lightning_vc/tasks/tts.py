@@ -132,6 +132,10 @@ class TTSTask(Task):
 
     def loss_of(self, batch: TTSBatch, voice: Tensor) -> Losses:
         """The loss of these utterances said by these voices, (B, E), wherever the voices come from."""
+        return self.compare(batch, voice)[0]
+
+    def compare(self, batch: TTSBatch, voice: Tensor) -> tuple[Losses, Tensor, Tensor]:
+        """The same, and the linear spectrograms that it compares: as the voices say them, and as recorded (B, T, F)."""
         spectra = self.spectrograms(batch.waves)
         frames = self.spectrograms.frames(batch.lengths)  # (B,)
         r = self.model.reduction
@@ -157,4 +161,4 @@ class TTSTask(Task):
         if self.quadratic:
             losses["quadratic"] = masked_l2(said.spectra.linear, linear, mask)
             total = total + self.quadratic * losses["quadratic"]
-        return {"loss": total, **losses}
+        return {"loss": total, **losses}, said.spectra.linear, linear

@@ -1,7 +1,6 @@
 """Sound from mel spectrograms: a generator, and discriminators that it must deceive."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,8 @@ from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
 from torch import Tensor, nn
 
 from lightning_vc.audio.features import Spectrograms
-from lightning_vc.modules.vocoder import Discriminators, MelVocoder, NeuralVocoder
+from lightning_vc.modules.discriminators import Discriminators, at_rest, deception
+from lightning_vc.modules.vocoder import MelVocoder, NeuralVocoder
 from lightning_vc.tasks.base import Losses, Task, with_weights
 from lightning_vc.tasks.tts import TTSTask
 from lightning_vc.text.frontend import Frontend
@@ -67,20 +67,8 @@ class VocoderTask(Task):
         if not self.training:
             return {"loss": spectral, "spectral": spectral}
         if self.global_step < self.alone:
-            rest = sum((parameter.sum() for parameter in self.discriminators.parameters()), start=made.new_zeros(()))
-            return {"loss": self.spectral * spectral + 0 * rest, "spectral": spectral}  # DDP waits for every gradient
-        made, real = made.unsqueeze(1), real.unsqueeze(1)  # (B, 1, W)
-        real_scores, real_features = self.discriminators(real)
-        false_scores, _ = self.discriminators(made.detach())
-        with _frozen(self.discriminators):  # the generator must not make them worse
-            scores, features = self.discriminators(made)
-        known = [each.detach() for each in _flat(real_features)]
-        losses: Losses = {
-            "spectral": spectral,
-            "adversarial": _off(scores, 1),
-            "matching": torch.stack([F.l1_loss(*pair) for pair in zip(_flat(features), known, strict=True)]).mean(),
-            "discriminators": _off(real_scores, 1) + _off(false_scores, 0),
-        }
+            return {"loss": self.spectral * spectral + at_rest(self.discriminators), "spectral": spectral}
+        losses = {"spectral": spectral, **deception(self.discriminators, made.unsqueeze(1), real.unsqueeze(1))}
         generator = self.spectral * spectral + losses["adversarial"] + self.matching * losses["matching"]
         return {"loss": generator + losses["discriminators"], **losses}
 
@@ -194,22 +182,3 @@ def _check_spectrograms(path: str | Path, own: Spectrograms, needed: Spectrogram
 
 def _settings(values: dict[str, float]) -> str:
     return ", ".join(f"{name} {value}" for name, value in values.items())
-
-
-@contextmanager
-def _frozen(module: nn.Module) -> Iterator[None]:
-    moving = [parameter for parameter in module.parameters() if parameter.requires_grad]
-    for parameter in moving:
-        parameter.requires_grad_(False)
-    yield
-    for parameter in moving:
-        parameter.requires_grad_(True)
-
-
-def _off(scores: Sequence[Tensor], target: float) -> Tensor:
-    """Mean square of how far the scores of each discriminator are from what they should be, summed."""
-    return torch.stack([(each - target).square().mean() for each in scores]).sum()
-
-
-def _flat(features: Sequence[Sequence[Tensor]]) -> list[Tensor]:
-    return [each for layers in features for each in layers]

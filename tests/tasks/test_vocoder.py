@@ -3,9 +3,10 @@ import torch
 
 from lightning_vc.audio.features import Spectrograms, magnitude
 from lightning_vc.audio.vocoder import GriffinLim
+from lightning_vc.modules.discriminators import Discriminators
 from lightning_vc.modules.hifigan import HiFiGAN
 from lightning_vc.modules.inverse_mel import InverseMelVocoder
-from lightning_vc.modules.vocoder import Discriminators, ISTFTVocoder, MelVocoder, NeuralVocoder
+from lightning_vc.modules.vocoder import ISTFTVocoder, MelVocoder, NeuralVocoder
 from lightning_vc.tasks.vocoder import VocoderTask
 from lightning_vc.types import Spectra, WaveBatch
 
