@@ -24,8 +24,8 @@ class JointTask(Task):
     stays as it is; and in validation `swapped`, the loss where each speaks with another's voice: voices that say
     nothing cost nothing.
 
-    Spectrograms of least absolute error are blurred. A discriminator beside that makes them sharper, as they are said
-    with the pitch and the durations of the recording they are compared with (after GANSpeech, Yang et al. 2021).
+    Spectrograms of least absolute error are blurred. A discriminator beside that can make them sharper: they are said
+    with the pitch and the durations of the recording that they are compared with (after GANSpeech, Yang et al. 2021).
 
     Args:
         base: checkpoint of the `TTSTask`.
