@@ -3,14 +3,14 @@
 import random
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
-from lightning_vc.data.pipeline import bucket, group_by_speaker, shuffle
+from lightning_vc.data.pipeline import bucket, group_by_speaker, repeat, shuffle
 from lightning_vc.data.reading import Sample
 from lightning_vc.data.stream import Batcher
 from lightning_vc.text.frontend import Frontend
@@ -85,6 +85,7 @@ class TTSBatcher(Batcher[list[Sample], TTSBatch]):
     buffer: int = 1024  # samples to shuffle among
     buckets: int = 32  # batches among which lengths are sorted
     batch_seconds: float | None = None
+    times: Mapping[str, int] = field(default_factory=dict)  # that an epoch of training has each utterance of a speaker
 
     def keep(self, sample: Sample) -> bool:
         """Whether it can be read and belongs to a row."""
@@ -92,7 +93,7 @@ class TTSBatcher(Batcher[list[Sample], TTSBatch]):
 
     def plan(self, samples: Iterable[Sample], rng: random.Random | None) -> Iterator[list[Sample]]:
         """Batches of similar length."""
-        shuffled = samples if rng is None else shuffle(samples, self.buffer, rng)
+        shuffled = samples if rng is None else shuffle(repeat(samples, self.times), self.buffer, rng)
         return bucket(shuffled, self.batch_size, self.buckets, rng, self.batch_seconds)
 
     def collate(self, planned: list[Sample], rng: random.Random | None) -> TTSBatch:

@@ -14,6 +14,7 @@ from lightning_vc.audio.io import encode_flac, is_silent, resample, trim
 from lightning_vc.audio.loudness import level
 from lightning_vc.corpora.base import Corpus
 from lightning_vc.data.alignment import SAMPLE_RATE, Aligner, Piece, split, split_untranscribed
+from lightning_vc.data.recognition import Recogniser
 from lightning_vc.text.normalize import normalize, written
 from lightning_vc.types import Utterance, Word
 
@@ -34,6 +35,8 @@ class Limits:
             into pieces that are no longer; those without a text are cut where they are quiet. Nothing of this is done
             if it is not given.
         max_clipped: share of the samples that may be at full scale.
+        recognise: what nobody transcribed gets the words that a recogniser hears. A quarter of them may be wrong, but
+            they sound alike: enough to learn the voices of more speakers from.
         min_rate, max_rate: phonemes a second: what is slower or faster has another text than its own.
     """
 
@@ -42,6 +45,7 @@ class Limits:
     top_db: float = 40.0
     split_seconds: float | None = None
     max_clipped: float = 0.01
+    recognise: bool = False
     min_rate: float = 2.0
     max_rate: float = 30.0
 
@@ -109,7 +113,7 @@ def encode(corpus: Corpus, utterance: Utterance, limits: Limits, sample_rate: in
         if words is None:
             samples.append(_coded(id, utterance, None, None, cut, sample_rate))
         else:
-            text = utterance.text if spans is None else written(piece.words)
+            text = utterance.text if spans is None and utterance.text is not None else written(piece.words)
             samples.append(_coded(id, utterance, text, piece, cut, sample_rate))
     return Outcome(tuple(samples), tuple(rejected), unaligned)
 
@@ -155,10 +159,13 @@ def _read(corpus: Corpus, utterance: Utterance, limits: Limits, sample_rate: int
     wave = level(trim(wave, sample_rate, limits.top_db))
     if utterance.speed != 1:
         wave = resample(wave, round(sample_rate * utterance.speed), sample_rate)
-    if utterance.text is None:
+    text = utterance.text
+    if text is None and limits.recognise:
+        text = _recogniser()(resample(wave, sample_rate, SAMPLE_RATE)) or None
+    if text is None:
         return wave, None
     try:
-        return wave, normalize(utterance.text)
+        return wave, normalize(text)
     except ValueError as error:
         raise Rejected("unspeakable text") from error
 
@@ -202,3 +209,9 @@ def _head(body: bytes, flac: bytes) -> bytes:
 def _aligner() -> Aligner:
     """One for each process: it takes a moment to load."""
     return Aligner()
+
+
+@cache
+def _recogniser() -> Recogniser:
+    """One for each process."""
+    return Recogniser()

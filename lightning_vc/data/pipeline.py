@@ -2,7 +2,7 @@
 
 import random
 from collections import defaultdict, deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import TypeVar
 
@@ -30,6 +30,12 @@ def equally(items: Iterable[A], rank: int, world: int) -> Iterator[A]:
             yield item
     if rank >= count % world > 0:
         yield head[(rank - count % world) % len(head)]
+
+
+def repeat(samples: Iterable[Sample], times: Mapping[str, int]) -> Iterator[Sample]:
+    """Each sample as often as its speaker has times, once where he has none."""
+    for sample in samples:
+        yield from [sample] * times.get(sample.speaker.id, 1)
 
 
 def shuffle(items: Iterable[A], size: int, rng: random.Random) -> Iterator[A]:

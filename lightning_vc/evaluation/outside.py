@@ -17,6 +17,7 @@ from torch import Tensor
 from torchmetrics.functional.text import char_error_rate, word_error_rate
 
 from lightning_vc.audio import io
+from lightning_vc.data.recognition import Recogniser
 from lightning_vc.evaluation.sounds import Opinion
 from lightning_vc.text.normalize import normalize
 
@@ -124,40 +125,26 @@ class Intelligibility(Judge):
 
     def __init__(self, texts: Sequence[str]) -> None:
         super().__init__(texts)
-        from pocketsphinx import Decoder
-
-        self.decoder = Decoder(samprate=RATE, loglevel="FATAL")
+        self.recogniser = Recogniser()
 
     def __call__(self, heard: Heard) -> Opinion:
         if not heard.text or not _spoken(heard.text):
             return {}
-        understood = self._hear(self.decoder, heard.wave)
+        understood = self.recogniser(heard.wave)
         told = errors(understood, heard.text) | {"understood": understood}
         if len(self.texts) > 1:
-            told["right"] = self._hear(self._chooser, heard.wave) == self._known(_spoken(heard.text))
+            told["right"] = self._chooser(heard.wave) == self._known(_spoken(heard.text))
         return told
 
     @cached_property
-    def _chooser(self):  # type: ignore[no-untyped-def]  # its package has no types
-        """A decoder that can answer with one of the texts only, of each the words that it knows."""
-        from pocketsphinx import Decoder
-
-        chooser = Decoder(samprate=RATE, loglevel="FATAL")
-        choices = " | ".join(sorted({self._known(text) for text in self.texts} - {""}))
-        chooser.add_jsgf_string("texts", f"#JSGF V1.0; grammar texts; public <text> = {choices};")
-        chooser.activate_search("texts")
+    def _chooser(self) -> Recogniser:
+        """One that can answer with one of the texts only, of each the words that it knows."""
+        chooser = Recogniser()
+        chooser.choose(sorted({self._known(text) for text in self.texts} - {""}))
         return chooser
 
     def _known(self, text: str) -> str:
-        return " ".join(word for word in text.split() if self.decoder.lookup_word(word))
-
-    @staticmethod
-    def _hear(decoder, wave: Tensor) -> str:  # type: ignore[no-untyped-def]
-        decoder.reinit_feat()  # else what it has learnt of the noise of one sound changes what it hears in the next
-        decoder.start_utt()
-        decoder.process_raw((wave * 32767).short().numpy().tobytes(), full_utt=True)
-        decoder.end_utt()
-        return decoder.hyp().hypstr if decoder.hyp() else ""
+        return " ".join(word for word in text.split() if self.recogniser.knows(word))
 
 
 KINDS: tuple[type[Judge], ...] = (Likeness, Naturalness, Intelligibility)

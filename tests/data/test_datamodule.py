@@ -55,6 +55,21 @@ def test_batches_by_their_seconds_leave_none_out_of_validation(shards: str) -> N
     assert all(batch.waves.numel() <= 3.0 * 8000 for batch in data.train_dataloader())
 
 
+def test_who_says_little_is_heard_as_often_as_others(tmp_path: Path) -> None:
+    class Few(Tones):
+        def __iter__(self) -> Iterator[Utterance]:
+            for each in super().__iter__():
+                if each.speaker.id != "s01" or each.id.endswith(("0", "1")):
+                    yield replace(each, text="look at the sun")
+
+    prepare(Few(4), tmp_path / "shards", Splits(test=0, validation=0, held=0), sample_rate=8000)
+    data = TTSDataModule(str(tmp_path / "shards"), Characters(), batch_size=4, at_least=7)
+    batches = list(data.train_dataloader())
+    heard = Counter(id for batch in batches for id in batch.ids)
+    assert sum(heard.values()) == 4 * len(batches) == 3 * 8 + 2 * 4
+    assert {id: count for id, count in heard.items() if count > 1} == {"s01-000": 4, "s01-001": 4}
+
+
 def test_groups_of_clips_of_train_speakers_and_of_others(shards: str, index: Index) -> None:
     data = CloningDataModule(shards, clips=4, n_speakers=3, max_seconds=0.5)
     train, validation = list(data.train_dataloader()), list(data.val_dataloader())
