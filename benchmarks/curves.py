@@ -21,11 +21,13 @@ def main() -> None:
     parser.add_argument("files", nargs="+", type=Path)
     options = parser.parse_args()
     runs = {file: read(file) for file in options.files}
+    if empty := [file for file, curves in runs.items() if not curves]:
+        parser.error(f"{empty[0]} has no measure of training and of validation: train until it has been validated")
     most = max(len(curves) for curves in runs.values())
     figure = Figure(figsize=(2.4 * most, 2.0 * len(runs)), layout="constrained", dpi=80)
     panels = figure.subplots(len(runs), most, squeeze=False)
     for (file, curves), row in zip(runs.items(), panels, strict=True):
-        row[0].set_ylabel(file.stem)
+        row[0].set_ylabel(str(file), fontsize=6)
         for axes in row[len(curves) :]:
             axes.axis("off")
         for (name, pair), axes in zip(curves.items(), row, strict=False):

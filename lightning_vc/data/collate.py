@@ -85,7 +85,8 @@ class TTSBatcher(Batcher[list[Sample], TTSBatch]):
     buffer: int = 1024  # samples to shuffle among
     buckets: int = 32  # batches among which lengths are sorted
     batch_seconds: float | None = None
-    times: Mapping[str, int] = field(default_factory=dict)  # that an epoch of training has each utterance of a speaker
+    at_least: int = 1  # utterances of each speaker in an epoch of training, about
+    times: Mapping[str, int] = field(default_factory=dict)  # that it has each of a speaker's, for that
 
     def keep(self, sample: Sample) -> bool:
         """Whether it can be read and belongs to a row."""
@@ -93,8 +94,10 @@ class TTSBatcher(Batcher[list[Sample], TTSBatch]):
 
     def plan(self, samples: Iterable[Sample], rng: random.Random | None) -> Iterator[list[Sample]]:
         """Batches of similar length."""
-        shuffled = samples if rng is None else shuffle(repeat(samples, self.times), self.buffer, rng)
-        return bucket(shuffled, self.batch_size, self.buckets, rng, self.batch_seconds)
+        if rng is not None:
+            apart = self.buffer + self.batch_size * self.buckets
+            samples = shuffle(repeat(samples, self.times, apart), self.buffer, rng)
+        return bucket(samples, self.batch_size, self.buckets, rng, self.batch_seconds)
 
     def collate(self, planned: list[Sample], rng: random.Random | None) -> TTSBatch:
         """See `collate_tts`."""

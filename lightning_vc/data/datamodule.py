@@ -123,7 +123,7 @@ class TTSDataModule(ShardsDataModule):
         buckets: batches among which each worker sorts utterances by length: more means less padding, less chance.
         batch_seconds: length of a batch, padding included, on each rank, in place of the number of utterances: then
             few long utterances or many short ones make a batch, and every step takes about as much memory and time.
-        at_least: utterances of each speaker in an epoch: of one who has fewer they are heard several times.
+        at_least: utterances of each speaker in an epoch, about: of one who has fewer they are heard several times.
         loading: how samples come from the shards.
     """
 
@@ -145,7 +145,9 @@ class TTSDataModule(ShardsDataModule):
         times = {each.id: math.ceil(at_least / each.transcribed) for each in learnt}
         heard = sum(times[each.id] * each.transcribed for each in learnt)
         self.repeated = heard / sum(each.transcribed for each in learnt)  # how much longer that makes an epoch
-        self.batcher = TTSBatcher(frontend, rows, self.sample_rate, batch_size, shuffle, buckets, batch_seconds, times)
+        self.batcher = TTSBatcher(
+            frontend, rows, self.sample_rate, batch_size, shuffle, buckets, batch_seconds, at_least, times
+        )
 
     def train_dataloader(self) -> Loader[TTSBatch]:
         """Shuffled utterances of train and validation speakers."""

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from urllib.parse import quote
 
@@ -35,8 +35,9 @@ class Limits:
             into pieces that are no longer; those without a text are cut where they are quiet. Nothing of this is done
             if it is not given.
         max_clipped: share of the samples that may be at full scale.
-        recognise: what nobody transcribed gets the words that a recogniser hears. A quarter of them may be wrong, but
-            they sound alike: enough to learn the voices of more speakers from.
+        recognise: what nobody transcribed gets the words that a recogniser hears, but for test speakers, and where what
+            it hears does not fit the sound. A quarter of them may be wrong, but they sound alike: enough to learn the
+            voices of more speakers from.
         min_rate, max_rate: phonemes a second: what is slower or faster has another text than its own.
     """
 
@@ -86,6 +87,13 @@ class Outcome:
 
 def encode(corpus: Corpus, utterance: Utterance, limits: Limits, sample_rate: int) -> Outcome:
     """Make samples of an utterance: one, or its pieces."""
+    made = _encode(corpus, utterance, limits, sample_rate)
+    if limits.recognise and utterance.text is None and (made.rejected or made.unaligned):  # by words misheard, maybe
+        return _encode(corpus, utterance, replace(limits, recognise=False), sample_rate)
+    return made
+
+
+def _encode(corpus: Corpus, utterance: Utterance, limits: Limits, sample_rate: int) -> Outcome:
     try:
         wave, words = _read(corpus, utterance, limits, sample_rate)
     except Rejected as reason:

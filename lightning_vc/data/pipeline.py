@@ -32,10 +32,31 @@ def equally(items: Iterable[A], rank: int, world: int) -> Iterator[A]:
         yield head[(rank - count % world) % len(head)]
 
 
-def repeat(samples: Iterable[Sample], times: Mapping[str, int]) -> Iterator[Sample]:
-    """Each sample as often as its speaker has times, once where he has none."""
+def repeat(samples: Iterable[Sample], times: Mapping[str, int], apart: int) -> Iterator[Sample]:
+    """Each sample as often as its speaker has times, once where he has none.
+
+    It comes again when `apart` others have come, so that no batch has it twice; at the end sooner.
+    """
+    again: deque[tuple[int, Sample, int]] = deque()  # at which place, what, and how often still
+    place = 0
     for sample in samples:
-        yield from [sample] * times.get(sample.speaker.id, 1)
+        yield sample
+        place += 1
+        if left := times.get(sample.speaker.id, 1) - 1:
+            again.append((place + apart, sample.held(), left))
+        while again and again[0][0] <= place:
+            yield _again(again, place + apart)
+            place += 1
+    while again:
+        yield _again(again, 0)
+
+
+def _again(again: deque[tuple[int, Sample, int]], place: int) -> Sample:
+    """What waits longest, which waits for `place` then if it is to come once more."""
+    _, sample, left = again.popleft()
+    if left > 1:
+        again.append((place, sample, left - 1))
+    return sample
 
 
 def shuffle(items: Iterable[A], size: int, rng: random.Random) -> Iterator[A]:

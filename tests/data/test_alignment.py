@@ -188,6 +188,14 @@ def test_a_transcript_is_not_heard_anew(librispeech: LibriSpeech, long: Utteranc
     assert texts[0] == texts[1]
 
 
+def test_a_mishearing_loses_no_sound(librispeech: LibriSpeech, long: Utterance) -> None:
+    unknown = replace(long, text=None)
+    limits = Limits(recognise=True, min_rate=29.0)  # nobody speaks so fast
+    (sample,) = encode(librispeech, unknown, limits, 16000).samples
+    assert not sample.transcribed
+    assert encode(librispeech, long, limits, 16000).rejected
+
+
 def test_in_what_no_word_is_heard_none_is_written() -> None:
     first = next(iter(Tones(transcribed=False)))
     (sample,) = encode(Tones(), first, Limits(recognise=True), 16000).samples

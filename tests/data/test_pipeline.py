@@ -49,6 +49,18 @@ def test_shuffle_reads_no_further_than_its_buffer() -> None:
     assert len(list(islice(pipeline.shuffle(count(), 10, random.Random(0)), 50))) == 50
 
 
+def test_what_is_repeated_comes_again_much_later() -> None:
+    samples = [sample(f"{number}", "few" if number % 10 == 0 else "many") for number in range(200)]
+    heard = ids(list(pipeline.repeat(samples, {"few": 3}, 50)))
+    assert Counter(heard) == {each.id: 3 if each.speaker.id == "few" else 1 for each in samples}
+    assert [each for each in heard if int(each) % 10] == [each.id for each in samples if each.speaker.id == "many"]
+    for id in ("0", "40"):
+        first, second, third = (place for place, each in enumerate(heard) if each == id)
+        assert second - first >= 50
+        assert third - second >= 50
+    assert ids(list(pipeline.repeat(samples, {}, 50))) == ids(samples)
+
+
 def test_bucket_puts_similar_lengths_together() -> None:
     rng = random.Random(0)
     samples = [sample(str(number), seconds=rng.uniform(1, 10)) for number in range(100)]
