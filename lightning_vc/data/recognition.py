@@ -6,7 +6,7 @@ PocketSphinx 5 recognises, with the English models that come in its wheel (BSD l
 from pocketsphinx import Decoder
 from torch import Tensor
 
-SAMPLE_RATE = 16000  # of the acoustic model
+from lightning_vc.data.alignment import SAMPLE_RATE
 
 
 class Recogniser:

@@ -1,6 +1,7 @@
 """Where words are, by an aligner that knows real speech; and what is cut where."""
 
 import json
+from collections.abc import Iterator
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -13,6 +14,8 @@ from lightning_vc.corpora.generated import GeneratedCorpus
 from lightning_vc.corpora.librispeech import LibriSpeech
 from lightning_vc.data.alignment import Aligner, split, split_untranscribed
 from lightning_vc.data.encoding import Limits, checksum_holds, encode
+from lightning_vc.data.shards import prepare
+from lightning_vc.data.splits import Splits
 from lightning_vc.text.normalize import normalize
 from lightning_vc.types import Span, Utterance, Word
 from tests.data.tones import Tones
@@ -186,6 +189,22 @@ def test_a_transcript_is_not_heard_anew(librispeech: LibriSpeech, long: Utteranc
         for limits in (Limits(split_seconds=7.0), Limits(split_seconds=7.0, recognise=True))
     ]
     assert texts[0] == texts[1]
+
+
+def test_words_of_test_speakers_are_not_recognised(librispeech: LibriSpeech, tmp_path: Path) -> None:
+    class Untranscribed(LibriSpeech):
+        def __iter__(self) -> Iterator[Utterance]:
+            short = {each.speaker.id: each for each in super().__iter__() if 60 < len(each.text or "") < 90}
+            yield from (replace(each, text=None) for each in list(short.values())[:3])
+
+    corpus = Untranscribed(librispeech.root, librispeech.subsets)
+    readers = [each.speaker.id for each in corpus]
+    splits = Splits(test=readers[:1], validation=0, held=0)
+    index = prepare(corpus, tmp_path / "shards", splits, Limits(recognise=True))
+    assert index is not None
+    assert index.speaker_table == sorted(readers[1:])
+    assert [each.transcribed for each in index.speakers_of("test")] == [0]
+    assert [each.utterances for each in index.speakers_of("test")] == [1]
 
 
 def test_a_mishearing_loses_no_sound(librispeech: LibriSpeech, long: Utterance) -> None:
