@@ -179,6 +179,8 @@ class CloningDataModule(ShardsDataModule):
         max_seconds: longer clips are cut to a piece of this length.
         untranscribed: train on train speakers without transcripts too. They have no learned voice, so that only a
             verification loss learns from them; their numbers in a batch follow on the rows of the speaker table.
+        each: clips of every speaker in an epoch, about: of who has more, some are left out, another time others; of who
+            has fewer, they are heard several times. Without it who has spoken most is heard most.
         shuffle: size of the buffer in which each worker shuffles clips.
     """
 
@@ -189,21 +191,25 @@ class CloningDataModule(ShardsDataModule):
         n_speakers: int = 64,
         max_seconds: float = 4.0,
         untranscribed: bool = False,
+        each: int | None = None,
         shuffle: int = 1024,
         loading: Loading = Loading(),
     ) -> None:
-        super().__init__(shards, loading, n_speakers=n_speakers, max_seconds=max_seconds, shuffle=shuffle)
+        super().__init__(shards, loading, n_speakers=n_speakers, max_seconds=max_seconds, each=each, shuffle=shuffle)
         rows, counts = self.rows(), _counts(clips)
         if untranscribed:
             others = [entry.id for entry in self.index.speakers_of("train") if entry.id not in rows]
             if not others:
                 raise ValueError(f"untranscribed is asked for, and all train speakers of {shards} have transcripts")
             rows |= {speaker: row for row, speaker in enumerate(others, len(rows))}
-        self.batcher = CloningBatcher(rows, self.sample_rate, n_speakers, counts, max_seconds, shuffle)
+        heard = [entry for entry in self.index.speakers_of("train") if entry.id in rows]
+        times = {entry.id: each / entry.utterances for entry in heard} if each else {}
+        self.batcher = CloningBatcher(rows, self.sample_rate, n_speakers, counts, max_seconds, shuffle, each, times)
 
     def train_dataloader(self) -> Loader[CloningBatch]:
         """Shuffled clips of the train speakers."""
-        clips = sum(self._groups("train", 1))
+        per_epoch = self._groups("train", 1)
+        clips = sum(per_epoch) if self.batcher.each is None else self.batcher.each * len(per_epoch)
         mean_clips = sum(self.batcher.n_clips) / len(self.batcher.n_clips)
         steps = int(clips / (self.batcher.n_speakers * mean_clips))
         return self.train_loader(self.read("train", "train-held"), self.batcher, steps)

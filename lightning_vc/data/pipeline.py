@@ -59,6 +59,11 @@ def _again(again: deque[tuple[int, Sample, int]], place: int) -> Sample:
     return sample
 
 
+def thin(samples: Iterable[Sample], shares: Mapping[str, float], rng: random.Random) -> Iterator[Sample]:
+    """Each sample with the probability that is the share of its speaker, 1 where he has none."""
+    return (sample for sample in samples if rng.random() < shares.get(sample.speaker.id, 1.0))
+
+
 def shuffle(items: Iterable[A], size: int, rng: random.Random) -> Iterator[A]:
     """Draw at random from a buffer that is kept at `size` items."""
     buffer: list[A] = []

@@ -56,6 +56,10 @@ class Task(LightningModule, ABC):
     def trainable(self) -> Iterable[nn.Parameter]:
         return self.parameters()
 
+    def parameter_groups(self) -> list[dict[str, Any]]:
+        """What the optimizer is given: the trainable parameters, in groups whose "rate" multiplies its learning rate."""
+        return [{"params": list(self.trainable())}]
+
     def configure_model(self) -> None:
         """Freeze here: later than this, DDP would already wait for gradients that never come."""
         moving = {id(parameter) for parameter in self.trainable()}
@@ -63,7 +67,9 @@ class Task(LightningModule, ABC):
             parameter.requires_grad_(id(parameter) in moving)
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
-        optimizer = self.optimizer(self.trainable())
+        optimizer = self.optimizer(self.parameter_groups())
+        for group in optimizer.param_groups:
+            group["lr"] *= group.get("rate", 1.0)
         if self.scheduler is None:
             return optimizer
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": self.scheduler(optimizer), "interval": "step"}}

@@ -32,6 +32,9 @@ class TTSTask(Task):
         divergence: weight of the binary divergence of both spectrograms.
         quadratic: weight of the squared error of the linear spectrogram, the cloning paper's extra term.
         voice_scale: voices are uniform in ± this at first.
+        voice_rate: learning rate of the voices, in parts of the others'. A voice moves only with its own speaker's
+            recordings: where most speakers have few, 1 leaves theirs near the mean. The optimizer gets two groups of
+            parameters then, the voices second; `OneCycleLR` needs a `max_lr` for each.
         power, contrast: by which `GriffinLim` sharpens what the model says.
         start: checkpoint of another `TTSTask` that training goes on from: its model, and the voices of those of its
             speakers who are among these too. Read when training starts, not when reloading.
@@ -47,6 +50,7 @@ class TTSTask(Task):
         divergence: float = 0.0,
         quadratic: float = 0.0,
         voice_scale: float = 0.1,
+        voice_rate: float = 1.0,
         power: float = 1.4,
         contrast: float = 1.0,
         start: str | None = None,
@@ -60,6 +64,7 @@ class TTSTask(Task):
         self.lengths: Tensor
         # Texts learnt from, by their symbols. It is no weight: it goes into checkpoints, but not into the fingerprint.
         self.register_buffer("lengths", torch.zeros(_LENGTHS, dtype=torch.long), persistent=False)
+        self.voice_rate = voice_rate
         self.guide, self.divergence, self.quadratic = guide, divergence, quadratic
         self.power, self.contrast = power, contrast
         self.start, self.started = start, False
@@ -82,6 +87,13 @@ class TTSTask(Task):
             self.table.voices[:] = other.table.voices.mean(0)  # who is new begins as anybody
             for own, theirs in known:
                 self.table.voices[own] = other.table.voices[theirs]
+
+    def parameter_groups(self) -> list[dict[str, Any]]:
+        if self.voice_rate == 1:
+            return super().parameter_groups()
+        voices = self.table.voices
+        others = [parameter for parameter in self.trainable() if parameter is not voices]
+        return [{"params": others}, {"params": [voices], "rate": self.voice_rate}]
 
     @torch.no_grad()
     def setup(self, stage: str) -> None:

@@ -86,6 +86,26 @@ def test_groups_of_clips_of_train_speakers_and_of_others(shards: str, index: Ind
             ]
 
 
+def test_every_speaker_is_heard_as_often_as_others(tmp_path: Path) -> None:
+    class Uneven(Tones):
+        def __iter__(self) -> Iterator[Utterance]:
+            for each in super().__iter__():
+                if each.speaker.id != "s01" or each.id.endswith(("0", "1")):
+                    yield each
+
+    prepare(Uneven(4), tmp_path / "shards", Splits(test=0, validation=0, held=0), sample_rate=8000)
+    data = CloningDataModule(str(tmp_path / "shards"), clips=1, n_speakers=4, each=4)
+    loader = data.train_dataloader()
+    assert len(loader) == 4
+    times: Counter[str] = Counter()
+    for epoch in range(50):
+        loader.sampler.set_epoch(epoch)  # type: ignore[attr-defined]
+        times.update(id for batch in loader for group in batch.ids for id in group)
+    by_speaker = {speaker: [n for id, n in times.items() if id[:3] == speaker] for speaker in data.speakers}
+    assert [len(clips) for clips in by_speaker.values()] == [8, 2, 8, 8]  # none is left out for good
+    assert all(160 < sum(clips) < 240 for clips in by_speaker.values())  # a quarter each: by their clips, a 13th or more
+
+
 def test_several_numbers_of_clips(shards: str) -> None:
     data = CloningDataModule(shards, clips=[1, 2, 4], n_speakers=2)
     loader = data.train_dataloader()
@@ -158,6 +178,7 @@ def test_an_utterance_and_other_clips_of_who_says_it(shards: str, index: Index) 
         (lambda shards: CloningDataModule(shards, clips=[5, 0]), r"clips must be .* got \[5, 0\]"),
         (lambda shards: CloningDataModule(shards, clips=[]), r"clips must be .* got \[\]"),
         (lambda shards: CloningDataModule(shards, max_seconds=0), "max_seconds must be above 0"),
+        (lambda shards: CloningDataModule(shards, each=0), "each must be above 0"),
         (lambda shards: CloningDataModule(shards, clips=9).val_dataloader(), "no validation speaker with 9 clips"),
         (
             lambda shards: JointDataModule(shards, Characters(), clips=8).val_dataloader(),

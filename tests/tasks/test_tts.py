@@ -138,6 +138,22 @@ def test_all_speakers_of_the_batch_and_only_they_learn() -> None:
     assert (gradient[1] != 0).all()
 
 
+def test_voices_may_learn_faster_than_the_model() -> None:
+    moved = {}
+    for rate in (1.0, 4.0):
+        task = made(voice_rate=rate)
+        optimizer = task.configure_optimizers()["optimizer"]  # type: ignore[index,call-overload]
+        before = {name: value.detach().clone() for name, value in task.named_parameters()}
+        task.loss(hums(0.5, 0.3))["loss"].backward()
+        optimizer.step()
+        moved[rate] = {name: (value - before[name]).abs().max().item() for name, value in task.named_parameters()}
+    voices = "table.table.weight"
+    assert moved[4.0][voices] == pytest.approx(4 * moved[1.0][voices], rel=1e-3)
+    assert {name: by for name, by in moved[4.0].items() if name != voices} == pytest.approx(
+        {name: by for name, by in moved[1.0].items() if name != voices}
+    )
+
+
 def test_a_voice_may_come_from_anywhere() -> None:
     task, batch = made().eval(), hums(0.5, 0.3)
     by_table = task.loss(batch)
