@@ -57,7 +57,7 @@ class Task(LightningModule, ABC):
         return self.parameters()
 
     def parameter_groups(self) -> list[dict[str, Any]]:
-        """What the optimizer is given: the trainable parameters, in groups whose "rate" multiplies its learning rate."""
+        """What the optimizer is given: the trainable parameters; the "rate" of a group multiplies its learning rate."""
         return [{"params": list(self.trainable())}]
 
     def configure_model(self) -> None:

@@ -35,7 +35,7 @@ class TTSTask(Task):
         voice_rate: learning rate of the voices, in parts of the others'. A voice moves only with its own speaker's
             recordings: where most speakers have few, 1 leaves theirs near the mean. The optimizer gets two groups of
             parameters then, the voices second; `OneCycleLR` needs a `max_lr` for each.
-        power, contrast: by which `GriffinLim` sharpens what the model says.
+        power, contrast, denoise: by which `GriffinLim` sharpens and cleans what the model says.
         start: checkpoint of another `TTSTask` that training goes on from: its model, and the voices of those of its
             speakers who are among these too. Read when training starts, not when reloading.
     """
@@ -53,6 +53,7 @@ class TTSTask(Task):
         voice_rate: float = 1.0,
         power: float = 1.4,
         contrast: float = 1.0,
+        denoise: float = 0.0,
         start: str | None = None,
         optimizer: OptimizerCallable = lambda p: torch.optim.Adam(p, lr=5e-4),
         scheduler: LRSchedulerCallable = lambda o: torch.optim.lr_scheduler.StepLR(o, step_size=30000, gamma=0.95),
@@ -66,7 +67,7 @@ class TTSTask(Task):
         self.register_buffer("lengths", torch.zeros(_LENGTHS, dtype=torch.long), persistent=False)
         self.voice_rate = voice_rate
         self.guide, self.divergence, self.quadratic = guide, divergence, quadratic
-        self.power, self.contrast = power, contrast
+        self.power, self.contrast, self.denoise = power, contrast, denoise
         self.start, self.started = start, False
 
     def configure_model(self) -> None:
@@ -126,7 +127,7 @@ class TTSTask(Task):
 
     def griffin_lim(self) -> GriffinLim:
         """The vocoder that needs no training, with the settings that suit this model."""
-        return GriffinLim(self.spectrograms, power=self.power, contrast=self.contrast)
+        return GriffinLim(self.spectrograms, power=self.power, contrast=self.contrast, denoise=self.denoise)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         super().on_save_checkpoint(checkpoint)

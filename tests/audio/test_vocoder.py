@@ -92,6 +92,24 @@ def test_sharpening_deepens_valleys_between_harmonics_and_leaves_formants(spectr
     assert height(1.5, 1.0) > height(1.0, 1.0) + 5
 
 
+def test_steady_noise_is_subtracted_and_speech_is_not(spectrograms: Spectrograms) -> None:
+    torch.manual_seed(0)
+    rate = spectrograms.sample_rate
+    noise = 0.01 * torch.randn(2 * rate)
+    tone = 0.5 * torch.sin(2 * math.pi * 1000 * torch.arange(rate) / rate)
+    wave = torch.cat([noise[:rate], noise[rate:] + tone])  # a pause, and then a sound
+    spectra = spectrograms(wave.unsqueeze(0))
+
+    def loudness(denoise: float) -> tuple[float, float]:
+        said = GriffinLim(spectrograms, power=1.0, denoise=denoise)(spectra)[0]
+        pause, sound = said[rate // 4 : rate // 2], said[-rate // 2 : -rate // 4]
+        return float(pause.square().mean()), float(sound.square().mean())
+
+    (pause, sound), (cleaned, kept) = loudness(0.0), loudness(40.0)
+    assert kept / cleaned > 10 * sound / pause
+    assert kept == pytest.approx(sound, rel=0.2)
+
+
 @pytest.mark.parametrize(("rounds", "power", "contrast"), [(0, 1.4, 1.0), (30, 0.0, 1.0), (30, 1.0, 0.0)])
 def test_settings_that_make_no_sound(spectrograms: Spectrograms, rounds: int, power: float, contrast: float) -> None:
     with pytest.raises(
