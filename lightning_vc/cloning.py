@@ -60,6 +60,7 @@ class Cloner:
         if isinstance(vocoder, str | Path):
             vocoder = load_vocoder(vocoder, self.tts.spectrograms)
         self.vocoder = vocoder or self.tts.griffin_lim()
+        self.vocoder_of_adapted = vocoder or self.tts.griffin_lim(adapted=True)
         self.sample_rate = self.tts.spectrograms.sample_rate
         self._adapted: tuple[Voice, AcousticModel] | None = None  # the last voice that moved the model, and its model
 
@@ -198,13 +199,13 @@ class Cloner:
         """Speak several texts; what `say` raises."""
         for text in texts:
             self.warn(text)
-        return speak(self._model(voice), self.tts, texts, voice.vector, self.vocoder)
+        return speak(self._model(voice), self.tts, texts, voice.vector, self._vocoder(voice))
 
     def stream(self, text: str, voice: Voice) -> Iterator[Speech]:
         """Speak one text, a sentence or clause at a time, each while the next is being made; what `say` raises."""
         model = self._model(voice)
         self.warn(text)
-        return stream(model, self.tts, text, voice.vector, self.vocoder)
+        return stream(model, self.tts, text, voice.vector, self._vocoder(voice))
 
     def _waves(self, clips: Sequence[str | Path]) -> list[Tensor]:
         if isinstance(clips, str | Path):
@@ -240,6 +241,9 @@ class Cloner:
             print(f"warning: {clip} {complaint}", file=sys.stderr)
         return wave
 
+    def _vocoder(self, voice: Voice) -> Vocoder:
+        return self.vocoder_of_adapted if voice.moved else self.vocoder
+
     def _model(self, voice: Voice) -> AcousticModel:
         if voice.base != self.base:
             raise ValueError(
@@ -273,7 +277,7 @@ class Cloner:
             )
         lengths = torch.tensor([[len(wave) for wave in waves]])
         voice: Tensor = self.encoder(pad_sequence(list(waves), batch_first=True).unsqueeze(0), lengths)[0]
-        return voice
+        return self.encoder.stretched(voice, self.tts.table.voices)
 
 
 def _content(wave: Tensor) -> bytes:

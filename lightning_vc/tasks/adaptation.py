@@ -77,7 +77,7 @@ class AdaptationTask(Task, ABC):
         if task.base_fingerprint != TTSTask.load(self.base).fingerprint():
             raise ValueError(f"{encoder} was trained for the voices of another model than {self.base}: train it again")
         voice: Tensor = task(batch.waves.unsqueeze(0), batch.lengths.unsqueeze(0))[0]
-        return voice
+        return task.stretched(voice, self.tts.table.voices)
 
 
 class EmbeddingAdaptationTask(AdaptationTask):

@@ -32,6 +32,8 @@ class SpeakerEncoderTask(Task):
         verification: weight of a second loss: the first clip of a speaker, heard alone, is to be nearer to the other
             clips of the same speaker than to those of the others in the batch. It is not in the paper, needs no
             learned voice, and so also learns from speakers who have none.
+        stretch: voices that are heard are moved away from the mean of the learned ones by this factor before they are
+            used, in cloning alone: who is not sure answers nearer to the mean than voices lie (`spread` below 1).
         augmentation: what happens to clips (B, N, W) of so many samples (B, N) before they are heard in training.
     """
 
@@ -43,6 +45,7 @@ class SpeakerEncoderTask(Task):
         speakers: list[str],
         verification: float = 0.0,
         augmentation: nn.Module | None = None,
+        stretch: float = 1.0,
         optimizer: OptimizerCallable = lambda p: torch.optim.Adam(p, lr=6e-4),
         scheduler: LRSchedulerCallable = lambda o: torch.optim.lr_scheduler.StepLR(o, step_size=8000, gamma=0.6),
     ) -> None:
@@ -50,7 +53,7 @@ class SpeakerEncoderTask(Task):
         self.save_hyperparameters()
         self.encoder, self.spectrograms = encoder, spectrograms
         self.base, self.speakers = base, speakers
-        self.verification, self.augmentation = verification, augmentation
+        self.verification, self.augmentation, self.stretch = verification, augmentation, stretch
         self.voices: Tensor
         self.register_buffer("voices", torch.empty(0), persistent=False)  # (speakers, E), once training starts
         self.base_fingerprint = ""  # which weights those voices belong to
@@ -92,6 +95,11 @@ class SpeakerEncoderTask(Task):
         frames = self.spectrograms.frames(lengths).unsqueeze(-1)  # (B, N, 1)
         voice: Tensor = self.encoder(mels, torch.arange(mels.shape[2], device=mels.device) < frames)
         return voice
+
+    def stretched(self, voice: Tensor, learned: Tensor) -> Tensor:
+        """A heard voice (E,) as it is used, beside the learned ones (speakers, E)."""
+        mean = learned.detach().mean(0)
+        return mean + self.stretch * (voice - mean) if self.stretch != 1 else voice
 
     def loss(self, batch: CloningBatch) -> Losses:
         if self.training and self.augmentation is not None:

@@ -35,7 +35,8 @@ class TTSTask(Task):
         voice_rate: learning rate of the voices, in parts of the others'. A voice moves only with its own speaker's
             recordings: where most speakers have few, 1 leaves theirs near the mean. The optimizer gets two groups of
             parameters then, the voices second; `OneCycleLR` needs a `max_lr` for each.
-        power, contrast, denoise: by which `GriffinLim` sharpens and cleans what the model says.
+        power, contrast: by which `GriffinLim` sharpens what the model says.
+        denoise: by which `GriffinLim` cleans what an adapted model says: it has learnt the noise of a few recordings.
         start: checkpoint of another `TTSTask` that training goes on from: its model, and the voices of those of its
             speakers who are among these too. Read when training starts, not when reloading.
     """
@@ -125,9 +126,10 @@ class TTSTask(Task):
         upto = self.lengths.cumsum(0)
         return int((upto < 0.95 * upto[-1]).sum()) if upto[-1] else 150
 
-    def griffin_lim(self) -> GriffinLim:
-        """The vocoder that needs no training, with the settings that suit this model."""
-        return GriffinLim(self.spectrograms, power=self.power, contrast=self.contrast, denoise=self.denoise)
+    def griffin_lim(self, adapted: bool = False) -> GriffinLim:
+        """The vocoder that needs no training, with the settings that suit this model, or one that was adapted."""
+        denoise = self.denoise if adapted else 0.0
+        return GriffinLim(self.spectrograms, power=self.power, contrast=self.contrast, denoise=denoise)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         super().on_save_checkpoint(checkpoint)
