@@ -192,6 +192,33 @@ def test_griffin_lim_sharpens_as_the_model_was_trained_to_be(
     assert said.wave.equal(GriffinLim(sharper.tts.spectrograms, power=1.4, contrast=1.0)(said.spectra)[0])
 
 
+def test_what_was_adapted_is_cleaned_and_nothing_else(
+    tiny_run: TinyRun, cloner: Cloner, clips: list[Path], tmp_path: Path
+) -> None:
+    saved = torch.load(tiny_run.tts, weights_only=True)
+    saved["hyper_parameters"]["denoise"] = 8.0
+    torch.save(saved, tmp_path / "last.ckpt")
+    cleaning, voice = Cloner(tmp_path / "last.ckpt"), cloner.clone(clips)
+    name, weight = next(iter(cloner.tts.model.named_parameters()))
+    adapted = replace(voice, method="whole_model", moved={name: weight.detach().clone()})
+    for each, denoise in ((voice, 0.0), (adapted, 8.0)):
+        said = cleaning.say("The dog slept.", each)
+        assert said.wave.equal(GriffinLim(cleaning.tts.spectrograms, denoise=denoise)(said.spectra)[0])
+        assert said.wave.equal(cloner.say("The dog slept.", each).wave) == (denoise == 0)
+
+
+def test_heard_voices_are_moved_away_from_the_mean(
+    tiny_run: TinyRun, cloner: Cloner, clips: list[Path], tmp_path: Path
+) -> None:
+    saved = torch.load(tiny_run.encoder, weights_only=True)
+    saved["hyper_parameters"]["stretch"] = 1.5
+    torch.save(saved, tmp_path / "last.ckpt")
+    mean, near = cloner.tts.table.voices.detach().mean(0), cloner.clone(clips).vector
+    far = Cloner(tiny_run.tts, tmp_path / "last.ckpt").clone(clips).vector
+    torch.testing.assert_close(far - mean, 1.5 * (near - mean))
+    assert not far.allclose(near)
+
+
 def test_one_checkpoint_is_enough_to_adapt_and_to_speak(tiny_run: TinyRun, cloner: Cloner, clips: list[Path]) -> None:
     alone = Cloner.load(tiny_run.tts)
     assert len(alone.say(TEXT, cloner.clone(clips)).wave) > 0

@@ -114,4 +114,5 @@ class JointTask(Task):
             saved = with_weights(self.paths[name], task.state_dict())
             if name == "encoder":
                 saved["base_fingerprint"] = self.tts.fingerprint()
+                saved["hyper_parameters"]["stretch"] = 1.0  # its voices were trained to be used as they are
             yield name, saved
