@@ -179,13 +179,18 @@ def test_a_vocoder_of_ones_own(tiny_run: TinyRun, cloner: Cloner, clips: list[Pa
     assert beeping.say(TEXT, cloner.clone(clips)).wave.tolist() == [0.25] * 7
 
 
+def with_options(checkpoint: Path, folder: Path, **options: float) -> Path:
+    """The same weights as if they had been trained with these options."""
+    saved = torch.load(checkpoint, weights_only=True)
+    saved["hyper_parameters"] |= options
+    torch.save(saved, folder / "last.ckpt")
+    return folder / "last.ckpt"
+
+
 def test_griffin_lim_sharpens_as_the_model_was_trained_to_be(
     tiny_run: TinyRun, cloner: Cloner, clips: list[Path], tmp_path: Path
 ) -> None:
-    saved = torch.load(tiny_run.tts, weights_only=True)
-    saved["hyper_parameters"] |= {"power": 1.0, "contrast": 1.5}
-    torch.save(saved, tmp_path / "last.ckpt")
-    sharper, voice = Cloner(tmp_path / "last.ckpt"), cloner.clone(clips)
+    sharper, voice = Cloner(with_options(tiny_run.tts, tmp_path, power=1.0, contrast=1.5)), cloner.clone(clips)
     said, otherwise = (each.say("The dog slept.", voice) for each in (cloner, sharper))
     assert otherwise.spectra.linear.equal(said.spectra.linear)
     assert otherwise.wave.equal(GriffinLim(sharper.tts.spectrograms, power=1.0, contrast=1.5)(said.spectra)[0])
@@ -195,10 +200,7 @@ def test_griffin_lim_sharpens_as_the_model_was_trained_to_be(
 def test_what_was_adapted_is_cleaned_and_nothing_else(
     tiny_run: TinyRun, cloner: Cloner, clips: list[Path], tmp_path: Path
 ) -> None:
-    saved = torch.load(tiny_run.tts, weights_only=True)
-    saved["hyper_parameters"]["denoise"] = 8.0
-    torch.save(saved, tmp_path / "last.ckpt")
-    cleaning, voice = Cloner(tmp_path / "last.ckpt"), cloner.clone(clips)
+    cleaning, voice = Cloner(with_options(tiny_run.tts, tmp_path, denoise=8.0)), cloner.clone(clips)
     name, weight = next(iter(cloner.tts.model.named_parameters()))
     adapted = replace(voice, method="whole_model", moved={name: weight.detach().clone()})
     for each, denoise in ((voice, 0.0), (adapted, 8.0)):
@@ -210,11 +212,8 @@ def test_what_was_adapted_is_cleaned_and_nothing_else(
 def test_heard_voices_are_moved_away_from_the_mean(
     tiny_run: TinyRun, cloner: Cloner, clips: list[Path], tmp_path: Path
 ) -> None:
-    saved = torch.load(tiny_run.encoder, weights_only=True)
-    saved["hyper_parameters"]["stretch"] = 1.5
-    torch.save(saved, tmp_path / "last.ckpt")
     mean, near = cloner.tts.table.voices.detach().mean(0), cloner.clone(clips).vector
-    far = Cloner(tiny_run.tts, tmp_path / "last.ckpt").clone(clips).vector
+    far = Cloner(tiny_run.tts, with_options(tiny_run.encoder, tmp_path, stretch=1.5)).clone(clips).vector
     torch.testing.assert_close(far - mean, 1.5 * (near - mean))
     assert not far.allclose(near)
 

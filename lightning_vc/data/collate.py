@@ -116,9 +116,7 @@ class CloningBatcher(Batcher[list[list[Sample]], CloningBatch]):
     max_seconds: float | None  # None for whole clips
     buffer: int = 1024  # samples to shuffle among
     each: int | None = None  # clips of every speaker in an epoch of training, about
-    times: Mapping[str, float] = field(
-        default_factory=dict
-    )  # that it has each of a speaker's, for that; may be below 1
+    times: Mapping[str, float] = field(default_factory=dict)  # that it has each of a speaker's, for that; maybe below 1
 
     def keep(self, sample: Sample) -> bool:
         """Whether its speaker has a row."""
