@@ -1,6 +1,5 @@
 """Samples to batches of tensors, and the two ways in which samples go together."""
 
-import math
 import random
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -11,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
-from lightning_vc.data.pipeline import bucket, group_by_speaker, repeat, shuffle, thin
+from lightning_vc.data.pipeline import balanced, bucket, group_by_speaker, repeat, shuffle
 from lightning_vc.data.reading import Sample
 from lightning_vc.data.stream import Batcher
 from lightning_vc.text.frontend import Frontend
@@ -125,10 +124,7 @@ class CloningBatcher(Batcher[list[list[Sample]], CloningBatch]):
     def plan(self, samples: Iterable[Sample], rng: random.Random | None) -> Iterator[list[list[Sample]]]:
         """Batches of groups of clips."""
         if rng is not None:
-            often = {speaker: math.ceil(times) for speaker, times in self.times.items()}
-            copies = repeat(samples, often, self.buffer)
-            shares = {speaker: times / often[speaker] for speaker, times in self.times.items()}
-            samples = shuffle(thin(copies, shares, rng), self.buffer, rng)
+            samples = shuffle(balanced(samples, self.times, self.buffer, rng), self.buffer, rng)
         return group_by_speaker(samples, self.n_speakers, self.n_clips, rng)
 
     def collate(self, planned: list[list[Sample]], rng: random.Random | None) -> CloningBatch:
@@ -147,6 +143,8 @@ class JointBatcher(Batcher[list[list[Sample]], JointBatch]):
     n_clips: tuple[int, ...]
     max_seconds: float
     buffer: int = 1024  # samples to shuffle among
+    each: int | None = None  # clips of every speaker in an epoch of training, about
+    times: Mapping[str, float] = field(default_factory=dict)  # that it has each of a speaker's, for that; maybe below 1
 
     def keep(self, sample: Sample) -> bool:
         """Whether it can be read and belongs to a row."""
@@ -154,8 +152,9 @@ class JointBatcher(Batcher[list[list[Sample]], JointBatch]):
 
     def plan(self, samples: Iterable[Sample], rng: random.Random | None) -> Iterator[list[list[Sample]]]:
         """Batches of groups, of which the first is the utterance."""
-        shuffled = samples if rng is None else shuffle(samples, self.buffer, rng)
-        return group_by_speaker(shuffled, self.n_speakers, [clips + 1 for clips in self.n_clips], rng)
+        if rng is not None:
+            samples = shuffle(balanced(samples, self.times, self.buffer, rng), self.buffer, rng)
+        return group_by_speaker(samples, self.n_speakers, [clips + 1 for clips in self.n_clips], rng)
 
     def collate(self, planned: list[list[Sample]], rng: random.Random | None) -> JointBatch:
         """See `collate_tts` and `collate_cloning`."""

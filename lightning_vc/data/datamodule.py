@@ -240,7 +240,7 @@ class JointDataModule(ShardsDataModule):
     Args:
         shards: folder that `prepare` wrote, or its index.json.
         frontend: how texts are spelt; the model's own.
-        clips, n_speakers, max_seconds, shuffle: as in `CloningDataModule`.
+        clips, n_speakers, max_seconds, each, shuffle: as in `CloningDataModule`.
     """
 
     def __init__(
@@ -250,17 +250,25 @@ class JointDataModule(ShardsDataModule):
         clips: int | list[int] = 5,
         n_speakers: int = 16,
         max_seconds: float = 4.0,
+        each: int | None = None,
         shuffle: int = 1024,
         loading: Loading = Loading(),
     ) -> None:
-        super().__init__(shards, loading, n_speakers=n_speakers, max_seconds=max_seconds, shuffle=shuffle)
+        super().__init__(shards, loading, n_speakers=n_speakers, max_seconds=max_seconds, each=each, shuffle=shuffle)
         rows, counts = self.rows(), _counts(clips)
-        self.batcher = JointBatcher(frontend, rows, self.sample_rate, n_speakers, counts, max_seconds, shuffle)
+        heard = [entry for entry in self.index.speakers_of("train") if entry.id in rows]
+        times = {entry.id: each / entry.transcribed for entry in heard} if each else {}
+        self.batcher = JointBatcher(
+            frontend, rows, self.sample_rate, n_speakers, counts, max_seconds, shuffle, each, times
+        )
 
     def train_dataloader(self) -> Loader[JointBatch]:
         """Shuffled groups of the train speakers."""
         mean = 1 + sum(self.batcher.n_clips) / len(self.batcher.n_clips)
-        steps = int(self.index.transcribed("train", "train-held") / (self.batcher.n_speakers * mean))
+        clips = self.index.transcribed("train", "train-held")
+        if self.batcher.each is not None:
+            clips = self.batcher.each * len(self.batcher.times)
+        steps = int(clips / (self.batcher.n_speakers * mean))
         return self.train_loader(self.read("train", "train-held"), self.batcher, steps)
 
     def val_dataloader(self) -> Loader[JointBatch]:

@@ -1,5 +1,6 @@
 """Generators from samples to what goes into a batch: each takes an iterable, can be called by hand, and keeps order."""
 
+import math
 import random
 from collections import defaultdict, deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -62,6 +63,13 @@ def _again(again: deque[tuple[int, Sample, int]], place: int) -> Sample:
 def thin(samples: Iterable[Sample], shares: Mapping[str, float], rng: random.Random) -> Iterator[Sample]:
     """Each sample with the probability that is the share of its speaker, 1 where he has none."""
     return (sample for sample in samples if rng.random() < shares.get(sample.speaker.id, 1.0))
+
+
+def balanced(samples: Iterable[Sample], times: Mapping[str, float], apart: int, rng: random.Random) -> Iterator[Sample]:
+    """Each sample as often as its speaker has times, on average: see `repeat` and `thin`."""
+    often = {speaker: math.ceil(number) for speaker, number in times.items()}
+    shares = {speaker: number / often[speaker] for speaker, number in times.items()}
+    return thin(repeat(samples, often, apart), shares, rng)
 
 
 def shuffle(items: Iterable[A], size: int, rng: random.Random) -> Iterator[A]:

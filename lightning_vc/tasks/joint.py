@@ -19,6 +19,8 @@ from lightning_vc.types import JointBatch
 class JointTask(Task):
     """The loss of multi-speaker training with the encoder's answers as voices, over both (section 3.2).
 
+    They are the voices that cloning takes: moved away from the mean of the learned ones by the encoder's `stretch`.
+
     Both begin as they were trained before. Begun with untrained ones, the authors found, the encoder learns an average
     voice. `spread` shows that, the spread of its answers relative to that of the voices in the base's table, which
     stays as it is; and in validation `swapped`, the loss where each speaks with another's voice: voices that say
@@ -84,7 +86,8 @@ class JointTask(Task):
         return [parameter for module in moving for parameter in module.parameters()]
 
     def loss(self, batch: JointBatch) -> Losses:
-        voice = self.encoder(batch.clips.waves, batch.clips.lengths)  # (B, E)
+        heard = self.encoder(batch.clips.waves, batch.clips.lengths)  # (B, E)
+        voice = self.encoder.stretched(heard, self.tts.table.voices)
         with torch.no_grad():
             spread = voice.std(0, correction=0).mean() / self.tts.table.voices.std(0, correction=0).mean().clamp(1e-8)
         if not self.training:
@@ -114,5 +117,4 @@ class JointTask(Task):
             saved = with_weights(self.paths[name], task.state_dict())
             if name == "encoder":
                 saved["base_fingerprint"] = self.tts.fingerprint()
-                saved["hyper_parameters"]["stretch"] = 1.0  # its voices were trained to be used as they are
             yield name, saved

@@ -33,8 +33,12 @@ class SpeakerEncoderTask(Task):
             clips of the same speaker than to those of the others in the batch. It is not in the paper, needs no
             learned voice, and so also learns from speakers who have none.
         stretch: voices that are heard are moved away from the mean of the learned ones by this factor before they are
-            used, in cloning alone: who is not sure answers nearer to the mean than voices lie (`spread` below 1).
+            used, in cloning and joint training: who is not sure answers nearer to the mean than voices lie (`spread`
+            below 1).
         augmentation: what happens to clips (B, N, W) of so many samples (B, N) before they are heard in training.
+
+    Raises:
+        ValueError: for a `stretch` that is not above 0.
     """
 
     def __init__(
@@ -51,6 +55,8 @@ class SpeakerEncoderTask(Task):
     ) -> None:
         super().__init__(optimizer, scheduler)
         self.save_hyperparameters()
+        if stretch <= 0:
+            raise ValueError(f"stretch moves voices away from their mean by a factor above 0, got {stretch}")
         self.encoder, self.spectrograms = encoder, spectrograms
         self.base, self.speakers = base, speakers
         self.verification, self.augmentation, self.stretch = verification, augmentation, stretch
@@ -97,7 +103,7 @@ class SpeakerEncoderTask(Task):
         return voice
 
     def stretched(self, voice: Tensor, learned: Tensor) -> Tensor:
-        """A heard voice (E,) as it is used, beside the learned ones (speakers, E)."""
+        """Heard voices (..., E) as they are used, beside the learned ones (speakers, E)."""
         mean = learned.detach().mean(0)
         return mean + self.stretch * (voice - mean) if self.stretch != 1 else voice
 

@@ -39,6 +39,9 @@ class TTSTask(Task):
         denoise: by which `GriffinLim` cleans what an adapted model says: it has learnt the noise of a few recordings.
         start: checkpoint of another `TTSTask` that training goes on from: its model, and the voices of those of its
             speakers who are among these too. Read when training starts, not when reloading.
+
+    Raises:
+        ValueError: for a `voice_rate` that is not above 0.
     """
 
     def __init__(
@@ -61,6 +64,8 @@ class TTSTask(Task):
     ) -> None:
         super().__init__(optimizer, scheduler)
         self.save_hyperparameters()
+        if voice_rate <= 0:
+            raise ValueError(f"voice_rate multiplies the learning rate of the voices, above 0, got {voice_rate}")
         self.model, self.spectrograms, self.frontend, self.speakers = model, spectrograms, frontend, speakers
         self.table = SpeakerTable(len(speakers), model.voice_dim, voice_scale)
         self.lengths: Tensor

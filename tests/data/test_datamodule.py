@@ -105,6 +105,14 @@ def test_every_speaker_is_heard_as_often_as_others(tmp_path: Path) -> None:
     assert [len(clips) for clips in by_speaker.values()] == [8, 2, 8, 8]  # none is left out for good
     # A quarter each: s01 has a 13th of the clips.
     assert all(160 < sum(clips) < 240 for clips in by_speaker.values())
+    joint = JointDataModule(str(tmp_path / "shards"), Characters(), clips=1, n_speakers=2, each=4).train_dataloader()
+    assert len(joint) == 4
+    speakers: Counter[str] = Counter()
+    for epoch in range(50):
+        joint.sampler.set_epoch(epoch)  # type: ignore[attr-defined]
+        speakers.update(id[:3] for batch in joint for id in batch.said.ids)
+    assert sorted(speakers) == data.speakers
+    assert all(70 < groups < 130 for groups in speakers.values())
 
 
 def test_several_numbers_of_clips(shards: str) -> None:
@@ -180,6 +188,7 @@ def test_an_utterance_and_other_clips_of_who_says_it(shards: str, index: Index) 
         (lambda shards: CloningDataModule(shards, clips=[]), r"clips must be .* got \[\]"),
         (lambda shards: CloningDataModule(shards, max_seconds=0), "max_seconds must be above 0"),
         (lambda shards: CloningDataModule(shards, each=0), "each must be above 0"),
+        (lambda shards: JointDataModule(shards, Characters(), each=-1), "each must be above 0"),
         (lambda shards: CloningDataModule(shards, clips=9).val_dataloader(), "no validation speaker with 9 clips"),
         (
             lambda shards: JointDataModule(shards, Characters(), clips=8).val_dataloader(),

@@ -49,6 +49,15 @@ def test_the_loss_is_that_of_the_voices_that_are_heard(task: JointTask, data: Jo
     assert "swapped" not in task.train().loss(batch)
 
 
+def test_voices_are_as_far_from_the_mean_as_in_cloning(task: JointTask, data: JointDataModule) -> None:
+    task.eval()
+    batch = next(iter(data.val_dataloader()))
+    task.encoder.stretch = 1.5
+    mean = task.tts.table.voices.detach().mean(0)
+    voice = mean + 1.5 * (task.encoder(batch.clips.waves, batch.clips.lengths) - mean)
+    torch.testing.assert_close(task.loss(batch)["loss"], task.tts.loss_of(batch.said, voice)["loss"])
+
+
 def test_learned_voices_go_on_learning(tiny_run: TinyRun, data: JointDataModule, tmp_path: Path) -> None:
     task = JointTask(str(tiny_run.tts), str(tiny_run.encoder), 1.0, optimizer=lambda p: torch.optim.Adam(p, lr=1e-2))
     batch = next(iter(data.train_dataloader()))

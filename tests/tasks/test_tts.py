@@ -154,6 +154,11 @@ def test_voices_may_learn_faster_than_the_model() -> None:
     )
 
 
+def test_voices_cannot_stand_still_or_go_back() -> None:
+    with pytest.raises(ValueError, match=r"voice_rate .* above 0, got 0\.0"):
+        made(voice_rate=0.0)
+
+
 def test_a_voice_may_come_from_anywhere() -> None:
     task, batch = made().eval(), hums(0.5, 0.3)
     by_table = task.loss(batch)
