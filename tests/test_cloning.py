@@ -200,13 +200,15 @@ def test_griffin_lim_sharpens_as_the_model_was_trained_to_be(
 def test_what_was_adapted_is_cleaned_and_nothing_else(
     tiny_run: TinyRun, cloner: Cloner, clips: list[Path], tmp_path: Path
 ) -> None:
-    cleaning, voice = Cloner(with_options(tiny_run.tts, tmp_path, denoise=8.0)), cloner.clone(clips)
+    cleaning, voice = Cloner(with_options(tiny_run.tts, tmp_path, adapted={"denoise": 8.0})), cloner.clone(clips)
     name, weight = next(iter(cloner.tts.model.named_parameters()))
     adapted = replace(voice, method="whole_model", moved={name: weight.detach().clone()})
     for each, denoise in ((voice, 0.0), (adapted, 8.0)):
         said = cleaning.say("The dog slept.", each)
         assert said.wave.equal(GriffinLim(cleaning.tts.spectrograms, denoise=denoise)(said.spectra)[0])
         assert said.wave.equal(cloner.say("The dog slept.", each).wave) == (denoise == 0)
+    with pytest.raises(ValueError, match="no setting of sharpening: noise; those are power, contrast, denoise"):
+        Cloner(with_options(tiny_run.tts, tmp_path, adapted={"noise": 8.0}))
 
 
 def test_heard_voices_are_moved_away_from_the_mean(

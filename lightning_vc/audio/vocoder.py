@@ -7,14 +7,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from lightning_vc.audio.features import Spectrograms, magnitude
+from lightning_vc.audio.features import Spectrograms
 from lightning_vc.audio.loudness import level
+from lightning_vc.audio.sharpening import Sharpening
 from lightning_vc.types import Spectra
-
-_AROUND = 400.0  # hertz: wider than harmonics are apart, narrower than formants are
-_QUIETEST = 0.1  # share of the frames in which a frequency has noise alone
-_BESIDE = 9  # bins over which that is averaged
-_LEFT = 0.1  # of a magnitude, where all of it is taken for noise
 
 
 class Vocoder(nn.Module, ABC):
@@ -36,12 +32,8 @@ class GriffinLim(Vocoder):
 
     Args:
         rounds: of the iteration.
-        power: sharpens the magnitudes beforehand (1.4 in Deep Voice 3): what is loud stands out, noise sinks.
-        contrast: to this power too those relative to what is around them in frequency: harmonics stand out, while
-            formants, by which a speaker is known, stay as they are.
+        power, contrast, denoise: see `Sharpening`, which comes before.
         momentum: how far a round goes on in the direction of the one before.
-        denoise: so many times the power that a frequency has in the quietest tenth of the frames is subtracted from it
-            (Boll 1979; Berouti et al. 1979), by 20 dB at most: steady noise that a model has learnt sinks.
     """
 
     def __init__(
@@ -54,32 +46,16 @@ class GriffinLim(Vocoder):
         denoise: float = 0.0,
     ) -> None:
         super().__init__()
-        if rounds < 1 or power <= 0 or contrast <= 0 or not 0 <= momentum < 1 or denoise < 0:
-            raise ValueError(
-                "Griffin-Lim needs rounds >= 1, power > 0, contrast > 0, 0 <= momentum < 1 and denoise >= 0, "
-                f"got {rounds=}, {power=}, {contrast=}, {momentum=}, {denoise=}"
-            )
+        if rounds < 1 or not 0 <= momentum < 1:
+            raise ValueError(f"Griffin-Lim needs rounds >= 1 and 0 <= momentum < 1, got {rounds=}, {momentum=}")
         self.spectrograms, self.rounds, self.momentum = spectrograms, rounds, momentum
-        self.power, self.contrast, self.denoise = power, contrast, denoise
-        self.around = 2 * round(_AROUND * spectrograms.n_fft / spectrograms.sample_rate / 2) + 1  # bins
+        self.sharpening = Sharpening(power, contrast, denoise)
 
     def forward(self, spectra: Spectra) -> Tensor:
-        sharp = magnitude(self._sharpened(spectra.linear.clamp(0, 1.2)).mT)  # (B, F, T)
-        waves = self.invert(self.spectrograms.undo(self._denoised(sharp) if self.denoise else sharp))
+        sharp = self.sharpening(spectra.linear.clamp(0, 1.2), self.spectrograms)  # (B, F, T)
+        waves = self.invert(self.spectrograms.undo(sharp))
         # Sharpening changes the level: every sound leaves as loud as the recordings that models are trained on.
         return torch.stack([level(wave) if len(wave) else wave for wave in waves])  # (B, W)
-
-    def _sharpened(self, linear: Tensor) -> Tensor:
-        """Decibels (B, T, F), of which powers are multiples."""
-        envelope = F.avg_pool1d(linear, self.around, 1, self.around // 2, count_include_pad=False)
-        return 1 + self.power * (envelope - 1 + self.contrast * (linear - envelope))
-
-    def _denoised(self, magnitudes: Tensor) -> Tensor:
-        """(B, F, T) -> (B, F, T)."""
-        quiet = magnitudes.quantile(_QUIETEST, 2).unsqueeze(1)  # (B, 1, F)
-        noise = F.avg_pool1d(quiet, _BESIDE, 1, _BESIDE // 2, count_include_pad=False).mT  # (B, F, 1)
-        share = self.denoise * (noise / magnitudes.clamp(min=torch.finfo(magnitudes.dtype).tiny)).square()
-        return magnitudes * (1 - share).clamp(min=_LEFT**2).sqrt()
 
     def invert(self, magnitudes: Tensor) -> Tensor:
         """Magnitudes of a short-time Fourier transform (B, F, T) to waves (B, W)."""

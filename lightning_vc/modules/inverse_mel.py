@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from lightning_vc.audio.features import Spectrograms, magnitude
+from lightning_vc.audio.sharpening import Sharpening
 from lightning_vc.audio.vocoder import griffin_lim, sinusoidal_phases
 from lightning_vc.modules.vocoder import ConvNeXt, MelVocoder
 
@@ -23,12 +24,22 @@ class InverseMelVocoder(MelVocoder):
         spectrograms: that it hears, and whose linear part it makes.
         channels, layers, width: of the network, as in `ISTFTVocoder`.
         rounds: of Griffin-Lim.
+        power, contrast, denoise: see `Sharpening`, of the linear spectrogram; not while it learns.
     """
 
     def __init__(
-        self, spectrograms: Spectrograms, channels: int = 256, layers: int = 8, width: int = 7, rounds: int = 16
+        self,
+        spectrograms: Spectrograms,
+        channels: int = 256,
+        layers: int = 8,
+        width: int = 7,
+        rounds: int = 16,
+        power: float = 1.0,
+        contrast: float = 1.0,
+        denoise: float = 0.0,
     ) -> None:
         super().__init__()
+        self.sharpening = Sharpening(power, contrast, denoise)
         self.spectrograms, self.hop, self.rounds = spectrograms, spectrograms.hop, rounds
         self.network = ConvNeXt(spectrograms.n_mels, spectrograms.n_bins, channels, layers, width)
         nn.init.zeros_(self.network.leave.weight)
@@ -56,7 +67,8 @@ class InverseMelVocoder(MelVocoder):
     def _spectrum(self, mels: Tensor) -> Tensor:
         """Magnitudes, with phases of sinusoids, (B, F, T)."""
         made = self.spectrograms
-        magnitudes = made.undo(magnitude(self.linear(mels)).mT)
+        linear = self.linear(mels)
+        magnitudes = made.undo(magnitude(linear).mT if self.training else self.sharpening(linear, made))
         magnitudes = F.pad(magnitudes, (0, max(0, 1 + made.n_fft // made.hop - mels.shape[1])))  # a transform's least
         return torch.polar(magnitudes, sinusoidal_phases(magnitudes.detach(), made.n_fft, made.hop))
 

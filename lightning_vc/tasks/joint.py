@@ -19,7 +19,8 @@ from lightning_vc.types import JointBatch
 class JointTask(Task):
     """The loss of multi-speaker training with the encoder's answers as voices, over both (section 3.2).
 
-    They are the voices that cloning takes: moved away from the mean of the learned ones by the encoder's `stretch`.
+    They are the voices that cloning takes, moved away from the mean of the learned ones by the encoder's `stretch`.
+    Clips are heard with the `augmentation` that it was trained with.
 
     Both begin as they were trained before. Begun with untrained ones, the authors found, the encoder learns an average
     voice. `spread` shows that, the spread of its answers relative to that of the voices in the base's table, which
@@ -86,7 +87,8 @@ class JointTask(Task):
         return [parameter for module in moving for parameter in module.parameters()]
 
     def loss(self, batch: JointBatch) -> Losses:
-        heard = self.encoder(batch.clips.waves, batch.clips.lengths)  # (B, E)
+        clips = self.encoder.augmented(batch.clips)
+        heard = self.encoder(clips.waves, clips.lengths)  # (B, E)
         voice = self.encoder.stretched(heard, self.tts.table.voices)
         with torch.no_grad():
             spread = voice.std(0, correction=0).mean() / self.tts.table.voices.std(0, correction=0).mean().clamp(1e-8)

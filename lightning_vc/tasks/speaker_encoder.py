@@ -107,9 +107,14 @@ class SpeakerEncoderTask(Task):
         mean = learned.detach().mean(0)
         return mean + self.stretch * (voice - mean) if self.stretch != 1 else voice
 
+    def augmented(self, batch: CloningBatch) -> CloningBatch:
+        """The clips as they are heard: in training with what `augmentation` does to them."""
+        if not self.training or self.augmentation is None:
+            return batch
+        return batch._replace(waves=self.augmentation(batch.waves, batch.lengths))
+
     def loss(self, batch: CloningBatch) -> Losses:
-        if self.training and self.augmentation is not None:
-            batch = batch._replace(waves=self.augmentation(batch.waves, batch.lengths))
+        batch = self.augmented(batch)
         voice = self(batch.waves, batch.lengths)  # (B, E)
         learned = batch.speakers < len(self.voices)  # (B,)
         if not (self.verification or learned.all()):

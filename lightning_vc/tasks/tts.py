@@ -1,5 +1,6 @@
 """Multi-speaker text to speech: the generative model and the voices of its speakers."""
 
+from dataclasses import asdict
 from typing import Any
 
 import torch
@@ -9,6 +10,7 @@ from lightning.pytorch.trainer.states import TrainerFn
 from torch import Tensor
 
 from lightning_vc.audio.features import Spectrograms
+from lightning_vc.audio.sharpening import Sharpening
 from lightning_vc.audio.vocoder import GriffinLim
 from lightning_vc.losses import guided_attention, last_step, masked_divergence, masked_l1, masked_l2, places_at
 from lightning_vc.modules.acoustic import AcousticModel
@@ -35,8 +37,9 @@ class TTSTask(Task):
         voice_rate: learning rate of the voices, in parts of the others'. A voice moves only with its own speaker's
             recordings: where most speakers have few, 1 leaves theirs near the mean. The optimizer gets two groups of
             parameters then, the voices second; `OneCycleLR` needs a `max_lr` for each.
-        power, contrast: by which `GriffinLim` sharpens what the model says.
-        denoise: by which `GriffinLim` cleans what an adapted model says: it has learnt the noise of a few recordings.
+        power, contrast, denoise: the `Sharpening` that suits what the model says, before Griffin-Lim.
+        adapted: those of the three that are others for what an adapted model says: it has learnt the noise of a few
+            recordings.
         start: checkpoint of another `TTSTask` that training goes on from: its model, and the voices of those of its
             speakers who are among these too. Read when training starts, not when reloading.
 
@@ -58,6 +61,7 @@ class TTSTask(Task):
         power: float = 1.4,
         contrast: float = 1.0,
         denoise: float = 0.0,
+        adapted: dict[str, float] | None = None,
         start: str | None = None,
         optimizer: OptimizerCallable = lambda p: torch.optim.Adam(p, lr=5e-4),
         scheduler: LRSchedulerCallable = lambda o: torch.optim.lr_scheduler.StepLR(o, step_size=30000, gamma=0.95),
@@ -73,7 +77,8 @@ class TTSTask(Task):
         self.register_buffer("lengths", torch.zeros(_LENGTHS, dtype=torch.long), persistent=False)
         self.voice_rate = voice_rate
         self.guide, self.divergence, self.quadratic = guide, divergence, quadratic
-        self.power, self.contrast, self.denoise = power, contrast, denoise
+        self.sharpening = Sharpening(power, contrast, denoise)
+        self.sharpening_of_adapted = self.sharpening.otherwise(adapted or {})
         self.start, self.started = start, False
 
     def configure_model(self) -> None:
@@ -133,8 +138,7 @@ class TTSTask(Task):
 
     def griffin_lim(self, adapted: bool = False) -> GriffinLim:
         """The vocoder that needs no training, with the settings that suit this model, or one that was adapted."""
-        denoise = self.denoise if adapted else 0.0
-        return GriffinLim(self.spectrograms, power=self.power, contrast=self.contrast, denoise=denoise)
+        return GriffinLim(self.spectrograms, **asdict(self.sharpening_of_adapted if adapted else self.sharpening))
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         super().on_save_checkpoint(checkpoint)

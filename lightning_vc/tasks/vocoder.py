@@ -10,7 +10,9 @@ from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
 from torch import Tensor, nn
 
 from lightning_vc.audio.features import Spectrograms
+from lightning_vc.audio.sharpening import Sharpening
 from lightning_vc.modules.discriminators import Discriminators, at_rest, deception
+from lightning_vc.modules.inverse_mel import InverseMelVocoder
 from lightning_vc.modules.vocoder import MelVocoder, NeuralVocoder
 from lightning_vc.tasks.base import Losses, Task, with_weights
 from lightning_vc.tasks.tts import TTSTask
@@ -31,6 +33,10 @@ class VocoderTask(Task):
         resolutions: sizes of the Fourier transforms by which waves are compared.
         spectral: weight of their differences.
         matching: weight of those of the discriminators' features.
+        adapted: settings of the `Sharpening` of an `InverseMelVocoder` that are others for what an adapted model says.
+
+    Raises:
+        ValueError: for `adapted` where the vocoder has no such settings.
     """
 
     def __init__(
@@ -42,6 +48,7 @@ class VocoderTask(Task):
         resolutions: Sequence[int] = (512, 1024, 2048),
         spectral: float = 45.0,
         matching: float = 2.0,
+        adapted: dict[str, float] | None = None,
         optimizer: OptimizerCallable = lambda p: torch.optim.AdamW(p, lr=2e-4, betas=(0.8, 0.99)),
         scheduler: LRSchedulerCallable | None = None,
     ) -> None:
@@ -50,10 +57,16 @@ class VocoderTask(Task):
         self.vocoder, self.spectrograms = vocoder, spectrograms
         self.discriminators = discriminators or Discriminators()
         self.alone, self.spectral, self.matching = alone, spectral, matching
+        self.sharpening_of_adapted = self._otherwise(adapted) if adapted else None
         self.compared = nn.ModuleList(
             Spectrograms(spectrograms.sample_rate, n_fft, n_fft, n_fft // 4, 40 * n_fft // 512, preemphasis=0)
             for n_fft in resolutions
         )
+
+    def _otherwise(self, settings: dict[str, float]) -> Sharpening:
+        if not isinstance(self.vocoder, InverseMelVocoder):
+            raise ValueError(f"adapted is {settings}, and {type(self.vocoder).__name__} has no settings of sharpening")
+        return self.vocoder.sharpening.otherwise(settings)
 
     def heard(self, batch: Any) -> tuple[Tensor, Tensor]:
         """Spectrograms (B, T, M) and the waves (B, W) that should come of them."""
@@ -161,13 +174,15 @@ class VocoderTuningTask(VocoderTask):
         yield "vocoder", with_weights(self.start, own)
 
 
-def load_vocoder(path: str | Path, spectrograms: Spectrograms) -> NeuralVocoder:
-    """A trained vocoder for an acoustic model that predicts these spectrograms.
+def load_vocoder(path: str | Path, spectrograms: Spectrograms, adapted: bool = False) -> NeuralVocoder:
+    """A trained vocoder for an acoustic model that predicts these spectrograms, or one that was adapted.
 
     Raises FileNotFoundError and ValueError: for what is no checkpoint of one, or one of other spectrograms.
     """
     task = VocoderTask.load(path)
     _check_spectrograms(path, task.spectrograms, spectrograms, "the model")
+    if adapted and task.sharpening_of_adapted and isinstance(task.vocoder, InverseMelVocoder):
+        task.vocoder.sharpening = task.sharpening_of_adapted
     return NeuralVocoder(task.vocoder, task.spectrograms)
 
 

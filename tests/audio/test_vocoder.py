@@ -69,51 +69,7 @@ def test_silence_and_absurd_loudness_are_no_nan(spectrograms: Spectrograms) -> N
         assert wave.abs().max() <= 1
 
 
-def test_sharpening_deepens_valleys_between_harmonics_and_leaves_formants(spectrograms: Spectrograms) -> None:
-    """A voice of 200 Hz with as much noise between its harmonics, all under one formant at 1 kHz."""
-    torch.manual_seed(0)
-    time, hertz = torch.arange(8000) / 16000, torch.arange(4001) * 2.0
-    source = sum(torch.sin(2 * math.pi * 200 * k * time) for k in range(1, 40)) + 0.5 * torch.randn(8000)
-    formant = 0.1 + torch.exp(-(((hertz - 1000) / 500) ** 2))
-    spectra = spectrograms(torch.fft.irfft(torch.fft.rfft(source) * formant)[None] / 20)
-
-    def decibels_at(hertz: int, power: float, contrast: float) -> float:
-        waves = GriffinLim(spectrograms, power=power, contrast=contrast)(spectra)
-        return 100 * float(spectrograms(waves).linear[0, 10:-10, round(hertz * 1024 / 16000)].mean())
-
-    def depth(power: float, contrast: float) -> float:
-        return decibels_at(1000, power, contrast) - decibels_at(1100, power, contrast)
-
-    def height(power: float, contrast: float) -> float:
-        return decibels_at(1000, power, contrast) - decibels_at(3000, power, contrast)
-
-    assert depth(1.0, 1.5) > depth(1.0, 1.0) + 5
-    assert height(1.0, 1.5) == pytest.approx(height(1.0, 1.0), abs=2)
-    assert height(1.5, 1.0) > height(1.0, 1.0) + 5
-
-
-def test_steady_noise_is_subtracted_and_speech_is_not(spectrograms: Spectrograms) -> None:
-    torch.manual_seed(0)
-    rate = spectrograms.sample_rate
-    noise = 0.01 * torch.randn(2 * rate)
-    tone = 0.5 * torch.sin(2 * math.pi * 1000 * torch.arange(rate) / rate)
-    wave = torch.cat([noise[:rate], noise[rate:] + tone])  # a pause, and then a sound
-    spectra = spectrograms(wave.unsqueeze(0))
-
-    def loudness(denoise: float) -> tuple[float, float]:
-        said = GriffinLim(spectrograms, power=1.0, denoise=denoise)(spectra)[0]
-        pause, sound = said[rate // 4 : rate // 2], said[-rate // 2 : -rate // 4]
-        return float(pause.square().mean()), float(sound.square().mean())
-
-    (pause, sound), (cleaned, kept) = loudness(0.0), loudness(40.0)
-    assert kept / cleaned > 10 * sound / pause
-    assert kept == pytest.approx(sound, rel=0.2)
-
-
-@pytest.mark.parametrize(("rounds", "power", "contrast"), [(0, 1.4, 1.0), (30, 0.0, 1.0), (30, 1.0, 0.0)])
-def test_settings_that_make_no_sound(spectrograms: Spectrograms, rounds: int, power: float, contrast: float) -> None:
-    with pytest.raises(
-        ValueError,
-        match=f"rounds >= 1, power > 0, .* got rounds={rounds}, power={power}, contrast={contrast}, momentum=0.99",
-    ):
-        GriffinLim(spectrograms, rounds, power, contrast)
+@pytest.mark.parametrize(("rounds", "momentum"), [(0, 0.99), (30, 1.0)])
+def test_settings_that_make_no_sound(spectrograms: Spectrograms, rounds: int, momentum: float) -> None:
+    with pytest.raises(ValueError, match=f"rounds >= 1 and .* got rounds={rounds}, momentum={momentum}"):
+        GriffinLim(spectrograms, rounds, momentum=momentum)

@@ -97,6 +97,15 @@ def test_a_run_speaks_with_its_own_vocoder_unless_another_is_named(run: TinyRun,
     assert not own.equal(plain)
 
 
+def test_an_adapted_model_speaks_with_its_own_settings(run: TinyRun, tmp_path: Path) -> None:
+    saved = torch.load(run.folder / "vocoder" / "last.ckpt", weights_only=True)
+    saved["hyper_parameters"]["adapted"] = {"denoise": 4.0}
+    torch.save(saved, tmp_path / "cleaning.ckpt")
+    cloner = Cloner.load(run.folder, tmp_path / "cleaning.ckpt")
+    found = [each.network.sharpening.denoise for each in (cloner.vocoder, cloner.vocoder_of_adapted)]  # type: ignore[union-attr]
+    assert found == [0.0, 4.0]
+
+
 def test_a_stream_has_the_pieces_of_the_whole(run: TinyRun, clips: Path) -> None:
     own = say(run, clips / "own.wav")
     line = ["--model", str(run.folder), "--voice", str(clips / "own.safetensors"), "--text", "Good dog."]

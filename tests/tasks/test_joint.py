@@ -58,8 +58,26 @@ def test_voices_are_as_far_from_the_mean_as_in_cloning(task: JointTask, data: Jo
     torch.testing.assert_close(task.loss(batch)["loss"], task.tts.loss_of(batch.said, voice)["loss"])
 
 
+def test_clips_are_heard_in_training_as_the_encoder_learnt_to(task: JointTask, data: JointDataModule) -> None:
+    class Mute(torch.nn.Module):
+        def forward(self, waves: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
+            return torch.zeros_like(waves)
+
+    task.encoder.augmentation = Mute()
+    batch = next(iter(data.val_dataloader()))
+    silent = batch._replace(clips=batch.clips._replace(waves=torch.zeros_like(batch.clips.waves)))
+    for training in (True, False):
+        task.train(training)
+        losses = []
+        for each in (batch, silent):
+            torch.manual_seed(0)
+            losses.append(task.loss(each)["loss"])
+        assert losses[0].equal(losses[1]) == training
+
+
 def test_learned_voices_go_on_learning(tiny_run: TinyRun, data: JointDataModule, tmp_path: Path) -> None:
     task = JointTask(str(tiny_run.tts), str(tiny_run.encoder), 1.0, optimizer=lambda p: torch.optim.Adam(p, lr=1e-2))
+    task.encoder.augmentation = None  # it would draw too
     batch = next(iter(data.train_dataloader()))
     learned = task.tts.table(batch.said.speakers)
     task.train()

@@ -2,6 +2,7 @@ import pytest
 import torch
 
 from lightning_vc.audio.features import Spectrograms, magnitude
+from lightning_vc.audio.sharpening import Sharpening
 from lightning_vc.audio.vocoder import GriffinLim
 from lightning_vc.modules.discriminators import Discriminators
 from lightning_vc.modules.hifigan import HiFiGAN
@@ -75,6 +76,28 @@ def test_before_it_has_learnt_anything_it_is_griffin_lim() -> None:
     with torch.no_grad():
         expected = GriffinLim(made, rounds=3).invert(made.undo(sharp))
         torch.testing.assert_close(vocoder(mels), expected, rtol=1e-3, atol=1e-5)
+
+
+def test_what_it_says_is_sharpened_but_not_what_it_learns() -> None:
+    torch.manual_seed(0)
+    spectrograms = Spectrograms(n_fft=256, window=256, hop=64, n_mels=20)
+    vocoder = InverseMelVocoder(spectrograms, channels=8, layers=2, rounds=3, power=1.5)
+    plain = InverseMelVocoder(spectrograms, channels=8, layers=2, rounds=3)
+    plain.load_state_dict(vocoder.state_dict())
+    mels = torch.rand(1, 30, 20)
+    with torch.no_grad():
+        assert vocoder.train()(mels).equal(plain.train()(mels))
+        assert not vocoder.eval()(mels).allclose(plain.eval()(mels))
+
+
+def test_an_adapted_model_is_sharpened_otherwise() -> None:
+    spectrograms = Spectrograms(n_fft=256, window=256, hop=64, n_mels=20)
+    vocoder = InverseMelVocoder(spectrograms, channels=8, layers=2, rounds=3, power=1.5)
+    small = Discriminators(periods=(2, 3), resolutions=(128,), channels=2, spectral=2)
+    task = VocoderTask(vocoder, spectrograms, small, resolutions=(128, 256), adapted={"denoise": 4.0})
+    assert task.sharpening_of_adapted == Sharpening(power=1.5, denoise=4.0)
+    with pytest.raises(ValueError, match=r"adapted is .*denoise.*, and ISTFTVocoder has no settings of sharpening"):
+        VocoderTask(VOCODERS["istft"](), spectrograms, small, adapted={"denoise": 4.0})
 
 
 def test_it_hears_the_linear_spectrogram() -> None:
