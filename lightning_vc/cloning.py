@@ -23,7 +23,7 @@ from lightning_vc.synthesis import speak, stream
 from lightning_vc.tasks.adaptation import Start
 from lightning_vc.tasks.speaker_encoder import SpeakerEncoderTask
 from lightning_vc.tasks.tts import TTSTask
-from lightning_vc.tasks.vocoder import load_vocoder
+from lightning_vc.tasks.vocoder import load_vocoders
 from lightning_vc.text.normalize import normalize, unspoken
 from lightning_vc.types import Speech
 from lightning_vc.voice import Voice
@@ -57,7 +57,13 @@ class Cloner:
         self.heard_by = self.encoder.fingerprint() if self.encoder else None
         if self.encoder and self.encoder.base_fingerprint != self.base:
             raise ValueError(f"{encoder} was trained for the voices of another model than {tts}: train it again")
-        self.vocoder, self.vocoder_of_adapted = (self._speaks_by(vocoder, adapted) for adapted in (False, True))
+        self.vocoder: Vocoder
+        self.vocoder_of_adapted: Vocoder
+        if isinstance(vocoder, str | Path):
+            self.vocoder, self.vocoder_of_adapted = load_vocoders(vocoder, self.tts.spectrograms)
+        else:
+            self.vocoder = vocoder or self.tts.griffin_lim()
+            self.vocoder_of_adapted = vocoder or self.tts.griffin_lim(adapted=True)
         self.sample_rate = self.tts.spectrograms.sample_rate
         self._adapted: tuple[Voice, AcousticModel] | None = None  # the last voice that moved the model, and its model
 
@@ -237,11 +243,6 @@ class Cloner:
         for complaint in complaints(wave, self.sample_rate, clipping(channels)):
             print(f"warning: {clip} {complaint}", file=sys.stderr)
         return wave
-
-    def _speaks_by(self, vocoder: Vocoder | str | Path | None, adapted: bool) -> Vocoder:
-        if isinstance(vocoder, str | Path):
-            return load_vocoder(vocoder, self.tts.spectrograms, adapted)
-        return vocoder or self.tts.griffin_lim(adapted)
 
     def _vocoder(self, voice: Voice) -> Vocoder:
         return self.vocoder_of_adapted if voice.moved else self.vocoder

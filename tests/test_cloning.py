@@ -207,7 +207,7 @@ def test_what_was_adapted_is_cleaned_and_nothing_else(
         said = cleaning.say("The dog slept.", each)
         assert said.wave.equal(GriffinLim(cleaning.tts.spectrograms, denoise=denoise)(said.spectra)[0])
         assert said.wave.equal(cloner.say("The dog slept.", each).wave) == (denoise == 0)
-    with pytest.raises(ValueError, match="no setting of sharpening: noise; those are power, contrast, denoise"):
+    with pytest.raises(ValueError, match="adapted has no setting noise: give power, contrast, denoise"):
         Cloner(with_options(tiny_run.tts, tmp_path, adapted={"noise": 8.0}))
 
 

@@ -45,9 +45,7 @@ class Sharpening:
     def otherwise(self, settings: Mapping[str, float]) -> "Sharpening":
         """The same with some settings that are others; raises ValueError for those that there are not."""
         if unknown := settings.keys() - asdict(self):
-            raise ValueError(
-                f"no setting of sharpening: {', '.join(sorted(unknown))}; those are {', '.join(asdict(self))}"
-            )
+            raise ValueError(f"adapted has no setting {', '.join(sorted(unknown))}: give {', '.join(asdict(self))}")
         return replace(self, **settings)
 
     def __call__(self, linear: Tensor, spectrograms: Spectrograms) -> Tensor:

@@ -14,7 +14,13 @@ from lightning_vc.types import Spectra
 
 
 class Vocoder(nn.Module, ABC):
-    """What the acoustic model predicts in, sound out."""
+    """What the acoustic model predicts in, sound out.
+
+    Attributes:
+        sharpening: what it does to spectrograms first; None where nothing.
+    """
+
+    sharpening: Sharpening | None = None
 
     @abstractmethod
     def forward(self, spectra: Spectra) -> Tensor:
@@ -49,7 +55,7 @@ class GriffinLim(Vocoder):
         if rounds < 1 or not 0 <= momentum < 1:
             raise ValueError(f"Griffin-Lim needs rounds >= 1 and 0 <= momentum < 1, got {rounds=}, {momentum=}")
         self.spectrograms, self.rounds, self.momentum = spectrograms, rounds, momentum
-        self.sharpening = Sharpening(power, contrast, denoise)
+        self.sharpening: Sharpening = Sharpening(power, contrast, denoise)
 
     def forward(self, spectra: Spectra) -> Tensor:
         sharp = self.sharpening(spectra.linear.clamp(0, 1.2), self.spectrograms)  # (B, F, T)

@@ -4,6 +4,7 @@ import random
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import cycle, islice
 
 import numpy as np
 import torch
@@ -132,6 +133,12 @@ class CloningBatcher(Batcher[list[list[Sample]], CloningBatch]):
         return collate_cloning(planned, self.rows, self.sample_rate, self.max_seconds, rng)
 
 
+def _beside(said: Sample, clips: Sequence[Sample]) -> list[Sample]:
+    """An utterance and as many clips, others than itself; where it comes again those that are left do; or nothing."""
+    others = [clip for clip in clips if clip.id != said.id]
+    return [said, *islice(cycle(others), len(clips))] if others else []
+
+
 @dataclass(frozen=True)
 class JointBatcher(Batcher[list[list[Sample]], JointBatch]):
     """An utterance and N other clips of the same speaker, of each of several."""
@@ -154,7 +161,9 @@ class JointBatcher(Batcher[list[list[Sample]], JointBatch]):
         """Batches of groups, of which the first is the utterance."""
         if rng is not None:
             samples = shuffle(balanced(samples, self.times, self.buffer, rng), self.buffer, rng)
-        return group_by_speaker(samples, self.n_speakers, [clips + 1 for clips in self.n_clips], rng)
+        for batch in group_by_speaker(samples, self.n_speakers, [clips + 1 for clips in self.n_clips], rng):
+            if groups := [group for said, *clips in batch if (group := _beside(said, clips))]:
+                yield groups
 
     def collate(self, planned: list[list[Sample]], rng: random.Random | None) -> JointBatch:
         """See `collate_tts` and `collate_cloning`."""

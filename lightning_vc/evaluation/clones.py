@@ -46,7 +46,10 @@ class Clones:
         if joint and not joint.encoder:
             raise ValueError(f"{joint.path} has no speaker encoder: give the folder of a joint fine-tuning")
         self.folder, self.cloner, self.joint = folder, cloner, joint
-        self.vocoder = [type(cloner.vocoder).__name__, fingerprint(cloner.vocoder)]
+        self.vocoder = [
+            [type(each).__name__, fingerprint(each), str(each.sharpening)]
+            for each in (cloner.vocoder, cloner.vocoder_of_adapted)
+        ]
         if joint:
             joint.vocoder = cloner.vocoder  # what is compared differs in the method alone
 
@@ -118,7 +121,8 @@ class Clones:
 
     def _origin(self, cloner: Cloner, clips: int, speaker: str) -> list[Any]:
         """All that a clone depends on, but for the method."""
-        ears = [cloner.heard_by, self.cloner.heard_by]  # the one that clones, and the one that compares
+        # The one that clones, and the one that compares.
+        ears = [[each.heard_by, each.encoder and each.encoder.stretch] for each in (cloner, self.cloner)]
         # What clones are compared with. Its seed is all that a speaker and what he says depend on.
         corpus = self.folder.corpus is not None and f"seed {self.folder.corpus.seed}"
         recordings, sentences = self.folder.recordings[speaker], list(self.folder.sentences)

@@ -24,7 +24,6 @@ class InverseMelVocoder(MelVocoder):
         spectrograms: that it hears, and whose linear part it makes.
         channels, layers, width: of the network, as in `ISTFTVocoder`.
         rounds: of Griffin-Lim.
-        power, contrast, denoise: see `Sharpening`, of the linear spectrogram; not while it learns.
     """
 
     def __init__(
@@ -34,12 +33,9 @@ class InverseMelVocoder(MelVocoder):
         layers: int = 8,
         width: int = 7,
         rounds: int = 16,
-        power: float = 1.0,
-        contrast: float = 1.0,
-        denoise: float = 0.0,
     ) -> None:
         super().__init__()
-        self.sharpening = Sharpening(power, contrast, denoise)
+        self.sharpening: Sharpening = Sharpening()
         self.spectrograms, self.hop, self.rounds = spectrograms, spectrograms.hop, rounds
         self.network = ConvNeXt(spectrograms.n_mels, spectrograms.n_bins, channels, layers, width)
         nn.init.zeros_(self.network.leave.weight)
@@ -68,7 +64,10 @@ class InverseMelVocoder(MelVocoder):
         """Magnitudes, with phases of sinusoids, (B, F, T)."""
         made = self.spectrograms
         linear = self.linear(mels)
-        magnitudes = made.undo(magnitude(linear).mT if self.training else self.sharpening(linear, made))
+        magnitudes = made.undo(magnitude(linear).mT)
+        if self.sharpening != Sharpening():
+            sharp = made.undo(self.sharpening(linear, made))
+            magnitudes = sharp * (magnitudes.norm(dim=(1, 2), keepdim=True) / sharp.norm(dim=(1, 2), keepdim=True))
         magnitudes = F.pad(magnitudes, (0, max(0, 1 + made.n_fft // made.hop - mels.shape[1])))  # a transform's least
         return torch.polar(magnitudes, sinusoidal_phases(magnitudes.detach(), made.n_fft, made.hop))
 

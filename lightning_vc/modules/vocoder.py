@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from lightning_vc.audio.features import Spectrograms
+from lightning_vc.audio.sharpening import Sharpening
 from lightning_vc.audio.vocoder import Vocoder
 from lightning_vc.types import Spectra
 
@@ -21,10 +22,12 @@ class MelVocoder(nn.Module, ABC):
     Attributes:
         hop: samples that come of a frame.
         context: frames on each side that a sample can depend on; needless where `stream` is another.
+        sharpening: of the linear spectrogram that it makes, before that becomes sound; None where it makes none.
     """
 
     hop: int
     context: int
+    sharpening: Sharpening | None = None
 
     @abstractmethod
     def forward(self, mels: Tensor) -> Tensor:
@@ -53,6 +56,7 @@ class NeuralVocoder(Vocoder):
     def __init__(self, network: MelVocoder, spectrograms: Spectrograms, frames: int = 128) -> None:
         super().__init__()
         self.network, self.spectrograms, self.frames = network, spectrograms, frames
+        self.sharpening = network.sharpening
 
     def forward(self, spectra: Spectra) -> Tensor:
         waves: Tensor = self.network(self.spectrograms.mel_of(spectra.linear))

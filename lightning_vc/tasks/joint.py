@@ -91,7 +91,7 @@ class JointTask(Task):
         heard = self.encoder(clips.waves, clips.lengths)  # (B, E)
         voice = self.encoder.stretched(heard, self.tts.table.voices)
         with torch.no_grad():
-            spread = voice.std(0, correction=0).mean() / self.tts.table.voices.std(0, correction=0).mean().clamp(1e-8)
+            spread = heard.std(0, correction=0).mean() / self.tts.table.voices.std(0, correction=0).mean().clamp(1e-8)
         if not self.training:
             losses = self.tts.loss_of(batch.said, voice)
             return {**losses, "spread": spread, "swapped": self.tts.loss_of(batch.said, voice.roll(1, 0))["loss"]}

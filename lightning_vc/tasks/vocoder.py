@@ -1,6 +1,7 @@
 """Sound from mel spectrograms: a generator, and discriminators that it must deceive."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from copy import copy
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,6 @@ from torch import Tensor, nn
 from lightning_vc.audio.features import Spectrograms
 from lightning_vc.audio.sharpening import Sharpening
 from lightning_vc.modules.discriminators import Discriminators, at_rest, deception
-from lightning_vc.modules.inverse_mel import InverseMelVocoder
 from lightning_vc.modules.vocoder import MelVocoder, NeuralVocoder
 from lightning_vc.tasks.base import Losses, Task, with_weights
 from lightning_vc.tasks.tts import TTSTask
@@ -33,10 +33,11 @@ class VocoderTask(Task):
         resolutions: sizes of the Fourier transforms by which waves are compared.
         spectral: weight of their differences.
         matching: weight of those of the discriminators' features.
-        adapted: settings of the `Sharpening` of an `InverseMelVocoder` that are others for what an adapted model says.
+        power, contrast, denoise: the `Sharpening` of what it says, not of what it learns from.
+        adapted: those of the three that are others for what an adapted model says.
 
     Raises:
-        ValueError: for `adapted` where the vocoder has no such settings.
+        ValueError: for a `Sharpening` of a vocoder that makes no linear spectrogram.
     """
 
     def __init__(
@@ -48,6 +49,9 @@ class VocoderTask(Task):
         resolutions: Sequence[int] = (512, 1024, 2048),
         spectral: float = 45.0,
         matching: float = 2.0,
+        power: float = 1.0,
+        contrast: float = 1.0,
+        denoise: float = 0.0,
         adapted: dict[str, float] | None = None,
         optimizer: OptimizerCallable = lambda p: torch.optim.AdamW(p, lr=2e-4, betas=(0.8, 0.99)),
         scheduler: LRSchedulerCallable | None = None,
@@ -57,16 +61,17 @@ class VocoderTask(Task):
         self.vocoder, self.spectrograms = vocoder, spectrograms
         self.discriminators = discriminators or Discriminators()
         self.alone, self.spectral, self.matching = alone, spectral, matching
-        self.sharpening_of_adapted = self._otherwise(adapted) if adapted else None
+        self.sharpening = Sharpening(power, contrast, denoise)
+        self.sharpening_of_adapted = self.sharpening.otherwise(adapted or {})
+        if vocoder.sharpening is None and {self.sharpening, self.sharpening_of_adapted} != {Sharpening()}:
+            raise ValueError(
+                f"{type(vocoder).__name__} makes no linear spectrogram that could be sharpened: "
+                "leave out power, contrast, denoise and adapted"
+            )
         self.compared = nn.ModuleList(
             Spectrograms(spectrograms.sample_rate, n_fft, n_fft, n_fft // 4, 40 * n_fft // 512, preemphasis=0)
             for n_fft in resolutions
         )
-
-    def _otherwise(self, settings: dict[str, float]) -> Sharpening:
-        if not isinstance(self.vocoder, InverseMelVocoder):
-            raise ValueError(f"adapted is {settings}, and {type(self.vocoder).__name__} has no settings of sharpening")
-        return self.vocoder.sharpening.otherwise(settings)
 
     def heard(self, batch: Any) -> tuple[Tensor, Tensor]:
         """Spectrograms (B, T, M) and the waves (B, W) that should come of them."""
@@ -131,6 +136,7 @@ class VocoderTuningTask(VocoderTask):
             scheduler=scheduler,
         )
         self.compared = trained.compared
+        self.sharpening, self.sharpening_of_adapted = trained.sharpening, trained.sharpening_of_adapted
         self.start, self.frames = start, frames
         self.tts = TTSTask.load(base)
         _check_spectrograms(start, trained.spectrograms, self.tts.spectrograms, base)
@@ -174,16 +180,17 @@ class VocoderTuningTask(VocoderTask):
         yield "vocoder", with_weights(self.start, own)
 
 
-def load_vocoder(path: str | Path, spectrograms: Spectrograms, adapted: bool = False) -> NeuralVocoder:
-    """A trained vocoder for an acoustic model that predicts these spectrograms, or one that was adapted.
+def load_vocoders(path: str | Path, spectrograms: Spectrograms) -> tuple[NeuralVocoder, NeuralVocoder]:
+    """A trained vocoder for an acoustic model that predicts these spectrograms, and the same for an adapted one.
 
     Raises FileNotFoundError and ValueError: for what is no checkpoint of one, or one of other spectrograms.
     """
     task = VocoderTask.load(path)
     _check_spectrograms(path, task.spectrograms, spectrograms, "the model")
-    if adapted and task.sharpening_of_adapted and isinstance(task.vocoder, InverseMelVocoder):
-        task.vocoder.sharpening = task.sharpening_of_adapted
-    return NeuralVocoder(task.vocoder, task.spectrograms)
+    network, of_adapted = task.vocoder, copy(task.vocoder)  # of the same weights
+    if network.sharpening is not None:
+        network.sharpening, of_adapted.sharpening = task.sharpening, task.sharpening_of_adapted
+    return NeuralVocoder(network, task.spectrograms), NeuralVocoder(of_adapted, task.spectrograms)
 
 
 def _check_spectrograms(path: str | Path, own: Spectrograms, needed: Spectrograms, base: str) -> None:

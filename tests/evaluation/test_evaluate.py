@@ -280,6 +280,21 @@ def test_other_sentences_are_spoken(evaluated: Path, tiny_run: TinyRun, tmp_path
     assert names(tmp_path / "out" / "clones") == ["encoder-01", "encoder-03"]
 
 
+def test_sounds_of_other_settings_of_the_vocoder_are_made_again(tiny_run: TinyRun, tmp_path: Path) -> None:
+    model = tmp_path / "model"
+    for part in ("tts", "encoder"):
+        shutil.copytree(tiny_run.folder / part, model / part)
+    flags = [*evaluate_flags(tiny_run, tmp_path / "out"), "--methods", "[encoder]", "--model", str(model)]
+    sounds = []
+    for power in (1.4, 1.1):
+        saved = torch.load(tiny_run.tts, weights_only=True)
+        saved["hyper_parameters"]["power"] = power
+        torch.save(saved, model / "tts" / "last.ckpt")
+        evaluate.main(flags)
+        sounds.append((tmp_path / "out" / "clones" / "encoder-03" / tiny_run.speaker / "01.wav").read_bytes())
+    assert sounds[0] != sounds[1]
+
+
 def test_some_of_the_speakers_can_be_named(tiny_run: TinyRun, tmp_path: Path, speakers: list[str]) -> None:
     out = tmp_path / "out"
     evaluate.main([*evaluate_flags(tiny_run, out), "--methods", "[encoder]", "--speakers", f"[{speakers[1]}]"])

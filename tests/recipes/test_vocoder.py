@@ -8,8 +8,10 @@ import torch
 
 from lightning_vc import Cloner
 from lightning_vc.audio import io
+from lightning_vc.audio.sharpening import Sharpening
 from lightning_vc.audio.vocoder import GriffinLim
 from lightning_vc.modules.vocoder import NeuralVocoder
+from lightning_vc.pretrained import export
 from lightning_vc.recipes import clone, synthesize, tune_vocoder, vocoder
 from lightning_vc.tasks.vocoder import VocoderTask, VocoderTuningTask
 from tests.tiny import CSV, ROOT, TinyRun, logged
@@ -97,13 +99,26 @@ def test_a_run_speaks_with_its_own_vocoder_unless_another_is_named(run: TinyRun,
     assert not own.equal(plain)
 
 
-def test_an_adapted_model_speaks_with_its_own_settings(run: TinyRun, tmp_path: Path) -> None:
+def test_an_adapted_model_speaks_with_settings_of_its_own(run: TinyRun, tmp_path: Path) -> None:
+    """Also what is tuned further, and what is exported."""
+    start, tuned = tmp_path / "start.ckpt", tmp_path / "run" / "vocoder" / "tuned"
     saved = torch.load(run.folder / "vocoder" / "last.ckpt", weights_only=True)
-    saved["hyper_parameters"]["adapted"] = {"denoise": 4.0}
-    torch.save(saved, tmp_path / "cleaning.ckpt")
-    cloner = Cloner.load(run.folder, tmp_path / "cleaning.ckpt")
-    found = [each.network.sharpening.denoise for each in (cloner.vocoder, cloner.vocoder_of_adapted)]  # type: ignore[union-attr]
-    assert found == [0.0, 4.0]
+    saved["hyper_parameters"] |= {"power": 1.5, "adapted": {"denoise": 4.0}}
+    torch.save(saved, start)
+    more = ["--model.base", str(run.tts), "--model.start", str(start), "--model.frames=20"]
+    tune_vocoder.main([*flags(run, "tune_vocoder", tuned), *more])
+    shutil.copytree(run.folder / "tts", tmp_path / "run" / "tts")
+    export(tmp_path / "run", tmp_path / "exported")
+    for place in (
+        start,
+        tuned / "last.ckpt",
+        tmp_path / "run/vocoder/last.ckpt",
+        tmp_path / "exported/vocoder.safetensors",
+    ):
+        cloner = Cloner.load(run.folder, place)
+        assert cloner.vocoder.sharpening == Sharpening(1.5), place
+        assert cloner.vocoder_of_adapted.sharpening == Sharpening(1.5, denoise=4.0), place
+    assert cloner.vocoder_of_adapted.state_dict().keys() == cloner.vocoder.state_dict().keys()
 
 
 def test_a_stream_has_the_pieces_of_the_whole(run: TinyRun, clips: Path) -> None:

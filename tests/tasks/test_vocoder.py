@@ -1,3 +1,5 @@
+from typing import Any
+
 import pytest
 import torch
 
@@ -78,26 +80,38 @@ def test_before_it_has_learnt_anything_it_is_griffin_lim() -> None:
         torch.testing.assert_close(vocoder(mels), expected, rtol=1e-3, atol=1e-5)
 
 
-def test_what_it_says_is_sharpened_but_not_what_it_learns() -> None:
+def sharpening(name: str, **settings: Any) -> VocoderTask:
     torch.manual_seed(0)
     spectrograms = Spectrograms(n_fft=256, window=256, hop=64, n_mels=20)
-    vocoder = InverseMelVocoder(spectrograms, channels=8, layers=2, rounds=3, power=1.5)
-    plain = InverseMelVocoder(spectrograms, channels=8, layers=2, rounds=3)
-    plain.load_state_dict(vocoder.state_dict())
-    mels = torch.rand(1, 30, 20)
-    with torch.no_grad():
-        assert vocoder.train()(mels).equal(plain.train()(mels))
-        assert not vocoder.eval()(mels).allclose(plain.eval()(mels))
-
-
-def test_an_adapted_model_is_sharpened_otherwise() -> None:
-    spectrograms = Spectrograms(n_fft=256, window=256, hop=64, n_mels=20)
-    vocoder = InverseMelVocoder(spectrograms, channels=8, layers=2, rounds=3, power=1.5)
     small = Discriminators(periods=(2, 3), resolutions=(128,), channels=2, spectral=2)
-    task = VocoderTask(vocoder, spectrograms, small, resolutions=(128, 256), adapted={"denoise": 4.0})
-    assert task.sharpening_of_adapted == Sharpening(power=1.5, denoise=4.0)
-    with pytest.raises(ValueError, match=r"adapted is .*denoise.*, and ISTFTVocoder has no settings of sharpening"):
-        VocoderTask(VOCODERS["istft"](), spectrograms, small, adapted={"denoise": 4.0})
+    return VocoderTask(VOCODERS[name](), spectrograms, small, resolutions=(128, 256), **settings).eval()
+
+
+def test_what_it_says_is_sharpened_as_loud_as_before_and_in_pieces_too() -> None:
+    task, wave = sharpening("inverse_mel"), batch().waves[:1]
+    mels = task.spectrograms.mel(wave)
+    with torch.no_grad():
+        plain = task.vocoder(mels)
+        task.vocoder.sharpening = Sharpening(power=1.5, denoise=4.0)
+        sharp = task.vocoder(mels)
+        pieces = torch.cat(list(task.vocoder.stream(mels, 7)), 1)
+    assert not sharp.allclose(plain, rtol=0.1, atol=1e-3)
+    assert float(sharp.square().mean()) == pytest.approx(float(plain.square().mean()), rel=0.3)
+    torch.testing.assert_close(pieces, sharp, rtol=1e-4, atol=1e-5)
+
+
+def test_what_it_learns_from_is_not_sharpened() -> None:
+    plain, sharp = sharpening("inverse_mel"), sharpening("inverse_mel", power=1.5, adapted={"denoise": 4.0})
+    sharp.load_state_dict(plain.state_dict())
+    with torch.no_grad():
+        assert sharp.loss(batch())["loss"].equal(plain.loss(batch())["loss"])
+    assert (sharp.sharpening, sharp.sharpening_of_adapted) == (Sharpening(1.5), Sharpening(1.5, denoise=4.0))
+
+
+@pytest.mark.parametrize("settings", [{"power": 1.5}, {"adapted": {"denoise": 4.0}}])
+def test_a_vocoder_without_magnitudes_cannot_sharpen_them(settings: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match=r"ISTFTVocoder makes no linear spectrogram .*: leave out power"):
+        sharpening("istft", **settings)
 
 
 def test_it_hears_the_linear_spectrogram() -> None:
