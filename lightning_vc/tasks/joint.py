@@ -35,6 +35,7 @@ class JointTask(Task):
         encoder: checkpoint of the `SpeakerEncoderTask` trained for its voices.
         learned: share of the utterances that are said with the learned voice of the speaker instead, and teach it too:
             else the table would be that of the model before. Only on the shards that the base was trained on.
+        stretch: of the encoder that comes of it, where that is to be another than the one that it learns with here.
         discriminator: of pieces of spectrograms (B, T, F), such as `SpectrogramDiscriminator`; none by default, as in
             the paper.
         frames: of each utterance that it sees in a step.
@@ -42,7 +43,8 @@ class JointTask(Task):
         matching: weight of the differences of its features, relative to that.
 
     Raises:
-        ValueError: for an encoder of another base; for `learned` on other speakers than the base has learned.
+        ValueError: for an encoder of another base; for a `stretch` that is not above 0; for `learned` on other speakers
+            than the base has learned.
     """
 
     def __init__(
@@ -50,6 +52,7 @@ class JointTask(Task):
         base: str,
         encoder: str,
         learned: float = 0.0,
+        stretch: float | None = None,
         discriminator: nn.Module | None = None,
         frames: int = 64,
         adversarial: float = 0.05,
@@ -59,8 +62,10 @@ class JointTask(Task):
     ) -> None:
         super().__init__(optimizer, scheduler)
         self.save_hyperparameters()
+        if stretch is not None and stretch <= 0:
+            raise ValueError(f"stretch moves voices away from their mean by a factor above 0, got {stretch}")
         self.paths = {"tts": base, "encoder": encoder}
-        self.learned, self.discriminator = learned, discriminator
+        self.learned, self.stretch, self.discriminator = learned, stretch, discriminator
         self.frames, self.adversarial, self.matching = frames, adversarial, matching
         self.tts, self.encoder = TTSTask.load(base).train(), SpeakerEncoderTask.load(encoder).train()
         if self.encoder.base_fingerprint != self.tts.fingerprint():
@@ -119,4 +124,5 @@ class JointTask(Task):
             saved = with_weights(self.paths[name], task.state_dict())
             if name == "encoder":
                 saved["base_fingerprint"] = self.tts.fingerprint()
+                saved["hyper_parameters"]["stretch"] = self.encoder.stretch if self.stretch is None else self.stretch
             yield name, saved

@@ -136,7 +136,7 @@ def test_both_are_saved_as_one_can_clone_with_them(tiny_run: TinyRun, tmp_path: 
     flags += ["--model.base", str(tiny_run.tts), "--model.encoder", str(tiny_run.encoder)]
     flags += ["--data.shards", str(tiny_run.shards), "--data.clips=1", "--data.n_speakers=2", "--data.max_seconds=0.5"]
     flags += ["--trainer.default_root_dir", str(tmp_path), "--trainer.max_steps=2", "--trainer.val_check_interval=1"]
-    flags += ["--trainer.log_every_n_steps=1"]
+    flags += ["--trainer.log_every_n_steps=1", "--model.stretch=1.5"]
     joint.main(["fit", *flags])
     assert len(logged(tmp_path, "validation/spread")) == 2
     together = JointTask.load(tmp_path / "last.ckpt")
@@ -144,6 +144,7 @@ def test_both_are_saved_as_one_can_clone_with_them(tiny_run: TinyRun, tmp_path: 
     assert cloner.base == together.tts.fingerprint() != old.base
     assert cloner.tts.longest == old.tts.longest
     assert cloner.encoder is not None
+    assert cloner.encoder.stretch == 1.5
     weights = together.encoder.state_dict()
     assert all(value.equal(weights[name]) for name, value in cloner.encoder.state_dict().items())
     io.write(tmp_path / "clip.wav", tiny_run.samples()[0].wave(16000), 16000)
