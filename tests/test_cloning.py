@@ -3,6 +3,7 @@ import re
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import soundfile
@@ -179,7 +180,7 @@ def test_a_vocoder_of_ones_own(tiny_run: TinyRun, cloner: Cloner, clips: list[Pa
     assert beeping.say(TEXT, cloner.clone(clips)).wave.tolist() == [0.25] * 7
 
 
-def with_options(checkpoint: Path, folder: Path, **options: float) -> Path:
+def with_options(checkpoint: Path, folder: Path, **options: Any) -> Path:
     """The same weights as if they had been trained with these options."""
     saved = torch.load(checkpoint, weights_only=True)
     saved["hyper_parameters"] |= options

@@ -24,11 +24,11 @@ VOCODERS = {
 }
 
 
-def task_of(name: str, alone: int = 0) -> VocoderTask:
+def task_of(name: str, **options: Any) -> VocoderTask:
     torch.manual_seed(0)
     spectrograms = Spectrograms(n_fft=256, window=256, hop=64, n_mels=20)
     small = Discriminators(periods=(2, 3), resolutions=(128,), channels=2, spectral=2)
-    return VocoderTask(VOCODERS[name](), spectrograms, small, alone=alone, resolutions=(128, 256)).train()
+    return VocoderTask(VOCODERS[name](), spectrograms, small, resolutions=(128, 256), **options).train()
 
 
 def batch() -> WaveBatch:
@@ -80,15 +80,8 @@ def test_before_it_has_learnt_anything_it_is_griffin_lim() -> None:
         torch.testing.assert_close(vocoder(mels), expected, rtol=1e-3, atol=1e-5)
 
 
-def sharpening(name: str, **settings: Any) -> VocoderTask:
-    torch.manual_seed(0)
-    spectrograms = Spectrograms(n_fft=256, window=256, hop=64, n_mels=20)
-    small = Discriminators(periods=(2, 3), resolutions=(128,), channels=2, spectral=2)
-    return VocoderTask(VOCODERS[name](), spectrograms, small, resolutions=(128, 256), **settings).eval()
-
-
 def test_what_it_says_is_sharpened_as_loud_as_before_and_in_pieces_too() -> None:
-    task, wave = sharpening("inverse_mel"), batch().waves[:1]
+    task, wave = task_of("inverse_mel").eval(), batch().waves[:1]
     mels = task.spectrograms.mel(wave)
     with torch.no_grad():
         plain = task.vocoder(mels)
@@ -101,17 +94,17 @@ def test_what_it_says_is_sharpened_as_loud_as_before_and_in_pieces_too() -> None
 
 
 def test_what_it_learns_from_is_not_sharpened() -> None:
-    plain, sharp = sharpening("inverse_mel"), sharpening("inverse_mel", power=1.5, adapted={"denoise": 4.0})
-    sharp.load_state_dict(plain.state_dict())
-    with torch.no_grad():
-        assert sharp.loss(batch())["loss"].equal(plain.loss(batch())["loss"])
+    plain, sharp = task_of("inverse_mel"), task_of("inverse_mel", power=1.5, adapted={"denoise": 4.0})
+    for training in (True, False):
+        losses = [task.train(training).loss(batch())["loss"] for task in (plain, sharp)]
+        assert losses[0].equal(losses[1])
     assert (sharp.sharpening, sharp.sharpening_of_adapted) == (Sharpening(1.5), Sharpening(1.5, denoise=4.0))
 
 
 @pytest.mark.parametrize("settings", [{"power": 1.5}, {"adapted": {"denoise": 4.0}}])
 def test_a_vocoder_without_magnitudes_cannot_sharpen_them(settings: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=r"ISTFTVocoder makes no linear spectrogram .*: leave out power"):
-        sharpening("istft", **settings)
+        task_of("istft", **settings)
 
 
 def test_it_hears_the_linear_spectrogram() -> None:
