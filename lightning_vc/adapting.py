@@ -1,7 +1,6 @@
 """Transcribed recordings of one speaker to a voice, by training: the methods, and how long each is trained."""
 
 import logging
-import sys
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -17,6 +16,7 @@ from lightning.pytorch.callbacks import EarlyStopping, RichProgressBar
 from torch import Tensor
 
 from lightning_vc.audio.io import encode_flac, resample
+from lightning_vc.console import print_warning
 from lightning_vc.data.alignment import SAMPLE_RATE, Aligner, Piece, split
 from lightning_vc.data.collate import TTSBatcher
 from lightning_vc.data.encoding import Limits
@@ -120,7 +120,7 @@ def samples_of(clip: str, wave: Tensor, text: str, sample_rate: int) -> list[Sam
             )
         pieces = list(split(words, spans, seconds, _LONGEST))
     elif spans is None:
-        print(f"warning: the transcript of {clip} was not found in it: see that this is what it says", file=sys.stderr)
+        print_warning(f"the transcript of {clip} was not found in it: see that this is what it says")
     samples = []
     for number, piece in enumerate(pieces):
         cut = wave[round(piece.start * sample_rate) : round(piece.end * sample_rate)]

@@ -1,6 +1,5 @@
 """Recordings to a voice, a voice and a text to speech."""
 
-import sys
 from collections.abc import Iterator, Sequence
 from copy import deepcopy
 from pathlib import Path
@@ -15,6 +14,7 @@ from lightning_vc.audio import io
 from lightning_vc.audio.loudness import level
 from lightning_vc.audio.quality import clipping, complaints
 from lightning_vc.audio.vocoder import Vocoder
+from lightning_vc.console import print_warning
 from lightning_vc.data.reading import Sample
 from lightning_vc.modules.acoustic import AcousticModel
 from lightning_vc.modules.low_rank import load_moved
@@ -114,7 +114,7 @@ class Cloner:
     def warn(self, text: str) -> None:
         """Warn of letters that the model will leave out."""
         if dropped := unspoken(text):
-            print(f"warning: nobody taught the model to read {dropped!r}, it leaves that out", file=sys.stderr)
+            print_warning(f"nobody taught the model to read {dropped!r}, it leaves that out")
 
     def clone(
         self,
@@ -241,7 +241,7 @@ class Cloner:
             seconds = len(wave) / self.sample_rate
             raise ValueError(f"{clip} has {seconds:.2f} s of sound: give a recording of {_SHORTEST} s or more")
         for complaint in complaints(wave, self.sample_rate, clipping(channels)):
-            print(f"warning: {clip} {complaint}", file=sys.stderr)
+            print_warning(f"{clip} {complaint}")
         return wave
 
     def _vocoder(self, voice: Voice) -> Vocoder:

@@ -30,6 +30,8 @@ from omegaconf.errors import OmegaConfBaseException
 from rich.console import Console
 from yaml import YAMLError
 
+from lightning_vc.files import atomic_write
+
 
 @dataclass(frozen=True)
 class Stage:
@@ -219,7 +221,5 @@ def _hash(before: str, command: Sequence[str], here: Path) -> str:
 def _write(record: Path, state: dict[str, Any]) -> None:
     """Change what a record says; it is never there by half."""
     before = json.loads(record.read_text()) if record.exists() else {}
-    record.parent.mkdir(parents=True, exist_ok=True)
-    partial = record.with_suffix(".partial")
-    partial.write_text(json.dumps(before | state, indent=1))
-    partial.replace(record)
+    with atomic_write(record) as partial:
+        partial.write_text(json.dumps(before | state, indent=1))

@@ -1,6 +1,5 @@
 """Text to sound: cut into stretches, each said, looked at, said again where that went wrong, and joined."""
 
-import sys
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -13,6 +12,7 @@ from torch.nn.utils.rnn import pad_sequence
 
 from lightning_vc.audio import io
 from lightning_vc.audio.vocoder import Vocoder
+from lightning_vc.console import print_warning
 from lightning_vc.metrics import alignment_problems
 from lightning_vc.modules.acoustic import AcousticModel
 from lightning_vc.tasks.tts import TTSTask
@@ -183,4 +183,4 @@ def write_speech(path: str | Path, speech: Speech) -> None:
 def warn(speech: Speech, where: str = "") -> None:
     """Say on stderr what seems to have gone wrong."""
     for problem in speech.problems:
-        print(f"warning: {where}{problem}", file=sys.stderr)
+        print_warning(f"{where}{problem}")

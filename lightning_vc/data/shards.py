@@ -28,7 +28,8 @@ from lightning_vc.corpora.base import Corpus
 from lightning_vc.data.encoding import Limits
 from lightning_vc.data.index import SETS, Index, SpeakerEntry
 from lightning_vc.data.splits import Splits
-from lightning_vc.data.writing import RECORDS, SHARDS, Job, Written, keep_or_write, read_record, record_of, write_whole
+from lightning_vc.data.writing import RECORDS, SHARDS, Job, Written, keep_or_write, read_record, record_of
+from lightning_vc.files import atomic_write
 from lightning_vc.types import Utterance
 
 _FORMAT = 7  # of shards and records: raised when the same corpus and options would give other bytes
@@ -140,7 +141,8 @@ def _begin(work: Path, plan: str) -> None:
         (work / name).mkdir(parents=True, exist_ok=True)
     file = work / "plan"
     if not file.exists():
-        write_whole(file, plan.encode())
+        with atomic_write(file) as partial:
+            partial.write_text(plan, encoding="utf-8")
     if file.read_text() != plan:
         raise ValueError(
             f"{work} was begun with another corpus or other options: finish it with those, or delete it to begin anew"

@@ -10,6 +10,7 @@ from lightning_vc.corpora.base import Corpus
 from lightning_vc.data.encoding import Limits, encode
 from lightning_vc.data.fetch import sha256_of, unfinished
 from lightning_vc.data.index import Shard, SpeakerEntry
+from lightning_vc.files import atomic_write
 from lightning_vc.types import Utterance
 
 # What is in <out>.partial: the shards, and a record of each that is finished.
@@ -97,11 +98,5 @@ def _write_shard(corpus: Corpus, work: Path, limits: Limits, sample_rate: int, j
         path.replace(work / SHARDS / job.name)
     else:
         path.unlink()
-    write_whole(record_of(work, job), json.dumps(asdict(written), ensure_ascii=False).encode())
-
-
-def write_whole(path: Path, content: bytes) -> None:
-    """Write a file that is never there by half."""
-    partial_file = unfinished(path)
-    partial_file.write_bytes(content)
-    partial_file.replace(path)
+    with atomic_write(record_of(work, job)) as record:
+        record.write_text(json.dumps(asdict(written), ensure_ascii=False), encoding="utf-8")

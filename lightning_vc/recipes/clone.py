@@ -1,7 +1,6 @@
 """Clone a voice from recordings, and let it say something."""
 
 import os
-import sys
 from argparse import ArgumentParser
 from collections.abc import Sequence
 from typing import get_args
@@ -9,6 +8,7 @@ from typing import get_args
 from lightning_vc.adapting import METHODS
 from lightning_vc.audio import io
 from lightning_vc.cloning import MODEL, Cloner
+from lightning_vc.console import print_warning, reported
 from lightning_vc.synthesis import write_speech
 from lightning_vc.tasks.adaptation import Start
 from lightning_vc.text.transcripts import read_transcripts, transcripts_beside
@@ -41,7 +41,7 @@ def main(args: Sequence[str] | None = None) -> None:
         help="voice that adaptation begins with; default: what the encoder hears, where there is one, else the mean",
     )
     options = parser.parse_args(args)
-    try:
+    with reported(parser):
         io.writable(options.out)  # first: cloning takes longer
         if any(_same(options.out, clip) for clip in options.clips):
             raise ValueError(f"--out {options.out} is one of the clips, which it would write over: name another file")
@@ -51,7 +51,7 @@ def main(args: Sequence[str] | None = None) -> None:
         transcripts: list[str] | None = options.said
         if options.method == "encoder":
             if options.said or options.transcripts:
-                print("warning: the method encoder needs no transcripts, those given are not read", file=sys.stderr)
+                print_warning("the method encoder needs no transcripts, those given are not read")
         elif options.transcripts:
             transcripts = read_transcripts(options.transcripts, options.clips)
         elif not transcripts:
@@ -62,8 +62,6 @@ def main(args: Sequence[str] | None = None) -> None:
         if place:
             voice.save(place)
         write_speech(options.out, cloner.say(options.text, voice))
-    except (OSError, ValueError) as error:
-        parser.error(str(error))
 
 
 def _same(one: str, other: str) -> bool:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from lightning_vc.audio import io
 from lightning_vc.cloning import Cloner
+from lightning_vc.console import reported
 from lightning_vc.corpora.generated import GeneratedCorpus
 from lightning_vc.synthesis import write_speech
 
@@ -21,7 +22,7 @@ def main(args: Sequence[str] | None = None) -> None:
     parser.add_argument("--out", default="runs/demo", help="folder to write to")
     options = parser.parse_args(args)
     out = Path(options.out)
-    try:
+    with reported(parser):
         cloner = Cloner.from_pretrained()
         cloner.check(options.text)
         voices = {"clone": list(map(Path, options.clips))} if options.clips else dict(made(out, cloner.sample_rate))
@@ -29,8 +30,6 @@ def main(args: Sequence[str] | None = None) -> None:
             sound = out / f"{name}.wav"
             write_speech(sound, cloner.say(options.text, cloner.clone(clips)))
             print(f"{sound}: {options.text!r} in the voice of {', '.join(map(str, clips))}")
-    except (ImportError, OSError, ValueError) as error:
-        parser.error(str(error))
 
 
 def made(folder: Path, sample_rate: int) -> Iterator[tuple[str, list[Path]]]:

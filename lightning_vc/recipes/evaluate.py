@@ -7,6 +7,7 @@ from typing import Any
 from jsonargparse import ArgumentParser
 
 from lightning_vc.cloning import Cloner
+from lightning_vc.console import reported
 from lightning_vc.corpora.generated import GeneratedCorpus
 from lightning_vc.data.index import Index, SpeakerEntry
 from lightning_vc.evaluation import outside
@@ -201,10 +202,8 @@ def main(args: list[str] | None = None) -> None:
     parser = ArgumentParser(prog="python -m lightning_vc.recipes.evaluate", description=__doc__)
     parser.add_function_arguments(evaluate, as_group=False)
     options = parser.parse_args(args)
-    try:
+    with reported(parser):
         evaluate(**parser.instantiate(options).as_dict())
-    except (OSError, ValueError) as error:
-        parser.error(str(error))
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from argparse import ArgumentParser
 from collections.abc import Sequence
 
+from lightning_vc.console import reported
 from lightning_vc.pretrained import export
 
 
@@ -11,11 +12,9 @@ def main(args: Sequence[str] | None = None) -> None:
     parser.add_argument("--model", required=True, help="folder of a run: tts/last.ckpt, encoder/last.ckpt, ...")
     parser.add_argument("--out", required=True, help="folder that gets tts.safetensors and so on, for --model of clone")
     options = parser.parse_args(args)
-    try:
+    with reported(parser):
         for file in export(options.model, options.out):
             print(f"{file}  {file.stat().st_size / 1e6:.1f} MB")
-    except (OSError, ValueError) as error:
-        parser.error(str(error))
 
 
 if __name__ == "__main__":

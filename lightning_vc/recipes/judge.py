@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from lightning_vc.audio import io
+from lightning_vc.console import reported
 from lightning_vc.evaluation.outside import RATE, absent, opinion, present
 from lightning_vc.text.transcripts import read_lines
 
@@ -20,10 +21,8 @@ def main(args: Sequence[str] | None = None) -> None:
     parser.add_argument("manifest", type=Path)
     parser.add_argument("--texts", type=Path, help="file of all texts there are, one a line; default: the manifest's")
     options = parser.parse_args(args)
-    try:
+    with reported(parser):
         judge(options.manifest, options.texts)
-    except (OSError, ValueError) as error:
-        parser.error(str(error))
 
 
 def judge(manifest: Path, texts: Path | None = None) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import yaml
 
 from lightning_vc.cloning import Cloner
+from lightning_vc.console import reported
 from lightning_vc.data.index import Index
 from lightning_vc.morphing import average, interpolate, learned_voices, morph
 from lightning_vc.voice import Voice, load_voice, place_for_voice
@@ -22,12 +23,10 @@ def main(args: Sequence[str] | None = None) -> None:
     parser.add_argument("--amount", type=float, help="how far to go; default: 1 for --plus, 0.5 for --toward")
     parser.add_argument("--save", required=True, help="name to keep the voice by, or a file (.safetensors)")
     options = parser.parse_args(args)
-    try:
+    with reported(parser):
         place = place_for_voice(options.save)
         voices = [load_voice(name) for name in options.voice]
         made(voices, **{key: value for key, value in vars(options).items() if key not in ("voice", "save")}).save(place)
-    except (OSError, ValueError) as error:
-        parser.error(str(error))
 
 
 def made(

@@ -18,6 +18,7 @@ from typing import Any
 from jsonargparse import ArgumentParser, Namespace
 from rich import print
 
+from lightning_vc.console import reported
 from lightning_vc.corpora.base import Corpus
 from lightning_vc.data.encoding import Limits
 from lightning_vc.data.index import Index
@@ -37,7 +38,7 @@ def main(argv: list[str] | None = None) -> None:
     """Prepare what the command line says, and print what came of it."""
     argv = sys.argv[1:] if argv is None else argv
     parser = ArgumentParser(prog="prepare", description=__doc__)
-    try:
+    with reported(parser):
         if argv[:1] == ["verify"]:
             return _verify(argv[1:])
         corpus = _find(argv[0]) if argv and not argv[0].startswith("-") else Corpus
@@ -56,8 +57,6 @@ def main(argv: list[str] | None = None) -> None:
         index = _call(prepare, options, corpus=made, splits=splits, limits=limits)
         done = f"part {options.part} of {options.out} is done; the last part to end makes the index"
         print(*([options.out, index] if index else [done]))
-    except (ValueError, OSError, ImportError) as error:
-        parser.error(str(error))
 
 
 def _verify(argv: list[str]) -> None:

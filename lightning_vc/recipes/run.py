@@ -3,6 +3,7 @@
 from argparse import ArgumentParser
 from collections.abc import Sequence
 
+from lightning_vc.console import reported
 from lightning_vc.stages import Recipe
 
 
@@ -14,12 +15,10 @@ def main(args: Sequence[str] | None = None) -> None:
     )
     parser.add_argument("overrides", nargs="*", metavar="key=value", help="settings of the recipe to change")
     options = parser.parse_intermixed_args(args)
-    try:
+    with reported(parser):
         recipe = Recipe(options.recipe, options.overrides)
         every = [stage.name for stage in recipe.stages]
         recipe.run(every if options.stages == "all" else options.stages.split(",") if options.stages else None)
-    except (OSError, ValueError) as error:
-        parser.error(str(error))
 
 
 if __name__ == "__main__":

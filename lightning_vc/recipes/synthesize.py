@@ -10,6 +10,7 @@ from torch import Tensor
 
 from lightning_vc.audio import io
 from lightning_vc.cloning import MODEL, Cloner
+from lightning_vc.console import reported
 from lightning_vc.synthesis import warn, write_speech
 from lightning_vc.text.transcripts import read_lines
 from lightning_vc.types import Speech
@@ -32,7 +33,7 @@ def main(args: Sequence[str] | None = None) -> None:
         "samples (... --out - | aplay -f S16_LE -r 16000)",
     )
     options = parser.parse_args(args)
-    try:
+    with reported(parser):
         if options.stream and options.text is None:
             raise ValueError("--stream speaks one --text, not the lines of a --file")
         if options.stream:
@@ -45,8 +46,6 @@ def main(args: Sequence[str] | None = None) -> None:
         speeches = Cloner.load(options.model, options.vocoder).say_all(texts, load_voice(options.voice))
         for path, speech in zip(paths, speeches, strict=True):
             write_speech(path, speech)
-    except (OSError, ValueError) as error:
-        parser.error(str(error))
 
 
 def speak_at_once(cloner: Cloner, voice: str, text: str, out: str) -> None:

@@ -4,6 +4,7 @@ from argparse import ArgumentParser
 from collections.abc import Sequence
 from pathlib import Path
 
+from lightning_vc.console import reported
 from lightning_vc.voice import Voice, VoiceLibrary, place_for_voice
 
 
@@ -20,10 +21,8 @@ def main(args: Sequence[str] | None = None) -> None:
         which.add_argument("file", help="voice file (.safetensors)")
     options = parser.parse_args(args)
     given = {key: getattr(options, key) for key in ("name", "file") if hasattr(options, key)}
-    try:
+    with reported(parser):
         run(VoiceLibrary(options.library), options.verb, **given)
-    except (OSError, ValueError) as error:
-        parser.error(str(error))
 
 
 def run(library: VoiceLibrary, verb: str, name: str = "", file: str = "") -> None:

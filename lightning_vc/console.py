@@ -1,0 +1,37 @@
+"""What all verbs say in the same way: warnings, errors in one line, and how they end."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Protocol
+
+INTERRUPTED = 130  # exit status after Ctrl-C, as shells have it
+
+
+class Parser(Protocol):
+    """A parser of a command line: that of argparse, or of jsonargparse."""
+
+    def error(self, message: str) -> object:
+        """Print the message and exit with status 2."""
+
+
+def printable(text: object) -> str:
+    r"""Text in which control characters, surrogates and marks that change the direction are escaped, as in `\x1b`."""
+    return "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in str(text))
+
+
+def print_warning(message: str) -> None:
+    """Print a warning in one line of stderr."""
+    print(f"warning: {printable(message)}", file=sys.stderr)
+
+
+@contextmanager
+def reported(parser: Parser) -> Iterator[None]:
+    """End the program with one line and status 2 for bad input, and with status 130 for Ctrl-C."""
+    try:
+        yield
+    except (OSError, ValueError, ImportError) as error:
+        parser.error(printable(error))
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        raise SystemExit(INTERRUPTED) from None

@@ -1,0 +1,29 @@
+from argparse import ArgumentParser
+
+import pytest
+
+from lightning_vc.console import print_warning, printable, reported
+
+
+def test_printable_escapes_what_a_terminal_would_obey() -> None:
+    assert printable("a\x1b[2Jb\nc\u202ed\udcff é 日本") == r"a\x1b[2Jb\nc\u202ed\udcff é 日本"
+
+
+def test_a_warning_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    print_warning("a\nwarning: b")
+    assert capsys.readouterr().err == "warning: a\\nwarning: b\n"
+
+
+@pytest.mark.parametrize("error", [OSError("no\x07file"), ValueError("no\x07file"), ImportError("no\x07file")])
+def test_bad_input_is_one_line(error: Exception, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as end, reported(ArgumentParser(prog="verb")):
+        raise error
+    assert end.value.code == 2
+    assert capsys.readouterr().err.splitlines()[-1] == r"verb: error: no\x07file"
+
+
+def test_ctrl_c_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as end, reported(ArgumentParser()):
+        raise KeyboardInterrupt
+    assert end.value.code == 130
+    assert capsys.readouterr().err == "interrupted\n"

@@ -1,0 +1,99 @@
+import errno
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from lightning_vc.files import atomic_write, inside, plain_name, remove_folder
+
+WRITER = """
+import sys, time
+from lightning_vc.files import atomic_write
+with atomic_write(sys.argv[1]) as partial:
+    partial.write_text("half of it")
+    print("written", flush=True)
+    time.sleep(60)
+"""
+
+
+def test_a_failed_write_leaves_what_was_there(tmp_path: Path) -> None:
+    path = tmp_path / "a [b].txt"
+    path.write_text("before")
+    with pytest.raises(TypeError), atomic_write(path) as partial:
+        partial.write_text(5)  # type: ignore[arg-type]
+    assert path.read_text() == "before"
+    assert list(tmp_path.iterdir()) == [path]
+    with atomic_write(path) as partial:
+        partial.write_text("after")
+    assert path.read_text() == "after"
+
+
+def test_a_killed_write_leaves_what_was_there_and_is_cleaned_up_by_the_next(tmp_path: Path) -> None:
+    path = tmp_path / "a.txt"
+    path.write_text("before")
+    process = subprocess.Popen([sys.executable, "-c", WRITER, str(path)], stdout=subprocess.PIPE)
+    assert process.stdout is not None
+    assert process.stdout.readline() == b"written\n"
+    with atomic_write(path) as partial:  # the other writer lives: its file is left alone
+        partial.write_text("between")
+    assert len(list(tmp_path.iterdir())) == 2
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert path.read_text() == "between"
+    with atomic_write(path) as partial:
+        partial.write_text("after")
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_full_disk_is_named_with_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "a.txt"
+    path.write_text("before")
+    with pytest.raises(OSError, match=r"a\.txt cannot be written: No space left on device"), atomic_write(path):
+        raise OSError(errno.ENOSPC, "No space left on device")
+    assert path.read_text() == "before"
+
+
+def test_folders_devices_and_links(tmp_path: Path) -> None:
+    for path in (tmp_path, "/dev/null"):
+        with pytest.raises(OSError, match="not a regular file"), atomic_write(path):
+            pytest.fail("must not be reached")
+    target, link = tmp_path / "target", tmp_path / "link"
+    target.write_text("before")
+    link.symlink_to(target)
+    with atomic_write(link) as partial:
+        partial.write_text("after")
+    assert link.is_symlink()
+    assert target.read_text() == "after"
+
+
+@pytest.mark.parametrize("name", ["ls-32", "p225_v2.1", "Ünal", "a@b", "0"])
+def test_plain_names(name: str) -> None:
+    assert plain_name(name, "speaker") == name
+
+
+@pytest.mark.parametrize(
+    "name", ["", ".", "..", ".hidden", "/tmp/victim", "a/b", "a\\b", "a b", "a\n", "a\0", "x" * 201, 7]
+)
+def test_names_that_are_refused(name: object) -> None:
+    with pytest.raises(ValueError, match=r"speaker .* is not a plain name"):
+        plain_name(name, "speaker")
+
+
+def test_paths_stay_inside(tmp_path: Path) -> None:
+    folder, outside = tmp_path / "run", tmp_path / "victim"
+    folder.mkdir()
+    outside.mkdir()
+    (folder / "link").symlink_to(outside)
+    (folder / "own").mkdir()
+    for name in ("..", ".", "", "../victim", str(outside), "link", "link/x", "own/../.."):
+        with pytest.raises(ValueError, match="is not inside of"):
+            inside(folder, name)
+        with pytest.raises(ValueError, match="is not inside of"):
+            remove_folder(folder, name)
+    assert outside.is_dir()
+    remove_folder(folder, "own")
+    remove_folder(folder, "own")
+    assert sorted(os.listdir(folder)) == ["link"]
