@@ -11,6 +11,7 @@ from torch.nn.utils.rnn import pad_sequence
 
 from lightning_vc.adapting import METHODS, AlongTheWay, adapt, method_named, samples_of, voice_of
 from lightning_vc.audio import io
+from lightning_vc.audio.decoding import decode
 from lightning_vc.audio.loudness import level
 from lightning_vc.audio.quality import clipping, complaints
 from lightning_vc.audio.vocoder import Vocoder
@@ -213,6 +214,8 @@ class Cloner:
     def _waves(self, clips: Sequence[str | Path]) -> list[Tensor]:
         if isinstance(clips, str | Path):
             raise ValueError(f"clips is the one path {str(clips)!r}: give a list of paths")
+        if not isinstance(clips, Sequence):
+            raise TypeError(f"clips is of type {type(clips).__name__}: give a list of paths of sound files")
         if not clips:
             raise ValueError("no clips to clone from: give at least one recording")
         return [self._read(clip) for clip in clips]
@@ -234,7 +237,7 @@ class Cloner:
         ]
 
     def _read(self, clip: str | Path) -> Tensor:
-        channels, rate = io.decode(clip)
+        channels, rate = decode(clip)
         wave = io.resample(channels.mean(1), rate, self.sample_rate)
         wave = level(io.trim(wave, self.sample_rate, name=str(clip)))
         if len(wave) < _SHORTEST * self.sample_rate:

@@ -125,6 +125,14 @@ def test_what_is_not_wrong_is_not_blamed(
     assert voice.seconds == pytest.approx(len(said) / RATE * (100 if kind == "ten minutes" else 1), abs=0.6)
 
 
+def test_of_a_long_clip_ten_minutes_are_used(
+    cloner: Cloner, said: Tensor, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    io.write(tmp_path / "talk.wav", said.repeat(110), RATE)
+    assert cloner.clone([tmp_path / "talk.wav"]).seconds == pytest.approx(600, abs=0.6)
+    assert f"warning: {tmp_path / 'talk.wav'} is longer than 600 s: the rest is not used" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("suffix", [".wav", ".flac", ".ogg", ".opus", ".mp3"])
 @pytest.mark.parametrize("rate", [8000, 48000])
 def test_any_format_and_rate(cloner: Cloner, said: Tensor, suffix: str, rate: int, tmp_path: Path) -> None:

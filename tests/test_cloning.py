@@ -403,6 +403,16 @@ def test_how_loud_the_clips_are_does_not_matter(cloner: Cloner, clips: list[Path
     torch.testing.assert_close(cloner.clone(quiet).vector, cloner.clone(clips).vector, atol=2e-4, rtol=0)
 
 
+@pytest.mark.parametrize("samples", [torch.zeros(16000), torch.zeros(16000).numpy()])
+def test_samples_are_no_clips(cloner: Cloner, samples: Any) -> None:
+    with pytest.raises(
+        TypeError, match=f"clips is of type {type(samples).__name__}: give a list of paths of sound files"
+    ):
+        cloner.clone(samples)
+    with pytest.raises(TypeError, match=f"open binary file, not {type(samples).__name__}: write samples to a file"):
+        cloner.clone([samples])
+
+
 def test_one_path_is_no_list(cloner: Cloner) -> None:
     with pytest.raises(ValueError, match=r"clips is the one path 'a\.wav': give a list"):
         cloner.clone("a.wav")

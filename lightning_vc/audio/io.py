@@ -1,7 +1,7 @@
 """Recordings in and out of files, by soundfile: wav, flac, ogg, opus and mp3.
 
 Inside the package a recording is a float32 tensor (W,) in [-1, 1] with one channel, at the sample rate that its reader
-asked for. Whatever is wrong with a file is said here, with its name.
+asked for.
 """
 
 import io
@@ -12,13 +12,12 @@ from fractions import Fraction
 from pathlib import Path
 from typing import BinaryIO
 
-import numpy as np
 import soundfile
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from lightning_vc.audio.backend import torchaudio
+from lightning_vc.audio.decoding import MAX_SECONDS, decode
 
 # Suffix -> container and coding of soundfile.
 _FORMATS = {
@@ -39,58 +38,14 @@ _BLOCK = 65536  # samples written at a time: libsndfile's Vorbis encoder crashes
 _FRAME = 0.02  # seconds over which loudness is taken
 
 
-def read(file: str | Path | BinaryIO, sample_rate: int) -> Tensor:
+def read(file: str | os.PathLike[str] | BinaryIO, sample_rate: int, max_seconds: float = MAX_SECONDS) -> Tensor:
     """Read a recording at any rate, with any number of channels, as (W,) float32 at `sample_rate`, channels averaged.
 
-    What it raises: see `decode`.
+    The arguments and what it raises: see `decode`.
     """
-    channels, rate = decode(file)
+    channels, rate = decode(file, max_seconds)
     wave = channels[:, 0] if channels.shape[1] == 1 else channels.mean(1)  # (W,)
     return resample(wave, rate, sample_rate)
-
-
-def decode(file: str | Path | BinaryIO) -> tuple[Tensor, int]:
-    """Read a recording as it is: (W, channels) float32 and its sample rate in hertz.
-
-    `file` is a path or an open binary file (a member of a tar, `io.BytesIO`). Raises FileNotFoundError for a path that
-    is not there, ValueError for what is not audio, holds no samples, or holds NaN or infinite ones.
-    """
-    name = str(file) if isinstance(file, (str, Path)) else str(getattr(file, "name", "the open file"))
-    if isinstance(file, (str, Path)):
-        if not Path(file).exists():
-            raise FileNotFoundError(f"{name}: no such recording")
-        if not Path(file).is_file():
-            raise ValueError(f"{name} is not a file: name one recording")
-    try:
-        with soundfile.SoundFile(file) as recording:
-            rate, coding = recording.samplerate, recording.subtype
-            samples = recording.read(dtype="float32", always_2d=True)  # (W, channels)
-    except (soundfile.SoundFileError, TypeError) as error:  # TypeError: headerless audio (.raw)
-        reason = str(getattr(error, "error_string", error)).rstrip(".")
-        raise ValueError(f"{name} cannot be read as audio ({reason}): give {_known()}") from error
-    channels = torch.from_numpy(samples)
-    if not len(channels):
-        raise ValueError(f"{name} is empty: it holds no audio samples")
-    if _may_be_odd(coding) and not channels.isfinite().all():
-        raise ValueError(f"{name} holds samples that are NaN or infinite: record or convert it again")
-    return channels, rate
-
-
-def read_into(file: BinaryIO, samples: NDArray[np.float32]) -> None:
-    """Decode an open file of one channel into (W,) samples, of which it must have exactly so many, at any rate.
-
-    Faster than `read` where there is a place for them already, as in a batch. Raises ValueError for what is not audio,
-    and for another number of samples or channels.
-    """
-    try:
-        with soundfile.SoundFile(file) as recording:
-            held, channels = recording.frames, recording.channels
-            if (held, channels) != (len(samples), 1) or len(recording.read(out=samples)) != held:
-                raise ValueError(f"it holds {held} samples of {channels} channels, not {len(samples)} of one")
-            if _may_be_odd(recording.subtype) and not np.isfinite(samples).all():
-                raise ValueError("it holds samples that are NaN or infinite")
-    except soundfile.SoundFileError as error:
-        raise ValueError(f"it cannot be read as audio ({getattr(error, 'error_string', error)})") from error
 
 
 def resample(wave: Tensor, rate: int, sample_rate: int) -> Tensor:
@@ -174,11 +129,6 @@ def trim(
     spare = round(margin * sample_rate)
     start = max(0, int(loud[0]) * frame - spare)
     return wave[start : (int(loud[-1]) + 1) * frame + spare]
-
-
-def _may_be_odd(coding: str) -> bool:
-    """Whether samples of this coding can be NaN; to look at each takes a tenth of the time of decoding flac."""
-    return not coding.startswith("PCM")
 
 
 def _known() -> str:

@@ -9,6 +9,8 @@ from torch import Tensor
 from lightning_vc.audio import io
 from lightning_vc.types import Utterance
 
+MAX_SECONDS = 3600.0  # of a recording, which `prepare` can split
+
 
 class Corpus(ABC):
     """Recordings of known speakers.
@@ -25,7 +27,7 @@ class Corpus(ABC):
         """Read the sound of an utterance of this corpus: (W,) float32, mono, resampled to `sample_rate` in hertz."""
         if utterance.audio is None:
             raise ValueError(f"utterance {utterance.id} names no audio file: override read in {type(self).__name__}")
-        return io.read(utterance.audio, sample_rate)
+        return io.read(utterance.audio, sample_rate, MAX_SECONDS)
 
 
 def lines(file: Path) -> list[str]:

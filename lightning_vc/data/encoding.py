@@ -12,6 +12,7 @@ from torch import Tensor
 
 from lightning_vc.audio.io import encode_flac, is_silent, resample, trim
 from lightning_vc.audio.loudness import level
+from lightning_vc.console import printable
 from lightning_vc.corpora.base import Corpus
 from lightning_vc.data.alignment import SAMPLE_RATE, Aligner, Piece, split, split_untranscribed
 from lightning_vc.data.recognition import Recogniser
@@ -62,7 +63,7 @@ class Limits:
 
 
 class Rejected(ValueError):
-    """An utterance that is left out; its message is the reason."""
+    """An utterance that is left out; its message is the reason, or `reason: detail`."""
 
 
 @dataclass(frozen=True)
@@ -81,7 +82,7 @@ class Outcome:
     """What became of one utterance."""
 
     samples: tuple[Encoded, ...]
-    rejected: tuple[tuple[str, str], ...]  # (id of the utterance or its piece, reason)
+    rejected: tuple[tuple[str, str], ...]  # (id of the utterance or its piece, reason[: detail])
     unaligned: bool  # its words should have been found, and were not
 
 
@@ -151,8 +152,8 @@ def _read(corpus: Corpus, utterance: Utterance, limits: Limits, sample_rate: int
     """Sound, trimmed, and words of an utterance; raises Rejected for what no limit would let pass."""
     try:
         wave = corpus.read(utterance.recorded or utterance, sample_rate)  # (W,)
-    except ValueError as error:
-        raise Rejected("unreadable") from error
+    except (ValueError, FileNotFoundError, PermissionError) as error:
+        raise Rejected(f"unreadable: {printable(error)}") from error
     if wave.dim() != 1 or wave.dtype != torch.float32:
         raise TypeError(
             f"{type(corpus).__name__}.read gave {tuple(wave.shape)} {wave.dtype} for utterance {utterance.id}: "

@@ -19,7 +19,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 from webdataset.tariterators import group_by_keys
 
-from lightning_vc.audio.io import read, read_into
+from lightning_vc.audio.decoding import read_into
+from lightning_vc.audio.io import read
 from lightning_vc.data.encoding import FLAC_HEADER, checksum_holds, key_of
 from lightning_vc.data.fetch import local
 from lightning_vc.data.index import Index, ShardFile
@@ -82,7 +83,7 @@ class Sample:
     def wave(self, sample_rate: int) -> Tensor:
         """The sound: (W,) float32."""
         try:
-            return read(io.BytesIO(self.coded()), sample_rate)
+            return read(io.BytesIO(self.coded()), sample_rate, _LONGEST)
         except (ValueError, OSError) as error:
             raise self._broken(error) from error
 
@@ -201,7 +202,7 @@ def _parse(raw: Mapping[str, Any], thorough: bool) -> Sample:
         raise ValueError(f"its json is not what it should be: {error!r}") from error
     if not isinstance(id, str) or key_of(id) != raw["__key__"]:
         raise ValueError(f"its id is {id!r}, which is not its name")
-    if thorough and abs(len(read(io.BytesIO(flac.read()), 16000)) - seconds * 16000) > 1:
+    if thorough and abs(len(read(io.BytesIO(flac.read()), 16000, _LONGEST)) - seconds * 16000) > 1:
         raise ValueError(f"it has not the {seconds} seconds that it says")
     return sample
 

@@ -24,6 +24,7 @@ import torch
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from lightning_vc.console import print_warning
 from lightning_vc.corpora.base import Corpus
 from lightning_vc.data.encoding import Limits
 from lightning_vc.data.index import SETS, Index, SpeakerEntry
@@ -32,6 +33,7 @@ from lightning_vc.data.writing import RECORDS, SHARDS, Job, Written, keep_or_wri
 from lightning_vc.files import atomic_write
 from lightning_vc.types import Utterance
 
+_NAMED = 3  # unreadable recordings that a message names
 _FORMAT = 7  # of shards and records: raised when the same corpus and options would give other bytes
 
 
@@ -50,8 +52,10 @@ def prepare(
     """Read, check, trim, split and number a corpus into shards in the folder `out`.
 
     Everything is made in `<out>.partial`, and becomes `out` when all shards are there: then the index is returned.
-    Killed and called again, it keeps the shards that are finished and whole. What is silent, clipped, too short, too
-    long, unreadable or unspeakable is left out, counted in the index and listed in rejected.tsv.
+    Killed and called again, it keeps the shards that are finished and whole, and writes those again of which recordings
+    could not be read. What is silent, clipped, too short, too
+    long, unreadable or unspeakable is left out, counted in the index and listed in rejected.tsv; a warning names the
+    first unreadable recordings.
 
     Args:
         corpus: where the utterances come from.
@@ -68,8 +72,8 @@ def prepare(
 
     Raises:
         FileExistsError: where `out` holds something else already.
-        ValueError: for an empty corpus, ids that occur twice, options out of range, and a `<out>.partial` that was
-            begun with another corpus or other options.
+        ValueError: for an empty corpus, one of which everything is left out, ids that occur twice, options out of
+            range, and a `<out>.partial` that was begun with another corpus or other options.
     """
     out = Path(out).resolve()
     if sample_rate < 1 or samples_per_shard < 1 or workers < 1:
@@ -112,7 +116,7 @@ def _plan(corpus: Corpus, jobs: Sequence[Job], limits: Limits, sample_rate: int)
     for job in jobs:
         for each in job.utterances:
             file = each.audio and each.audio.name
-            digest.update(f"{job.name} {each.id} {each.speaker} {each.text} {file}\n".encode())
+            digest.update(f"{job.name} {each.id} {each.speaker} {each.text} {file}\n".encode(errors="surrogateescape"))
     return digest.hexdigest()
 
 
@@ -153,13 +157,23 @@ def _finish(work: Path, out: Path, plan: str, sample_rate: int, written: Sequenc
     """Write index and report, and move everything to where it was wanted."""
     folder = work / SHARDS
     index = _index(folder, plan, sample_rate, written)
+    unreadable = _unreadable(written)
     if not index.speakers:
         reasons = ", ".join(f"{count} {reason}" for reason, count in index.rejected.items())
-        raise ValueError(f"nothing of the corpus can be used ({reasons}); see {folder / 'rejected.tsv'}")
+        raise ValueError(f"nothing of the corpus can be used ({reasons}){unreadable}; see {folder / 'rejected.tsv'}")
+    if unreadable:
+        print_warning(f"recordings are left out{unreadable}; {out / 'rejected.tsv'} lists all of them")
     index.check(thorough=True)  # other parts, and other days, have written here too
     index.save()
     index.write_report(folder / "report.txt")
     folder.replace(out)
+
+
+def _unreadable(written: Sequence[Written]) -> str:
+    """Say how many recordings could not be read, and name the first; empty if all could."""
+    details = [detail for each in written for detail in each.unreadable]
+    more = [f"{len(details) - _NAMED} more"] if len(details) > _NAMED else []
+    return f"; {len(details)} cannot be read ({'; '.join(details[:_NAMED] + more)})" if details else ""
 
 
 def _checked(corpus: Corpus) -> list[Utterance]:
@@ -246,7 +260,7 @@ def _index(folder: Path, plan: str, sample_rate: int, written: Sequence[Written]
     return Index(
         str(folder), sample_rate, sets,
         speakers=tuple(total[id] for id in sorted(total)),
-        rejected=dict(sorted(Counter(reason for _, reason in rejected).items())),
+        rejected=dict(sorted(Counter(reason.partition(": ")[0] for _, reason in rejected).items())),
         split=sum(each.split for each in written),
         unaligned=sum(each.unaligned for each in written),
         plan=plan,

@@ -33,9 +33,16 @@ class Written:
     set: str
     shard: Shard
     speakers: dict[str, SpeakerEntry] = field(default_factory=dict)  # what the shard has of each
-    rejected: list[tuple[str, str]] = field(default_factory=list)  # (id of an utterance or its piece, reason)
+    rejected: list[tuple[str, str]] = field(
+        default_factory=list
+    )  # (id of an utterance or its piece, `reason` or `reason: detail`)
     split: int = 0  # utterances that became several samples
     unaligned: int = 0  # utterances whose words should have been found in the sound, and were not
+
+    @property
+    def unreadable(self) -> list[str]:
+        """Why recordings could not be read: the details of their reasons."""
+        return [reason.partition(": ")[2] for _, reason in self.rejected if ": " in reason]
 
 
 def record_of(work: Path, job: Job) -> Path:
@@ -57,7 +64,8 @@ def keep_or_write(corpus: Corpus, work: Path, limits: Limits, sample_rate: int, 
     """See to it that a shard is there; returns how many utterances it was made from."""
     if record := read_record(record_of(work, job)):
         shard, file = record.shard, work / SHARDS / job.name
-        if not shard.samples or (file.exists() and sha256_of(file) == shard.sha256):
+        whole = not shard.samples or (file.exists() and sha256_of(file) == shard.sha256)
+        if whole and not record.unreadable:
             return len(job.utterances)
     _write_shard(corpus, work, limits, sample_rate, job)
     return len(job.utterances)

@@ -1,5 +1,6 @@
 import io
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -16,6 +17,7 @@ import soundfile
 import torch
 from torch import Tensor
 
+from lightning_vc.corpora.base import Corpus
 from lightning_vc.data.encoding import Limits
 from lightning_vc.data.index import SETS, Index
 from lightning_vc.data.reading import read_shards
@@ -110,13 +112,71 @@ def test_what_cannot_be_used_is_counted_and_listed(tmp_path: Path) -> None:
     assert index.samples("train") == index.speakers[0].utterances == 1
     lines = (tmp_path / "shards" / "rejected.tsv").read_text().splitlines()
     assert sorted(lines[1:]) == [
-        "broken/4\tunreadable",
+        "broken/4\tunreadable: broken/4.wav cannot be read as audio",
         "long/3\ttoo long",
         "mute\tunspeakable text",
         "short/2\ttoo short",
         "silent/1\tsilent",
         "silent/5\tsilent",
     ]
+
+
+class Recorded(Listed):
+    """Recordings in files."""
+
+    def read(self, utterance: Utterance, sample_rate: int) -> Tensor:
+        return Corpus.read(self, utterance, sample_rate)
+
+
+def recordings(folder: Path, *broken: str) -> Recorded:
+    """A corpus of one good recording and others: `cut`, `text`, `missing`, `huge`."""
+    tone = 0.5 * torch.sin(torch.arange(16000) * 0.1)
+    for name in ("good", *broken):
+        if name != "missing":
+            soundfile.write(folder / f"{name}.wav", tone * (1e20 if name == "huge" else 1), 16000, subtype="FLOAT")
+    for name in {"cut", "text"} & set(broken):
+        whole = (folder / f"{name}.wav").read_bytes()
+        (folder / f"{name}.wav").write_bytes(whole[: len(whole) // 2] if name == "cut" else b"no sound")
+    names = ("good", *broken)
+    return Recorded([Utterance(name, Speaker("s"), "good", folder / f"{name}.wav") for name in names])
+
+
+def test_unreadable_recordings_are_counted_and_the_first_are_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    corpus = recordings(tmp_path, "cut", "text", "missing", "huge")
+    index = prepare(corpus, tmp_path / "shards", ALL)
+    assert (index.samples("train"), index.rejected) == (1, {"unreadable": 4})
+    lines = dict(line.split("\t") for line in (tmp_path / "shards" / "rejected.tsv").read_text().splitlines()[1:])
+    for name, reason in {
+        "cut": "is cut off: only 0.5 s of it are there; copy or record it again",
+        "text": "cannot be read as audio (Format not recognised): give .wav, .flac, .ogg, .opus or .mp3",
+        "missing": ": no such recording",
+        "huge": "holds a sample of",
+    }.items():
+        assert lines[name].startswith(f"unreadable: {tmp_path / name}.wav")
+        assert reason in lines[name]
+    [warning] = [line for line in capsys.readouterr().err.splitlines() if line.startswith("warning: ")]
+    assert warning.startswith("warning: recordings are left out; 4 cannot be read (")
+    assert sum(f"{tmp_path / name}.wav" in warning for name in lines) == 3
+    assert warning.endswith(f"; 1 more); {tmp_path / 'shards' / 'rejected.tsv'} lists all of them")
+
+
+def test_recordings_that_were_unreadable_are_tried_again(tmp_path: Path) -> None:
+    corpus = recordings(tmp_path, "missing")
+    (tmp_path / "good.wav").rename(tmp_path / "away.wav")
+    with pytest.raises(ValueError, match=r"can be used \(2 unreadable\); 2 cannot be read \(.*good\.wav: no such"):
+        prepare(corpus, tmp_path / "shards", ALL)
+    (tmp_path / "away.wav").rename(tmp_path / "good.wav")
+    assert prepare(corpus, tmp_path / "shards", ALL).rejected == {"unreadable": 1}
+
+
+def test_recordings_of_any_name_are_prepared(tmp_path: Path) -> None:
+    corpus = recordings(tmp_path)
+    odd = Path(os.fsdecode(os.fsencode(tmp_path) + b"/clip\xff\n.wav"))
+    (tmp_path / "good.wav").rename(odd)
+    corpus.listed = [replace(corpus.listed[0], audio=odd)]
+    assert prepare(corpus, tmp_path / "shards", ALL).samples("train") == 1
 
 
 def test_limits_are_options(tmp_path: Path) -> None:
@@ -195,7 +255,10 @@ def test_any_id_comes_back_from_a_shard(tmp_path: Path, id: str) -> None:
     [
         ([], "Listed has no utterances"),
         (utterances("good")[:1] * 2, "2 utterances with the id 'good/0'"),
-        (utterances("silent", "broken"), "nothing of the corpus can be used .1 silent, 1 unreadable."),
+        (
+            utterances("silent", "broken"),
+            "nothing of the corpus can be used .1 silent, 1 unreadable.; 1 cannot be read",
+        ),
     ],
 )
 def test_a_corpus_without_use_is_refused(tmp_path: Path, listed: list[Utterance], complaint: str) -> None:

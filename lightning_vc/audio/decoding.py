@@ -1,0 +1,151 @@
+"""Decoding of sound files by soundfile: wav, flac, ogg, opus, mp3, and what else libsndfile reads.
+
+Headers are not trusted: none decides how much memory is used, and a file that holds less sound than it declares is
+refused. Every error names the file.
+"""
+
+import io
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import BinaryIO
+
+import numpy as np
+import soundfile
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from lightning_vc.audio.containers import declares_mp3_frames, last_page_is_incomplete, missing_bytes, with_length
+from lightning_vc.console import print_warning, printable
+
+MAX_SECONDS = 600.0
+_MAX_SAMPLES = 2**27  # of all channels together: 512 MiB as float32
+_MIN_RATE, _MAX_RATE = 1_000, 768_000  # hertz
+_MAX_LEVEL = 2.0**31  # times full scale: 32-bit integers that were stored as floats
+_MAX_MISSING = 0.1  # seconds that a file may hold less than it declares: some encoders count wrongly
+_UNKNOWN_FRAMES = 2**63 - 1  # libsndfile's length of a FLAC whose encoder could not go back to write it
+
+
+class _ForwardFile(soundfile.SoundFile):  # type: ignore[misc]  # soundfile has no types
+    """A sound file that is only read forward.
+
+    soundfile seeks after every read of a seekable file, which fails in a FLAC of unknown length.
+    """
+
+    def seekable(self) -> bool:
+        return False
+
+
+def decode(file: str | os.PathLike[str] | BinaryIO, max_seconds: float = MAX_SECONDS) -> tuple[Tensor, int]:
+    """Decode a recording: (W, channels) float32, with 1 as full scale, and its sample rate in hertz.
+
+    Args:
+        file: a path, or an open binary file that can seek, which is read from its beginning.
+        max_seconds: only so much of a longer recording is decoded, with a warning; less where all channels together
+            would have more than 2**27 samples.
+
+    Raises:
+        FileNotFoundError: for a path that does not exist.
+        TypeError: for samples, bytes and whatever else is neither a path nor an open binary file.
+        ValueError: for what is not audio, is cut off, or has no samples, a sample rate outside of 1,000 to 768,000 Hz,
+            or samples that are NaN, infinite or above 2**31; for folders, pipes and devices.
+    """
+    name = _name(file)
+    with _opened(file, name) as stream:
+        try:
+            return _decode(with_length(stream), name, max_seconds)
+        except (soundfile.SoundFileError, TypeError) as error:  # TypeError: an open file named .raw
+            reason = str(getattr(error, "error_string", error)).rstrip(".")
+            raise ValueError(
+                f"{name} cannot be read as audio ({reason}): give .wav, .flac, .ogg, .opus or .mp3"
+            ) from error
+
+
+def read_into(file: BinaryIO, samples: NDArray[np.float32]) -> None:
+    """Decode an open file of one channel into (W,) samples, of which it must have exactly so many, at any rate.
+
+    Faster than `decode` where there is a place for them already, as in a batch. Raises ValueError for what is not
+    audio, and for another number of samples or channels.
+    """
+    try:
+        with _ForwardFile(file) as recording:
+            frames, channels = recording.frames, recording.channels
+            if (frames, channels) != (len(samples), 1) or len(recording.read(out=samples)) != frames:
+                raise ValueError(f"it holds {frames} samples of {channels} channels, not {len(samples)} of one")
+            _check_level(samples, recording.subtype, "it")
+    except soundfile.SoundFileError as error:
+        raise ValueError(f"it cannot be read as audio ({getattr(error, 'error_string', error)})") from error
+
+
+def _name(file: object) -> str:
+    """Name a file in messages."""
+    return printable(file if isinstance(file, str | os.PathLike) else getattr(file, "name", "the open file"))
+
+
+@contextmanager
+def _opened(file: str | os.PathLike[str] | BinaryIO, name: str) -> Iterator[BinaryIO]:
+    """Open a path, or check an open file."""
+    if isinstance(file, str | os.PathLike):
+        if not os.path.exists(file):
+            raise FileNotFoundError(f"{name}: no such recording")
+        if not os.path.isfile(file):
+            raise ValueError(f"{name} is not a file: name one recording, and save what a pipe or a device gives first")
+        with open(file, "rb", buffering=0) as stream:
+            yield stream
+    elif isinstance(file, io.TextIOBase) or not hasattr(file, "seekable"):
+        raise TypeError(
+            f"a recording must be a path or an open binary file, not {type(file).__name__}: "
+            "write samples to a file by lightning_vc.audio.io.write, wrap bytes in io.BytesIO"
+        )
+    elif not file.seekable():
+        raise ValueError(f"{name} cannot seek, as pipes and sockets cannot: save the recording to a file first")
+    else:
+        yield file
+
+
+def _decode(stream: BinaryIO, name: str, max_seconds: float) -> tuple[Tensor, int]:
+    """Decode an open file."""
+    stream.seek(0)
+    # libsndfile reads from the descriptor of a path, which is faster, and calls back for other files.
+    source = stream.fileno() if isinstance(stream, io.FileIO) else stream
+    with _ForwardFile(source, closefd=False) as recording:
+        rate, channels, frames = recording.samplerate, recording.channels, recording.frames
+        if not _MIN_RATE <= rate <= _MAX_RATE:
+            raise ValueError(f"{name} declares a sample rate of {rate} Hz: give one of {_MIN_RATE} to {_MAX_RATE} Hz")
+        limit = min(int(max_seconds * rate), _MAX_SAMPLES // channels)
+        samples = recording.read(out=np.empty((max(0, min(frames, limit)), channels), np.float32))
+        container, coding = recording.format, recording.subtype
+    if not len(samples):
+        raise ValueError(f"{name} is empty: it holds no audio samples")
+    _check_level(samples, coding, name)
+    if len(samples) < limit:
+        _check_complete(stream, name, container, frames, len(samples), rate)
+    elif frames > limit:
+        print_warning(f"{name} is longer than {limit / rate:g} s: the rest is not used; cut it to use another part")
+    return torch.from_numpy(samples), rate
+
+
+def _check_complete(stream: BinaryIO, name: str, container: str, declared: int, held: int, rate: int) -> None:
+    """Raise ValueError for a file of which less than it declares, or than it holds, was decoded."""
+    bytes_decoded, size = stream.tell(), stream.seek(0, os.SEEK_END)
+    counted = declared != _UNKNOWN_FRAMES and (container != "MP3" or declares_mp3_frames(stream))
+    missing = max(declared - held if counted else 0, held * missing_bytes(stream)) / rate
+    if missing > _MAX_MISSING or (container == "OGG" and last_page_is_incomplete(stream)):
+        raise ValueError(f"{name} is cut off: only {held / rate:.1f} s of it are there; copy or record it again")
+    if (container == "OGG" or not counted) and size - bytes_decoded > size // 4:
+        raise ValueError(
+            f"{name}: only its first {held / rate:.1f} s can be decoded, {bytes_decoded} of {size} bytes: "
+            "convert it to wav or flac"
+        )
+
+
+def _check_level(samples: NDArray[np.float32], coding: str, name: str) -> None:
+    """Raise ValueError for samples that no recorder writes; integer codings cannot hold them."""
+    if coding.startswith("PCM") or not samples.size:
+        return
+    highest = max(float(samples.max()), -float(samples.min()))
+    if not np.isfinite(highest):
+        raise ValueError(f"{name} holds samples that are NaN or infinite: record or convert it again")
+    if highest > _MAX_LEVEL:
+        raise ValueError(f"{name} holds a sample of {highest:g}, where full scale is 1: record or convert it again")
