@@ -9,20 +9,22 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from lightning_vc.text.abbreviations import expand
+from lightning_vc.text.characters import latin
+from lightning_vc.text.letters import LETTER, lower_capitals
 from lightning_vc.text.pronunciation import BRACES, PAUSES, in_braces
-from lightning_vc.text.spell_out import latin, spell_out
 from lightning_vc.text.symbols import PUNCTUATION
+from lightning_vc.text.tokens import dropped, spoken
 from lightning_vc.types import Word
 
 if TYPE_CHECKING:
     from gruut import TextProcessor
 
 _LANGUAGE = "en_US"
-_DATE = re.compile(r"\d{1,2}/\d{1,2}/\d{2,4}$|\d{4}-\d{2}-\d{2}$")
+_DETECT = ("detect_numbers", "detect_currency", "detect_dates", "detect_times")
 _CAPITALS = re.compile(r"([A-Z]{2,})('?s)?$")  # FBI, FBI's, CDs
-_DOTTED = re.compile(r"(?:[A-Za-z]\.)+[A-Za-z]?$")
+_SPELLED = re.compile(rf"(?:[A-Z]{LETTER})+(?:'s)?$")
 _LOCK = threading.Lock()  # gruut's taggers are not made for several threads
-_SPELLED = ("US", "UN")  # initialisms that are the capitals of another word: us, un-
 
 
 def normalize(text: str) -> list[Word]:
@@ -56,8 +58,8 @@ def read(text: str) -> list[Word]:
         if isinstance(part, Word):
             words.append(part)
         elif words or re.search("[A-Za-z0-9]", latin(part)):  # else a sign would speak: & is "and"
-            spoken = spell_out(latin(part))
-            _read(spoken.lower() if capitals else spoken, words)
+            plain = expand(latin(part))
+            _read(spoken(lower_capitals(plain) if capitals else plain), words)
     return words
 
 
@@ -67,18 +69,15 @@ def written(words: Sequence[Word]) -> str:
 
 
 def unspoken(text: str) -> str:
-    """The letters of other scripts in a text, which `normalize` drops."""
-    return "".join(letter for letter in latin(BRACES.sub("", text)) if letter.isalpha() and not letter.isascii())
+    """The letters and symbols of a text that `normalize` drops."""
+    return dropped(latin(BRACES.sub("", text)))
 
 
 def _read(text: str, words: list[Word]) -> None:
     """Have gruut read a text, and add its words and one mark of punctuation at a time to those before it."""
-    digits = any(letter.isdigit() for letter in text)  # looking for what has none takes time
     with _LOCK:
         gruut = _gruut()
-        graph, root = gruut(
-            text, detect_numbers=digits, detect_currency=digits, detect_dates=digits, detect_times=digits
-        )
+        graph, root = gruut(text, **dict.fromkeys(_DETECT, False))  # there are only words left
         sentences = list(gruut.sentences(graph, root))
     for sentence in sentences:
         for token in sentence:
@@ -101,7 +100,8 @@ def _spoken(text: str, phonemes: tuple[str, ...]) -> list[Word]:
 
 
 def _spell(initialism: str) -> list[str]:
-    """Split U.S., FBI's or CDs into letters, the last with its ending: F, B, I's; C, D's."""
+    """Split XPS, FBI's or CDs into letters, the last with its ending: F, B, I's; C, D's."""
+    initialism = initialism.replace(LETTER, "")
     *letters, last = re.findall(r"[A-Z](?:'?s$)?|[a-z]", initialism)
     return [*letters, re.sub("'?s$", "'s", last) if len(last) > 1 else last]
 
@@ -123,7 +123,6 @@ def _gruut() -> "TextProcessor":
     settings = get_settings(
         _LANGUAGE,
         minor_breaks={",", ";", ":", "—"},
-        is_maybe_date=lambda text: bool(_DATE.match(text)),  # gruut's own takes 5-10 for the tenth of May
     )
     delayed = settings.lookup_phonemes
     assert isinstance(delayed, DelayedSqlitePhonemizer)
@@ -134,12 +133,12 @@ def _gruut() -> "TextProcessor":
         return None if "." in text else lexicon(text, role, do_transforms)
 
     def is_initialism(text: str) -> bool:
-        """Whether a word is spelled: dotted ones and FBI, but not NASA or an emphasised NO, which the lexicon has."""
+        """Whether a word is spelled: marked ones and XPS, but not NASA or an emphasised NO, which the lexicon has."""
         if match := _CAPITALS.match(text):
             capitals, ending = match.groups()
             in_lexicon = lexicon(capitals.lower(), do_transforms=False)
-            return not in_lexicon or capitals in _SPELLED or (bool(ending) and len(capitals) == 2)  # the last: TVs
-        return bool(_DOTTED.match(text))
+            return not in_lexicon or (bool(ending) and len(capitals) == 2)  # the last: TVs
+        return bool(_SPELLED.match(text))
 
     settings.lookup_phonemes, settings.is_initialism, settings.split_initialism = look_up, is_initialism, _spell
     return TextProcessor(default_lang=_LANGUAGE, settings={_LANGUAGE: settings})

@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 
+from lightning_vc.text.abbreviations import ABBREVIATIONS
 from lightning_vc.text.normalize import normalize, read, written
 from lightning_vc.text.pronunciation import PAUSES
-from lightning_vc.text.spell_out import ABBREVIATIONS
 from lightning_vc.text.symbols import LONG_PAUSE, PUNCTUATION, SHORT_PAUSE
 from lightning_vc.types import Word
 

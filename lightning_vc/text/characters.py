@@ -1,0 +1,53 @@
+"""Characters of any script to the ones that English text is written with."""
+
+import re
+import unicodedata
+
+_FRACTIONS = "½⅓⅔¼¾⅕⅖⅗⅘⅙⅚⅐⅛⅜⅝⅞⅑⅒"
+_SIGNS = str.maketrans(
+    {
+        **dict.fromkeys("‘’‛ʼ`´′", "'"),
+        **dict.fromkeys("“”„‟«»″", '"'),
+        **dict.fromkeys("‐‑−﹣－", "-"),
+        **dict.fromkeys("‒⁓", "–"),
+        **{"―": "—", "\u00ad": "", "\u200b": " ", "⁄": "/", "∕": "/", "∶": ":", "⋅": "×", "∗": "*"},
+        **{"™": " trademark ", "℠": " service mark ", "№": " number ", "℡": " telephone "},
+        **{sign: " " + unicodedata.normalize("NFKC", sign).replace("⁄", "/") for sign in _FRACTIONS},
+    }
+)
+_LETTERS = str.maketrans(
+    {
+        **{"æ": "ae", "œ": "oe", "ø": "o", "ß": "ss", "ł": "l", "đ": "d", "ð": "th", "þ": "th", "ı": "i"},
+        **{"Æ": "Ae", "Œ": "Oe", "Ø": "O", "Ł": "L", "Đ": "D", "Ð": "Th", "Þ": "Th"},
+    }
+)
+_GROUPED = re.compile(r"(?<=\d)[\u00a0\u2009\u202f](?=\d{3}(?!\d))")  # 10 000 with a space that does not break
+_ORDINAL = re.compile(r"(?<=\d)[ºª](?!\s?[CF])")
+_SUPERSCRIPT = re.compile("[⁻⁺]?[⁰¹²³⁴⁵⁶⁷⁸⁹]+")
+
+
+def latin(text: str) -> str:
+    """Write a text without accents, with straight quotation marks, ASCII digits and plain hyphens.
+
+    Letters and symbols that have no such form stay what they are.
+    """
+    if text.isascii():
+        return text.replace("`", "'")
+    text = _GROUPED.sub(",", text)
+    text = _ORDINAL.sub("th", text).replace("º", "°")
+    text = _SUPERSCRIPT.sub(lambda match: "^" + unicodedata.normalize("NFKC", match[0]), text)
+    text = unicodedata.normalize("NFKC", text.translate(_SIGNS)).translate(_SIGNS)
+    return "".join(map(_plain, text)).translate(_LETTERS)
+
+
+def _plain(character: str) -> str:
+    """One character without its accent; nothing for an accent, a joiner or a selector of emoji."""
+    category = unicodedata.category(character)
+    if character.isascii() or category[0] == "S":  # ≠ is no = with an accent
+        return character
+    if category == "Nd":
+        return str(unicodedata.decimal(character))
+    if category[0] == "M" or category == "Cf":
+        return ""
+    base = unicodedata.normalize("NFD", character)
+    return "".join(part for part in base if unicodedata.category(part)[0] != "M")

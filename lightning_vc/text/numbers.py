@@ -1,0 +1,91 @@
+"""Numbers to English words; all arguments are strings of ASCII digits, as they are written."""
+
+import re
+
+from num2words import num2words
+
+_LONGEST = 36  # digits of a number that has a name
+_TENS = ("", "tens", "twenties", "thirties", "forties", "fifties", "sixties", "seventies", "eighties", "nineties")
+_DENOMINATORS = {2: ("half", "halves"), 4: ("quarter", "quarters")}
+_FRACTIONS = {"24/7": "twenty four seven", "9/11": "nine eleven", "50/50": "fifty fifty", "20/20": "twenty twenty"}
+_ROMAN = {"I": 1, "V": 5, "X": 10, "L": 50, "C": 100, "D": 500, "M": 1000}
+_ROMAN_PATTERN = re.compile("M{0,3}(?:CM|CD|D?C{0,3})(?:XC|XL|L?X{0,3})(?:IX|IV|V?I{0,3})")
+
+
+def digits(text: str) -> str:
+    """007 as zero zero seven; signs between the digits are left out."""
+    return " ".join(num2words(int(digit)) for digit in text if digit.isdigit())
+
+
+def cardinal(text: str) -> str:
+    """1,234 as one thousand two hundred and thirty four; digit by digit where it is too long to have a name."""
+    number = text.replace(",", "").replace(" ", "")
+    return digits(number) if len(number) > _LONGEST else _words(int(number), "cardinal")
+
+
+def number(text: str) -> str:
+    """A cardinal or a decimal of any kind: 1,234.50, .5; several points are read one by one, as in 1.2.3."""
+    whole, *parts = text.split(".")
+    if not parts:
+        return cardinal(whole)
+    if len(parts) == 1:
+        return f"{cardinal(whole or '0') if whole else ''} point {digits(parts[0])}".strip()
+    return " point ".join(digits(part) if len(part) > 2 else cardinal(part) for part in (whole, *parts))
+
+
+def integer(text: str) -> str:
+    """Digits alone: 1999 as a year, 007 and numbers of ten and more digits digit by digit, others as a cardinal."""
+    if (len(text) > 1 and text[0] == "0") or (len(text) > 9 and (len(text) > _LONGEST or not text.endswith("000000"))):
+        return digits(text)
+    return year(text) if 1009 < int(text) < 3000 else cardinal(text)
+
+
+def year(text: str) -> str:
+    """1999 as nineteen ninety nine, 1905 as nineteen oh five, 2005 as two thousand and five."""
+    return _words(int(text), "year") if 1009 < int(text) < 3000 else cardinal(text)
+
+
+def ordinal(text: str) -> str:
+    """21 as twenty first."""
+    value = text.replace(",", "")
+    return digits(value) if len(value) > _LONGEST else _words(int(value), "ordinal")
+
+
+def plural(words: str) -> str:
+    """Five as fives, sixty as sixties, six as sixes."""
+    if words.endswith("y"):
+        return f"{words[:-1]}ies"
+    return f"{words}es" if words.endswith("x") else f"{words}s"
+
+
+def decade(century: str, tens: str) -> str:
+    """19 and 9 as nineteen nineties, 19 and 0 as nineteen hundreds, 20 and 0 as two thousands, 9 alone as nineties."""
+    if tens != "0":
+        return f"{cardinal(century)} {_TENS[int(tens)]}" if century else _TENS[int(tens)]
+    if century.endswith("0"):
+        return f"{cardinal(century[:-1])} thousands"
+    return f"{cardinal(century)} hundreds" if century else "zeros"
+
+
+def fraction(numerator: str, denominator: str) -> str:
+    """3/8 as three eighths; what is rather a ratio as one hundred and twenty over eighty."""
+    above, below = int(numerator), int(denominator)
+    if idiom := _FRACTIONS.get(f"{numerator}/{denominator}"):
+        return idiom
+    if not 1 < below <= 100 or above == below or (above > below and (below > 16 or above > 99)):
+        return f"{number(numerator)} over {number(denominator)}"
+    name = "hundredth" if below == 100 else _words(below, "ordinal")
+    one, many = _DENOMINATORS.get(below, (name, f"{name}s"))
+    return f"{cardinal(numerator)} {one if above == 1 else many}"
+
+
+def roman(text: str) -> int:
+    """Value of a Roman numeral in capitals; 0 for what is none."""
+    if not text or not _ROMAN_PATTERN.fullmatch(text):
+        return 0
+    values = [_ROMAN[letter] for letter in text]
+    return sum(-value if value < after else value for value, after in zip(values, [*values[1:], 0], strict=True))
+
+
+def _words(value: int, kind: str) -> str:
+    return str(num2words(value, to=kind)).replace("-", " ").replace(",", "")
