@@ -55,13 +55,13 @@ _MONEY = rf"""
     (?:/(?P<per>[a-z]+))?
 """
 _MEASURE = rf"""
-    ({_AMOUNT})(\s?|-)(?:(sq|cu)\.?\s?)?([%‰]|°[CFKcfk]?|[A-Za-zμΩ]{{1,5}})(?:\^([23]))?
-    (?:/([a-z]{{1,6}})(\^[23])?)?(?![^\W_]|')(\.(?=\s*[\da-z,;:)]))?
+    ({_AMOUNT})(\s?|-)(?:(sq|cu)\.?\s?)?([%‰]|°[CFKcfk]?|[A-Za-zμΩ]{{1,5}})(?:\^?([23]))?
+    (?:/([A-Za-z]{{1,6}})(\^[23])?)?(?![^\W_]|')(\.(?=\s*[\da-z,;:)]))?
 """
 _TELEPHONE = r"""
     (?:\+\d{1,3}[\s.-]?|1[\s.-])?(?:\s?\(\d{2,4}\)\s?|\d{3}[\s.-])\d{3}[\s.-]\d{4}(?![\w]|[.-]\d)
-    | 1-\d{3}-(?:\d{3}-\d{4}|[A-Za-z]{5,10})\b
-    | \+\d{7,15}(?!\d) | \+\d{1,3}[\s-](?:\(0\)\s?)?\d{1,5}(?:[\s-]\d{2,8}){1,4}(?!\d)
+    | 1-\d{3}-(?:\d{3}-\d{4}|[A-Za-z]{2,10}(?:-[A-Za-z]{2,10}){0,2})\b
+    | \+\d{7,15}(?!\d) | (?:\+|00\s?)\d{1,3}[\s-](?:\(0\)\s?)?\d{1,5}(?:[\s-]\d{2,8}){1,4}(?!\d)
     | 0\d{2,4}\s\d{3,4}\s\d{3,4}(?!\d)
     | \d{4}\s\d{4}\s\d{4}\s\d{4}(?!\d)
 """
@@ -149,7 +149,9 @@ CLASSES = (
     ),
     _class("CARDINAL", r"\d", r"(\d+)'?s\b", verbalise.plural),
     _class("MEASURE", r"\d.", _MEASURE, verbalise.measure),
-    _class("FRACTION", r"\d", r"(?:\d{1,15}(?:\s+|-))?\d{1,15}/\d{1,15}(?![\d/])", verbalise.fraction),
+    _class(
+        "FRACTION", r"\d", r"(?:\d{1,15}(?:\s+|-))?\d{1,15}/\d{1,15}(?![\d/])(?:(?:nd|rd|th)s?\b)?", verbalise.fraction
+    ),
     _class("CARDINAL", r"\d", r"\d{1,15}(?:/\d{1,15}){2,12}(?![\d/])", verbalise.slashed),
     _class("ORDINAL", r"\d", rf"({_INTEGER})(?:st|nd|rd|th|ST|ND|RD|TH)(?![A-Za-z])('s\b)?", verbalise.ordinal),
     # numbers
@@ -181,7 +183,7 @@ CLASSES = (
         "ROMAN",
         r"A-Z",
         rf"({'|'.join(SOVEREIGNS)})\s((?!I\b)[IVXLC]+|I(?=\s*(?:$|[.,;:!?)]|'s|(?:of|was|is|and|had|became)\b)))"
-        r"(?![\w-])",
+        r"(?![\w-])('s\b)?",
         verbalise.sovereign,
     ),
     _class("ROMAN", r"A-Z", r"([IVXLCDM]{2,})(th)?\b", verbalise.roman),
@@ -198,12 +200,18 @@ CLASSES = (
     _class("VERBATIM", r"\W_", r"\s?[*×](?=\s?\d)", "times", *NUMERIC),
     _class("VERBATIM", r"\W_", r"\s/\s(?=\d)", "divided by", *NUMERIC),
     _class("VERBATIM", r"\W_", r"\s?(<=|>=|[<>≤≥])\s?(?=[-–]?\d)", verbalise.comparison, *NUMERIC),
-    _class("VERBATIM", r"\W_", r"(<=|>=|[<>≤≥])(?=\s?[-–]?[$\d])|(?<=[\w)]\s)[<>≤≥](?=\s\w)", verbalise.comparison),
+    _class(
+        "VERBATIM",
+        r"\W_",
+        r"(<=|>=|[<>≤≥])(?=\s?[-–]?[$\d])|(?<=[\w)]\s)(?:<=|>=|[<>≤≥])(?=\s\w)",
+        verbalise.comparison,
+    ),
+    _class("VERBATIM", r"\W_", r"!=", "is not equal to"),
     _class("VERBATIM", r"\W_", r"\^2(?!\d)|\^3(?!\d)", verbalise.power),
     _class("VERBATIM", r"\W_", r"\^-?(?=\d)", verbalise.exponent),
     _class("VERBATIM", r"\W_", r"\#\s?(?=\d)", "number"),
-    _class("VERBATIM", r"\W_", r"(?<=\b[CF])\#", "sharp"),
-    _class("VERBATIM", r"\W_", r"§+|[&@+=≠≈×÷√∞®©±]", verbalise.symbol),
+    _class("VERBATIM", r"\W_", r"(?<=\b[CFcf])\#", "sharp"),
+    _class("VERBATIM", r"\W_", r"§+|==?|[&@+≠≈×÷√∞®©±]", verbalise.symbol),
     # punctuation
     _class("PUNCT", r"\W_", r"\s*(?:[—–]|--+)\s*|\s{1,3}-\s+", "—"),
     _class("PUNCT", r"\W_", r"\s[(\[{](?=\w)|(?<=\w)[)\]}](?=\s)", ","),

@@ -44,6 +44,7 @@ _PROPER = {name.upper(): name for name in (*MONTHS, *SOVEREIGNS)}
 _WORD = re.compile(r"(?<![A-Za-z'])[A-Z]+(?:'[A-Z]+)*(?![a-z])")
 _NUMBERED = re.compile(rf"\b(?:{SERIES}|world war) $", re.I)
 _VOWELLESS = re.compile(r"(?!.*(.)\1$)[B-DF-HJ-NP-TV-XZ]{3,5}")  # PVC, but not HMM
+_AFTER_LETTER = re.compile(r"\s*[.,;:!?+=/&]")
 _AFTER_MEMBER = re.compile(r"\s*(?:$|[.,;:!?]|(?:AND|OR) [B-Z]\b)")
 
 
@@ -74,7 +75,9 @@ def _lower(match: re.Match[str]) -> str:
     before, after = text[max(0, match.start() - 12) : match.start()], text[match.end() : match.end() + 8]
     if word == "I" or (word in "AVX" and _NUMBERED.search(before) and _AFTER_MEMBER.match(after)):
         return word
-    if word in CURRENCIES or after.startswith("$"):
+    if word == "A" and _AFTER_LETTER.match(after):
+        return word
+    if word in CURRENCIES or word in ("WWI", "WWII") or after.startswith("$"):
         return word
     if word in INITIALISMS or is_roman(word) or (word in _COUNTRY and re.search(r"\bTHE $", before)):
         return word

@@ -54,7 +54,7 @@ SCALES = {
     **dict.fromkeys(("m", "M", "mn", "mln"), "million"),
     **dict.fromkeys(("b", "B", "bn", "Bn", "bln"), "billion"),
     **dict.fromkeys(("t", "T", "tn", "Tn", "trn"), "trillion"),
-    **{word: word for word in ("hundred", "thousand", "million", "billion", "trillion")},
+    **{word: word for word in ("hundred", "thousand", "million", "billion", "trillion", "lakh", "crore")},
 }
 _IRREGULAR = {"foot": "feet", "inch": "inches", "penny": "pence"}
 

@@ -1,5 +1,6 @@
 """Numbers to English words; all arguments are strings of ASCII digits, as they are written."""
 
+import functools
 import re
 
 from num2words import num2words
@@ -14,7 +15,7 @@ _ROMAN_PATTERN = re.compile("M{0,3}(?:CM|CD|D?C{0,3})(?:XC|XL|L?X{0,3})(?:IX|IV|
 
 def digits(text: str) -> str:
     """007 as zero zero seven; signs between the digits are left out."""
-    return " ".join(num2words(int(digit)) for digit in text if digit.isdigit())
+    return " ".join(_words(int(digit), "cardinal") for digit in text if digit.isdigit())
 
 
 def cardinal(text: str) -> str:
@@ -72,9 +73,9 @@ def fraction(numerator: str, denominator: str) -> str:
     above, below = int(numerator), int(denominator)
     if idiom := _FRACTIONS.get(f"{numerator}/{denominator}"):
         return idiom
-    if not 1 < below <= 100 or above == below or (above > below and (below > 16 or above > 99)):
+    if not (1 < below <= 100 or below == 1000) or above == below or (above > below and (below > 16 or above > 99)):
         return f"{number(numerator)} over {number(denominator)}"
-    name = "hundredth" if below == 100 else _words(below, "ordinal")
+    name = _words(below, "ordinal").removeprefix("one ")
     one, many = _DENOMINATORS.get(below, (name, f"{name}s"))
     return f"{cardinal(numerator)} {one if above == 1 else many}"
 
@@ -87,5 +88,6 @@ def roman(text: str) -> int:
     return sum(-value if value < after else value for value, after in zip(values, [*values[1:], 0], strict=True))
 
 
+@functools.lru_cache(1024)
 def _words(value: int, kind: str) -> str:
     return str(num2words(value, to=kind)).replace("-", " ").replace(",", "")

@@ -127,8 +127,8 @@ def feet_and_inches(match: re.Match[str]) -> str:
 
 
 def fraction(match: re.Match[str]) -> str:
-    """3/8, 1 3/8."""
-    return _amount(match[0])
+    """3/8, 1 3/8, 2/5ths."""
+    return _amount(match[0].rstrip("ndrths"))
 
 
 def _amount(written: str) -> str:
@@ -230,7 +230,7 @@ def world_war(match: re.Match[str]) -> str:
 def sovereign(match: re.Match[str]) -> str | None:
     """Henry VIII."""
     value = numbers.roman(match[2])
-    return f"{match[1]} the {numbers.ordinal(str(value))}" if value else None
+    return f"{match[1]} the {numbers.ordinal(str(value))}{match[3] or ''}" if value else None
 
 
 def roman(match: re.Match[str]) -> str | None:
