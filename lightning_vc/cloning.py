@@ -20,7 +20,7 @@ from lightning_vc.data.reading import Sample
 from lightning_vc.modules.acoustic import AcousticModel
 from lightning_vc.modules.low_rank import load_moved
 from lightning_vc.pretrained import checkpoint_in, shipped
-from lightning_vc.synthesis import speak, stream
+from lightning_vc.synthesis import check_length, speak, stream
 from lightning_vc.tasks.adaptation import Start
 from lightning_vc.tasks.speaker_encoder import SpeakerEncoderTask
 from lightning_vc.tasks.tts import TTSTask
@@ -31,6 +31,7 @@ from lightning_vc.voice import Voice
 
 GRIFFIN_LIM = "griffin_lim"  # what the command line calls it
 MODEL = "folder of a run (with tts/last.ckpt), or one TTS checkpoint; default: the model that comes with the package"
+_SHOWN = 40  # signs that a warning names
 _SHORTEST = 0.3  # seconds of a clip that tell anything of a voice
 
 
@@ -108,14 +109,15 @@ class Cloner:
         return "encoder" if self.encoder else "mean"
 
     def check(self, text: str) -> None:
-        """Raise ValueError for a text that this model could not say, and warn of letters that it will leave out."""
+        """Raise ValueError for a text that this model could not say."""
+        check_length(text)
         self.tts.frontend(normalize(text))
-        self.warn(text)
 
     def warn(self, text: str) -> None:
-        """Warn of letters that the model will leave out."""
+        """Warn of letters, digits and symbols that are left out."""
         if dropped := unspoken(text):
-            print_warning(f"nobody taught the model to read {dropped!r}, it leaves that out")
+            shown = dropped if len(dropped) <= _SHOWN else f"{dropped[:_SHOWN]}..."
+            print_warning(f"the text has {shown!r}, which this model cannot read and leaves out")
 
     def clone(
         self,
@@ -196,7 +198,7 @@ class Cloner:
         return [watcher.found[step] for step in steps]
 
     def say(self, text: str, voice: Voice) -> Speech:
-        """Speak one text; raises ValueError for a text without words, or a voice of another model."""
+        """Speak one text; raises ValueError for a text without words or too long, or a voice of another model."""
         return self.say_all([text], voice)[0]
 
     def say_all(self, texts: Sequence[str], voice: Voice) -> list[Speech]:

@@ -16,11 +16,11 @@ from lightning_vc.console import print_warning
 from lightning_vc.metrics import alignment_problems
 from lightning_vc.modules.acoustic import AcousticModel
 from lightning_vc.tasks.tts import TTSTask
-from lightning_vc.text.pronunciation import BRACES, in_braces
 from lightning_vc.text.split import Stretch, stretches
 from lightning_vc.text.symbols import PUNCTUATION, SYMBOLS
 from lightning_vc.types import Spectra, Speech
 
+LONGEST_TEXT = 20_000  # characters that `speak` says: twenty minutes, and 0.5 GB of sound and spectrograms
 _SHOWN = 200  # letters of a sentence that a problem names
 _TOGETHER = 32  # stretches that are said at once: more would only cost memory
 
@@ -30,11 +30,22 @@ def speak(
 ) -> list[Speech]:
     """Let a model trained by `tts` (its own, or one adapted from it) say texts in the voice of a vector (E,).
 
-    Raises ValueError for a text without words, naming it.
+    Raises ValueError for a text without words, naming it, and for one of more than `LONGEST_TEXT` characters.
     """
+    for text in texts:
+        check_length(text)
     cut = [list(_cut(tts, text)) for text in texts]
     said = iter(_say(model, tts, [stretch for parts in cut for stretch in parts], vector, vocoder))
     return [_joined(text, [next(said) for _ in parts]) for text, parts in zip(texts, cut, strict=True)]
+
+
+def check_length(text: str) -> None:
+    """Raise ValueError for a text that is too long to be kept in memory as one sound."""
+    if len(text) > LONGEST_TEXT:
+        raise ValueError(
+            f"a text of {len(text):,} characters is too long to be spoken at once, the limit is {LONGEST_TEXT:,}: "
+            "stream it (synthesize --stream), or make it several texts"
+        )
 
 
 def stream(
@@ -75,12 +86,7 @@ def _rest(speech: Speech, wave: Tensor) -> Speech:
 
 
 def _cut(tts: TTSTask, text: str) -> Iterator[Stretch]:
-    """A text as stretches that are no longer than what the model has learnt from.
-
-    Raises ValueError at once for unknown sounds in braces, wherever they stand.
-    """
-    for braces in BRACES.findall(text):
-        in_braces(braces)
+    """A text as stretches that are no longer than what the model has learnt from."""
     return stretches(text, tts.longest, lambda word: len(tts.frontend.symbols([word])) + (word.text not in PUNCTUATION))
 
 

@@ -9,7 +9,7 @@ from lightning_vc import Cloner, Voice
 from lightning_vc.audio.features import Spectrograms, magnitude
 from lightning_vc.audio.vocoder import GriffinLim, Vocoder
 from lightning_vc.modules.acoustic import Synthesis
-from lightning_vc.synthesis import write_speech
+from lightning_vc.synthesis import LONGEST_TEXT, write_speech
 from lightning_vc.types import Spectra
 from tests.tiny import TinyRun
 
@@ -141,6 +141,15 @@ def test_problems_are_told(
     assert said.problems == ("attention was stuck: a man and a dog went home.",)
     write_speech(tmp_path / "a.wav", said)
     assert f"warning: {tmp_path / 'a.wav'}: {said.problems[0]}" in capsys.readouterr().err
+
+
+def test_a_text_of_any_length_is_streamed_and_one_that_is_too_long_is_not_kept(cloner: Cloner, voice: Voice) -> None:
+    text = "Yes. " * (LONGEST_TEXT // 5 + 1)
+    with pytest.raises(ValueError, match=r"a text of 20,005 characters .* the limit is 20,000: stream it"):
+        cloner.say(text, voice)
+    parts = cloner.stream(text, voice)
+    assert [next(parts).text for _ in range(3)] == ["yes."] * 3
+    parts.close()  # type: ignore[attr-defined]
 
 
 def test_a_stream_can_be_left(cloner: Cloner, voice: Voice) -> None:

@@ -10,11 +10,13 @@ from torch import Tensor
 
 from lightning_vc.audio import io
 from lightning_vc.cloning import MODEL, Cloner
-from lightning_vc.console import reported
+from lightning_vc.console import print_warning, reported
 from lightning_vc.synthesis import warn, write_speech
 from lightning_vc.text.transcripts import read_lines
 from lightning_vc.types import Speech
 from lightning_vc.voice import load_voice
+
+_TOGETHER = 32  # texts of a file that are said at once: more would only cost memory
 
 
 def main(args: Sequence[str] | None = None) -> None:
@@ -39,13 +41,38 @@ def main(args: Sequence[str] | None = None) -> None:
         if options.stream:
             speak_at_once(Cloner.load(options.model, options.vocoder), options.voice, options.text, options.out)
             return
-        texts = [options.text] if options.file is None else read_lines(options.file)
-        out = Path(options.out)
-        paths = [out] if options.file is None else [out / f"{number:03d}.wav" for number in range(1, len(texts) + 1)]
-        io.writable(paths[0])  # before the work
-        speeches = Cloner.load(options.model, options.vocoder).say_all(texts, load_voice(options.voice))
-        for path, speech in zip(paths, speeches, strict=True):
-            write_speech(path, speech)
+        if options.file is not None:
+            speak_lines(Cloner.load(options.model, options.vocoder), options.voice, options.file, Path(options.out))
+            return
+        out = io.writable(options.out)  # before the work
+        write_speech(out, Cloner.load(options.model, options.vocoder).say(options.text, load_voice(options.voice)))
+
+
+def speak_lines(cloner: Cloner, voice: str, file: str, out: Path) -> None:
+    """Write a sound for each text of a file; those that cannot be said are named, and then the program ends with 1."""
+    speaker, texts = load_voice(voice), list(enumerate(read_lines(file), 1))
+    io.writable(out / _sound(1))
+    spoken = [(number, text) for number, text in texts if _can_say(cloner, file, number, text)]
+    for start in range(0, len(spoken), _TOGETHER):
+        batch = spoken[start : start + _TOGETHER]
+        speeches = cloner.say_all([text for _, text in batch], speaker)
+        for (number, _), speech in zip(batch, speeches, strict=True):
+            write_speech(out / _sound(number), speech)
+    if len(spoken) < len(texts):
+        raise SystemExit(1)
+
+
+def _sound(number: int) -> str:
+    return f"{number:03d}.wav"
+
+
+def _can_say(cloner: Cloner, file: str, number: int, text: str) -> bool:
+    try:
+        cloner.check(text)
+    except ValueError as error:
+        print_warning(f"{file}, text {number} is left out, there is no {_sound(number)}: {error}")
+        return False
+    return True
 
 
 def speak_at_once(cloner: Cloner, voice: str, text: str, out: str) -> None:

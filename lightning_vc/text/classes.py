@@ -217,7 +217,7 @@ CLASSES = (
     _class("PUNCT", r"\W_", r"\s[(\[{](?=\w)|(?<=\w)[)\]}](?=\s)", ","),
     _class("PUNCT", r"\W_", r"(?<=[\s(][A-Za-z])\.(?=[A-Za-z])", ""),
     _class("PUNCT", r"\W_", r"[.,;:!?]+", verbalise.marks),
-    _class("PUNCT", r"\W_", r"\s+|[\-–—/_'\"()\[\]{}*\#~^|<>\\]", ""),
+    _class("PUNCT", r"\W_", r"\s+|[\-–—/_'\"()\[\]{}*\#~^<>]", ""),
     _class("PLAIN", r"A-Za-z", r"[A-Za-z]+(?:'[A-Za-z]+)*", _same),
 )
 OTHER = "OTHER"  # what is not spoken

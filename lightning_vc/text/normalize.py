@@ -5,14 +5,16 @@ import logging
 import re
 import sqlite3
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lightning_vc.text.abbreviations import expand
 from lightning_vc.text.characters import latin
+from lightning_vc.text.heteronyms import READINGS, candidates, roles
 from lightning_vc.text.letters import LETTER, lower_capitals
-from lightning_vc.text.pronunciation import BRACES, PAUSES, in_braces
+from lightning_vc.text.pronunciation import PAUSES, split_braces
+from lightning_vc.text.sentences import sentences
 from lightning_vc.text.symbols import PUNCTUATION
 from lightning_vc.text.tokens import dropped, spoken
 from lightning_vc.types import Word
@@ -32,29 +34,29 @@ def normalize(text: str) -> list[Word]:
 
     Numbers, dates, money, abbreviations, initialisms and addresses become words; a text that is all capitals is read
     as if it were not; accents, quotation marks, emoji and other scripts are dropped. Raises ValueError where nothing
-    is left to speak, and for sounds in braces (see `in_braces`) that nobody knows.
+    is left to speak, and what `split_braces` raises.
     """
-    words = read(text)
-    if all(word.text in PUNCTUATION or word.text in PAUSES for word in words):
+    return [word for sentence in read_sentences(text) for word in sentence]
+
+
+def read_sentences(text: str) -> Iterator[list[Word]]:
+    """The same a sentence at a time, each read when it is asked for; errors of braces come with the first."""
+    plain = [part for part in split_braces(text) if isinstance(part, str)]
+    capitals = not any(letter.islower() for part in plain for letter in part)
+    speaks = False
+    for sentence in sentences(text):
+        if words := _read_sentence(sentence, capitals):
+            speaks = speaks or any(word.text not in PUNCTUATION and word.text not in PAUSES for word in words)
+            yield words
+    if not speaks:
         shown = text if len(text) <= 60 else f"{text[:60]}..."
         raise ValueError(f"text {shown!r} has nothing to speak: write at least one English word or number")
-    return words
 
 
-def read(text: str) -> list[Word]:
-    """The same for a part of a text, which may have nothing to speak."""
-    parts: list[str | Word] = []
-    plain = ""
-    for piece in BRACES.split(text):
-        if piece.startswith("{") and (word := in_braces(piece)):
-            parts += [plain, word]
-            plain = ""
-        else:
-            plain += piece
-    parts.append(plain)
-    capitals = not any(letter.islower() for part in parts if isinstance(part, str) for letter in part)
+def _read_sentence(sentence: str, capitals: bool) -> list[Word]:
+    """The words of a sentence, none where it has nothing to speak."""
     words: list[Word] = []
-    for part in parts:
+    for part in split_braces(sentence):
         if isinstance(part, Word):
             words.append(part)
         elif words or re.search("[A-Za-z0-9]", latin(part)):  # else a sign would speak: & is "and"
@@ -69,8 +71,9 @@ def written(words: Sequence[Word]) -> str:
 
 
 def unspoken(text: str) -> str:
-    """The letters and symbols of a text that `normalize` drops."""
-    return dropped(latin(BRACES.sub("", text)))
+    """The letters, digits, emoji and symbols that `normalize` leaves out, each once."""
+    plain = (part for part in split_braces(text) if isinstance(part, str))
+    return "".join(dict.fromkeys(sign for part in plain for sign in dropped(latin(part))))
 
 
 def _read(text: str, words: list[Word]) -> None:
@@ -130,7 +133,13 @@ def _gruut() -> "TextProcessor":
 
     def look_up(text: str, role: str | None = None, do_transforms: bool = True) -> Sequence[str] | None:
         """Look up all but the two words with dots, a.m. and p.m., which are read as the initialisms that they are."""
-        return None if "." in text else lexicon(text, role, do_transforms)
+        if "." in text:
+            return None
+        phonemes = lexicon(text, None, do_transforms)
+        by_role = lexicon.lexicon.get(text, {})
+        wanted = candidates((role or "").removeprefix("gruut:"))
+        keys = (f"gruut:{each}" if each else "" for each in wanted)
+        return next((by_role[key] for key in keys if key in by_role), phonemes)
 
     def is_initialism(text: str) -> bool:
         """Whether a word is spelled: marked ones and XPS, but not NASA or an emphasised NO, which the lexicon has."""
@@ -140,6 +149,9 @@ def _gruut() -> "TextProcessor":
             return not in_lexicon or (bool(ending) and len(capitals) == 2)  # the last: TVs
         return bool(_SPELLED.match(text))
 
+    tagger = settings.get_parts_of_speech
+    assert tagger
+    settings.get_parts_of_speech = lambda words: roles(words, tagger(words))
     settings.lookup_phonemes, settings.is_initialism, settings.split_initialism = look_up, is_initialism, _spell
     return TextProcessor(default_lang=_LANGUAGE, settings={_LANGUAGE: settings})
 
@@ -149,6 +161,12 @@ def _indexed(lexicon: Path) -> sqlite3.Connection:
     memory = sqlite3.connect(":memory:", check_same_thread=False)  # _LOCK serves one thread at a time
     memory.execute("ATTACH ? AS file", (str(lexicon),))
     memory.execute("CREATE TABLE word_phonemes AS SELECT * FROM file.word_phonemes")
+    for word, readings in READINGS.items():
+        for role, phonemes in readings.items():
+            memory.execute("DELETE FROM word_phonemes WHERE word = ? AND role = ?", (word, f"gruut:{role}"))
+            if phonemes:
+                row = (word, 99, phonemes, f"gruut:{role}")
+                memory.execute("INSERT INTO word_phonemes (word, pron_order, phonemes, role) VALUES (?, ?, ?, ?)", row)
     memory.execute("CREATE INDEX word ON word_phonemes (word)")
     memory.execute("DETACH file")
     return memory

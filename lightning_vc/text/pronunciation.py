@@ -15,42 +15,99 @@ ARPABET = {
     **{"ʊ": "UH", "ʌ": "AH"},
 }
 PAUSES = {f"{{{mark}}}": mark for mark in (SLURRED, SHORT_PAUSE, LONG_PAUSE)}  # as words, and their symbols
-BRACES = re.compile(r"(\{[^{}]*\})")
 
+_BRACES = re.compile(r"(\{[^{}]*\})")
 _SOUNDS = {name: phoneme for phoneme, name in ARPABET.items()}
 _STRESS = {"0": "", "1": "ˈ", "2": "ˌ"}
 _ARPA = re.compile(r"([A-Z]{1,2})([012]?)")
 _IPA = re.compile("|".join(map(re.escape, sorted((*ARPABET, "ˈ", "ˌ"), key=len, reverse=True))))
-# Other ways to write the same sounds: g as on a keyboard, affricates and r without their marks, length.
-_SPELLINGS = str.maketrans({"g": "ɡ", "r": "ɹ", "ʧ": "t͡ʃ", "ʤ": "d͡ʒ", "ː": "", "ɝ": "ɚ", "'": "ˈ", ".": " "})
+# Other ways to write the same sounds: keyboard letters, affricates without their tie, length marks. Vowels and
+# consonants that American English does not have become the nearest that it has.
+_SPELLINGS = {
+    **{"g": "ɡ", "r": "ɹ", "tʃ": "t͡ʃ", "t͜ʃ": "t͡ʃ", "ʧ": "t͡ʃ", "dʒ": "d͡ʒ", "d͜ʒ": "d͡ʒ", "ʤ": "d͡ʒ"},
+    **{"ː": "", "ˑ": "", "'": "ˈ", ".": " ", "n̩": "ən", "l̩": "əl", "m̩": "əm", "ɫ": "l", "ʍ": "w"},
+    **{"əʊ": "oʊ", "ɒ": "ɑ", "ɜːr": "ɚ", "ɜːɹ": "ɚ", "ɜ": "ɚ", "ɝ": "ɚ", "ɐ": "ʌ", "ᵻ": "ɪ", "ɨ": "ɪ", "ʉ": "u"},
+    **{"eɪ": "eɪ", "e": "ɛ", "aɪ": "aɪ", "aʊ": "aʊ", "a": "æ", "oʊ": "oʊ", "o": "ɔ"},
+}
+_IPA_LETTERS = frozenset(letter for letter in "".join((*ARPABET, *_SPELLINGS, "ˈ", "ˌ")) if not letter.isascii())
+_SPELLING = re.compile("|".join(map(re.escape, sorted(_SPELLINGS, key=len, reverse=True))))
+
+
+def split_braces(text: str) -> list[str | Word]:
+    """The plain parts of a text, and the words that stand for what is in braces between them.
+
+    Raises ValueError for a brace without its partner, for braces in braces, and what `in_braces` raises.
+    """
+    parts: list[str | Word] = []
+    plain = ""
+    for piece in _BRACES.split(text):
+        if not piece.startswith("{") or not piece.endswith("}"):
+            if brace := re.search("[{}]", piece):
+                near = piece[max(0, brace.start() - 20) : brace.start() + 20]
+                raise ValueError(
+                    f"the text has a {brace[0]} without its partner, or braces in braces, at {near!r}: "
+                    "write sounds as {HH AH0 L OW1}, and no other braces"
+                )
+            plain += piece
+        elif word := in_braces(piece):
+            parts += [plain, word]
+            plain = ""
+        else:
+            plain += piece
+    return [*parts, plain]
 
 
 def in_braces(text: str) -> Word | None:
     """The word that stands for `{...}`: a pause, or sounds, with their braces for its text.
 
-    Sounds are ARPAbet in capitals, with 0, 1 or 2 behind a vowel for its stress, or IPA with ˈ and ˌ before a syllable.
-    None where it is neither, but just a text in braces. Raises ValueError for sounds of which one is unknown, and for a
-    stress without its vowel.
+    Sounds are ARPAbet, with 0, 1 or 2 behind a vowel for its stress, or IPA with ˈ and ˌ before a syllable. ARPAbet in
+    lower case has two sounds or more, or a stress. None where it is neither, but just a text in braces. Raises
+    ValueError for sounds of which one is unknown, and for a stress without its vowel.
     """
     if text in PAUSES:
         return Word(text)
     inner = text.strip("{} ")
-    names = inner.split()
-    if names and all(map(_ARPA.fullmatch, names)) and any(name.strip("012") in _SOUNDS for name in names):
-        phonemes = tuple(_sound(name, text) for name in names)
-    else:
-        ipa = inner.translate(_SPELLINGS)
-        marks = _IPA.findall(ipa)
-        if inner.isascii() or all(mark.isascii() for mark in marks if mark in inner):
-            return None
-        if unknown := _IPA.sub(" ", ipa).split():
-            raise ValueError(f"unknown sound {unknown[0]!r} in {text}: write IPA of {' '.join(ARPABET)}, ˈ and ˌ")
-        phonemes = tuple(_sounds(marks))
-        if not phonemes or sum(mark in "ˈˌ" for mark in marks) > sum(phoneme[0] in "ˈˌ" for phoneme in phonemes):
-            raise ValueError(f"a stress in {text} has no vowel behind it: write it before its syllable, as in {{ɹˈɛd}}")
+    phonemes = _arpabet(inner, text) or _ipa(inner, text)
+    if phonemes is None:
+        return None
     if not any(phoneme[0] in "ˈˌ" for phoneme in phonemes):
         phonemes = _stressed(phonemes)
     return Word(f"{{{inner}}}", phonemes)
+
+
+def _arpabet(inner: str, text: str) -> tuple[str, ...] | None:
+    """The phonemes of sounds in ARPAbet, None where it is something else."""
+    names = inner.upper().split()
+    known = [name.rstrip("012") in _SOUNDS for name in names]
+    if not all(map(_ARPA.fullmatch, names)) or not any(known):
+        return None
+    if not inner.isupper() and (len(names) == 1 or (not all(known) and _is_ipa(inner))) and not inner[-1].isdigit():
+        return None
+    return tuple(_sound(name, text) for name in names)
+
+
+def _ipa(inner: str, text: str) -> tuple[str, ...] | None:
+    """The phonemes of sounds in IPA, None where it is something else."""
+    ipa = _spelled(inner)
+    if not any(letter in _IPA_LETTERS for letter in inner) and not _is_ipa(inner):
+        return None
+    marks = _IPA.findall(ipa)
+    if unknown := _IPA.sub(" ", ipa).split():
+        raise ValueError(f"unknown sound {unknown[0]!r} in {text}: write IPA of {' '.join(ARPABET)}, ˈ and ˌ")
+    phonemes = tuple(_sounds(marks))
+    if not phonemes or sum(mark in "ˈˌ" for mark in marks) > sum(phoneme[0] in "ˈˌ" for phoneme in phonemes):
+        raise ValueError(f"a stress in {text} has no vowel behind it: write it before its syllable, as in {{ɹˈɛd}}")
+    return phonemes
+
+
+def _is_ipa(inner: str) -> bool:
+    """Whether ASCII letters with a blank between each are all sounds of IPA, as in {b e d}."""
+    return all(len(name) == 1 and _IPA.fullmatch(_spelled(name)) for name in inner.split()) and " " in inner
+
+
+def _spelled(ipa: str) -> str:
+    """IPA in the spelling of `ARPABET`."""
+    return _SPELLING.sub(lambda match: _SPELLINGS[match[0]], ipa)
 
 
 def _sounds(marks: Iterable[str]) -> Iterator[str]:

@@ -6,15 +6,11 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 
-from lightning_vc.text.abbreviations import ABBREVIATIONS
-from lightning_vc.text.normalize import normalize, read, written
+from lightning_vc.text.normalize import read_sentences, written
 from lightning_vc.text.pronunciation import PAUSES
 from lightning_vc.text.symbols import LONG_PAUSE, PUNCTUATION, SHORT_PAUSE
 from lightning_vc.types import Word
 
-_BLANKS = re.compile(r"[^\S\n]+")
-_END = re.compile(r"(?<=[.?!…])[\"'”’)\]]*\s+(?=[\"'“‘(\[{]*[^\W_a-z])|\s?\n\s?\n\s*")
-_NO_END = re.compile(r"(?:^|\s|[(\"'])(?:[A-Za-z]\.)+$")  # J. Smith, the U.S. Army
 _SENTENCE = 0.3  # seconds behind a sentence
 # Seconds behind a part of one that ends so.
 _PAUSE = {**dict.fromkeys((*".?!", f"{{{LONG_PAUSE}}}"), 0.3), **dict.fromkeys((*",;:-", f"{{{SHORT_PAUSE}}}"), 0.15)}
@@ -55,30 +51,13 @@ def stretches(text: str, longest: int, size: Callable[[Word], int]) -> Iterator[
         size: symbols of a word, with what parts it from the next.
     """
     before, pause = tuple[Word, ...](), 0.0
-    for sentence in sentences(text):
-        for words in cut(read(sentence), longest, size):
+    for sentence in read_sentences(text):
+        for words in cut(sentence, longest, size):
             if before:
                 yield Stretch(before, pause)
             before, pause = words, _PAUSE.get(words[-1].text, 0.0)
         pause = _SENTENCE
-    if not before:
-        normalize(text)  # says why
     yield Stretch(before, 0.0)
-
-
-def sentences(text: str) -> Iterator[str]:
-    """Cut a text behind full stops, question and exclamation marks, and at blank lines; not behind abbreviations."""
-    text, start = _BLANKS.sub(" ", text), 0
-    for end in _END.finditer(text):
-        said = text[start : end.start()]
-        last = said.split()[-1].strip("\"'“‘([") if said.split() else ""
-        if end[0].count("\n") < 2 and (_NO_END.search(said) or last.removesuffix(".") in ABBREVIATIONS):
-            continue
-        if said.strip():
-            yield text[start : end.end()].strip()
-        start = end.end()
-    if text[start:].strip():
-        yield text[start:].strip()
 
 
 def cut(words: Sequence[Word], longest: int, size: Callable[[Word], int]) -> Iterator[tuple[Word, ...]]:

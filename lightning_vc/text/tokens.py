@@ -49,7 +49,7 @@ def spoken(text: str) -> str:
 def dropped(text: str) -> str:
     """The letters, digits and symbols of a text that are not spoken."""
     left = (token.written for token in tokenize(text) if token.kind == OTHER)
-    return "".join(sign for sign in left if category(sign)[0] in "LNS" or sign in "%‰")
+    return "".join(sign for sign in left if (category(sign)[0] in "LNS" and category(sign) != "Sk") or sign in "%‰\\")
 
 
 def _token(text: str, start: int, before: str) -> Token:

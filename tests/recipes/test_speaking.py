@@ -12,6 +12,7 @@ import torch
 from lightning_vc import Cloner, Voice
 from lightning_vc.audio import io
 from lightning_vc.recipes import clone, synthesize
+from lightning_vc.synthesis import LONGEST_TEXT
 from tests.tiny import ROOT, TinyRun
 
 TEXT = "The dog slept."
@@ -124,6 +125,34 @@ def test_a_file_of_lines_becomes_a_folder_of_sounds(
     assert [path.name for path in sounds] == ["001.wav", "002.wav"]
     assert len(io.read(sounds[1], 16000)) > len(io.read(sounds[0], 16000)) > 1000
     assert f"warning: {sounds[0]}: attention was stuck" in capsys.readouterr().err.replace("\n", " ")
+
+
+def test_a_text_that_cannot_be_said_does_not_keep_the_others_from_it(
+    tiny_run: TinyRun, voice: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    texts = [TEXT, "*** 😀", "Say {R QX D}.", "It is {R EH1 D", "x" * (LONGEST_TEXT + 1), "Yes ♥."]
+    (tmp_path / "lines.txt").write_text("\n".join(texts))
+    line = ["--model", str(tiny_run.tts), "--voice", str(voice), "--file", str(tmp_path / "lines.txt")]
+    with pytest.raises(SystemExit) as ended:
+        synthesize.main([*line, "--out", str(tmp_path / "out")])
+    assert ended.value.code == 1
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["001.wav", "006.wav"]
+    told = [row for row in capsys.readouterr().err.splitlines() if "is left out, there is no" in row]
+    reasons = ["nothing to speak", "unknown sound 'QX'", "a { without its partner", "20,001 characters is too long"]
+    for number, (row, reason) in enumerate(zip(told, reasons, strict=True), 2):
+        assert row.startswith(
+            f"warning: {tmp_path / 'lines.txt'}, text {number} is left out, there is no 00{number}.wav"
+        )
+        assert reason in row
+
+
+def test_what_the_model_does_not_read_is_told_once(
+    tiny_run: TinyRun, voice: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "lines.txt").write_text("Yes ♥ да.")
+    line = ["--model", str(tiny_run.tts), "--voice", str(voice), "--file", str(tmp_path / "lines.txt")]
+    synthesize.main([*line, "--out", str(tmp_path / "out")])
+    assert capsys.readouterr().err.count("the text has '♥да', which this model cannot read and leaves out") == 1
 
 
 @pytest.mark.parametrize("out", ["streamed.wav", "-"])

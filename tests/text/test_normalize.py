@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from lightning_vc.text.frontend import Mixed
-from lightning_vc.text.normalize import normalize
+from lightning_vc.text.normalize import normalize, unspoken
 from lightning_vc.text.symbols import PHONEMES, PUNCTUATION
 
 
@@ -109,6 +109,24 @@ def test_nothing_to_speak_is_refused(text):
     with pytest.raises(ValueError, match="has nothing to speak: write at least one English word or number") as error:
         normalize(text)
     assert str(error.value).startswith(f"text {text!r} ")
+
+
+@pytest.mark.parametrize(
+    ("text", "left_out"),
+    [
+        ("Hello, world! It's 5 o'clock (really) - “yes” … £5 & 50% @ home; naïve café", ""),
+        ("Go 😀 now 👍🏽", "😀👍"),
+        ("Привет, мир", "Приветм"),
+        ("٣ apples, 五 pears", "五"),
+        ("It is 5 ♥ or ♫, a → b", "♥♫→"),
+        ("日本 and 日本", "日本"),
+        ("cafe\u0301 ½ 5² 3×4 AT&T™ 20°C", ""),
+        ("*bold* _it_ #tag 'x' `y` [z] • item", ""),
+        ("a \\ b | c", "\\|"),
+    ],
+)
+def test_what_is_left_out_is_known(text, left_out):
+    assert unspoken(text) == left_out
 
 
 def test_a_long_text_is_not_repeated_in_the_error():

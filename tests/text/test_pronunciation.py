@@ -21,6 +21,19 @@ from lightning_vc.types import Word
         ("{rɛd}", ("ɹ", "ˈɛ", "d")),
         ("{ʤəˈɹɑːf}", ("d͡ʒ", "ə", "ɹ", "ˈɑ", "f")),
         ("{AH0}", ("ə",)),
+        ("{hh ah l ow}", ("h", "ˈʌ", "l", "oʊ")),
+        ("{hh ah0 l ow1}", ("h", "ə", "l", "ˈoʊ")),
+        ("{ah0}", ("ə",)),
+        ("{Hh Ah0 L Ow1}", ("h", "ə", "l", "ˈoʊ")),
+        ("{həˈləʊ}", ("h", "ə", "l", "ˈoʊ")),  # British vowels
+        ("{lɒt}", ("l", "ˈɑ", "t")),
+        ("{nɜːs}", ("n", "ˈɚ", "s")),
+        ("{nɜːrs}", ("n", "ˈɚ", "s")),
+        ("{bæθ}", ("b", "ˈæ", "θ")),
+        ("{ˈtʃeɪndʒ}", ("t͡ʃ", "ˈeɪ", "n", "d͡ʒ")),
+        ("{deə}", ("d", "ˈɛ", "ə")),
+        ("{ˈbʌtn̩}", ("b", "ˈʌ", "t", "ə", "n")),
+        ("{b e d}", ("b", "ˈɛ", "d")),
     ],
 )
 def test_sounds(text: str, phonemes: tuple[str, ...]) -> None:
@@ -33,7 +46,14 @@ def test_sounds(text: str, phonemes: tuple[str, ...]) -> None:
 
 @pytest.mark.parametrize(
     ("text", "named"),
-    [("{R QX D}", "'QX'"), ("{R1 EH D}", "'R1'"), ("{ɹɛ5d}", "'5'"), ("{øʊl}", "'ø'"), ("{ɹɛß}", "'ß'")],
+    [
+        ("{R QX D}", "'QX'"),
+        ("{R1 EH D}", "'R1'"),
+        ("{hh ah l qx}", "'QX'"),
+        ("{ɹɛ5d}", "'5'"),
+        ("{øʊl}", "'ø'"),
+        ("{ɹɛß}", "'ß'"),
+    ],
 )
 def test_sounds_that_nobody_knows(text: str, named: str) -> None:
     with pytest.raises(ValueError, match=rf"unknown sound {named} in \{{.*write"):
@@ -47,11 +67,30 @@ def test_a_stress_needs_a_vowel(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["{hello}", "{}", "{ }", "{1 2}", '{"key": 1}', "{A}", "{II}", "{OK}", "{café}", "{“hello” he said}", "{…}"]
+    "text",
+    [
+        *("{hello}", "{to be or not to be}", "{is it}", "{no}", "{ah}", "{}", "{ }", "{1 2}", '{"key": 1}', "{A}"),
+        *("{II}", "{OK}", "{café}", "{“hello” he said}", "{…}"),
+    ],
 )
 def test_other_braces_are_just_text(text: str) -> None:
     assert in_braces(text) is None
     assert all(word.text.isalpha() or word.text in ",.:-" for word in normalize(f"well {text} then"))
+
+
+@pytest.mark.parametrize(
+    "text", ["{HH AH0 L OW1", "HH AH0 L OW1}", "{{HH AH0 L OW1}}", "{HH {AH0} L}", "a {", "} a", "{R EH1 D} {R", "{{%}"]
+)
+def test_a_brace_without_its_partner_is_refused(text: str) -> None:
+    for say in (normalize, unspoken):
+        with pytest.raises(ValueError, match=r"a [{}] without its partner, or braces in braces, at '.*write"):
+            say(f"Hello. It is {text}")
+
+
+def test_a_long_text_is_not_repeated_where_a_brace_is_missing() -> None:
+    with pytest.raises(ValueError, match="without its partner") as error:
+        normalize("word " * 5000 + "{" + " word" * 5000)
+    assert len(str(error.value)) < 200
 
 
 @pytest.mark.parametrize(("phoneme", "name"), ARPABET.items())

@@ -1,29 +1,13 @@
+import time
+
 import pytest
 
 from lightning_vc.text.normalize import normalize, written
 from lightning_vc.text.pronunciation import in_braces
-from lightning_vc.text.split import cut, sentences, stretches
+from lightning_vc.text.sentences import LONGEST, sentences
+from lightning_vc.text.split import cut, stretches
 from lightning_vc.text.symbols import PUNCTUATION
 from lightning_vc.types import Word
-
-
-@pytest.mark.parametrize(
-    ("text", "parts"),
-    [
-        ("One. Two! Three? Four", ["One.", "Two!", "Three?", "Four"]),
-        ("Dr. Smith met J. R. Brown. They spoke.", ["Dr. Smith met J. R. Brown.", "They spoke."]),
-        ("It cost 3.14 dollars, e.g. in the U.S. Army.", ["It cost 3.14 dollars, e.g. in the U.S. Army."]),
-        ('"Go." He went. (Why?) Nobody knows.', ['"Go."', "He went.", "(Why?)", "Nobody knows."]),
-        ("No end\n\nA new paragraph", ["No end", "A new paragraph"]),
-        ("By Dr.\n \nA new paragraph", ["By Dr.", "A new paragraph"]),
-        ("Wait... no. 5 of them", ["Wait... no.", "5 of them"]),
-        ("He left. Élan came.", ["He left.", "Élan came."]),
-        ("one. two. three", ["one. two. three"]),  # nobody begins a sentence so
-        ("  \n ", []),
-    ],
-)
-def test_sentences(text: str, parts: list[str]) -> None:
-    assert list(sentences(text)) == parts
 
 
 def size(word: Word) -> int:
@@ -102,3 +86,66 @@ def test_ten_thousand_characters_come_a_sentence_at_a_time() -> None:
     parts = stretches("The cat sat on the mat. " * 417, 99, size)
     assert next(parts).text == "the cat sat on the mat."
     assert sum(1 for _ in parts) == 416
+
+
+REPEATED = {
+    **{"digits": "7", "blanks": " ", "lines": "\n ", "dots": ".", "letters": "a", "commas": ",", "dashes": "-"},
+    **{
+        "letters and dots": "a.",
+        "initials": "A. ",
+        "digits and commas": "1,",
+        "digits and dots": "1.",
+        "money": "$1.5 ",
+    },
+    **{"sentences": "The old man met Dr. Smith at 5 p.m. He was late. ", "no marks": "the old man and the sea "},
+    **{
+        "money": "$1.5 ",
+        "quotes": '"',
+        "brackets": "(",
+        "apostrophes": "a'",
+        "hyphens": "a-",
+        "slashes": "1/2/",
+        "colons": "1:2:",
+    },
+    **{"pauses": "{%} a ", "numbers": "No. 7 ", "signs": "😀", "at": "a@", "marks": "?! ", "questions": '?" B'},
+}
+
+
+@pytest.mark.parametrize("unit", REPEATED.values(), ids=REPEATED)
+def test_work_grows_as_the_text_does(unit: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[int] = []
+
+    def stub(text: str, words: list[Word]) -> None:
+        read.append(len(text))
+        words.extend(Word(word, ("ə",)) for word in text.split())
+
+    monkeypatch.setattr("lightning_vc.text.normalize._read", stub)  # what gruut reads is counted
+
+    def work(length: int) -> tuple[int, float]:
+        read.clear()
+        started = time.process_time()
+        parts = sum(1 for _ in stretches("A. " + unit * (length // len(unit)) + " b", 60, size))
+        assert parts > 0
+        return sum(read), time.process_time() - started
+
+    characters, seconds = work(2_000)
+    more_characters, more_seconds = work(20_000)
+    assert max(read) < 20 * LONGEST  # a digit or a sign may be a long word
+    assert more_characters <= 12 * characters + LONGEST
+    assert more_seconds <= 30 * max(seconds, 0.05)  # quadratic would be 100
+
+
+def test_numbers_without_end_are_read() -> None:
+    for text in ("7" * 1200, "1," * 600, "1." * 600, "1,000" * 250, "$1.2" * 300):
+        words = [word.text for part in stretches(text, 60, size) for word in part.words]
+        assert sum(word.isalpha() for word in words) > 200
+
+
+def test_a_million_characters_are_read_when_they_are_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[str] = []
+    monkeypatch.setattr(
+        "lightning_vc.text.normalize._read", lambda text, words: (read.append(text), words.append(Word("a")))
+    )
+    parts = stretches("The cat sat on the mat. " * 42_000, 99, size)
+    next(parts)
+    assert len(read) == 2
