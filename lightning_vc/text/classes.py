@@ -121,7 +121,10 @@ CLASSES = (
         verbalise.digits_in_context,
     ),
     _class(
-        "DIGIT", r"A-Za-z", r"((?i:call|dial|phone|text|ring))\s(\d{3})(?![\w-]|[.,:]\d)", verbalise.digits_in_context
+        "DIGIT",
+        r"A-Za-z",
+        r"((?i:call|dial|phone|text|ring))\s(\d{3})(?![\w-]|[.,:]\d|\s\d)",
+        verbalise.digits_in_context,
     ),
     _class("DIGIT", r"A-Z", r"(?<=,\s)([A-Z]{2})\s(\d{5}(?:-\d{4})?)(?![\w-])", verbalise.state_and_zip),
     _class("DIGIT", r"\d", r"(0\d{4})-(\d{4})(?![\w-])", verbalise.telephone),

@@ -217,8 +217,8 @@ def letter_a(match: re.Match[str]) -> str:
 
 
 def numbered(match: re.Match[str]) -> str | None:
-    """World War I, Chapter X."""
-    value = numbers.roman(match[2])
+    """World War I, Chapter X; but Section C is a letter."""
+    value = None if match[2] in ("C", "L") else numbers.roman(match[2])
     return f"{match[1]} {cardinal(str(value))}" if value else None
 
 
