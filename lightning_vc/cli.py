@@ -1,5 +1,6 @@
 """LightningCLI with our switches: every verb that trains goes through here."""
 
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -7,12 +8,14 @@ from typing import Any
 
 from jsonargparse import set_parsing_settings
 from lightning.fabric.utilities.exceptions import MisconfigurationException
-from lightning.pytorch import LightningDataModule
+from lightning.pytorch import Callback, LightningDataModule
 from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCLI
+from lightning.pytorch.loggers import WandbLogger
+from lightning.pytorch.trainer.states import TrainerFn
 
 from lightning_vc.audio.features import Spectrograms
 from lightning_vc.audio.pitch import HarmonicPitch
-from lightning_vc.callbacks import Pace
+from lightning_vc.callbacks import CheckMonitors, Pace
 from lightning_vc.tasks.base import Task, read_checkpoint
 
 # Interpolation that crosses sections is right only with both this and the parser mode below (jsonargparse 4.53).
@@ -45,7 +48,7 @@ class VoiceCLI(LightningCLI):
             auto_configure_optimizers=False,
             parser_kwargs={"parser_mode": "omegaconf+"},
             save_config_kwargs={"overwrite": True},
-            trainer_defaults={"callbacks": [Pace()], **defaults},
+            trainer_defaults={"callbacks": [Pace(), CheckMonitors()], **defaults},
         )
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
@@ -59,7 +62,11 @@ class VoiceCLI(LightningCLI):
         """Build what the configuration says; what it says wrong is one line, not a traceback."""
         with self._explained():
             super().instantiate_classes()
+            callbacks: list[Callback] = self.trainer.callbacks  # type: ignore[attr-defined]  # set by a function of Lightning
+            callbacks.sort(key=lambda each: not isinstance(each, CheckMonitors))  # before those that it checks
             self._check_sample_rates()
+            if self.subcommand:
+                self._resume_wandb_run()
 
     @staticmethod
     def subcommands() -> dict[str, set[str]]:
@@ -73,14 +80,28 @@ class VoiceCLI(LightningCLI):
             if path is None and self.subcommand in ("validate", "test"):
                 raise ValueError(f"{self.subcommand} needs --ckpt_path, the checkpoint that is measured")
             if path is not None and Path(path).suffix == ".ckpt":
-                self._go_on_logging(read_checkpoint(path).get("wandb_run"))
+                read_checkpoint(path)
 
-    def _go_on_logging(self, run: str | None) -> None:
-        """Let W&B go on with the run that a checkpoint was made in, instead of beginning another."""
-        loggers = self._get(self.config, "trainer.logger")
-        for logger in loggers if isinstance(loggers, list) else [loggers]:
-            if run and getattr(logger, "class_path", "").endswith("WandbLogger") and not logger.init_args.get("id"):
-                logger.init_args["id"] = run
+    def _resume_wandb_run(self) -> None:
+        """Let W&B go on with the run of the checkpoint that is resumed, unless the configuration names another run.
+
+        Only the trainer knows which file `last`, `best` or `hpc` is, or that Slurm resumes without `--ckpt_path`.
+        """
+        loggers = [each for each in self.trainer.loggers if isinstance(each, WandbLogger) and each.version is None]
+        path = self._resumed_checkpoint() if loggers else None
+        run = read_checkpoint(path).get("wandb_run") if path else None
+        for logger in loggers if run else ():
+            logger._id = logger._wandb_init["id"] = run  # it begins its run when it is first used
+
+    def _resumed_checkpoint(self) -> str | None:
+        """The local file that `--ckpt_path` stands for, if there is one."""
+        stages = {"fit": TrainerFn.FITTING, "validate": TrainerFn.VALIDATING, "test": TrainerFn.TESTING}
+        stage, wanted = stages[self.subcommand or "fit"], self._get(self.config, "ckpt_path")
+        select = self.trainer._checkpoint_connector._select_ckpt_path
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # the trainer will warn when it asks itself
+            path = select(stage, wanted, model_provided=True, model_connected=True)
+        return str(path) if path and Path(path).is_file() else None
 
     def _run_subcommand(self, subcommand: str) -> None:
         with self._explained():

@@ -1,7 +1,7 @@
 """What a corpus is: utterances in an order that never changes, and their sound."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from torch import Tensor
@@ -40,6 +40,12 @@ def lines(file: Path) -> list[str]:
     except UnicodeDecodeError as error:
         raise ValueError(f"{file} is not UTF-8 ({error.reason} at byte {error.start}): convert it") from error
     return text.removesuffix("\n").split("\n") if text else []
+
+
+def some(names: Sequence[str], most: int = 20) -> str:
+    """Names for a message: all, or the first and how many there are besides."""
+    left = len(names) - most
+    return ", ".join(names[:most]) + (f" and {left} more" if left > 0 else "")
 
 
 def existing_folder(root: str | Path, holds: str) -> Path:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from lightning_vc.corpora.base import Corpus, existing_folder, lines
+from lightning_vc.corpora.base import Corpus, existing_folder, lines, some
 from lightning_vc.types import Speaker, Utterance
 
 
@@ -11,8 +11,9 @@ class KaldiCorpus(Corpus):
     """A Kaldi data directory, one recording an utterance.
 
     wav.scp (paths absolute or relative to the directory) and utt2spk are needed; text, spk2gender and spk2age are used
-    where they exist. Commands in wav.scp and a segments file are refused. Raises FileNotFoundError for missing files,
-    ValueError for what contradicts itself, naming file and utterance.
+    where they exist. An utterance without a line in text, or with its id only, is untranscribed. Commands in wav.scp
+    and a segments file are refused. Raises FileNotFoundError for missing files, ValueError for what contradicts itself,
+    naming file and utterances.
     """
 
     def __init__(self, root: str | Path) -> None:
@@ -26,18 +27,16 @@ class KaldiCorpus(Corpus):
     def __iter__(self) -> Iterator[Utterance]:
         """Every utterance of wav.scp, sorted by id."""
         audio, speakers = _table(self.root / "wav.scp"), self._speakers()
-        texts = _table(self.root / "text") if (self.root / "text").exists() else None
+        texts = _table(self.root / "text", empty=True) if (self.root / "text").exists() else {}
+        if commands := [name for name in audio if audio[name].endswith("|")]:
+            raise ValueError(
+                f"{self.root / 'wav.scp'}: utterances {some(commands)} are commands ({audio[commands[0]]}), which are "
+                "not run: write their sound into files and name those"
+            )
+        if missing := [name for name in audio if name not in speakers]:
+            raise ValueError(f"{self.root / 'utt2spk'} has no line for utterances {some(missing)} of wav.scp: add them")
         for name in sorted(audio):
-            if audio[name].endswith("|"):
-                raise ValueError(
-                    f"{self.root / 'wav.scp'}: utterance {name} is a command ({audio[name]}), which is not run: "
-                    "write its sound into a file and name that"
-                )
-            if name not in speakers:
-                raise ValueError(f"{self.root / 'utt2spk'} has no line for utterance {name} of wav.scp: add it")
-            if texts is not None and name not in texts:
-                raise ValueError(f"{self.root / 'text'} has no line for utterance {name} of wav.scp: add it")
-            yield Utterance(name, speakers[name], texts[name] if texts is not None else None, self.root / audio[name])
+            yield Utterance(name, speakers[name], texts.get(name) or None, self.root / audio[name])
 
     def _speakers(self) -> dict[str, Speaker]:
         """Who says each utterance."""
@@ -60,16 +59,18 @@ class KaldiCorpus(Corpus):
         }
 
 
-def _table(file: Path) -> dict[str, str]:
-    """Lines of a key and the rest."""
+def _table(file: Path, empty: bool = False) -> dict[str, str]:
+    """Lines of a key and the rest, which may be missing if `empty`."""
     found: dict[str, str] = {}
+    bare: list[str] = []
     for number, line in enumerate(lines(file), 1):
         if not line.strip():
             continue
         key, *rest = line.split(maxsplit=1)
-        if not rest:
-            raise ValueError(f"{file}, line {number}: nothing stands after {key!r}: complete or remove the line")
         if key in found:
             raise ValueError(f"{file}, line {number}: {key!r} was there before: keep one of the lines")
-        found[key] = rest[0].strip()
+        found[key] = rest[0].strip() if rest else ""
+        bare += [] if rest else [key]
+    if bare and not empty:
+        raise ValueError(f"{file}: nothing stands after {some(bare)}: complete or remove these lines")
     return found

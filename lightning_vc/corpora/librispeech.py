@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from lightning_vc.corpora.base import Corpus, existing_folder, lines
+from lightning_vc.corpora.base import Corpus, existing_folder, lines, some
 from lightning_vc.types import Speaker, Utterance
 
 _SUFFIXES = {".flac", ".opus"}
@@ -12,10 +12,10 @@ _SUFFIXES = {".flac", ".opus"}
 class LibriSpeech(Corpus):
     """The corpus as published: `<subset>/<reader>/<chapter>/<reader>-<chapter>-<number>.flac`, or the same as `.opus`.
 
-    Text stands in `<reader>-<chapter>.trans.txt`; a chapter without that file has none. `subsets` are names of folders
-    in `root`, by default all that hold readers. What stands in several subsets comes once: with its text if any of them
-    has it, otherwise from the one named first. Raises FileNotFoundError for a root, subset or SPEAKERS.TXT that is not
-    there, ValueError for a reader or an utterance that the lists leave out.
+    Text stands in `<reader>-<chapter>.trans.txt`; what has no line there is untranscribed. `subsets` are names of
+    folders in `root`, by default all that hold readers. What stands in several subsets comes once: with its text if any
+    of them has it, otherwise from the one named first. Raises FileNotFoundError for a root, subset or SPEAKERS.TXT that
+    is not there, ValueError for readers whom SPEAKERS.TXT leaves out.
     """
 
     def __init__(self, root: str | Path, subsets: Sequence[str] | None = None) -> None:
@@ -31,6 +31,9 @@ class LibriSpeech(Corpus):
     def __iter__(self) -> Iterator[Utterance]:
         """Every utterance once, sorted by id."""
         found: dict[str, Utterance] = {}
+        readers = {reader.name for subset in self.subsets for reader in _readers(self.root / subset)}
+        if unknown := sorted(readers - self.sexes.keys()):
+            raise ValueError(f"readers {some(unknown)} have no line in {self.root / 'SPEAKERS.TXT'}: add them")
         for subset in self.subsets:
             for reader in _readers(self.root / subset):
                 for utterance in self._read_aloud(reader):
@@ -41,16 +44,11 @@ class LibriSpeech(Corpus):
 
     def _read_aloud(self, reader: Path) -> Iterator[Utterance]:
         """List what one reader reads in one subset."""
-        if reader.name not in self.sexes:
-            raise ValueError(f"reader {reader.name} of {reader.parent} has no line in SPEAKERS.TXT: add it")
         speaker = Speaker(reader.name, sex=self.sexes[reader.name])
         for chapter in sorted(folder for folder in reader.iterdir() if folder.is_dir()):
-            transcripts = chapter / f"{reader.name}-{chapter.name}.trans.txt"
-            texts = _texts(transcripts)
+            texts = _texts(chapter / f"{reader.name}-{chapter.name}.trans.txt")
             for audio in sorted(file for file in chapter.iterdir() if file.suffix in _SUFFIXES):
-                if texts is not None and audio.stem not in texts:
-                    raise ValueError(f"{transcripts} has no text for {audio.name}: add its line or remove the file")
-                yield Utterance(audio.stem, speaker, None if texts is None else texts[audio.stem], audio)
+                yield Utterance(audio.stem, speaker, texts.get(audio.stem), audio)
 
 
 def _readers(subset: Path) -> list[Path]:
@@ -66,9 +64,9 @@ def _sexes(file: Path) -> dict[str, str]:
     return {row[0].strip(): row[1].strip() for row in rows if len(row) > 1}
 
 
-def _texts(file: Path) -> dict[str, str] | None:
-    """Utterance -> text of a chapter; None where nobody transcribed it."""
+def _texts(file: Path) -> dict[str, str]:
+    """Utterance -> text of a chapter, of those that are transcribed."""
     if not file.is_file():
-        return None
+        return {}
     rows = [line.partition(" ") for line in lines(file)]
     return {name: text.strip() for name, _, text in rows if text.strip()}

@@ -37,8 +37,8 @@ class VCTK(Corpus):
             for audio in sorted(folder.glob(f"*{self.ending}")):
                 name = audio.name.removesuffix(self.ending)
                 text = self.root / "txt" / folder.name / f"{name}.txt"
-                said = text.read_text(encoding="utf-8").strip() if text.is_file() else ""
-                yield Utterance(name, speaker, said or None, audio)
+                transcript = " ".join(lines(text)).strip() if text.is_file() else ""
+                yield Utterance(name, speaker, transcript or None, audio)
 
 
 def _speakers(file: Path) -> dict[str, Speaker]:

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import zlib
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache
 from urllib.parse import quote
 
@@ -15,7 +15,8 @@ from lightning_vc.audio.loudness import level
 from lightning_vc.console import printable
 from lightning_vc.corpora.base import Corpus
 from lightning_vc.data.alignment import SAMPLE_RATE, Aligner, Piece, split, split_untranscribed
-from lightning_vc.data.recognition import Recogniser
+from lightning_vc.data.index import LONGEST_SECONDS
+from lightning_vc.text.events import without_events
 from lightning_vc.text.normalize import normalize, written
 from lightning_vc.types import Utterance, Word
 
@@ -30,15 +31,12 @@ class Limits:
     """Which recordings are kept, and how they are cut.
 
     Args:
-        min_seconds, max_seconds: length, after trimming and splitting.
+        min_seconds, max_seconds: length, after trimming and splitting; at most 10 minutes.
         top_db: the ends are trimmed where they are so much below the loudest moment.
         split_seconds: words are found in the sound, and utterances longer than this are cut at the pauses between them
             into pieces that are no longer; those without a text are cut where they are quiet. Nothing of this is done
             if it is not given.
         max_clipped: share of the samples that may be at full scale.
-        recognise: what nobody transcribed gets the words that a recogniser hears, but for test speakers, and where what
-            it hears does not fit the sound. A quarter of them may be wrong, but they sound alike: enough to learn the
-            voices of more speakers from.
         min_rate, max_rate: phonemes a second: what is slower or faster has another text than its own.
     """
 
@@ -47,7 +45,6 @@ class Limits:
     top_db: float = 40.0
     split_seconds: float | None = None
     max_clipped: float = 0.01
-    recognise: bool = False
     min_rate: float = 2.0
     max_rate: float = 30.0
 
@@ -58,6 +55,8 @@ class Limits:
                 raise ValueError(
                     f"{low} {getattr(self, low)} must be 0 or more, and below {high} {getattr(self, high)}"
                 )
+        if self.max_seconds > LONGEST_SECONDS:
+            raise ValueError(f"max_seconds {self.max_seconds} must be at most {LONGEST_SECONDS:g}")
         if self.split_seconds is not None and self.split_seconds <= self.min_seconds:
             raise ValueError(f"split_seconds {self.split_seconds} must be above min_seconds {self.min_seconds}")
 
@@ -83,22 +82,17 @@ class Outcome:
 
     samples: tuple[Encoded, ...]
     rejected: tuple[tuple[str, str], ...]  # (id of the utterance or its piece, reason[: detail])
-    unaligned: bool  # its words should have been found, and were not
+    unaligned: bool = False  # its words should have been found, and were not
+    events: bool = False  # marks of events, such as [noise], were removed from its text
 
 
 def encode(corpus: Corpus, utterance: Utterance, limits: Limits, sample_rate: int) -> Outcome:
     """Make samples of an utterance: one, or its pieces."""
-    made = _encode(corpus, utterance, limits, sample_rate)
-    if limits.recognise and utterance.text is None and (made.rejected or made.unaligned):  # by words misheard, maybe
-        return _encode(corpus, utterance, replace(limits, recognise=False), sample_rate)
-    return made
-
-
-def _encode(corpus: Corpus, utterance: Utterance, limits: Limits, sample_rate: int) -> Outcome:
     try:
-        wave, words = _read(corpus, utterance, limits, sample_rate)
+        wave = _read(corpus, utterance, limits, sample_rate)
+        spoken, words = _words(utterance.text)
     except Rejected as reason:
-        return Outcome((), ((utterance.id, str(reason)),), False)
+        return Outcome((), ((utterance.id, str(reason)),))
     seconds = len(wave) / sample_rate
     spans = None
     if words is not None and limits.split_seconds is not None:
@@ -122,9 +116,9 @@ def _encode(corpus: Corpus, utterance: Utterance, limits: Limits, sample_rate: i
         if words is None:
             samples.append(_coded(id, utterance, None, None, cut, sample_rate))
         else:
-            text = utterance.text if spans is None and utterance.text is not None else written(piece.words)
+            text = spoken if spans is None else written(piece.words)
             samples.append(_coded(id, utterance, text, piece, cut, sample_rate))
-    return Outcome(tuple(samples), tuple(rejected), unaligned)
+    return Outcome(tuple(samples), tuple(rejected), unaligned, events=spoken != utterance.text)
 
 
 def checksum_holds(text: bytes, flac: bytes) -> bool:
@@ -148,8 +142,8 @@ def key_of(id: str) -> str:
     return f"{key[: _LONGEST_KEY - 1 - len(digest)]}-{digest}"
 
 
-def _read(corpus: Corpus, utterance: Utterance, limits: Limits, sample_rate: int) -> tuple[Tensor, list[Word] | None]:
-    """Sound, trimmed, and words of an utterance; raises Rejected for what no limit would let pass."""
+def _read(corpus: Corpus, utterance: Utterance, limits: Limits, sample_rate: int) -> Tensor:
+    """Trimmed sound of an utterance, (W,); raises Rejected for what no limit would let pass."""
     try:
         wave = corpus.read(utterance.recorded or utterance, sample_rate)  # (W,)
     except (ValueError, FileNotFoundError, PermissionError) as error:
@@ -168,13 +162,19 @@ def _read(corpus: Corpus, utterance: Utterance, limits: Limits, sample_rate: int
     wave = level(trim(wave, sample_rate, limits.top_db))
     if utterance.speed != 1:
         wave = resample(wave, round(sample_rate * utterance.speed), sample_rate)
-    text = utterance.text
-    if text is None and limits.recognise:
-        text = _recogniser()(resample(wave, sample_rate, SAMPLE_RATE)) or None
+    return wave
+
+
+def _words(text: str | None) -> tuple[str | None, list[Word] | None]:
+    """Text without marks of events, and its words; raises Rejected for a text that cannot be spoken."""
     if text is None:
-        return wave, None
+        return None, None
     try:
-        return wave, normalize(text)
+        text = without_events(text)
+    except ValueError as error:
+        raise Rejected("words not understood") from error
+    try:
+        return text, normalize(text)
     except ValueError as error:
         raise Rejected("unspeakable text") from error
 
@@ -218,9 +218,3 @@ def _head(body: bytes, flac: bytes) -> bytes:
 def _aligner() -> Aligner:
     """One for each process: it takes a moment to load."""
     return Aligner()
-
-
-@cache
-def _recogniser() -> Recogniser:
-    """One for each process."""
-    return Recogniser()

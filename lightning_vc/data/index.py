@@ -8,16 +8,24 @@ from pathlib import Path
 from typing import NamedTuple
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from lightning_vc.data.fetch import is_remote, local, read_bytes, sha256_of
+from lightning_vc.data.fields import Fields, parse
+from lightning_vc.files import plain_name
 
 SCHEMA_VERSION = 5
 INDEX_NAME = "index.json"
+SAMPLE_RATES = (1000, 192_000)  # least and most, in hertz
+LONGEST_SECONDS = 600.0  # of a sample
 _AGAIN = "prepare the corpus again with `python -m lightning_vc.recipes.prepare`"
 _REMEDY = "bring it from where the shards were written, or delete the folder and prepare the corpus again"
 # Sets of shards, in the order of their training: a speaker is in one split, "-held" are utterances put aside.
 SETS = ("train", "train-held", "validation", "validation-held", "test")
+_SPLITS = ("train", "validation", "test")
+_LARGEST = 1 << 28  # bytes of an index.json
+_SAMPLE_BYTES = 4 * 512  # of a tar, which a sample takes at least: two files, each with a header
 
 
 @dataclass(frozen=True)
@@ -31,6 +39,25 @@ class Shard:
     speakers: int = 0
     bytes: int = 0
     sha256: str = ""
+
+    @classmethod
+    def parse(cls, fields: Fields) -> "Shard":
+        """Check what an index says of a shard."""
+        name, sha256 = fields.text("name"), fields.text("sha256")
+        if not re.fullmatch(r"[a-z-]{1,40}-[0-9]{1,20}\.tar", name):
+            raise fields.wrong("name", "the name of a shard")
+        if not re.fullmatch("[0-9a-f]{64}", sha256):
+            raise fields.wrong("sha256", "a checksum of 64 hexadecimal digits")
+        samples = fields.count("samples", least=1)
+        return cls(
+            name,
+            samples=samples,
+            transcribed=fields.count("transcribed", most=samples),
+            seconds=fields.seconds("seconds"),
+            speakers=fields.count("speakers", least=1, most=samples),
+            bytes=fields.count("bytes", least=samples * _SAMPLE_BYTES),
+            sha256=sha256,
+        )
 
 
 @dataclass(frozen=True)
@@ -46,6 +73,23 @@ class SpeakerEntry:
     transcribed: int
     seconds: float
 
+    @classmethod
+    def parse(cls, fields: Fields) -> "SpeakerEntry":
+        """Check what an index says of a speaker."""
+        split, utterances = fields.text("split"), fields.count("utterances", least=1)
+        if split not in _SPLITS:
+            raise fields.wrong("split", f"one of {', '.join(_SPLITS)}")
+        return cls(
+            plain_name(fields.value("id"), fields.path("id")),
+            sex=fields.text_or_none("sex"),
+            accent=fields.text_or_none("accent"),
+            age=None if fields.value("age") is None else fields.count("age"),
+            split=split,
+            utterances=utterances,
+            transcribed=fields.count("transcribed", most=utterances),
+            seconds=fields.seconds("seconds"),
+        )
+
     def __add__(self, other: "SpeakerEntry | None") -> "SpeakerEntry":
         """The same speaker, with what is in two shards; None is nothing."""
         if other is None:
@@ -59,10 +103,11 @@ class SpeakerEntry:
 
 
 class ShardFile(NamedTuple):
-    """A shard, and its path or address."""
+    """A shard, its path or address, and the sample rate of its sounds in hertz."""
 
     url: str
     shard: Shard
+    sample_rate: int
 
 
 @dataclass(frozen=True)
@@ -77,17 +122,19 @@ class Index:
     split: int  # utterances that became several samples
     unaligned: int  # utterances whose words were not found in the sound, and which stayed whole
     plan: str  # hash of corpus and options
+    events: int = 0  # utterances from whose text marks of events, such as [noise], were removed
 
     def files(self, *sets: str) -> list["ShardFile"]:
         """The shards of these sets, and where they are."""
-        return [ShardFile(f"{self.folder}/{shard.name}", shard) for name in sets for shard in self.sets.get(name, ())]
+        shards = [shard for name in sets for shard in self.sets.get(name, ())]
+        return [ShardFile(f"{self.folder}/{shard.name}", shard, self.sample_rate) for shard in shards]
 
     def check(self, thorough: bool = False) -> None:
         """Raise ValueError, with its name, for a shard on this machine that is not as long as it was when written.
 
         With `thorough` every byte is read, and fetched where it lies elsewhere.
         """
-        for url, shard in self.files(*SETS):
+        for url, shard, _ in self.files(*SETS):
             if not is_remote(url) and (not Path(url).is_file() or Path(url).stat().st_size != shard.bytes):
                 found = f"{Path(url).stat().st_size} bytes" if Path(url).is_file() else "no such file"
                 raise ValueError(f"{url} should have {shard.bytes} bytes, there is {found}; {_REMEDY}")
@@ -98,19 +145,26 @@ class Index:
 
     def _check_sums(self) -> None:
         """Raise ValueError for an index that contradicts itself: somebody changed it."""
-        if unknown := set(self.sets) - set(SETS):
-            raise ValueError(f"it has a set {min(unknown)!r}: known are {', '.join(SETS)}")
-        names = [shard.name for _, shard in self.files(*SETS)]
-        if odd := [name for name in names if not re.fullmatch(r"[a-z-]+-[0-9]+\.tar", name) or names.count(name) > 1]:
-            raise ValueError(f"it names a shard {odd[0]!r}, which is no name of ours or comes twice")
+        shards = [file.shard for file in self.files(*SETS)]
+        names = [shard.name for shard in shards]
+        if len({*names}) < len(names):
+            raise ValueError("a shard comes twice")
         if len({entry.id for entry in self.speakers}) < len(self.speakers):
             raise ValueError("a speaker comes twice")
-        for split in ("train", "validation", "test"):
-            own = self.speakers_of(split)
-            for field, held in (("utterances", self.samples), ("transcribed", self.transcribed)):
-                said, there = sum(getattr(entry, field) for entry in own), held(split, f"{split}-held")
-                if said != there:
-                    raise ValueError(f"its {split} speakers have {said} {field}, its shards {there}")
+        lengths = [(shard.name, shard.samples, shard.seconds) for shard in shards]
+        for name, count, seconds in [*lengths, *((each.id, each.utterances, each.seconds) for each in self.speakers)]:
+            if not count / self.sample_rate <= seconds <= count * LONGEST_SECONDS:
+                raise ValueError(f"{name} cannot have {count} utterances in {seconds:g} seconds")
+        for split in _SPLITS:
+            entries, sets = self.speakers_of(split), (split, f"{split}-held")
+            for field, held, tolerance in (
+                ("utterances", self.samples(*sets), 0.0),
+                ("transcribed", self.transcribed(*sets), 0.0),
+                ("seconds", self.seconds(*sets), 0.001 * (self.samples(*sets) + 1)),  # each sum is rounded
+            ):
+                total = sum(getattr(entry, field) for entry in entries)
+                if abs(total - held) > tolerance:
+                    raise ValueError(f"its {split} speakers have {total:g} {field}, its shards {held:g}")
 
     def samples(self, *sets: str) -> int:
         """How many samples these sets hold."""
@@ -158,6 +212,8 @@ class Index:
         folder = place.removesuffix(f"/{INDEX_NAME}")
         file = f"{folder}/{INDEX_NAME}"
         try:
+            if not is_remote(file) and Path(file).stat().st_size > _LARGEST:
+                raise ValueError(f"{file} has more than {_LARGEST >> 20} MiB: it is no index of shards; {_AGAIN}")
             text = read_bytes(file) if is_remote(file) else Path(file).read_bytes()
         except (FileNotFoundError, NotADirectoryError) as error:
             raise FileNotFoundError(
@@ -165,25 +221,43 @@ class Index:
                 f"write them with `python -m lightning_vc.recipes.prepare CORPUS --root DIR --out {folder}`"
             ) from error
         try:
-            content = dict(json.loads(text))
-            version = content.pop("schema_version", None)
+            fields = Fields(parse(text))
+            version = fields.content.get("schema_version")
             if version == SCHEMA_VERSION:
-                sets = {name: tuple(Shard(**each) for each in shards) for name, shards in content.pop("sets").items()}
-                speakers = tuple(SpeakerEntry(**each) for each in content.pop("speakers"))
-                index = cls(folder=folder, sets=sets, speakers=speakers, **content)
+                index = cls._parse(folder, fields)
                 index._check_sums()
                 return index
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise ValueError(f"{file} is not an index of shards ({error!r}); {_AGAIN}") from error
+        except ValueError as error:
+            raise ValueError(f"{file} is not an index of shards ({error}); {_AGAIN}") from error
         raise ValueError(
-            f"{file} has schema version {version}, this version of lightning_vc reads {SCHEMA_VERSION}; {_AGAIN}"
+            f"{file} has schema version {version!r:.40}, this version of lightning_vc reads {SCHEMA_VERSION}; {_AGAIN}"
+        )
+
+    @classmethod
+    def _parse(cls, folder: str, fields: Fields) -> "Index":
+        """Check all fields of an index; raises ValueError for the first wrong one, with its name."""
+        sets = fields.object("sets")
+        if unknown := set(sets.content) - set(SETS):
+            raise ValueError(f"it has a set {min(unknown)!r:.40}: known are {', '.join(SETS)}")
+        rejected = fields.object("rejected")
+        return cls(
+            folder,
+            sample_rate=fields.count("sample_rate", *SAMPLE_RATES),
+            sets={name: tuple(map(Shard.parse, sets.objects(name))) for name in sets.content},
+            speakers=tuple(map(SpeakerEntry.parse, fields.objects("speakers"))),
+            rejected={reason: rejected.count(reason) for reason in rejected.content},
+            split=fields.count("split"),
+            unaligned=fields.count("unaligned"),
+            plan=fields.text("plan"),
+            events=fields.count("events") if "events" in fields.content else 0,  # an older index has none
         )
 
     def __rich__(self) -> Table:
         """The index as a table for the terminal."""
         rejected = ", ".join(f"{count} {reason}" for reason, count in self.rejected.items()) or "none"
         cut = f"split: {self.split}; words not found in the sound of: {self.unaligned}"
-        table = Table(caption=f"{self.sample_rate} Hz; left out: {rejected}; {cut}")
+        events = f"; marks of events such as [noise] removed from the texts of: {self.events}" if self.events else ""
+        table = Table(caption=escape(f"{self.sample_rate} Hz; left out: {rejected}; {cut}{events}"))
         for heading in ("set", "shards", "utterances", "transcribed", "hours", "speakers"):
             table.add_column(heading, justify="left" if heading == "set" else "right")
         for name in SETS:

@@ -4,7 +4,6 @@ A sample's sound stays where it is in its shard until its batch is collated, so 
 """
 
 import io
-import json
 import os
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -23,11 +22,16 @@ from lightning_vc.audio.decoding import read_into
 from lightning_vc.audio.io import read
 from lightning_vc.data.encoding import FLAC_HEADER, checksum_holds, key_of
 from lightning_vc.data.fetch import local
-from lightning_vc.data.index import Index, ShardFile
+from lightning_vc.data.fields import Fields, parse
+from lightning_vc.data.index import LONGEST_SECONDS, Index, Shard, ShardFile
+from lightning_vc.files import plain_name
+from lightning_vc.text.symbols import PHONEMES, SYMBOLS
 from lightning_vc.types import Span, Speaker, Word
 
-_LONGEST = 3600  # seconds
+_LARGEST_JSON = 1 << 22  # bytes, of a sample
+_FLAC_BYTES = 4, 1 << 16  # most for each sample of its sound, and beside them
 _ROUNDING = 0.01  # seconds: times in a json have two digits
+_LETTERS, _PHONEMES = frozenset(SYMBOLS), frozenset(PHONEMES)
 _BLOCK = 512  # bytes, of which a tar has whole ones
 _AGAIN = "bring it again from where it was written"
 
@@ -83,7 +87,7 @@ class Sample:
     def wave(self, sample_rate: int) -> Tensor:
         """The sound: (W,) float32."""
         try:
-            return read(io.BytesIO(self.coded()), sample_rate, _LONGEST)
+            return read(io.BytesIO(self.coded()), sample_rate, LONGEST_SECONDS)
         except (ValueError, OSError) as error:
             raise self._broken(error) from error
 
@@ -121,9 +125,10 @@ def read_shards(
         OSError: where a shard is not there or cannot be read.
         ValueError: where one cannot be fetched, or is broken and there is no `skip`, naming shard and sample.
     """
-    for url, shard in files:
+    for url, shard, sample_rate in files:
         with local(url, shard.sha256, cache) as path:
             seen: set[str] = set()
+            seconds: list[float] = []
             errors: list[Exception] = []  # kept until the samples before have come out
             for raw in group_by_keys(_members(url, Tar(path), errors), handler=errors.append):
                 key = raw["__key__"]
@@ -131,20 +136,29 @@ def read_shards(
                     if key in seen:
                         raise ValueError("it was there before")
                     seen.add(key)
-                    sample = _parse(raw, thorough=skip is not None)
+                    sample = _parse(raw, sample_rate, thorough=skip is not None)
                 except ValueError as error:
                     message = f"{url} is broken at sample {key} ({error})"
                     if skip is None:
                         raise ValueError(f"{message}; {_AGAIN}") from error
                     skip(message, 1)
                     continue
+                seconds.append(sample.seconds)
                 yield sample
-            if errors or len(seen) != shard.samples:
-                why = errors[0] if errors else f"it holds {len(seen)} samples, the index says {shard.samples}"
+            if why := errors[0] if errors else _contradiction(shard, len(seen), seconds):
                 message = f"{url} is broken {f'after sample {key}' if seen else 'from the beginning'} ({why})"
                 if skip is None:
                     raise ValueError(f"{message}; {_AGAIN}")
                 skip(message, max(0, shard.samples - len(seen)))
+
+
+def _contradiction(shard: Shard, samples: int, seconds: Sequence[float]) -> str | None:
+    """What an index says wrongly of a shard of so many samples, and of the lengths of those that are whole."""
+    if samples != shard.samples:
+        return f"it holds {samples} samples, the index says {shard.samples}"
+    if len(seconds) == samples and abs(sum(seconds) - shard.seconds) > _ROUNDING * samples:
+        return f"it holds {sum(seconds):.3f} seconds, the index says {shard.seconds}"
+    return None
 
 
 def _members(url: str, tar: Tar, errors: list[Exception]) -> Iterator[dict[str, Any]]:
@@ -181,36 +195,57 @@ def _plain(header: bytes) -> tuple[str, int]:
     return name, size
 
 
-def _parse(raw: Mapping[str, Any], thorough: bool) -> Sample:
+def _parse(raw: Mapping[str, Any], sample_rate: int, thorough: bool) -> Sample:
     """A sample from its members; with `thorough` its sound is decoded too. Raises ValueError for a broken one."""
     if missing := [name for name in ("json", "flac") if name not in raw]:
         raise ValueError(f"it has no {' and no '.join(missing)}")
-    text, flac = raw["json"].read(), raw["flac"]
-    if not checksum_holds(text, flac.read(FLAC_HEADER)):
+    text, flac = raw["json"], raw["flac"]
+    if text.size > _LARGEST_JSON:
+        raise ValueError(f"its json has {text.size} bytes, more than {_LARGEST_JSON}")
+    content, header = text.read(), flac.read(FLAC_HEADER)
+    if not checksum_holds(content, header):
         raise ValueError("its checksum differs: it is not what was written")
-    try:
-        known = json.loads(text)
-        id, seconds, words = known["id"], known["seconds"], known["words"]
-        if not isinstance(seconds, int | float) or not 0 < seconds < _LONGEST:
-            raise ValueError(f"it says that it has {seconds!r} seconds")
-        if words is not None:
-            words = tuple(starmap(_word, words))
-        spans = None if known["spans"] is None else _spans(known["spans"], words or (), seconds)
-        speaker = _speaker(known["speaker"], known["sex"], known["accent"], known["age"])
-        sample = Sample(id, speaker, known["text"], words, spans, seconds, flac, raw["__url__"])
-    except (KeyError, TypeError, AttributeError) as error:
-        raise ValueError(f"its json is not what it should be: {error!r}") from error
-    if not isinstance(id, str) or key_of(id) != raw["__key__"]:
+    known = Fields(parse(content))
+    id, seconds = plain_name(known.value("id"), "its id"), known.seconds("seconds", LONGEST_SECONDS)
+    if key_of(id) != raw["__key__"]:
         raise ValueError(f"its id is {id!r}, which is not its name")
-    if thorough and abs(len(read(io.BytesIO(flac.read()), 16000, _LONGEST)) - seconds * 16000) > 1:
+    length = round(seconds * sample_rate)
+    _check_flac(header, length, sample_rate)
+    if flac.size > _FLAC_BYTES[0] * length + _FLAC_BYTES[1]:
+        raise ValueError(f"its flac has {flac.size} bytes, too many for {seconds} seconds")
+    try:
+        words = None if known.value("words") is None else tuple(starmap(_word, known.items("words")))
+        spans = None if known.value("spans") is None else _spans(known.items("spans"), words or (), seconds)
+        speaker = _speaker(*(known.value(field) for field in ("speaker", "sex", "accent", "age")))
+    except TypeError as error:  # lists of another form
+        raise ValueError(f"its json is not what it should be: {error}") from error
+    sample = Sample(id, speaker, known.text_or_none("text"), words, spans, seconds, flac, raw["__url__"])
+    if thorough and len(read(io.BytesIO(flac.read()), sample_rate, LONGEST_SECONDS)) != length:
         raise ValueError(f"it has not the {seconds} seconds that it says")
     return sample
+
+
+def _check_flac(header: bytes, length: int, sample_rate: int) -> None:
+    """Raise ValueError where the first bytes of a flac file do not announce so many samples of one channel.
+
+    So nothing longer is ever decoded. STREAMINFO stands first in each flac file: 20 bits of rate, 3 of channels less
+    one, 5 of resolution, 36 of length, from byte 18 on.
+    """
+    if header[:4] != b"fLaC" or len(header) < 42:
+        raise ValueError("it cannot be read as audio: it is no flac file")
+    packed = int.from_bytes(header[18:26], "big")
+    rate, channels, held = packed >> 44, (packed >> 41 & 7) + 1, packed & (1 << 36) - 1
+    if (held, channels, rate) != (length, 1, sample_rate):
+        raise ValueError(
+            f"it holds {held} samples of {channels} channels at {rate} Hz, and should hold {length} of one at "
+            f"{sample_rate} Hz"
+        )
 
 
 def _spans(known: list[Span], words: Sequence[Word], seconds: float) -> tuple[Span, ...]:
     times = [time for start, end in known for time in (start, end)]
     if not all(first <= second for first, second in pairwise([0.0, *times, seconds + _ROUNDING])):
-        raise ValueError(f"its words are said at {times} seconds, which is no order, or not within its {seconds}")
+        raise ValueError(f"the times of its words are in no order, or not within its {seconds} seconds")
     if len(known) != sum(bool(word.phonemes) for word in words):
         raise ValueError(f"it says when {len(known)} words are said, and has others")
     return tuple((start, end) for start, end in known)
@@ -219,10 +254,23 @@ def _spans(known: list[Span], words: Sequence[Word], seconds: float) -> tuple[Sp
 # The same words and speakers come again and again; to make each anew costs a twentieth of all reading.
 @lru_cache(maxsize=100_000)
 def _word(text: str, phonemes: str) -> Word:
-    return Word(text, tuple(phonemes.split()))
+    if not isinstance(text, str) or not isinstance(phonemes, str):
+        raise ValueError("its words are not pairs of strings")
+    word = Word(text, tuple(phonemes.split()))
+    if not text or not (text.startswith("{") or {*text} <= _LETTERS) or not {*word.phonemes} <= _PHONEMES:
+        raise ValueError(f"its word {text!r:.40}, {phonemes!r:.40} cannot be spoken")
+    return word
 
 
-_speaker = lru_cache(maxsize=10_000)(Speaker)
+@lru_cache(maxsize=10_000)
+def _speaker(id: str, sex: str | None, accent: str | None, age: int | None) -> Speaker:
+    known = Fields({"speaker": id, "sex": sex, "accent": accent, "age": age})
+    return Speaker(
+        plain_name(id, "its speaker"),
+        known.text_or_none("sex"),
+        known.text_or_none("accent"),
+        None if age is None else known.count("age"),
+    )
 
 
 def clips_of(index: Index, speaker: str, cache: str | None = None) -> list[Sample]:

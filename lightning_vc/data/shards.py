@@ -25,16 +25,18 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from lightning_vc.console import print_warning
-from lightning_vc.corpora.base import Corpus
+from lightning_vc.corpora.base import Corpus, some
 from lightning_vc.data.encoding import Limits
-from lightning_vc.data.index import SETS, Index, SpeakerEntry
+from lightning_vc.data.index import SAMPLE_RATES, SETS, Index, SpeakerEntry
 from lightning_vc.data.splits import Splits
 from lightning_vc.data.writing import RECORDS, SHARDS, Job, Written, keep_or_write, read_record, record_of
-from lightning_vc.files import atomic_write
+from lightning_vc.files import atomic_write, plain_name
 from lightning_vc.types import Utterance
 
 _NAMED = 3  # unreadable recordings that a message names
-_FORMAT = 7  # of shards and records: raised when the same corpus and options would give other bytes
+_FORMAT = 8  # of shards and records: raised when the same corpus and options would give other bytes
+UNTRANSCRIBED = "untranscribed.txt"  # ids of the utterances that have no text
+_LONGEST_ID = 180  # characters
 
 
 def prepare(
@@ -53,9 +55,9 @@ def prepare(
 
     Everything is made in `<out>.partial`, and becomes `out` when all shards are there: then the index is returned.
     Killed and called again, it keeps the shards that are finished and whole, and writes those again of which recordings
-    could not be read. What is silent, clipped, too short, too
-    long, unreadable or unspeakable is left out, counted in the index and listed in rejected.tsv; a warning names the
-    first unreadable recordings.
+    could not be read. What is silent, clipped, too short, too long, unreadable or unspeakable is left out, counted in
+    the index and listed in rejected.tsv; a warning names the first unreadable recordings. What has no text is listed in
+    untranscribed.txt.
 
     Args:
         corpus: where the utterances come from.
@@ -72,12 +74,14 @@ def prepare(
 
     Raises:
         FileExistsError: where `out` holds something else already.
-        ValueError: for an empty corpus, one of which everything is left out, ids that occur twice, options out of
-            range, and a `<out>.partial` that was begun with another corpus or other options.
+        ValueError: for an empty corpus, one of which everything is left out, ids that occur twice or are no plain
+            names, options out of range, and a `<out>.partial` that was begun with another corpus or other options.
     """
     out = Path(out).resolve()
-    if sample_rate < 1 or samples_per_shard < 1 or workers < 1:
-        raise ValueError(f"{sample_rate=}, {samples_per_shard=} and {workers=} must all be at least 1")
+    if samples_per_shard < 1 or workers < 1:
+        raise ValueError(f"{samples_per_shard=} and {workers=} must be at least 1")
+    if not SAMPLE_RATES[0] <= sample_rate <= SAMPLE_RATES[1]:
+        raise ValueError(f"sample_rate is {sample_rate}: give {SAMPLE_RATES[0]} to {SAMPLE_RATES[1]} Hz")
     if len({"1", *(f"{speed:g}" for speed in speeds)}) <= len(speeds) or not all(0.5 <= each <= 2 for each in speeds):
         raise ValueError(f"speeds are from 0.5 to 2, each once and none of them 1, got {list(speeds)}")
     turn, parts = _part(part)
@@ -177,14 +181,32 @@ def _unreadable(written: Sequence[Written]) -> str:
 
 
 def _checked(corpus: Corpus) -> list[Utterance]:
-    """All utterances of a corpus that has some, each once."""
+    """All utterances of a corpus that has some, each once; their ids name files and folders later."""
     utterances = list(corpus)
     if not utterances:
         raise ValueError(f"{type(corpus).__name__} has no utterances; check its root and subsets")
     id, count = Counter(utterance.id for utterance in utterances).most_common(1)[0]
     if count > 1:
         raise ValueError(f"{type(corpus).__name__} has {count} utterances with the id {id!r}; ids must be unique")
+    speakers = {utterance.speaker.id for utterance in utterances}
+    odd = [*_not_plain("speaker", speakers), *_not_plain("utterance", (utterance.id for utterance in utterances))]
+    if odd:
+        raise ValueError(
+            f"{type(corpus).__name__} has {len(odd)} ids that cannot be names of files: {some(odd)}; rename them "
+            f"wherever the corpus has them, such as a/b to a-b: use up to {_LONGEST_ID} letters, digits, '_', '-' and "
+            "'.', and no leading '.'"
+        )
     return utterances
+
+
+def _not_plain(kind: str, ids: Iterable[str]) -> Iterator[str]:
+    """Those ids that are no plain names, or too long to have the number of a piece behind them, for a message."""
+    for id in ids:
+        try:
+            if len(plain_name(id, kind)) > _LONGEST_ID:
+                raise ValueError
+        except ValueError:
+            yield f"{kind} {id!r:.60}"
 
 
 def _heard_at(speed: float, utterance: Utterance) -> Utterance:
@@ -257,6 +279,8 @@ def _index(folder: Path, plan: str, sample_rate: int, written: Sequence[Written]
     rejected = [line for each in written for line in each.rejected]
     lines = "".join(f"{id}\t{reason}\n" for id, reason in rejected)
     (folder / "rejected.tsv").write_text("utterance\treason\n" + lines, encoding="utf-8")
+    untranscribed = "".join(f"{id}\n" for each in written for id in each.untranscribed)
+    (folder / UNTRANSCRIBED).write_text(untranscribed, encoding="utf-8")
     return Index(
         str(folder), sample_rate, sets,
         speakers=tuple(total[id] for id in sorted(total)),
@@ -264,4 +288,5 @@ def _index(folder: Path, plan: str, sample_rate: int, written: Sequence[Written]
         split=sum(each.split for each in written),
         unaligned=sum(each.unaligned for each in written),
         plan=plan,
+        events=sum(each.events for each in written),
     )  # fmt: skip

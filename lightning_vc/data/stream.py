@@ -66,7 +66,7 @@ class Shards:
 
     def __str__(self) -> str:
         """Short for which shards these are, wherever they lie."""
-        return _digest(shard.sha256 for _, shard in self.files)
+        return _digest(file.shard.sha256 for file in self.files)
 
     def share(self, consumer: int, consumers: int, rng: random.Random) -> Iterator[Sample]:
         """What one of several consumers, who hold equal generators, reads: shards of its own in random order.

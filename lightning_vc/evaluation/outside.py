@@ -17,7 +17,6 @@ from torch import Tensor
 from torchmetrics.functional.text import char_error_rate, word_error_rate
 
 from lightning_vc.audio import io
-from lightning_vc.data.recognition import Recogniser
 from lightning_vc.evaluation.sounds import Opinion
 from lightning_vc.text.normalize import normalize
 
@@ -111,6 +110,36 @@ class Naturalness(Judge):
     def __call__(self, heard: Heard) -> Opinion:
         scores = self.run(heard.wave.numpy(), sr=RATE)
         return {name: float(scores[f"{name}_mos"]) for name in self.says}
+
+
+class Recogniser:
+    """English speech to words by PocketSphinx 5, whose models come in its wheel (BSD licence).
+
+    A result does not depend on the sounds before it.
+    """
+
+    def __init__(self) -> None:
+        from pocketsphinx import Decoder
+
+        self.decoder = Decoder(samprate=RATE, loglevel="FATAL")
+
+    def __call__(self, wave: Tensor) -> str:
+        """Words in lower case, separated by spaces, of (W,) samples at 16 kHz; "" if there are none."""
+        self.decoder.reinit_feat()  # it would go on with the noise of the sound before
+        self.decoder.start_utt()
+        self.decoder.process_raw((wave * 32767).short().numpy().tobytes(), full_utt=True)
+        self.decoder.end_utt()
+        return self.decoder.hyp().hypstr if self.decoder.hyp() else ""
+
+    def knows(self, word: str) -> bool:
+        """Whether its dictionary has the word."""
+        return self.decoder.lookup_word(word) is not None
+
+    def choose(self, texts: list[str]) -> None:
+        """Recognise one of these texts, the nearest, from now on."""
+        choices = " | ".join(texts)
+        self.decoder.add_jsgf_string("texts", f"#JSGF V1.0; grammar texts; public <text> = {choices};")
+        self.decoder.activate_search("texts")
 
 
 class Intelligibility(Judge):

@@ -9,6 +9,7 @@ ids of speakers (A,B or A,), how many of them (8) or which share (0.1).
 
 import importlib
 import inspect
+import math
 import os
 import sys
 from collections.abc import Callable
@@ -18,11 +19,11 @@ from typing import Any
 from jsonargparse import ArgumentParser, Namespace
 from rich import print
 
-from lightning_vc.console import reported
+from lightning_vc.console import print_warning, reported
 from lightning_vc.corpora.base import Corpus
 from lightning_vc.data.encoding import Limits
-from lightning_vc.data.index import Index
-from lightning_vc.data.shards import prepare
+from lightning_vc.data.index import SETS, Index
+from lightning_vc.data.shards import UNTRANSCRIBED, prepare
 from lightning_vc.data.splits import Splits
 
 ALIASES = {
@@ -57,6 +58,28 @@ def main(argv: list[str] | None = None) -> None:
         index = _call(prepare, options, corpus=made, splits=splits, limits=limits)
         done = f"part {options.part} of {options.out} is done; the last part to end makes the index"
         print(*([options.out, index] if index else [done]))
+        if index:
+            _warn(index, splits)
+
+
+def _warn(index: Index, splits: Splits) -> None:
+    """Say what a set of shards lacks, and which option of `prepare` gives it."""
+    if untranscribed := index.samples(*SETS) - index.transcribed(*SETS):
+        print_warning(f"{untranscribed} samples have no transcript; see {index.folder}/{UNTRANSCRIBED}")
+    if not index.transcribed("train-held", "validation-held"):
+        least = (
+            f", of which speakers with {math.ceil(1 / splits.held)} or more utterances have one" if splits.held else ""
+        )
+        print_warning(
+            "no transcribed utterance is put aside, so `tts fit` has nothing to validate on: "
+            f"prepare with a larger --held than {splits.held:g}{least}"
+        )
+    for split, uses in (
+        ("validation", "`encoder fit`, `joint fit` and `vocoder fit` cannot validate"),
+        ("test", "nobody is left to clone, and `evaluate` and `adapt_*` need somebody"),
+    ):
+        if not index.speakers_of(split):
+            print_warning(f"there is no {split} speaker, so {uses}: prepare with --{split} 1 or more, or with ids")
 
 
 def _verify(argv: list[str]) -> None:

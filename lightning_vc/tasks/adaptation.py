@@ -50,6 +50,12 @@ class AdaptationTask(Task, ABC):
         """How texts are spelt for the base."""
         return self.tts.frontend
 
+    def learned_speakers(self) -> list[str]:
+        """The speaker to whom the data adapts, where it names one."""
+        data = getattr(self._trainer, "datamodule", None)
+        speaker = getattr(data, "speaker", None)
+        return [] if speaker is None else [speaker]
+
     @abstractmethod
     def trainable(self) -> Iterable[nn.Parameter]:
         """The parameters that this method moves."""

@@ -7,7 +7,7 @@ import warnings
 import zlib
 from abc import ABC, abstractmethod
 from argparse import ArgumentError
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from importlib import import_module
 from io import BytesIO
 from pathlib import Path
@@ -56,6 +56,10 @@ class Task(LightningModule, ABC):
     def trainable(self) -> Iterable[nn.Parameter]:
         return self.parameters()
 
+    def learned_speakers(self) -> list[str]:
+        """Ids of the speakers whose voices or classes are among the weights, in the order of their rows."""
+        return []
+
     def parameter_groups(self) -> list[dict[str, Any]]:
         """What the optimizer is given: the trainable parameters; the "rate" of a group multiplies its learning rate."""
         return [{"params": list(self.trainable())}]
@@ -95,15 +99,24 @@ class Task(LightningModule, ABC):
         checkpoint["task"] = f"{type(self).__module__}.{type(self).__qualname__}"
         hyper = checkpoint.get("hyper_parameters", {})
         checkpoint["hyper_parameters"] = {name: value for name, value in hyper.items() if _plain(value)}
+        if speakers := self.learned_speakers():
+            checkpoint["speakers"] = list(speakers)
         for logger in self.loggers:
             if isinstance(logger, WandbLogger):
                 checkpoint["wandb_run"] = logger.version
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Refuse to go on from another kind of task."""
+        """Refuse to go on from another kind of task, and with other speakers."""
         own, other = f"{type(self).__module__}.{type(self).__qualname__}", checkpoint.get("task")
         if other != own:
             raise ValueError(f"this is a checkpoint of {other}: {own} cannot be resumed from it")
+        learned = checkpoint.get("speakers", checkpoint.get("hyper_parameters", {}).get("speakers", []))
+        if (speakers := self.learned_speakers()) and learned and speakers != learned:
+            raise ValueError(
+                f"the checkpoint has learned other speakers than those of the data ({difference(learned, speakers)}): "
+                "resume it with the data that it was trained on, or begin anew; `tts fit --model.start CHECKPOINT` "
+                "begins anew with its weights, and with the voices of those speakers who are in both"
+            )
         for schedule in checkpoint.get("lr_schedulers", []):
             end = schedule.get("total_steps")  # of those that have an end, such as OneCycleLR
             if end and self._trainer and self.trainer.state.fn == TrainerFn.FITTING and self.trainer.max_steps > end:
@@ -154,6 +167,19 @@ class Task(LightningModule, ABC):
                 f"the loss became {losses['loss'].item()} at step {self.global_step}: lower the learning rate"
             )
         return losses["loss"]
+
+
+def difference(before: Sequence[str], now: Sequence[str]) -> str:
+    """How two lists of speakers differ, in words."""
+    parts = [
+        f"{len(names)} {where}: {', '.join(names[:5])}{', ...' if len(names) > 5 else ''}"
+        for where, names in (
+            ("only in the checkpoint", sorted({*before} - {*now})),
+            ("only in the data", sorted({*now} - {*before})),
+        )
+        if names
+    ]
+    return "; ".join(parts) or "the same in another order"
 
 
 def fingerprint(module: nn.Module) -> str:

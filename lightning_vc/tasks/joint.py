@@ -9,7 +9,7 @@ from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
 from torch import Tensor, nn
 
 from lightning_vc.modules.discriminators import deception
-from lightning_vc.tasks.base import Losses, Task, with_weights
+from lightning_vc.tasks.base import Losses, Task, difference, with_weights
 from lightning_vc.tasks.speaker_encoder import SpeakerEncoderTask
 from lightning_vc.tasks.tts import TTSTask
 from lightning_vc.text.frontend import Frontend
@@ -76,14 +76,18 @@ class JointTask(Task):
         theirs: list[str] = self.trainer.datamodule.speakers  # type: ignore[attr-defined]
         if self.learned and theirs != self.tts.speakers:
             raise ValueError(
-                f"learned={self.learned} teaches the voices of {self.paths['tts']}, and the data has other speakers: "
-                "go on with the shards that it was trained on, or set --model.learned 0"
+                f"learned={self.learned} teaches the voices of {self.paths['tts']}, and the data has other speakers "
+                f"({difference(self.tts.speakers, theirs)}): go on with the shards that it was trained on, or set "
+                "--model.learned 0"
             )
 
     @property
     def frontend(self) -> Frontend:
         """How texts are spelt for the base."""
         return self.tts.frontend
+
+    def learned_speakers(self) -> list[str]:
+        return self.tts.speakers
 
     def trainable(self) -> Iterable[nn.Parameter]:
         moving: list[nn.Module] = [self.tts.model, self.encoder]

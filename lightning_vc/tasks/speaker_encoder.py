@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from lightning_vc.audio.features import Spectrograms
 from lightning_vc.metrics import retrieval_rank
 from lightning_vc.modules.speaker_encoder import SpeakerEncoder
-from lightning_vc.tasks.base import Losses, Task
+from lightning_vc.tasks.base import Losses, Task, difference
 from lightning_vc.tasks.tts import TTSTask
 from lightning_vc.types import CloningBatch
 
@@ -64,11 +64,14 @@ class SpeakerEncoderTask(Task):
         self.register_buffer("voices", torch.empty(0), persistent=False)  # (speakers, E), once training starts
         self.base_fingerprint = ""  # which weights those voices belong to
 
+    def learned_speakers(self) -> list[str]:
+        return self.speakers
+
     def setup(self, stage: str) -> None:
         base = TTSTask.load(self.base)
         if base.speakers != self.speakers:
             raise ValueError(
-                f"{self.base} knows {len(base.speakers)} speakers, the data {len(self.speakers)} others: "
+                f"{self.base} has learned other speakers ({difference(base.speakers, self.speakers)}): "
                 "train the encoder on the shards that the base model was trained on"
             )
         self.voices = base.table.voices.detach().to(self.device)

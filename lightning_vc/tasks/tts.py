@@ -100,6 +100,9 @@ class TTSTask(Task):
             for own, theirs in known:
                 self.table.voices[own] = other.table.voices[theirs]
 
+    def learned_speakers(self) -> list[str]:
+        return self.speakers
+
     def parameter_groups(self) -> list[dict[str, Any]]:
         if self.voice_rate == 1:
             return super().parameter_groups()

@@ -44,9 +44,13 @@ class SpeakerVerifierTask(Task):
         super().__init__(optimizer, scheduler)
         self.save_hyperparameters()
         self.verifier, self.augmentation = verifier, augmentation
+        self.speakers = speakers
         self.margin, self.scale = margin, scale
         self.classes = nn.Linear(verifier.embedding, len(speakers), bias=False) if margin else None
         self.errors = BinaryEER()
+
+    def learned_speakers(self) -> list[str]:
+        return self.speakers if self.classes is not None else []
 
     def trainable(self) -> Iterable[nn.Parameter]:
         """All but what has frozen itself: a pretrained network."""

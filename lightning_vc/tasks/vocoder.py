@@ -14,7 +14,7 @@ from lightning_vc.audio.features import Spectrograms
 from lightning_vc.audio.sharpening import Sharpening
 from lightning_vc.modules.discriminators import Discriminators, at_rest, deception
 from lightning_vc.modules.vocoder import MelVocoder, NeuralVocoder
-from lightning_vc.tasks.base import Losses, Task, with_weights
+from lightning_vc.tasks.base import Losses, Task, difference, with_weights
 from lightning_vc.tasks.tts import TTSTask
 from lightning_vc.text.frontend import Frontend
 from lightning_vc.types import Spectra, TTSBatch
@@ -140,6 +140,15 @@ class VocoderTuningTask(VocoderTask):
         self.start, self.frames = start, frames
         self.tts = TTSTask.load(base)
         _check_spectrograms(start, trained.spectrograms, self.tts.spectrograms, base)
+
+    def setup(self, stage: str) -> None:
+        """Raise ValueError where rows of the base's table are other speakers' in the data."""
+        speakers: list[str] = self.trainer.datamodule.speakers  # type: ignore[attr-defined]
+        if speakers != self.tts.speakers:
+            raise ValueError(
+                f"the base has learned other speakers than the data has ({difference(self.tts.speakers, speakers)}): "
+                "tune the vocoder on the shards that the base was trained on"
+            )
 
     @property
     def frontend(self) -> Frontend:

@@ -73,11 +73,15 @@ def test_segments_are_refused(root: Path, write_text: Write) -> None:
 @pytest.mark.parametrize(
     ("name", "lines", "message"),
     [
-        ("wav.scp", ["a1 sph2pipe -f wav a1.sph |"], r"wav\.scp: utterance a1 is a command \(sph2pipe .*not run"),
-        ("wav.scp", ["a1"], r"wav\.scp, line 1: nothing stands after 'a1'"),
+        (
+            "wav.scp",
+            ["a1 sph2pipe a1 |", "a2 cat a2 |"],
+            r"wav\.scp: utterances a1, a2 are commands \(sph2pipe .*not run",
+        ),
+        ("wav.scp", ["a1", "a2 wav/a2.opus", "b1"], r"wav\.scp: nothing stands after a1, b1: complete or remove"),
         ("wav.scp", ["a1 wav/a1.flac", "a1 wav/a2.opus"], r"wav\.scp, line 2: 'a1' was there before"),
-        ("utt2spk", ["a1 anna", "b1 bert"], "utt2spk has no line for utterance a2"),
-        ("text", ["a1 ME", "a2 YOU"], "text has no line for utterance b1"),
+        ("utt2spk", ["b1 bert"], "utt2spk has no line for utterances a2, a1 of wav.scp"),
+        ("utt2spk", ["a1", "a2 anna", "b1"], "utt2spk: nothing stands after a1, b1"),
         ("spk2gender", ["anna female"], "spk2gender: speaker anna is 'female': write f or m"),
         ("spk2age", ["anna young"], "spk2age: speaker anna is 'young'"),
     ],
@@ -86,6 +90,13 @@ def test_what_contradicts_itself(root: Path, write_text: Write, name: str, lines
     write_text(root / name, *lines)
     with pytest.raises(ValueError, match=message):
         list(KaldiCorpus(root))
+
+
+def test_utterances_without_a_transcript_are_untranscribed(root: Path, write_text: Write) -> None:
+    write_text(root / "text", "a1", "b1 ")  # an id only, no line at all, an id and a blank
+    assert [(u.id, u.text) for u in KaldiCorpus(root)] == [("a1", None), ("a2", None), ("b1", None)]
+    write_text(root / "text", "a2 MARK IS GOING")
+    assert [(u.id, u.text) for u in KaldiCorpus(root)] == [("a1", None), ("a2", "MARK IS GOING"), ("b1", None)]
 
 
 def test_a_recording_that_is_not_there(root: Path, write_text: Write) -> None:

@@ -1,24 +1,18 @@
 """Where words are, by an aligner that knows real speech; and what is cut where."""
 
 import json
-from collections.abc import Iterator
-from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
 import torch
-from torchmetrics.functional.text import word_error_rate
 
 from lightning_vc.corpora.generated import GeneratedCorpus
 from lightning_vc.corpora.librispeech import LibriSpeech
 from lightning_vc.data.alignment import Aligner, split, split_untranscribed
 from lightning_vc.data.encoding import Limits, checksum_holds, encode
-from lightning_vc.data.shards import prepare
-from lightning_vc.data.splits import Splits
 from lightning_vc.text.normalize import normalize
 from lightning_vc.types import Span, Utterance, Word
-from tests.data.tones import Tones
 
 
 def words(text: str) -> list[Word]:
@@ -169,53 +163,3 @@ def test_words_between_digital_silence_are_found() -> None:
         assert found is not None
         assert all(before[1] <= after[0] + 0.011 for before, after in pairwise(found))
         assert found[-1][1] > len(wave) / 16000 - 1.5
-
-
-def test_what_nobody_transcribed_is_recognised_on_request(librispeech: LibriSpeech, long: Utterance) -> None:
-    unknown = replace(long, text=None)
-    limits = Limits(split_seconds=7.0, recognise=True)
-    made = encode(librispeech, unknown, limits, 16000)
-    assert all(sample.transcribed for sample in made.samples)
-    said = [word.lower() for sample in made.samples for word, _ in json.loads(sample.json)["words"] if word.isalpha()]
-    real = [word.text.lower() for word in normalize(long.text or "") if word.phonemes]
-    assert word_error_rate([" ".join(said)], [" ".join(real)]) < 0.4
-    assert encode(librispeech, unknown, limits, 16000) == made  # whatever was heard before
-    assert not any(each.transcribed for each in encode(librispeech, unknown, Limits(split_seconds=7.0), 16000).samples)
-
-
-def test_a_transcript_is_not_heard_anew(librispeech: LibriSpeech, long: Utterance) -> None:
-    texts = [
-        [json.loads(sample.json)["text"] for sample in encode(librispeech, long, limits, 16000).samples]
-        for limits in (Limits(split_seconds=7.0), Limits(split_seconds=7.0, recognise=True))
-    ]
-    assert texts[0] == texts[1]
-
-
-def test_words_of_test_speakers_are_not_recognised(librispeech: LibriSpeech, tmp_path: Path) -> None:
-    class Untranscribed(LibriSpeech):
-        def __iter__(self) -> Iterator[Utterance]:
-            short = {each.speaker.id: each for each in super().__iter__() if 60 < len(each.text or "") < 90}
-            yield from (replace(each, text=None) for each in list(short.values())[:3])
-
-    corpus = Untranscribed(librispeech.root, librispeech.subsets)
-    readers = [each.speaker.id for each in corpus]
-    splits = Splits(test=readers[:1], validation=0, held=0)
-    index = prepare(corpus, tmp_path / "shards", splits, Limits(recognise=True))
-    assert index is not None
-    assert index.speaker_table == sorted(readers[1:])
-    assert [each.transcribed for each in index.speakers_of("test")] == [0]
-    assert [each.utterances for each in index.speakers_of("test")] == [1]
-
-
-def test_a_mishearing_loses_no_sound(librispeech: LibriSpeech, long: Utterance) -> None:
-    unknown = replace(long, text=None)
-    limits = Limits(recognise=True, min_rate=29.0)  # nobody speaks so fast
-    (sample,) = encode(librispeech, unknown, limits, 16000).samples
-    assert not sample.transcribed
-    assert encode(librispeech, long, limits, 16000).rejected
-
-
-def test_in_what_no_word_is_heard_none_is_written() -> None:
-    first = next(iter(Tones(transcribed=False)))
-    (sample,) = encode(Tones(), first, Limits(recognise=True), 16000).samples
-    assert not sample.transcribed

@@ -32,10 +32,23 @@ def tar(members: Members) -> bytes:
     return out.getvalue()
 
 
-def sound(samples: np.ndarray, kind: str = "FLAC", subtype: str = "PCM_16") -> bytes:
+def sound(samples: np.ndarray, kind: str = "FLAC", subtype: str = "PCM_16", rate: int = 16000) -> bytes:
     out = io.BytesIO()
-    soundfile.write(out, samples, 16000, format=kind, subtype=subtype)
+    soundfile.write(out, samples, rate, format=kind, subtype=subtype)
     return out.getvalue()
+
+
+def announcing(samples: int) -> bytes:
+    """A second of flac whose header says that it has so many samples."""
+    packed = int.from_bytes(GOOD[18:26], "big") >> 36 << 36 | samples
+    return GOOD[:18] + packed.to_bytes(8, "big") + GOOD[26:]
+
+
+def nested(value: bytes) -> Members:
+    """A sample whose text is such a JSON, rightly signed."""
+    (_, flac), (_, known) = sample("b", text="TEXT")
+    body = known[len(b'{"crc32": "00000000", ') :].replace(b'"TEXT"', value)
+    return [("b.flac", flac), ("b.json", b'{"crc32": "%08x", ' % zlib.crc32(flac[:1024], zlib.crc32(body)) + body)]
 
 
 def signed(known: dict[str, object], flac: bytes) -> bytes:
@@ -76,27 +89,60 @@ BROKEN: dict[str, tuple[Callable[[], Members], str]] = {
     "a flipped byte of the json": (lambda: flipped(sample("b"), 1, 40), "checksum differs"),
     "a flipped byte of the header of the sound": (lambda: flipped(sample("b"), 0, 20), "checksum differs"),
     "the sound of another": (lambda: [sample("b", TONE)[0], sample("b")[1]], "checksum differs"),
-    "another length": (lambda: sample("b", TONE), "has not the 1.0 seconds|holds 8000 samples"),
-    "no length": (lambda: sample("b", seconds=None), "None seconds"),
-    "an enormous length": (lambda: sample("b", seconds=1e12), "1000000000000.0 seconds"),
-    "a length in words": (lambda: sample("b", seconds="1"), "'1' seconds"),
+    "another length": (
+        lambda: sample("b", TONE),
+        "holds 8000 samples of 1 channels at 16000 Hz, and should hold 16000",
+    ),
+    "another rate": (lambda: sample("b", sound(np.zeros(16000), rate=8000)), "at 8000 Hz, and should hold 16000"),
+    "two channels": (lambda: sample("b", sound(np.zeros((16000, 2)))), "16000 samples of 2 channels"),
+    "a header that lies": (lambda: sample("b", announcing(16000 * 3600 * 5)), "holds 288000000 samples"),
+    "five hours, and a header that says so": (
+        lambda: sample("b", announcing(16000 * 3600 * 5), seconds=18000.0),
+        "seconds is 18000.0, not .* up to 600",
+    ),
+    "a header of no length": (lambda: sample("b", announcing(0)), "holds 0 samples"),
+    "too many bytes": (lambda: sample("b", GOOD + bytes(200_000)), "bytes, too many for 1.0 seconds"),
+    "no length": (lambda: sample("b", seconds=None), "seconds is null"),
+    "an enormous length": (lambda: sample("b", seconds=1e12), "seconds is 1000000000000.0"),
+    "a tiny length": (lambda: sample("b", seconds=1e-9), "should hold 0 of one"),
+    "a negative length": (lambda: sample("b", seconds=-1.0), "seconds is -1.0"),
+    "a length that is no number": (lambda: sample("b", seconds=np.nan), "NaN is no number of JSON"),
+    "an infinite length": (lambda: sample("b", seconds=np.inf), "Infinity is no number of JSON"),
+    "a true length": (lambda: sample("b", seconds=True), "seconds is true"),
+    "a length in words": (lambda: sample("b", seconds="1"), 'seconds is "1", not a number'),
+    "a number for a text": (lambda: sample("b", text=5), "text is 5, not a string"),
+    "half a character": (lambda: sample("b", text="\ud800"), "text is .*half characters"),
+    "a number for a speaker": (lambda: sample("b", speaker=5), "its speaker 5 is not a plain name"),
+    "a path for a speaker": (lambda: sample("b", speaker="../x"), "its speaker '../x' is not a plain name"),
+    "no speaker": (lambda: sample("b", speaker=""), "its speaker '' is not a plain name"),
+    "a list for a speaker": (lambda: sample("b", speaker=["s"]), "not what it should be"),
+    "an age in words": (lambda: sample("b", age="25"), 'age is "25", not a whole number'),
+    "a text for words": (lambda: sample("b", words="hi"), "words is .*not a list"),
+    "words without phonemes": (lambda: sample("b", words=[["hi"]]), "not what it should be"),
+    "words that are numbers": (lambda: sample("b", words=[[1, "h"]]), "not pairs of strings"),
+    "phonemes that nobody knows": (lambda: sample("b", words=[["hi", "h q"]]), "'h q' cannot be spoken"),
+    "an empty word": (lambda: sample("b", words=[["", "h"]]), "'', 'h' cannot be spoken"),
+    "spans that are texts": (lambda: sample("b", spans=[["0", "1"]]), "not what it should be"),
+    "a list": (lambda: [sample("b")[0], ("b.json", b"[1]")], "checksum differs"),
+    "deep nesting": (lambda: nested(b"[" * 100_000 + b"]" * 100_000), "nested too deeply"),
+    "an enormous json": (lambda: sample("b", text="a" * (1 << 22)), "its json has .* bytes, more than 4194304"),
     "the name of another": (lambda: [(f"b.{n[2:]}", d) for n, d in sample("x")], "id is 'x'"),
     "not audio": (lambda: sample("b", b"hello" * 100), "cannot be read as audio"),
-    "no samples": (lambda: sample("b", sound(np.zeros(0), "WAV")), "is empty|cannot be read as audio|holds 0 samples"),
-    "NaN": (lambda: sample("b", sound(np.full(16000, np.nan), "WAV", "FLOAT")), "NaN"),
+    "another format": (lambda: sample("b", sound(np.full(16000, np.nan), "WAV", "FLOAT")), "it is no flac file"),
+    "a header and nothing behind it": (lambda: sample("b", GOOD[:42]), "cannot be read as audio"),
     "no text": (lambda: sample("b", text="gone"), "text"),
     "a word that ends before it begins": (lambda: sample("b", spans=[[0.5, 0.1]]), "no order"),
-    "a word said at no time": (lambda: sample("b", spans=[[0.1, np.nan]]), "no order"),
+    "a word said at no time": (lambda: sample("b", spans=[[0.1, np.nan]]), "NaN is no number"),
     "a word said behind the end": (lambda: sample("b", spans=[[0.1, 1.1]]), "not within its 1.0"),
     "a word that was not said": (lambda: sample("b", spans=[[0.1, 0.2], [0.3, 0.4]]), "when 2 words are said"),
     "no sound": (lambda: sample("b")[1:], "it has no flac"),
-    "a path that climbs out": (lambda: sample("../../b"), "which is not its name"),
+    "a path that climbs out": (lambda: sample("../../b"), "not a plain name"),
 }
 
 
-def shard(path: Path, content: bytes, samples: int) -> list[ShardFile]:
+def shard(path: Path, content: bytes, samples: int, seconds: float = 0.0) -> list[ShardFile]:
     path.write_bytes(content)
-    return [ShardFile(str(path), Shard(path.name, samples))]
+    return [ShardFile(str(path), Shard(path.name, samples, seconds=seconds or samples), 16000)]
 
 
 @pytest.mark.parametrize("kind", BROKEN)
@@ -154,7 +200,7 @@ def test_whatever_is_flipped_no_sample_is_another(tmp_path: Path) -> None:
         changed = bytearray(data)
         changed[place] ^= 1 << rng.randrange(8)
         lost: list[int] = []
-        files = shard(tmp_path / "flipped.tar", bytes(changed), 2)
+        files = shard(tmp_path / "flipped.tar", bytes(changed), 2, seconds=1.0)
         left = list(read_shards(files, skip=lambda _, samples: lost.append(samples)))  # noqa: B023
         assert {each.id for each in left} <= {"a", "b"}
         assert len(left) + sum(lost) == 2, place
@@ -167,6 +213,15 @@ def test_a_sample_that_is_gone_without_a_trace(tmp_path: Path) -> None:
     files = shard(tmp_path / "short.tar", tar([*sample("a"), *sample("b")]), 3)
     with pytest.raises(ValueError, match=r"short\.tar is broken .*holds 2 samples, the index says 3"):
         list(read_shards(files))
+
+
+def test_an_index_that_lies_about_the_length_of_a_shard(tmp_path: Path) -> None:
+    files = shard(tmp_path / "long.tar", tar([*sample("a"), *sample("b")]), 2, seconds=9.0)
+    with pytest.raises(ValueError, match=r"long\.tar is broken .*holds 2\.000 seconds, the index says 9\.0"):
+        list(read_shards(files))
+    told: list[tuple[str, int]] = []
+    assert len(list(read_shards(files, skip=lambda *words: told.append(words)))) == 2
+    assert [lost for _, lost in told] == [0]
 
 
 @pytest.mark.parametrize("workers", [0, 2])

@@ -1,5 +1,6 @@
 import io
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,7 @@ def test_without_shards_it_says_how_to_get_them(tmp_path: Path) -> None:
         (json.dumps({}), "schema version None"),
         ("{", "not an index"),
         ("[1]", "not an index"),
-        (json.dumps({"schema_version": 5, "sets": {}}), "not an index .*speakers"),
+        (json.dumps({"schema_version": 5, "sets": {}}), "not an index .*rejected is missing"),
     ],
 )
 def test_another_index_is_refused(tmp_path: Path, text: str, complaint: str) -> None:
@@ -56,14 +57,17 @@ def edited(content: dict[str, Any], change: str) -> None:
             speakers.append(speakers[0])
         case "transcribed":
             speakers[0]["transcribed"] = 0
+        case "seconds":
+            shards[0]["seconds"] += 9
 
 
 @pytest.mark.parametrize(
     ("change", "complaint"),
     [
         ("set", "a set 'training': known are train, "),
-        ("name", r"a shard '\.\./shards/train-000000\.tar'"),
-        ("twice", r"a shard 'train-000000\.tar', .* comes twice"),
+        ("name", r'sets\.train\[0\]\.name is "\.\./shards/train-000000\.tar", not the name of a shard'),
+        ("twice", "a shard comes twice"),
+        ("seconds", "its train speakers have .* seconds, its shards"),
         ("speaker", "speakers have 40 utterances, its shards 48|speakers have 8 utterances, its shards 16"),
         ("speaker twice", "a speaker comes twice"),
         ("transcribed", "transcribed, its shards"),
@@ -74,6 +78,84 @@ def test_an_index_that_somebody_changed_is_refused(index: Index, tmp_path: Path,
     edited(content, change)
     (tmp_path / "index.json").write_text(json.dumps(content))
     with pytest.raises(ValueError, match=f"is not an index of shards .*{complaint}"):
+        Index.load(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("place", "value", "complaint"),
+    [
+        (["sample_rate"], 0, "sample_rate is 0, not a whole number from 1000 to 192000"),
+        (["sample_rate"], None, "sample_rate is null, not a whole number"),
+        (["sample_rate"], "8000", 'sample_rate is "8000", not a whole number'),
+        (["sample_rate"], 10**12, "sample_rate is 1000000000000, not"),
+        (["sample_rate"], 8000.0, "sample_rate is 8000.0, not"),
+        (["sets"], [], "sets is a list of 0, not an object"),
+        (["sets", "train"], None, "sets.train is null, not a list"),
+        (["sets", "train", 0], "x", r"sets.train\[0\] is \"x\", not an object"),
+        (["sets", "train", 0, "samples"], "5", r'sets.train\[0\].samples is "5", not a whole number'),
+        (["sets", "train", 0, "samples"], 0, "samples is 0, not a whole number from 1"),
+        (["sets", "train", 0, "samples"], 10**12, "bytes is [0-9]+, not a whole number from 2048000000000000"),
+        (["sets", "train", 0, "seconds"], 1e-9, "train-000000.tar cannot have 4 utterances in 1e-09 seconds"),
+        (["sets", "train", 0, "seconds"], 1e9, "train-000000.tar cannot have 4 utterances in 1e.09 seconds"),
+        (["sets", "train", 0, "seconds"], -1, "seconds is -1, not a number of seconds above 0"),
+        (["sets", "train", 0, "seconds"], math.nan, "NaN is no number of JSON"),
+        (["sets", "train", 0, "name"], "", 'name is "", not the name of a shard'),
+        (["sets", "train", 0, "bytes"], True, "bytes is true, not a whole number"),
+        (["sets", "train", 0, "sha256"], "", 'sha256 is "", not a checksum'),
+        (["speakers", 1, "id"], "", r"speakers\[1\].id '' is not a plain name"),
+        (["speakers", 1, "id"], "/tmp/victim", r"speakers\[1\].id '/tmp/victim' is not a plain name"),
+        (["speakers", 1, "id"], "..", r"speakers\[1\].id '..' is not a plain name"),
+        (["speakers", 1, "id"], 7, r"speakers\[1\].id 7 is not a plain name"),
+        (["speakers", 1, "age"], "25", 'age is "25", not a whole number'),
+        (["speakers", 1, "sex"], 1, "sex is 1, not a string"),
+        (["speakers", 1, "split"], "training", 'split is "training", not one of train, validation, test'),
+        (["speakers", 1, "transcribed"], 10**9, "transcribed is 1000000000, not a whole number from 0 to 8"),
+        (["speakers", 1, "seconds"], 1e-9, "s01 cannot have 8 utterances in 1e-09 seconds"),
+        (["rejected"], {"silent": "2"}, 'rejected.silent is "2", not a whole number'),
+        (["unaligned"], -1, "unaligned is -1, not"),
+        (["plan"], None, "plan is null, not a string"),
+    ],
+)
+def test_each_field_is_checked(index: Index, tmp_path: Path, place: list[Any], value: object, complaint: str) -> None:
+    content = json.loads(Path(index.folder, "index.json").read_text())
+    *path, last = place
+    part = content
+    for step in path:
+        part = part[step]
+    part[last] = value
+    (tmp_path / "index.json").write_text(json.dumps(content))
+    with pytest.raises(ValueError, match=rf"index\.json is not an index of shards \(.*{complaint}") as error:
+        Index.load(tmp_path)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("field", ["sample_rate", "sets", "speakers", "rejected", "split", "unaligned", "plan"])
+def test_no_field_may_be_missing(index: Index, tmp_path: Path, field: str) -> None:
+    content = json.loads(Path(index.folder, "index.json").read_text())
+    del content[field]
+    (tmp_path / "index.json").write_text(json.dumps(content))
+    with pytest.raises(ValueError, match=f"{field} is missing"):
+        Index.load(tmp_path)
+
+
+def test_an_older_index_says_nothing_of_events(index: Index, tmp_path: Path) -> None:
+    content = json.loads(Path(index.folder, "index.json").read_text())
+    del content["events"]
+    (tmp_path / "index.json").write_text(json.dumps(content))
+    assert Index.load(tmp_path).events == 0
+
+
+@pytest.mark.parametrize("text", ["[" * 10**6, '{"a":' * 10**5 + "1" + "}" * 10**5])
+def test_deep_nesting_is_refused(tmp_path: Path, text: str) -> None:
+    (tmp_path / "index.json").write_text(text)
+    with pytest.raises(ValueError, match=r"index\.json is not an index of shards \(its JSON is nested too deeply\)"):
+        Index.load(tmp_path)
+
+
+def test_an_enormous_index_is_not_read(tmp_path: Path) -> None:
+    with (tmp_path / "index.json").open("wb") as file:
+        file.truncate(1 << 33)  # a hole, which takes no space on the disk
+    with pytest.raises(ValueError, match=r"index\.json has more than 256 MiB"):
         Index.load(tmp_path)
 
 

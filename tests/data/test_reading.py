@@ -75,9 +75,9 @@ def test_a_truncated_shard_is_named(index: Index, tmp_path: Path, keep: float) -
 def test_what_is_no_shard_is_named(tmp_path: Path) -> None:
     (tmp_path / "text.tar").write_text("hello " * 500)
     with pytest.raises(ValueError, match=r"text\.tar is broken"):
-        list(reading.read_shards([ShardFile(str(tmp_path / "text.tar"), Shard("text.tar", 1))]))
+        list(reading.read_shards([ShardFile(str(tmp_path / "text.tar"), Shard("text.tar", 1), 8000)]))
     with pytest.raises(FileNotFoundError, match=r"gone\.tar: no such file"):
-        list(reading.read_shards([ShardFile(str(tmp_path / "gone.tar"), Shard("gone.tar", 1))]))
+        list(reading.read_shards([ShardFile(str(tmp_path / "gone.tar"), Shard("gone.tar", 1), 8000)]))
 
 
 def test_a_sample_that_is_no_audio_is_named() -> None:

@@ -44,7 +44,7 @@ class Listed(Corpus):
         return iter(self.listed)
 
     def read(self, utterance: Utterance, sample_rate: int) -> Tensor:
-        kind = utterance.id.split("/")[0]
+        kind = utterance.id.split("-")[0]
         if kind == "missing":
             raise FileNotFoundError(f"{utterance.id}.wav: no such recording")
         if kind == "broken":

@@ -132,3 +132,40 @@ def test_librispeech_as_published(shared_data: Path, tmp_path: Path) -> None:
     assert [(entry.id, entry.sex) for entry in index.speakers_of("test")] == [("32", "F")]
     assert [entry.id for entry in index.speakers_of("train")] == ["1737"]
     assert index.samples("train", "train-held") == len(list((root / "flac-sample" / "1737").rglob("*.flac")))
+
+
+@pytest.mark.usefixtures("outside")
+@pytest.mark.parametrize(
+    ("options", "said", "remedy"),
+    [
+        ("--test bob, --validation 1 --held 0.5", "", ""),
+        (
+            "--test bob, --validation 1",
+            "no transcribed utterance is put aside, so `tts fit` has nothing to validate on",
+            "prepare with a larger --held than 0.05, of which speakers with 20 or more utterances have one",
+        ),
+        (
+            "--test bob, --validation 0 --held 0.5",
+            "there is no validation speaker, so `encoder fit`, `joint fit` and `vocoder fit` cannot validate",
+            "prepare with --validation 1 or more, or with ids",
+        ),
+        (
+            "--test 0 --validation 1 --held 0.5",
+            "there is no test speaker, so nobody is left to clone, and `evaluate` and `adapt_*` need somebody",
+            "prepare with --test 1 or more, or with ids",
+        ),
+    ],
+)
+def test_empty_sets_are_told(options: str, said: str, remedy: str, capsys: pytest.CaptureFixture[str]) -> None:
+    main(f"my_corpus.Hums --root data --out shards --workers 1 {options}".split())
+    told = [line for line in capsys.readouterr().err.splitlines() if line.startswith("warning")]
+    assert told == ([f"warning: {said}: {remedy}"] if said else [])
+
+
+def test_utterances_without_a_transcript_are_told(outside: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (outside / "my_silence.py").write_text(MY_CORPUS.replace('"hum hum"', '"hum hum" if number else None'))
+    line = "my_silence.Hums --root data --out shards --workers 1 --test bob, --validation 1 --held 0.5"
+    main(line.split())
+    assert "warning: 3 samples have no transcript; see " in capsys.readouterr().err
+    listed = Path("shards", "untranscribed.txt").read_text().split()
+    assert sorted(listed) == ["ann-0-0", "bob-0-0", "cid-0-0"]

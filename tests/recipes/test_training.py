@@ -385,6 +385,42 @@ def test_an_encoder_is_not_resumed_on_another_base(
     assert "trained for the voices of another model" in message
 
 
+def renamed(shards: Path, out: Path, names: dict[str, str]) -> Path:
+    """The index of other shards in which some speakers are others."""
+    out.mkdir()
+    content = json.loads((shards / "index.json").read_text())
+    for entry in content["speakers"]:
+        entry["id"] = names.get(entry["id"], entry["id"])
+    (out / "index.json").write_text(json.dumps(content))
+    for shard in shards.glob("*.tar"):
+        (out / shard.name).symlink_to(shard)
+    return out
+
+
+@pytest.mark.parametrize("restart", ["false", "true"])
+def test_a_model_is_not_resumed_on_other_speakers(
+    tiny_run: TinyRun, tmp_path: Path, restart: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    known = tiny_run.index.speaker_table
+    shards = renamed(tiny_run.shards, tmp_path / "shards", {known[0]: "zoe"})
+    flags = ["--ckpt_path", str(tiny_run.tts), "--data.shards", str(shards), "--data.loading.restart_epoch", restart]
+    message = refusal(tts, [*tiny_run.tts_flags(tmp_path), *flags], capsys)
+    assert f"(1 only in the checkpoint: {known[0]}; 1 only in the data: zoe)" in message
+    assert "--model.start CHECKPOINT" in message
+
+
+def test_a_voice_is_not_resumed_on_another_speaker(
+    tiny_run: TinyRun, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first, second = (entry.id for entry in tiny_run.index.speakers_of("test"))
+    flags = tiny_run.adapt_flags("adapt_embedding", tmp_path)
+    adapt_embedding.main([*flags, "--data.speaker", first])
+    assert torch.load(tmp_path / "last.ckpt", weights_only=True)["speakers"] == [first]
+    more = ["--trainer.max_steps=4", "--ckpt_path", str(tmp_path / "last.ckpt"), "--data.loading.restart_epoch=true"]
+    message = refusal(adapt_embedding, [*flags, *more, "--data.speaker", second], capsys)
+    assert f"(1 only in the checkpoint: {first}; 1 only in the data: {second})" in message
+
+
 def test_a_schedule_cannot_be_prolonged(tiny_run: TinyRun, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     flags = ["--trainer.max_steps=9", "--ckpt_path", str(tiny_run.tts)]
     message = refusal(tts, [*tiny_run.tts_flags(tmp_path), *flags], capsys)

@@ -55,6 +55,20 @@ def clips(run: TinyRun, tmp_path: Path) -> Path:
     return tmp_path
 
 
+def test_a_vocoder_is_not_tuned_to_other_speakers(
+    run: TinyRun, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    saved = torch.load(run.tts, weights_only=True)
+    saved["hyper_parameters"]["speakers"][0] = "zoe"
+    torch.save(saved, tmp_path / "other.ckpt")
+    start = ["--model.base", str(tmp_path / "other.ckpt"), "--model.start", str(run.folder / "vocoder/alone/last.ckpt")]
+    with pytest.raises(SystemExit):
+        tune_vocoder.main([*flags(run, "tune_vocoder", tmp_path), *start, "--model.frames=20"])
+    assert (
+        "other speakers than the data has (1 only in the checkpoint: zoe; 1 only in the data" in capsys.readouterr().err
+    )
+
+
 def test_both_log_what_they_learn(run: TinyRun) -> None:
     for part in ("alone", "tuned"):
         folder = run.folder / "vocoder" / part

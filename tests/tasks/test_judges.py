@@ -197,7 +197,7 @@ def test_a_folder_that_is_no_pretrained_model(tmp_path: Path) -> None:
         PretrainedVerifier(str(tmp_path))
 
 
-def test_the_classifier_by_recipe(tiny_run: TinyRun, tmp_path: Path) -> None:
+def test_the_classifier_by_recipe(tiny_run: TinyRun, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     cli = classifier.main(tiny_run.judge_flags("classifier", tmp_path))
     assert cli.trainer.global_step == 2
     assert all(0 <= value <= 1 for value in logged(tmp_path, "validation/accuracy"))
@@ -208,6 +208,7 @@ def test_the_classifier_by_recipe(tiny_run: TinyRun, tmp_path: Path) -> None:
     others = [*tiny_run.judge_flags("classifier", tmp_path / "again"), "--data.classes", "test"]
     with pytest.raises(SystemExit):
         classifier.main([*others, "--ckpt_path", str(tmp_path / "last.ckpt")])
+    assert "learned other speakers than those of the data (6 only in the checkpoint" in capsys.readouterr().err
 
 
 def test_the_verifier_by_recipe(tiny_run: TinyRun, tmp_path: Path) -> None:

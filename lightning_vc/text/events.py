@@ -1,0 +1,50 @@
+"""Marks in transcripts of corpora that are no words: [noise], <unk>, (laughs), {SL}."""
+
+import re
+
+from lightning_vc.text.pronunciation import in_braces
+
+_EVENT = (
+    r"laugh(?:s|ed|ing|ter)?|chuckl(?:es?|ing)|giggl(?:es?|ing)|cough(?:s|ing)?|sneez(?:es?|ing)|sniff(?:s|ing|les?)?"
+    r"|sigh(?:s|ing)?|gasp(?:s|ing)?|breath(?:es?|ing|s)?|inhal(?:es?|ing)|exhal(?:es?|ing)|yawn(?:s|ing)?|sob(?:s|bing)?"
+    r"|hum(?:s|ming)?|whistl(?:es?|ing)|clears? throat|throat clearing|lip ?smacks?|noises?|background noise"
+    r"|applause|clapping|music|singing|silence|pause|beeps?|clicks?|static|cross ?talk"
+    r"|inaudible|unintelligible|indistinct"
+)
+_MARK = re.compile(
+    r"\[laughter-(?P<laughed>[\w']+)\]"  # a word that is said while laughing
+    r"|\[[^\[\]]*\]"
+    r"|</?[A-Za-z][^<>]*>"
+    r"|(?P<braces>\{[^{}]*\})"
+    rf"|\(\s*(?:{_EVENT})\s*\)|\*\s*(?:{_EVENT})\s*\*"
+    r"|(?<=\w)\(\d\)"  # which pronunciation of a word is heard, as in TED-LIUM's "the(2)"
+    r"|(?<!\S)[!%][A-Za-z]+(?!\S)",  # Kaldi's !SIL, %hesitation
+    re.IGNORECASE,
+)
+_UNKNOWN = re.compile(r"unk|spn|xxx|spoken.?noise|unintelligible|inaudible|indistinct|indiscernible", re.IGNORECASE)
+
+
+def without_events(text: str) -> str:
+    """Remove the marks of events from the text of a recording; sounds and pauses in braces (`in_braces`) stay.
+
+    A text without marks is returned as it is. Raises ValueError where a mark says that a word was not understood, as
+    <unk> does: the text lacks what is said there.
+    """
+    cleaned = _MARK.sub(_replacement, text)
+    return text if cleaned == text else " ".join(cleaned.split())
+
+
+def _replacement(match: re.Match[str]) -> str:
+    mark = match[0]
+    if match["braces"] and _is_pronunciation(mark):
+        return mark
+    if _UNKNOWN.fullmatch(mark.strip("[]<>{}()*!%/ ")):
+        raise ValueError(f"the text has {mark}, where a word was not understood")
+    return match["laughed"] or ""
+
+
+def _is_pronunciation(braces: str) -> bool:
+    try:
+        return in_braces(braces) is not None
+    except ValueError:
+        return False
