@@ -16,6 +16,7 @@ from torch.optim import Optimizer
 
 from lightning_vc.adapting import METHODS, voice_of
 from lightning_vc.audio import io
+from lightning_vc.checkpoint import write_checkpoint
 from lightning_vc.plots import draw_speech
 from lightning_vc.synthesis import speak
 from lightning_vc.tasks.adaptation import AdaptationTask
@@ -66,10 +67,7 @@ class SaveParts(Callback):
             raise ValueError(f"SaveParts needs a task that has parts, not {type(pl_module).__name__}")
         if trainer.is_global_zero:
             for name, saved in pl_module.parts():
-                path = Path(self.dirpath, name, "last.ckpt")
-                path.parent.mkdir(parents=True, exist_ok=True)
-                torch.save(saved, path.with_suffix(".partial"))
-                path.with_suffix(".partial").replace(path)
+                write_checkpoint(saved, Path(self.dirpath, name, "last.ckpt"))
 
 
 class ClipGradientValues(Callback):

@@ -16,7 +16,13 @@ from lightning.pytorch.trainer.states import TrainerFn
 from lightning_vc.audio.features import Spectrograms
 from lightning_vc.audio.pitch import HarmonicPitch
 from lightning_vc.callbacks import CheckMonitors, Pace
-from lightning_vc.tasks.base import Task, read_checkpoint
+from lightning_vc.checkpoint import read_checkpoint
+from lightning_vc.files import plain_name
+from lightning_vc.resuming import SafeCheckpointIO
+from lightning_vc.tasks.base import Task
+from lightning_vc.trust import TRUST, trust
+
+_KEYWORDS = ("best", "last", "hpc")  # for which Lightning looks for a checkpoint in the folder of the run
 
 # Interpolation that crosses sections is right only with both this and the parser mode below (jsonargparse 4.53).
 set_parsing_settings(omegaconf_absolute_to_relative_paths=True)
@@ -52,6 +58,7 @@ class VoiceCLI(LightningCLI):
         )
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
+        parser.add_argument("--trust", nargs="+", default=[], help=TRUST)
         parser.link_arguments("seed_everything", "data.loading.seed", int)  # one seed for everything
         for source, target in self.linked:
             parser.link_arguments(source, target, apply_on="instantiate")
@@ -62,6 +69,7 @@ class VoiceCLI(LightningCLI):
         """Build what the configuration says; what it says wrong is one line, not a traceback."""
         with self._explained():
             super().instantiate_classes()
+            self.trainer.strategy.checkpoint_io = SafeCheckpointIO()
             callbacks: list[Callback] = self.trainer.callbacks  # type: ignore[attr-defined]  # set by a function of Lightning
             callbacks.sort(key=lambda each: not isinstance(each, CheckMonitors))  # before those that it checks
             self._check_sample_rates()
@@ -79,7 +87,9 @@ class VoiceCLI(LightningCLI):
         with self._explained():
             if path is None and self.subcommand in ("validate", "test"):
                 raise ValueError(f"{self.subcommand} needs --ckpt_path, the checkpoint that is measured")
-            if path is not None and Path(path).suffix == ".ckpt":
+            trust(self._get(self.config, "trust"))
+            self.config[self.subcommand]["weights_only"] = True
+            if path is not None and path not in _KEYWORDS:
                 read_checkpoint(path)
 
     def _resume_wandb_run(self) -> None:
@@ -90,6 +100,8 @@ class VoiceCLI(LightningCLI):
         loggers = [each for each in self.trainer.loggers if isinstance(each, WandbLogger) and each.version is None]
         path = self._resumed_checkpoint() if loggers else None
         run = read_checkpoint(path).get("wandb_run") if path else None
+        if run is not None:
+            plain_name(run, f"{path}: wandb_run")
         for logger in loggers if run else ():
             logger._id = logger._wandb_init["id"] = run  # it begins its run when it is first used
 
@@ -122,7 +134,7 @@ class VoiceCLI(LightningCLI):
         """Wrong values and missing files end the program with their message; JSONARGPARSE_DEBUG=1 shows where."""
         try:
             yield
-        except (ValueError, FileNotFoundError, MisconfigurationException) as error:
+        except (ValueError, OSError, MisconfigurationException) as error:
             message = str(error)
             if message.startswith("Caught "):  # in a process that loads, whose traceback torch put into the message
                 message = message.strip().splitlines()[-1].partition(": ")[2]

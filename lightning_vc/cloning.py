@@ -1,6 +1,7 @@
 """Recordings to a voice, a voice and a text to speech."""
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from copy import deepcopy
 from pathlib import Path
 from typing import get_args
@@ -15,6 +16,7 @@ from lightning_vc.audio.decoding import decode
 from lightning_vc.audio.loudness import level
 from lightning_vc.audio.quality import clipping, complaints
 from lightning_vc.audio.vocoder import Vocoder
+from lightning_vc.checkpoint import finite
 from lightning_vc.console import print_warning
 from lightning_vc.data.reading import Sample
 from lightning_vc.modules.acoustic import AcousticModel
@@ -26,8 +28,9 @@ from lightning_vc.tasks.speaker_encoder import SpeakerEncoderTask
 from lightning_vc.tasks.tts import TTSTask
 from lightning_vc.tasks.vocoder import load_vocoders
 from lightning_vc.text.normalize import normalize, unspoken
+from lightning_vc.trust import trust as allow
 from lightning_vc.types import Speech
-from lightning_vc.voice import Voice
+from lightning_vc.voice import Voice, check_texts
 
 GRIFFIN_LIM = "griffin_lim"  # what the command line calls it
 MODEL = "folder of a run (with tts/last.ckpt), or one TTS checkpoint; default: the model that comes with the package"
@@ -42,6 +45,7 @@ class Cloner:
         tts: checkpoint of a `TTSTask`.
         encoder: checkpoint of a `SpeakerEncoderTask` trained for it, needed by the method "encoder" alone.
         vocoder: spectrograms to sound, or the checkpoint of a `VocoderTask`; Griffin-Lim if none is given.
+        trust: top-level modules of your own whose classes the checkpoints may name; they are imported.
 
     Raises:
         FileNotFoundError, ValueError: if a checkpoint is missing, of another kind, the encoder of another base, or the
@@ -49,8 +53,13 @@ class Cloner:
     """
 
     def __init__(
-        self, tts: str | Path, encoder: str | Path | None = None, vocoder: Vocoder | str | Path | None = None
+        self,
+        tts: str | Path,
+        encoder: str | Path | None = None,
+        vocoder: Vocoder | str | Path | None = None,
+        trust: Sequence[str] = (),
     ) -> None:
+        allow(trust)
         self.path = str(tts)
         self.tts = TTSTask.load(tts)
         self.base = self.tts.fingerprint()
@@ -70,14 +79,18 @@ class Cloner:
         self._adapted: tuple[Voice, AcousticModel] | None = None  # the last voice that moved the model, and its model
 
     @classmethod
-    def load(cls, model: str | Path | None = None, vocoder: str | Path | None = None) -> "Cloner":
+    def load(
+        cls, model: str | Path | None = None, vocoder: str | Path | None = None, trust: Sequence[str] = ()
+    ) -> "Cloner":
         """From the folder of a run or an exported model, or one TTS checkpoint; raises what the constructor raises.
 
         Args:
             model: folder with tts/last.ckpt and, where they were trained, encoder/last.ckpt and vocoder/last.ckpt; or
                 with tts.safetensors and so on; if none is given, the one of `from_pretrained`.
             vocoder: "griffin_lim", or the checkpoint of another vocoder than that of the folder.
+            trust: as in the constructor.
         """
+        allow(trust)
         if model is None:
             return cls.from_pretrained(vocoder=vocoder)
         if not Path(model).is_dir():
@@ -148,6 +161,7 @@ class Cloner:
                 missing transcript, or one that does not fit its clip; an unknown method; steps below 1; a start by an
                 encoder that the model does not have.
         """
+        check_texts({"consent": consent})
         waves = self._waves(clips)
         seconds = round(sum(map(len, waves)) / self.sample_rate, 2)
         if method == "encoder":
@@ -205,13 +219,18 @@ class Cloner:
         """Speak several texts; what `say` raises."""
         for text in texts:
             self.warn(text)
-        return speak(self._model(voice), self.tts, texts, voice.vector, self._vocoder(voice))
+        with _going_together(self.path):
+            return speak(self._model(voice), self.tts, texts, voice.vector, self._vocoder(voice))
 
     def stream(self, text: str, voice: Voice) -> Iterator[Speech]:
         """Speak one text, a sentence or clause at a time, each while the next is being made; what `say` raises."""
         model = self._model(voice)
         self.warn(text)
-        return stream(model, self.tts, text, voice.vector, self._vocoder(voice))
+        return self._guarded(stream(model, self.tts, text, voice.vector, self._vocoder(voice)))
+
+    def _guarded(self, parts: Iterator[Speech]) -> Iterator[Speech]:
+        with _going_together(self.path):
+            yield from parts
 
     def _waves(self, clips: Sequence[str | Path]) -> list[Tensor]:
         if isinstance(clips, str | Path):
@@ -284,8 +303,22 @@ class Cloner:
                 f"{self.path} has no speaker encoder: give the folder of a run that trained one, or adapt instead"
             )
         lengths = torch.tensor([[len(wave) for wave in waves]])
-        voice: Tensor = self.encoder(pad_sequence(list(waves), batch_first=True).unsqueeze(0), lengths)[0]
-        return self.encoder.stretched(voice, self.tts.table.voices)
+        with _going_together(str(self.encoder_path)):
+            voice: Tensor = self.encoder(pad_sequence(list(waves), batch_first=True).unsqueeze(0), lengths)[0]
+            stretched = self.encoder.stretched(voice, self.tts.table.voices)
+        return finite(stretched, f"what the speaker encoder {self.encoder_path} answers")
+
+
+@contextmanager
+def _going_together(path: str) -> Iterator[None]:
+    """Raise ValueError where the settings of a model file, which fit its weights, make layers that do not work."""
+    try:
+        yield
+    except torch.OutOfMemoryError:
+        raise
+    except (RuntimeError, IndexError) as error:
+        reason = " ".join(str(error).split())
+        raise ValueError(f"{path} cannot be used, its settings do not go together ({reason[:200]})") from error
 
 
 def _content(wave: Tensor) -> bytes:

@@ -7,7 +7,9 @@ from pathlib import Path
 import torch
 from safetensors.torch import save
 
-from lightning_vc.tasks.base import Task, exported, read_checkpoint
+from lightning_vc.checkpoint import VERSION, exported, read_checkpoint
+from lightning_vc.files import atomic_write
+from lightning_vc.tasks.base import Task
 from lightning_vc.tasks.speaker_encoder import SpeakerEncoderTask
 from lightning_vc.tasks.tts import TTSTask
 from lightning_vc.tasks.vocoder import VocoderTask
@@ -74,14 +76,16 @@ def export(run: str | Path, out: str | Path) -> list[Path]:
         weights = {name: _half(value) for name, value in saved["state_dict"].items()}
         if "lengths" in saved:
             weights[exported("lengths")] = saved["lengths"]
-        about = {name: saved[name] for name in ("task", "hyper_parameters", "pytorch-lightning_version")}
+        about = {name: saved[name] for name in ("task", "hyper_parameters", VERSION)}
         about |= {name: saved[name] for name in ("base_fingerprint", "global_step") if name in saved}
         files.append(Path(out, f"{part}.safetensors"))
-        files[-1].write_bytes(save(weights, {"about": json.dumps(about)}))  # save_file lets nobody else read it
+        with atomic_write(files[-1]) as partial:
+            partial.write_bytes(save(weights, {"about": json.dumps(about)}))  # save_file lets nobody else read it
         if part == "tts":
             rounded = TTSTask.load(files[-1]).fingerprint()
     sums = "".join(f"{_sum(file)}  {file.name}\n" for file in files)
-    Path(out, SUMS).write_text(sums, encoding="utf-8")
+    with atomic_write(Path(out, SUMS)) as partial:
+        partial.write_text(sums, encoding="utf-8")
     return files
 
 

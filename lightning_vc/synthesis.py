@@ -14,7 +14,7 @@ from lightning_vc.audio import io
 from lightning_vc.audio.vocoder import Vocoder
 from lightning_vc.console import print_warning
 from lightning_vc.metrics import alignment_problems
-from lightning_vc.modules.acoustic import AcousticModel
+from lightning_vc.modules.acoustic import AcousticModel, check_finite
 from lightning_vc.tasks.tts import TTSTask
 from lightning_vc.text.split import Stretch, stretches
 from lightning_vc.text.symbols import PUNCTUATION, SYMBOLS
@@ -81,8 +81,14 @@ def _pieces(
 
 def _rest(speech: Speech, wave: Tensor) -> Speech:
     """A further piece of a stretch: its wave, and nothing that its first piece has said."""
+    _check_sound(wave)
     nothing = Spectra(*(spectrum[:, :0] for spectrum in speech.spectra))
     return replace(speech, wave=wave, text="", spectra=nothing, alignments=(), symbols=(), problems=())
+
+
+def _check_sound(wave: Tensor) -> None:
+    if not wave.isfinite().all():
+        raise ValueError("the vocoder makes sound of NaN or infinite numbers: train another, or use griffin_lim")
 
 
 def _cut(tts: TTSTask, text: str) -> Iterator[Stretch]:
@@ -123,6 +129,7 @@ def _pause(tts: TTSTask, part: Stretch) -> Tensor:
 
 
 def _speech(tts: TTSTask, part: Stretch, read: "_Tried", wave: Tensor) -> Speech:
+    _check_sound(wave)
     return Speech(
         wave=wave,
         sample_rate=tts.spectrograms.sample_rate,
@@ -156,6 +163,7 @@ def _tried(
     for group in (order[start : start + _TOGETHER] for start in range(0, len(order), _TOGETHER)):
         text = pad_sequence([spelt[i] for i in group], batch_first=True)
         made = model.synthesize(text, vector.expand(len(group), -1), careful)
+        check_finite(*made.spectra)
         for row, i in enumerate(group):
             frames, symbols = int(made.frames[row]), tuple(SYMBOLS[number] for number in spelt[i])
             spectra = Spectra(*(spectrum[row : row + 1, :frames] for spectrum in made.spectra))

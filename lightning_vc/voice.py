@@ -1,8 +1,10 @@
 """A cloned speaker, the file that holds one, and the folder of those that have names."""
 
+import math
 import os
 import re
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, fields
 from datetime import date
 from importlib.metadata import version
 from pathlib import Path
@@ -12,10 +14,16 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from lightning_vc.audio import io
+from lightning_vc.checkpoint import header_size, single_precision
+from lightning_vc.files import atomic_write
+from lightning_vc.trust import short
 
 _FORMAT = "lightning_vc voice 2"
 _SUFFIX = ".safetensors"
 _HOME = "~/.local/share/lightning_vc/voices"
+_MAX_HEADER = 4_000_000  # bytes
+_MAX_LETTERS = 200  # of a text in a voice file
+_MAX_CONSENT = 100_000
 _NAME = re.compile(r"[\w-][\w.-]*")
 
 
@@ -33,6 +41,10 @@ class Voice:
         consent: what the speaker has agreed to, in the words of whoever made the voice; empty if nobody said.
         made: date, as in 2026-11-23.
         version: of lightning_vc that made it.
+
+    Raises:
+        ValueError: for a vector that is no row of numbers, for NaN and infinite numbers, and for a text that is too
+            long. Numbers of 16 and 64 bits become those of 32 bits; other types are refused.
     """
 
     vector: Tensor
@@ -45,6 +57,15 @@ class Voice:
     made: str = field(default_factory=lambda: date.today().isoformat())
     version: str = field(default_factory=lambda: version("lightning_vc"))
 
+    def __post_init__(self) -> None:
+        """Check what would be heard as noise, or not at all."""
+        if self.vector.dim() != 1 or not len(self.vector):
+            raise ValueError(f"the vector of a voice is a row of numbers, got the shape {tuple(self.vector.shape)}")
+        object.__setattr__(self, "vector", single_precision(self.vector, "vector"))
+        moved = {name: single_precision(value, short(f"moved.{name}")) for name, value in self.moved.items()}
+        object.__setattr__(self, "moved", moved)
+        check_texts(self.about)
+
     @property
     def about(self) -> dict[str, str]:
         """All that is known of it but its numbers."""
@@ -54,16 +75,12 @@ class Voice:
     def save(self, path: str | Path) -> None:
         """Write one portable file."""
         tensors = {"vector": self.vector, **{f"moved.{name}": value for name, value in self.moved.items()}}
-        Path(path).parent.mkdir(parents=True, exist_ok=True)
         plain = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
-        partial = Path(f"{path}.{os.getpid()}.partial")
         try:
-            save_file(plain, partial, {"format": _FORMAT, **self.about})
-            partial.replace(path)
+            with atomic_write(path) as partial:
+                save_file(plain, partial, {"format": _FORMAT, **self.about})
         except SafetensorError as error:
             raise OSError(f"{path} cannot be written: {error}") from error
-        finally:
-            partial.unlink(missing_ok=True)
 
     @classmethod
     def load(cls, path: str | Path) -> "Voice":
@@ -76,6 +93,8 @@ class Voice:
         if not Path(path).is_file():
             raise FileNotFoundError(f"no voice at {path}: make one with `python -m lightning_vc.recipes.clone`")
         try:
+            if header_size(path) > _MAX_HEADER:
+                raise ValueError(f"{path} is not a voice: its header has more than {_MAX_HEADER} bytes")
             with safe_open(path, "pt") as file:
                 about = file.metadata() or {}
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - it is no dict
@@ -84,14 +103,37 @@ class Voice:
         if about.pop("format", None) != _FORMAT or "vector" not in tensors:
             raise ValueError(f"{path} is a safetensors file, but not a voice of this version of lightning_vc")
         vector = tensors.pop("vector")
-        moved = {name.removeprefix("moved."): value for name, value in tensors.items()}
-        if vector.dim() != 1 or not vector.isfinite().all():
-            raise ValueError(f"{path} is not a voice: its vector is no row of finite numbers")
         try:
+            _check_about(about, tensors)
+            moved = {name.removeprefix("moved."): value for name, value in tensors.items()}
             clips, seconds = int(about.pop("clips")), float(about.pop("seconds"))
             return cls(vector=vector, moved=moved, clips=clips, seconds=seconds, **about)
-        except (KeyError, TypeError, ValueError) as error:
+        except ValueError as error:
             raise ValueError(f"{path} is not a voice of this version of lightning_vc: {error}") from error
+
+
+def check_texts(about: Mapping[str, str]) -> None:
+    """Raise ValueError for a text that is too long for a voice file."""
+    for name, text in about.items():
+        most = _MAX_CONSENT if name == "consent" else _MAX_LETTERS
+        if len(text) > most:
+            raise ValueError(f"{name} of a voice has {len(text)} letters, where {most} are allowed")
+
+
+def _check_about(about: dict[str, str], moved: Iterable[str]) -> None:
+    """Raise ValueError for a text or a tensor of a voice file that is missing, unknown, too long or no number."""
+    if unknown := sorted(name for name in moved if not name.startswith("moved.")):
+        raise ValueError(f"its tensor {short(unknown[0])} is neither the vector nor a parameter that moved")
+    known = [each.name for each in fields(Voice) if each.name not in ("vector", "moved")]
+    if wrong := sorted(about.keys() ^ set(known)):
+        raise ValueError(f"its field {short(wrong[0])} is {'unknown' if wrong[0] in about else 'missing'}")
+    for name, kind in (("clips", int), ("seconds", float)):
+        try:
+            right = 0 <= kind(about[name]) < math.inf
+        except ValueError:
+            right = False
+        if not right:
+            raise ValueError(f"its field {name} is {short(about[name])}, where a number from 0 is needed")
 
 
 class VoiceLibrary:

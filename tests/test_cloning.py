@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from lightning_vc import Cloner, Voice
 from lightning_vc.audio import io
 from lightning_vc.audio.vocoder import GriffinLim, Vocoder
+from lightning_vc.synthesis import speak, stream
 from lightning_vc.tasks.adaptation import AdaptationTask
 from lightning_vc.tasks.base import Losses
 from lightning_vc.types import Spectra, TTSBatch
@@ -440,8 +441,56 @@ def test_letters_that_are_left_out_are_named(cloner: Cloner, capsys: pytest.Capt
             lambda base: Voice(torch.zeros(8), "x", base, 1, {"adapter.weight": torch.zeros(1)}),
             r"moves what .* does not have \(it has no adapter\.weight\)",
         ),
+        (
+            lambda base: Voice(torch.zeros(8), "x", base, 1, {"converter.leave.bias": torch.zeros(1)}),
+            r"moves what .* does not have \(its converter.leave.bias has the shape \(.*\), not \(1,\)\)",
+        ),
+        (
+            lambda base: Voice(torch.full((8,), 3e38), "encoder", base, 1),
+            "the model speaks numbers that are NaN or infinite with this voice",
+        ),
     ],
 )
 def test_a_voice_that_does_not_fit(cloner: Cloner, voice: Callable[[str], Voice], complaint: str) -> None:
     with pytest.raises(ValueError, match=complaint):
         cloner.say("Hello.", voice(cloner.base))
+
+
+def test_an_encoder_that_answers_nan_gives_no_voice(tiny_run: TinyRun, clips: list[Path]) -> None:
+    cloner = Cloner.load(tiny_run.folder)
+    assert cloner.encoder is not None
+    torch.nn.init.constant_(next(cloner.encoder.encoder.parameters()), torch.nan)
+    with pytest.raises(ValueError, match=r"what the speaker encoder .* answers has numbers that are NaN or infinite"):
+        cloner.clone(clips)
+
+
+def test_a_vocoder_that_makes_nan_is_refused(cloner: Cloner) -> None:
+    class Nothing(Vocoder):
+        def forward(self, spectra: Spectra) -> torch.Tensor:
+            return torch.full((1, 100), torch.nan)
+
+    voice = Voice(torch.zeros(8), "encoder", cloner.base, 1)
+    with pytest.raises(ValueError, match="the vocoder makes sound of NaN or infinite numbers"):
+        speak(cloner.tts.model, cloner.tts, ["Hello."], voice.vector, Nothing())
+    with pytest.raises(ValueError, match="the vocoder makes sound of NaN or infinite numbers"):
+        list(stream(cloner.tts.model, cloner.tts, "Hello.", voice.vector, Nothing()))
+
+
+def test_a_consent_that_no_file_can_hold_is_refused_first(cloner: Cloner) -> None:
+    with pytest.raises(ValueError, match="consent of a voice has 1000000 letters"):
+        cloner.clone(["no such clip.wav"], consent="x" * 10**6)
+
+
+def test_settings_that_do_not_go_together_are_refused_when_they_are_used(
+    tiny_run: TinyRun, tmp_path: Path, clips: list[Path]
+) -> None:
+    saved = torch.load(tiny_run.tts, weights_only=True)
+    saved["hyper_parameters"]["model"]["init_args"]["encoder"]["init_args"]["n_symbols"] = 3
+    weights = saved["state_dict"]
+    weights["model.encoder.embed.weight"] = weights["model.encoder.embed.weight"][:3].clone()
+    torch.save(saved, tmp_path / "odd.ckpt")
+    cloner = Cloner.load(tmp_path / "odd.ckpt")
+    voice = Voice(torch.zeros(8), "encoder", cloner.base, 1)
+    for speaking in (lambda: cloner.say("Hello.", voice), lambda: list(cloner.stream("Hello.", voice))):
+        with pytest.raises(ValueError, match=r"odd\.ckpt cannot be used, its settings do not go together \(index"):
+            speaking()

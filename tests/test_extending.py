@@ -18,6 +18,7 @@ from lightning_vc.recipes import classifier, encoder, prepare, synthesize, tts, 
 from lightning_vc.tasks.adaptation import AdaptationTask
 from lightning_vc.tasks.speaker_encoder import SpeakerEncoderTask
 from lightning_vc.tasks.tts import TTSTask
+from lightning_vc.trust import trust
 from tests.tiny import ROOT, TinyRun, configs, logged
 
 PAGE = (ROOT / "docs" / "extending.md").read_text(encoding="utf-8")
@@ -86,13 +87,14 @@ def test_an_encoder_of_ones_own(
     assert saved["hyper_parameters"]["encoder"]["class_path"] == "my_encoder.GRUEncoder"
     assert len(logged(outside / "runs" / "gru", "validation/spread")) == 2
 
-    with pytest.raises(ValueError, match=r"last\.ckpt.*my_encoder"):  # not where my_encoder.py is
-        SpeakerEncoderTask.load(checkpoint)
     request.getfixturevalue("inside_python")
+    with pytest.raises(ValueError, match=r"last\.ckpt: .*GRUEncoder, .* allow it by --trust my_encoder"):
+        SpeakerEncoderTask.load(checkpoint)
+    assert "my_encoder" not in sys.modules
+    cloner = Cloner(tiny_run.tts, encoder=checkpoint, trust=("my_encoder",))
     task = SpeakerEncoderTask.load(checkpoint)
     assert type(task.encoder).__name__ == "GRUEncoder"
     assert all(task.state_dict()[name].equal(value) for name, value in saved["state_dict"].items())
-    cloner = Cloner(tiny_run.tts, encoder=checkpoint)
     io.write(outside / "clip.wav", tiny_run.samples()[0].wave(16000), 16000)
     assert len(cloner.say("Good morning.", cloner.clone(["clip.wav"])).wave) > 0
 
@@ -106,6 +108,7 @@ def test_an_adaptation_of_ones_own(
     (checkpoint,) = (outside / "lightning_logs").rglob("*.ckpt")
     saved = torch.load(checkpoint, weights_only=True)
     assert (saved["task"], saved["global_step"]) == ("my_adaptation.VoicePathAdaptationTask", 2)
+    trust(["my_adaptation"])
     task = AdaptationTask.load(checkpoint)
     assert type(task).__name__ == "VoicePathAdaptationTask"
     assert all(task.state_dict()[name].equal(value) for name, value in saved["state_dict"].items())

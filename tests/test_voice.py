@@ -43,6 +43,69 @@ def test_a_voice_with_something_odd_is_named(tmp_path: Path, voice: Voice, odd: 
         Voice.load(path)
 
 
+@pytest.mark.parametrize(
+    ("fields", "complaint"),
+    [
+        ({"consent": "x" * 100_001}, "consent of a voice has 100001 letters"),
+        ({"consent": "x" * 5_000_000}, "its header has more than 4000000 bytes"),
+        ({"method": "x" * 1000}, "method of a voice has 1000 letters"),
+        ({"seconds": "nan"}, "its field seconds is 'nan'"),
+        ({"seconds": "-1"}, "its field seconds is '-1'"),
+        ({"seconds": "inf"}, "its field seconds is 'inf'"),
+        ({"clips": "-3"}, "its field clips is '-3'"),
+        ({"clips": "9" * 10_000}, "clips"),
+        ({"vector": "1"}, "its field 'vector' is unknown"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_texts_of_a_voice_are_checked(tmp_path: Path, voice: Voice, fields: dict[str, str], complaint: str) -> None:
+    path = tmp_path / "odd.safetensors"
+    save_file({"vector": voice.vector}, path, {"format": "lightning_vc voice 2", **voice.about, **fields})
+    with pytest.raises(ValueError, match=rf"odd\.safetensors.*{complaint}") as error:
+        Voice.load(path)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("name", ["vector", "moved.a.weight"])
+@pytest.mark.parametrize("kind", [torch.float16, torch.bfloat16, torch.float64])
+def test_numbers_of_a_voice_become_single_precision(tmp_path: Path, voice: Voice, name: str, kind: torch.dtype) -> None:
+    tensors = {"vector": voice.vector, "moved.a.weight": voice.moved["a.weight"]}
+    save_file({**tensors, name: tensors[name].to(kind)}, tmp_path / "v.safetensors", about(voice))
+    loaded = Voice.load(tmp_path / "v.safetensors")
+    found = loaded.vector if name == "vector" else loaded.moved["a.weight"]
+    assert found.dtype == torch.float32
+    assert found.equal(tensors[name])
+
+
+@pytest.mark.parametrize("name", ["vector", "moved.a.weight"])
+@pytest.mark.parametrize(
+    "kind", [torch.int8, torch.int64, torch.uint8, torch.bool, torch.complex64, torch.float8_e4m3fn, torch.float8_e5m2]
+)
+def test_numbers_of_other_kinds_are_refused(tmp_path: Path, voice: Voice, name: str, kind: torch.dtype) -> None:
+    tensors = {"vector": voice.vector, "moved.a.weight": voice.moved["a.weight"]}
+    save_file({**tensors, name: tensors[name].to(kind)}, tmp_path / "v.safetensors", about(voice))
+    with pytest.raises(ValueError, match=rf"v\.safetensors.*{name}.* has the type {kind}, where float32 is needed"):
+        Voice.load(tmp_path / "v.safetensors")
+
+
+@pytest.mark.parametrize("value", [torch.nan, torch.inf, 1e300])
+def test_what_moved_is_finite(tmp_path: Path, voice: Voice, value: float) -> None:
+    moved = torch.full((2,), value, dtype=torch.float64)
+    save_file({"vector": voice.vector, "moved.a.weight": moved}, tmp_path / "v.safetensors", about(voice))
+    with pytest.raises(ValueError, match=r"v\.safetensors.*'moved\.a\.weight' has numbers that are NaN or infinite"):
+        Voice.load(tmp_path / "v.safetensors")
+
+
+def test_tensors_of_a_voice_have_names(tmp_path: Path, voice: Voice) -> None:
+    save_file({"vector": voice.vector, "a.weight": torch.ones(1)}, tmp_path / "v.safetensors", about(voice))
+    with pytest.raises(ValueError, match=r"its tensor 'a\.weight' is neither the vector nor a parameter that moved"):
+        Voice.load(tmp_path / "v.safetensors")
+
+
+def about(voice: Voice) -> dict[str, str]:
+    return {"format": "lightning_vc voice 2", **voice.about}
+
+
 def test_a_broken_voice_hides_no_other(tmp_path: Path, voice: Voice, capsys: pytest.CaptureFixture[str]) -> None:
     voice.save(tmp_path / "ann.safetensors")
     voice.save(tmp_path / "my voice.safetensors")

@@ -6,6 +6,8 @@ from torch import Tensor, nn
 from lightning_vc.audio.backend import torchaudio
 from lightning_vc.types import Spectra
 
+_LARGEST_FFT = 32768
+_LARGEST_OVERLAP = 64  # frames in which one sample is
 _FLOOR = 1e-5  # magnitude of silence: -100 dB, the zero of the normalised scale
 
 
@@ -16,7 +18,7 @@ class Spectrograms(nn.Module):
     Defaults: the LibriSpeech column of Deep Voice 3 with the finer frames of the voice cloning paper (docs/paper.md).
 
     Raises:
-        ValueError: if the window is longer than the FFT, or the hop longer than the window.
+        ValueError: for sizes that make no spectrograms, or too large ones.
     """
 
     def __init__(
@@ -29,16 +31,23 @@ class Spectrograms(nn.Module):
         preemphasis: float = 0.97,
     ) -> None:
         super().__init__()
-        if not 0 < hop <= window <= n_fft:
+        if not (0 < hop <= window <= n_fft <= _LARGEST_FFT and window <= _LARGEST_OVERLAP * hop):
             raise ValueError(
-                f"spectrograms need 0 < hop <= window <= n_fft, got hop={hop}, window={window}, n_fft={n_fft}"
+                f"need 0 < hop <= window <= n_fft <= {_LARGEST_FFT} and window <= {_LARGEST_OVERLAP} * hop, "
+                f"got hop={hop}, window={window}, n_fft={n_fft}"
+            )
+        if not (1000 <= sample_rate <= 768_000 and 1 <= n_mels <= n_fft // 2 + 1 and 0 <= preemphasis < 1):
+            raise ValueError(
+                "spectrograms need a sample_rate from 1000 to 768000, n_mels from 1 to n_fft // 2 + 1 and preemphasis "
+                f"from 0 to below 1, got sample_rate={sample_rate}, n_mels={n_mels}, preemphasis={preemphasis}"
             )
         self.sample_rate, self.n_fft, self.window, self.hop = sample_rate, n_fft, window, hop
         self.n_mels, self.n_bins, self.preemphasis = n_mels, n_fft // 2 + 1, preemphasis
         self.stft = torchaudio.transforms.Spectrogram(n_fft, window, hop, power=1)
-        self.mel_scale = torchaudio.transforms.MelScale(
-            n_mels, sample_rate, n_stft=self.n_bins, norm="slaney", mel_scale="slaney"
-        )
+        with torch.device("cpu"):  # torchaudio looks at the values, which there are none of on the device "meta"
+            self.mel_scale = torchaudio.transforms.MelScale(
+                n_mels, sample_rate, n_stft=self.n_bins, norm="slaney", mel_scale="slaney"
+            )
         # A slaney mel band averages bins: scaled to a sum of one it stays on the magnitude scale of the bins.
         self.mel_scale.fb /= self.mel_scale.fb.sum(0, keepdim=True).clamp(min=1e-8)
         # Pre-emphasis is a filter, so a factor for each bin: no recursion over samples to undo it.

@@ -1,5 +1,7 @@
 """How high a voice is, heard in a linear spectrogram."""
 
+import math
+
 import torch
 from torch import Tensor, nn
 
@@ -29,7 +31,7 @@ class HarmonicPitch(nn.Module):
         super().__init__()
         self.sample_rate = sample_rate
         hertz = torch.linspace(0, sample_rate / 2, n_bins)  # (F,)
-        octaves = torch.arange(0, torch.tensor(HIGHEST / LOWEST).log2().item(), 1 / _STEPS)  # (C,)
+        octaves = torch.arange(0, math.log2(HIGHEST / LOWEST), 1 / _STEPS)  # (C,)
         harmonic = hertz / (LOWEST * 2**octaves).unsqueeze(1)  # (C, F): 1 is the fundamental
         comb = (2 * torch.pi * harmonic).cos() * (0.5 + 0.5 * (harmonic > 0.75)) * (harmonic > 0.25) * (hertz < _TOP)
         comb = comb * harmonic.clamp(min=0.25) ** -0.5

@@ -12,6 +12,7 @@ from lightning_vc.audio.features import Spectrograms, magnitude
 _AROUND = 400.0  # hertz: wider than harmonics are apart, narrower than formants are
 _QUIETEST = 0.1  # share of the frames in which a frequency has noise alone
 _BESIDE = 9  # bins over which that is averaged
+_MOST = 100.0  # of any setting: far more than makes speech
 _LEFT = 0.1  # of a magnitude, where all of it is taken for noise
 
 
@@ -36,9 +37,9 @@ class Sharpening:
 
     def __post_init__(self) -> None:
         """Refuse what makes no sense."""
-        if self.power <= 0 or self.contrast <= 0 or self.denoise < 0:
+        if not (0 < self.power <= _MOST and 0 < self.contrast <= _MOST and 0 <= self.denoise <= _MOST):
             raise ValueError(
-                "sharpening needs power > 0, contrast > 0 and denoise >= 0, "
+                f"sharpening needs power and contrast above 0 and denoise of 0 or more, all up to {_MOST:.0f}, "
                 f"got power={self.power}, contrast={self.contrast}, denoise={self.denoise}"
             )
 

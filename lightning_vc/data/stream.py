@@ -233,8 +233,10 @@ class Loader(DataLoader[B]):
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from there with the next iteration. Raises ValueError where the batches would be others."""
-        then, now = state.get("order", {}), self._order()
-        if not now or self.restart_epoch or not state.get("batches"):
+        then, now, batches = state.get("order", {}), self._order(), state.get("batches", 0)
+        if not isinstance(then, dict) or type(batches) is not int or batches < 0:
+            raise ValueError(f"the checkpoint has no position of the data in its loops, but {state!r:.60}")
+        if not now or self.restart_epoch or not batches:
             return
         names = sorted({*then, *now})
         if changed := [
@@ -244,7 +246,7 @@ class Loader(DataLoader[B]):
                 f"the checkpoint was made in the middle of an epoch of other data ({'; '.join(changed)}): resume it "
                 "with what it was made with, or begin its epoch anew with --data.loading.restart_epoch true"
             )
-        self.start = state["batches"]
+        self.start = batches
 
     def _order(self) -> dict[str, Any]:
         """What decides the order of training; nothing for validation, which is always read as a whole."""

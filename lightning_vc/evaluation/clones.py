@@ -20,13 +20,13 @@ from torch import Tensor
 from lightning_vc.adapting import method_named
 from lightning_vc.audio import io
 from lightning_vc.audio.pitch import pitch
+from lightning_vc.checkpoint import fingerprint
 from lightning_vc.cloning import Cloner
 from lightning_vc.evaluation import paper
 from lightning_vc.evaluation.folder import EvaluationFolder
 from lightning_vc.evaluation.sounds import Opinion, Opinions, Row, Sound
 from lightning_vc.metrics import attention_coverage, attention_focus, pitch_error, time_warp
 from lightning_vc.plots import plot_speech
-from lightning_vc.tasks.base import fingerprint
 from lightning_vc.types import Speech
 from lightning_vc.voice import Voice
 

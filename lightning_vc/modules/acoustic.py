@@ -13,6 +13,8 @@ from lightning_vc.modules.decoder import Decoder
 from lightning_vc.modules.text_encoder import TextEncoder
 from lightning_vc.types import Spectra
 
+MOST_FRAMES = 1000  # of one symbol or step: what is longer is no speech
+
 
 @dataclass(frozen=True)
 class Teacherforced:
@@ -64,6 +66,12 @@ class AcousticModel(nn.Module, ABC):
         """
 
 
+def check_finite(*spoken: Tensor) -> None:
+    """Raise ValueError where what a model makes of a voice holds NaN or infinite numbers."""
+    if not all(value.isfinite().all() for value in spoken):
+        raise ValueError("the model speaks numbers that are NaN or infinite with this voice: clone it again")
+
+
 class DeepVoice3(AcousticModel):
     """Text encoder, attention decoder and converter (Ping et al. 2018), conditioned on a voice everywhere.
 
@@ -81,6 +89,9 @@ class DeepVoice3(AcousticModel):
             recording, so that it learns to go on from its own errors (scheduled sampling in parallel, Mihaylova and
             Martins 2019).
         voice_dropout: share of the numbers of a voice that the model does not see in a training step.
+
+    Raises:
+        ValueError: for a number of frames or symbols that is out of bounds.
     """
 
     def __init__(
@@ -101,6 +112,13 @@ class DeepVoice3(AcousticModel):
         voice_dropout: float = 0.0,
     ) -> None:
         super().__init__()
+        counts = {"frames_per_symbol": frames_per_symbol, "frames_at_end": frames_at_end, "patience": patience}
+        for name, count in {**counts, "reduction": reduction}.items():
+            if not 1 <= count <= MOST_FRAMES:
+                raise ValueError(f"{name} must be from 1 to {MOST_FRAMES} frames, got {count}")
+        for name, steps in (("window", window), ("careful_window", careful_window)):
+            if not all(0 <= step <= MOST_FRAMES for step in steps):
+                raise ValueError(f"{name} must be symbols from 0 to {MOST_FRAMES}, got {steps}")
         self.voice_dim, self.reduction = voice_dim, reduction
         self.encoder = encoder(voice_dim)
         self.decoder = decoder(self.encoder.dim, voice_dim, n_mels, reduction)

@@ -98,8 +98,8 @@ class Decoder(nn.Module):
     ) -> None:
         super().__init__()
         self.n_mels, self.reduction = n_mels, reduction
-        attends = set(range(layers) if attending is None else attending)
-        if not attends or not attends <= set(range(layers)):
+        attends = range(layers) if attending is None else attending
+        if not attends or not all(block in range(layers) for block in attends):
             raise ValueError(f"attending names blocks 0 to {layers - 1} and at least one, got {attending}")
         self.prenet = prenet(n_mels * reduction, voice_dim)
         self.dim = channels = self.prenet.dim

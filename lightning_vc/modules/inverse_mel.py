@@ -12,6 +12,8 @@ from lightning_vc.audio.sharpening import Sharpening
 from lightning_vc.audio.vocoder import griffin_lim, sinusoidal_phases
 from lightning_vc.modules.vocoder import ConvNeXt, MelVocoder
 
+_MOST_ROUNDS = 1000
+
 
 class InverseMelVocoder(MelVocoder):
     """Griffin-Lim from a linear spectrogram that a network makes of the mel spectrogram.
@@ -24,6 +26,9 @@ class InverseMelVocoder(MelVocoder):
         spectrograms: that it hears, and whose linear part it makes.
         channels, layers, width: of the network, as in `ISTFTVocoder`.
         rounds: of Griffin-Lim.
+
+    Raises:
+        ValueError: for less than one round, or more than 1000.
     """
 
     def __init__(
@@ -35,6 +40,8 @@ class InverseMelVocoder(MelVocoder):
         rounds: int = 16,
     ) -> None:
         super().__init__()
+        if not 1 <= rounds <= _MOST_ROUNDS:
+            raise ValueError(f"rounds of Griffin-Lim must be from 1 to {_MOST_ROUNDS}, got {rounds}")
         self.sharpening: Sharpening = Sharpening()
         self.spectrograms, self.hop, self.rounds = spectrograms, spectrograms.hop, rounds
         self.network = ConvNeXt(spectrograms.n_mels, spectrograms.n_bins, channels, layers, width)

@@ -37,17 +37,28 @@ def load_moved(model: nn.Module, moved: Mapping[str, Tensor]) -> None:
 
     Raises ValueError for one that does not belong there.
     """
-    try:
-        missing = moved.keys() - model.state_dict().keys()
-        for name in sorted(missing):
-            layer, found, _ = name.partition(".parametrizations.weight.")
-            if found and name.endswith(".up"):
-                _add(model.get_submodule(layer), moved[name].shape[1])
-        unknown = model.load_state_dict(dict(moved), strict=False).unexpected_keys
-    except (RuntimeError, AttributeError, IndexError) as error:
-        raise ValueError(str(error)) from error
-    if unknown:
-        raise ValueError(f"it has no {unknown[0]}")
+    layers = dict(model.named_modules())
+    for name in sorted(moved.keys() - model.state_dict().keys()):
+        path, found, _ = name.partition(".parametrizations.weight.")
+        layer = layers.get(path)
+        if found and name.endswith(".up") and isinstance(layer, nn.Linear | nn.Conv1d):
+            _add(layer, _rank(layer, name, moved))
+    known = model.state_dict()
+    for name, value in moved.items():
+        if name not in known:
+            raise ValueError(f"it has no {name}")
+        if value.shape != known[name].shape:
+            raise ValueError(f"its {name} has the shape {tuple(known[name].shape)}, not {tuple(value.shape)}")
+    model.load_state_dict(dict(moved), strict=False)
+
+
+def _rank(layer: nn.Linear | nn.Conv1d, up: str, moved: Mapping[str, Tensor]) -> int:
+    """Rank of the two matrices that move a weight; raises ValueError for those that do not go with it."""
+    outputs, inputs = len(layer.weight), layer.weight[0].numel()
+    shape, down = tuple(moved[up].shape), moved.get(f"{up.removesuffix('up')}down")
+    if down is None or shape != (outputs, len(down)) or tuple(down.shape) != (len(down), inputs):
+        raise ValueError(f"its {up} has the shape {shape}, which does not go with a weight of {outputs} x {inputs}")
+    return shape[1]
 
 
 def _add(layer: nn.Module, rank: int) -> LowRank:

@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from lightning_vc.audio.pitch import LOWEST, HarmonicPitch
-from lightning_vc.modules.acoustic import AcousticModel, Synthesis, Teacherforced
+from lightning_vc.modules.acoustic import MOST_FRAMES, AcousticModel, Synthesis, Teacherforced, check_finite
 from lightning_vc.modules.converter import Converter
 from lightning_vc.modules.durations import Aligner, SymbolPredictor, best_path, forward_sum, symbol_of
 from lightning_vc.modules.layers import ConvBlock, projection
@@ -36,6 +36,9 @@ class ParallelDeepVoice(AcousticModel):
         channels, layers: of what hears and predicts them.
         weight: of alignment, durations, melody and prosody in the loss.
         longest: frames that no symbol exceeds at synthesis.
+
+    Raises:
+        ValueError: for a `longest` below 1 or above 1000.
     """
 
     attends = False  # durations make its alignments
@@ -59,6 +62,8 @@ class ParallelDeepVoice(AcousticModel):
         longest: int = 60,
     ) -> None:
         super().__init__()
+        if not 1 <= longest <= MOST_FRAMES:
+            raise ValueError(f"longest must be from 1 to {MOST_FRAMES} frames of a symbol, got {longest}")
         self.voice_dim, self.reduction = voice_dim, 1
         n_bins = n_fft // 2 + 1
         self.sizes = (n_mels, n_bins, waves * n_bins)  # of what the converter says of a frame
@@ -111,6 +116,7 @@ class ParallelDeepVoice(AcousticModel):
     def synthesize(self, text: Tensor, voice: Tensor, careful: bool = False) -> Synthesis:
         keys, values = self.encoder(text, voice)
         durations, melody, prosody = self._predict(keys, voice, text != 0)
+        check_finite(durations)
         lasting = durations.exp().clamp(1, self.longest) * (text != 0)  # (B, L)
         path, frames = symbol_of(lasting)
         mask = torch.arange(path.shape[1], device=text.device) < frames.unsqueeze(1)

@@ -1,8 +1,6 @@
 """Do recordings come from one speaker: a network that hears each of them, and a score for two speakers."""
 
 from abc import ABC, abstractmethod
-from pathlib import Path
-from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -101,46 +99,3 @@ class ECAPAVerifier(SpeakerVerifier):
         mean = (mels * real.unsqueeze(-1)).sum(1, keepdim=True) / frames[:, None, None]  # (B, 1, M) the microphone
         heard: Tensor = self.network((mels - mean) * real.unsqueeze(-1), frames / mels.shape[1])  # (B, 1, E)
         return F.normalize(self.norm(heard.squeeze(1)), dim=-1)
-
-
-class PretrainedVerifier(SpeakerVerifier):
-    """A verifier that speechbrain has trained, from a folder on this machine; it stays as it is, its score is learnt.
-
-    speechbrain runs what the folder's hyperparams.yaml says: take one that you trust.
-
-    Args:
-        folder: holds hyperparams.yaml and the weights that it names.
-        embedding: how many numbers the network answers with.
-
-    Raises:
-        ValueError: if the folder has no hyperparams.yaml, or speechbrain cannot build it.
-    """
-
-    def __init__(self, folder: str, embedding: int = 192) -> None:
-        super().__init__(embedding, UnitLength(), weight=10.0, bias=-5.0)
-        from speechbrain.inference.classifiers import EncoderClassifier  # takes seconds to import
-
-        if not Path(folder, "hyperparams.yaml").is_file():
-            raise ValueError(f"folder {folder} holds no hyperparams.yaml: give the folder of a speechbrain model")
-        place = str(Path(folder).absolute())
-        try:
-            overrides = {"pretrained_path": place}  # where the file would download from
-            self.network: Any = EncoderClassifier.from_hparams(
-                place, savedir=place, overrides=overrides, overrides_must_match=False
-            )
-        except Exception as error:  # whatever the file runs
-            raise ValueError(f"speechbrain cannot build the model in folder {folder} ({error})") from error
-        for parameter in self.network.parameters():
-            parameter.requires_grad_(False)
-
-    def train(self, mode: bool = True) -> "PretrainedVerifier":
-        """The network stays in evaluation: its batch norm is not to move either."""
-        super().train(mode)
-        self.network.eval()
-        return self
-
-    @torch.no_grad()
-    def forward(self, waves: Tensor, lengths: Tensor) -> Tensor:
-        self.network.device = waves.device
-        heard: Tensor = self.network.encode_batch(waves, lengths / waves.shape[1])  # (B, 1, E)
-        return F.normalize(heard.squeeze(1), dim=-1)

@@ -12,6 +12,7 @@ from lightning_vc.console import print_warning, reported
 from lightning_vc.synthesis import write_speech
 from lightning_vc.tasks.adaptation import Start
 from lightning_vc.text.transcripts import read_transcripts, transcripts_beside
+from lightning_vc.trust import TRUST
 from lightning_vc.voice import place_for_voice
 
 
@@ -19,6 +20,7 @@ def main(args: Sequence[str] | None = None) -> None:
     parser = ArgumentParser(prog="python -m lightning_vc.recipes.clone", description=__doc__)
     parser.add_argument("--model", help=MODEL)
     parser.add_argument("--vocoder", help="griffin_lim, or a checkpoint; default: the model's own, else griffin_lim")
+    parser.add_argument("--trust", nargs="+", default=[], help=TRUST)
     parser.add_argument("--clips", required=True, nargs="+", help="recordings of one speaker, in any usual format")
     known = ", ".join(["encoder", *METHODS])
     parser.add_argument("--method", required=True, help=f"how to clone: {known}, or a class of your own, module.Class")
@@ -46,7 +48,7 @@ def main(args: Sequence[str] | None = None) -> None:
         if any(_same(options.out, clip) for clip in options.clips):
             raise ValueError(f"--out {options.out} is one of the clips, which it would write over: name another file")
         place = place_for_voice(options.voice) if options.voice else None
-        cloner = Cloner.load(options.model, options.vocoder)
+        cloner = Cloner.load(options.model, options.vocoder, options.trust)
         cloner.check(options.text)
         transcripts: list[str] | None = options.said
         if options.method == "encoder":

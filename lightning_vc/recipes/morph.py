@@ -9,6 +9,7 @@ from lightning_vc.cloning import Cloner
 from lightning_vc.console import reported
 from lightning_vc.data.index import Index
 from lightning_vc.morphing import average, interpolate, learned_voices, morph
+from lightning_vc.trust import TRUST
 from lightning_vc.voice import Voice, load_voice, place_for_voice
 
 
@@ -18,6 +19,7 @@ def main(args: Sequence[str] | None = None) -> None:
     parser.add_argument("--plus", help='what the voice shall have, as in "{sex: F}"')
     parser.add_argument("--minus", help='what it shall lose, as in "{sex: M}"')
     parser.add_argument("--model", help="for --plus: folder of a run (with tts/last.ckpt), or one TTS checkpoint")
+    parser.add_argument("--trust", nargs="+", default=[], help=TRUST)
     parser.add_argument("--shards", help="for --plus: the shards of its training, which say who the speakers are")
     parser.add_argument("--toward", help="name or file of another voice to mix in")
     parser.add_argument("--amount", type=float, help="how far to go; default: 1 for --plus, 0.5 for --toward")
@@ -34,6 +36,7 @@ def made(
     plus: str | None = None,
     minus: str | None = None,
     model: str | None = None,
+    trust: Sequence[str] = (),
     shards: str | None = None,
     toward: str | None = None,
     amount: float | None = None,
@@ -57,7 +60,7 @@ def made(
         missing = [name for name, value in groups.items() if value is None]
         raise ValueError(f"{given[0]} needs {', '.join(missing)} too")
     wanted = {name: attributes(name, text) for name, text in (("--plus", plus), ("--minus", minus))}
-    cloner, index = Cloner.load(model), Index.load(shards)
+    cloner, index = Cloner.load(model, trust=trust), Index.load(shards)
     more, less = (learned_voices(cloner, index, **each) for each in wanted.values())
     return morph(voices[0], more, less, 1.0 if amount is None else amount)
 

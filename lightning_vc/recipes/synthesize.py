@@ -13,6 +13,7 @@ from lightning_vc.cloning import MODEL, Cloner
 from lightning_vc.console import print_warning, reported
 from lightning_vc.synthesis import warn, write_speech
 from lightning_vc.text.transcripts import read_lines
+from lightning_vc.trust import TRUST
 from lightning_vc.types import Speech
 from lightning_vc.voice import load_voice
 
@@ -23,6 +24,7 @@ def main(args: Sequence[str] | None = None) -> None:
     parser = ArgumentParser(prog="python -m lightning_vc.recipes.synthesize", description=__doc__)
     parser.add_argument("--model", help=MODEL)
     parser.add_argument("--vocoder", help="griffin_lim, or a checkpoint; default: the model's own, else griffin_lim")
+    parser.add_argument("--trust", nargs="+", default=[], help=TRUST)
     parser.add_argument("--voice", required=True, help="name or file of a voice that recipes.clone kept")
     what = parser.add_mutually_exclusive_group(required=True)
     what.add_argument("--text", help="what to say; --out is a sound file")
@@ -39,13 +41,16 @@ def main(args: Sequence[str] | None = None) -> None:
         if options.stream and options.text is None:
             raise ValueError("--stream speaks one --text, not the lines of a --file")
         if options.stream:
-            speak_at_once(Cloner.load(options.model, options.vocoder), options.voice, options.text, options.out)
+            cloner = Cloner.load(options.model, options.vocoder, options.trust)
+            speak_at_once(cloner, options.voice, options.text, options.out)
             return
+        if options.file is None:
+            io.writable(options.out)  # before the work
+        cloner = Cloner.load(options.model, options.vocoder, options.trust)
         if options.file is not None:
-            speak_lines(Cloner.load(options.model, options.vocoder), options.voice, options.file, Path(options.out))
-            return
-        out = io.writable(options.out)  # before the work
-        write_speech(out, Cloner.load(options.model, options.vocoder).say(options.text, load_voice(options.voice)))
+            speak_lines(cloner, options.voice, options.file, Path(options.out))
+        else:
+            write_speech(options.out, cloner.say(options.text, load_voice(options.voice)))
 
 
 def speak_lines(cloner: Cloner, voice: str, file: str, out: Path) -> None:

@@ -1,15 +1,11 @@
 """What every task shares: one loss for every stage, one place that freezes, one optimizer."""
 
-import hashlib
-import json
-import pickle
 import warnings
 import zlib
 from abc import ABC, abstractmethod
-from argparse import ArgumentError
-from collections.abc import Iterable, Mapping, Sequence
-from importlib import import_module
-from io import BytesIO
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 
@@ -20,19 +16,19 @@ from lightning.pytorch.loggers import WandbLogger
 from lightning.pytorch.trainer.states import TrainerFn
 from lightning.pytorch.utilities.parsing import AttributeDict
 from lightning.pytorch.utilities.types import OptimizerLRScheduler
-from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 from typing_extensions import Self
+
+from lightning_vc.audio.features import Spectrograms
+from lightning_vc.checkpoint import fingerprint, fitting_weights, read_checkpoint
+from lightning_vc.resuming import check_training_state
+from lightning_vc.trust import TASKS, SettingsError, build, find_class, limited
 
 # To leave the parts out, as it says, would leave them out of the checkpoint, which then could not be loaded.
 warnings.filterwarnings("ignore", "Attribute '.*' is an instance of `nn.Module`")
 
-_OF_TRAINING = (  # not of the weights
-    *("optimizer_states", "lr_schedulers", "loops", "callbacks", "wandb_run"),
-    *("current_model_state", "averaging_state"),  # of a callback that averages weights: what is averaged stays
-)
-
-_DAMAGED = (pickle.UnpicklingError, SafetensorError)
+_MAX_OPEN = 4  # model files that name each other
+_open: ContextVar[tuple[Path, ...]] = ContextVar("_open", default=())  # being loaded, each named by the one before
 
 Losses = dict[str, Tensor]  # "loss" is minimised, the others are only logged
 
@@ -43,6 +39,7 @@ class Task(LightningModule, ABC):
     def __init__(self, optimizer: OptimizerCallable, scheduler: LRSchedulerCallable | None = None) -> None:
         super().__init__()
         self.optimizer, self.scheduler = optimizer, scheduler
+        self._source = ""
 
     @property
     def hparams_initial(self) -> AttributeDict:
@@ -105,21 +102,31 @@ class Task(LightningModule, ABC):
             if isinstance(logger, WandbLogger):
                 checkpoint["wandb_run"] = logger.version
 
+    @property
+    def source(self) -> str:
+        """Name of the file that the task is loaded or resumed from, for messages."""
+        resumed = self._trainer.ckpt_path if self._trainer else None
+        return str(resumed or self._source or "the checkpoint")
+
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Refuse to go on from another kind of task, and with other speakers."""
+        """Refuse to resume from another task, other speakers, or weights or a training state of another shape."""
         own, other = f"{type(self).__module__}.{type(self).__qualname__}", checkpoint.get("task")
         if other != own:
-            raise ValueError(f"this is a checkpoint of {other}: {own} cannot be resumed from it")
+            raise ValueError(f"{self.source} is a checkpoint of {other}: {own} cannot be resumed from it")
+        if not self._trainer:  # `load` has checked the weights
+            return
         learned = checkpoint.get("speakers", checkpoint.get("hyper_parameters", {}).get("speakers", []))
         if (speakers := self.learned_speakers()) and learned and speakers != learned:
             raise ValueError(
-                f"the checkpoint has learned other speakers than those of the data ({difference(learned, speakers)}): "
+                f"{self.source} has learned other speakers than those of the data ({difference(learned, speakers)}): "
                 "resume it with the data that it was trained on, or begin anew; `tts fit --model.start CHECKPOINT` "
                 "begins anew with its weights, and with the voices of those speakers who are in both"
             )
+        checkpoint["state_dict"] = fitting_weights(checkpoint["state_dict"], self, self.source)
+        check_training_state(checkpoint, self, self.trainer, self.source)
         for schedule in checkpoint.get("lr_schedulers", []):
             end = schedule.get("total_steps")  # of those that have an end, such as OneCycleLR
-            if end and self._trainer and self.trainer.state.fn == TrainerFn.FITTING and self.trainer.max_steps > end:
+            if end and self.trainer.state.fn == TrainerFn.FITTING and self.trainer.max_steps > end:
                 raise ValueError(
                     f"the schedule of the checkpoint ends after {end} steps, --trainer.max_steps is "
                     f"{self.trainer.max_steps}: resume it with {end}, or begin anew with the longer schedule"
@@ -129,29 +136,32 @@ class Task(LightningModule, ABC):
     def load(cls, path: str | Path) -> Self:
         """The task of this kind in a checkpoint, on the CPU, ready to be used.
 
+        The file is data: the classes that it names are those that `lightning_vc.trust` allows, and names, shapes and
+        types of its weights are compared with those of the task before any memory is taken for that.
+
         Raises:
             FileNotFoundError: if there is no such file.
-            ValueError: if it is not a checkpoint, or one of another kind.
+            ValueError: if it is not a checkpoint, one of another kind, or one that cannot be built.
         """
-        saved = read_checkpoint(path)
-        module, _, name = saved["task"].rpartition(".")
-        try:
-            kind = getattr(import_module(module), name)
-        except (ImportError, AttributeError, ValueError) as error:
-            raise ValueError(
-                f"{path} is a checkpoint of {saved['task']}, which is not found: run in the folder that holds it"
-            ) from error
-        if not issubclass(kind, cls):
-            raise ValueError(f"{path} is a checkpoint of {name}, where one of {cls.__name__} is needed")
-        try:
-            task: Self = kind.load_from_checkpoint(_file_of(path, saved), map_location="cpu", weights_only=True)
-        except (ArgumentError, TypeError, RuntimeError) as error:
-            reason = str(error).splitlines()[-1].strip()
-            raise ValueError(
-                f"{path}: its {name} cannot be built again ({reason}): run in the folder that holds your own classes, "
-                "with the version of lightning_vc that trained it"
-            ) from error
-        return task.eval()
+        with _opened(path), torch.device("cpu"):
+            saved = read_checkpoint(path)
+            try:
+                kind = find_class(saved["task"], Task, "task", TASKS)  # type: ignore[type-abstract]
+                if not issubclass(kind, cls):
+                    raise SettingsError(f"it is a checkpoint of {kind.__name__}, where one of {cls.__name__} is needed")
+                settings = {name: value for name, value in saved["hyper_parameters"].items() if str(name)[:1] != "_"}
+                with torch.device("meta"), limited(len(saved["state_dict"])):
+                    sketch = build(kind, settings, "hyper_parameters")
+                saved["state_dict"] = fitting_weights(saved["state_dict"], sketch, str(path))
+                task = build(kind, settings, "hyper_parameters")
+            except SettingsError as error:
+                raise ValueError(f"{path}: {error}") from error
+            task._source = str(path)
+            task.configure_model()
+            task.on_load_checkpoint(saved)
+            _check_constants(task, saved["state_dict"], path)
+            task.load_state_dict(saved["state_dict"])
+            return task.eval()
 
     def fingerprint(self) -> str:
         """A short name for exactly these weights."""
@@ -182,75 +192,25 @@ def difference(before: Sequence[str], now: Sequence[str]) -> str:
     return "; ".join(parts) or "the same in another order"
 
 
-def fingerprint(module: nn.Module) -> str:
-    """The first 16 hex digits of the SHA-256 of a module's weights."""
-    digest = hashlib.sha256()
-    for name, value in sorted(module.state_dict().items()):
-        digest.update(name.encode())
-        digest.update(value.detach().cpu().contiguous().numpy().tobytes())
-    return digest.hexdigest()[:16]
+def _check_constants(task: Task, weights: Mapping[str, Tensor], path: str | Path) -> None:
+    """Raise ValueError where a file has other filters of a spectrogram than its settings make, but for rounding."""
+    for name, module in task.named_modules():
+        for constant, value in module.state_dict(prefix=f"{name}.").items() if isinstance(module, Spectrograms) else ():
+            if not torch.allclose(value, weights[constant], atol=1e-3):
+                raise ValueError(f"{path}: the weight {constant} does not follow from the settings of {name}")
 
 
-def read_checkpoint(path: str | Path) -> dict[str, Any]:
-    """What is in a checkpoint of a task.
-
-    Raises:
-        FileNotFoundError: if there is no such file.
-        ValueError: if it is none, or damaged.
-    """
-    if not Path(path).is_file():
-        raise FileNotFoundError(f"no checkpoint at {path}: name one that training left (last.ckpt)")
+@contextmanager
+def _opened(path: str | Path) -> Iterator[None]:
+    """Note that a model file is being loaded; raises ValueError if it names itself, or a long row of others."""
+    file, files = Path(path).resolve(), _open.get()
+    if file in files or len(files) == _MAX_OPEN:
+        raise ValueError(f"{path} is named by itself or by a row of {_MAX_OPEN} other checkpoints: give another file")
+    token = _open.set((*files, file))
     try:
-        is_exported = Path(path).suffix == ".safetensors"
-        saved = _read_exported(path) if is_exported else dict(torch.load(path, map_location="cpu", weights_only=True))
-        str(saved["task"])
-    except (
-        SafetensorError,
-        pickle.UnpicklingError,
-        RuntimeError,
-        LookupError,
-        TypeError,
-        ValueError,
-        EOFError,
-        OSError,
-    ) as error:
-        raise ValueError(f"{path} is not a checkpoint of lightning_vc, or it is damaged") from error
-    return saved
-
-
-def exported(name: str) -> str:
-    """What a number of a checkpoint that is no weight is called among the weights of an exported one."""
-    return f"checkpoint/{name}"
-
-
-def _read_exported(path: str | Path) -> dict[str, Any]:
-    """What `lightning_vc.pretrained.export` wrote, in single precision."""
-    with safe_open(path, "pt") as file:
-        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  # it is no dictionary
-        saved: dict[str, Any] = json.loads((file.metadata() or {})["about"])
-    own = exported("")
-    rest = {name.removeprefix(own): tensors.pop(name) for name in list(tensors) if name.startswith(own)}
-    weights = {name: value.float() if value.is_floating_point() else value for name, value in tensors.items()}
-    return saved | rest | {"state_dict": weights}
-
-
-def _file_of(path: str | Path, saved: dict[str, Any]) -> str | Path | BytesIO:
-    """What Lightning can load a checkpoint from."""
-    if Path(path).suffix != ".safetensors":
-        return path
-    buffer = BytesIO()
-    torch.save(saved, buffer)
-    buffer.seek(0)
-    return buffer
-
-
-def with_weights(path: str | Path, weights: Mapping[str, Tensor]) -> dict[str, Any]:
-    """What is in a checkpoint, with other weights and nothing of its training: to go on from it would be another run.
-
-    Raises what `read_checkpoint` raises.
-    """
-    saved = {key: value for key, value in read_checkpoint(path).items() if key not in _OF_TRAINING}
-    return saved | {"state_dict": {key: value.detach().cpu() for key, value in weights.items()}}
+        yield
+    finally:
+        _open.reset(token)
 
 
 def _plain(value: Any) -> bool:

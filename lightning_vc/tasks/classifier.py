@@ -8,6 +8,7 @@ from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
 from torch import Tensor, nn
 
 from lightning_vc.audio.features import Spectrograms
+from lightning_vc.checkpoint import field
 from lightning_vc.losses import angular_margin_cross_entropy
 from lightning_vc.modules.classifier import SpeakerClassifier
 from lightning_vc.tasks.base import Losses, Task
@@ -83,4 +84,6 @@ class SpeakerClassifierTask(Task):
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         super().on_load_checkpoint(checkpoint)
-        self.learnt = frozenset(checkpoint.get("ClassifierDataModule", {}).get("learnt", ()))
+        if "ClassifierDataModule" in checkpoint:
+            data = field(checkpoint, "ClassifierDataModule", dict, self.source)
+            self.learnt = frozenset(map(str, field(data, "learnt", list, self.source)))

@@ -8,8 +8,9 @@ import torch.nn.functional as F
 from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
 from torch import Tensor, nn
 
+from lightning_vc.checkpoint import with_weights
 from lightning_vc.modules.discriminators import deception
-from lightning_vc.tasks.base import Losses, Task, difference, with_weights
+from lightning_vc.tasks.base import Losses, Task, difference
 from lightning_vc.tasks.speaker_encoder import SpeakerEncoderTask
 from lightning_vc.tasks.tts import TTSTask
 from lightning_vc.text.frontend import Frontend
@@ -62,7 +63,7 @@ class JointTask(Task):
     ) -> None:
         super().__init__(optimizer, scheduler)
         self.save_hyperparameters()
-        if stretch is not None and stretch <= 0:
+        if stretch is not None and not 0 < stretch < torch.inf:
             raise ValueError(f"stretch moves voices away from their mean by a factor above 0, got {stretch}")
         self.paths = {"tts": base, "encoder": encoder}
         self.learned, self.stretch, self.discriminator = learned, stretch, discriminator

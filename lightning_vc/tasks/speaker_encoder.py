@@ -8,12 +8,14 @@ from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
 from torch import Tensor, nn
 
 from lightning_vc.audio.features import Spectrograms
+from lightning_vc.checkpoint import field
 from lightning_vc.metrics import retrieval_rank
 from lightning_vc.modules.speaker_encoder import SpeakerEncoder
 from lightning_vc.tasks.base import Losses, Task, difference
 from lightning_vc.tasks.tts import TTSTask
 from lightning_vc.types import CloningBatch
 
+_MOST_STRETCH = 100
 _SHARPNESS = 10.0  # of the verification loss, for a distance of a learned voice's deviation
 
 
@@ -38,7 +40,7 @@ class SpeakerEncoderTask(Task):
         augmentation: what happens to clips (B, N, W) of so many samples (B, N) before they are heard in training.
 
     Raises:
-        ValueError: for a `stretch` that is not above 0.
+        ValueError: for a `stretch` that is not above 0, or above 100.
     """
 
     def __init__(
@@ -55,8 +57,10 @@ class SpeakerEncoderTask(Task):
     ) -> None:
         super().__init__(optimizer, scheduler)
         self.save_hyperparameters()
-        if stretch <= 0:
-            raise ValueError(f"stretch moves voices away from their mean by a factor above 0, got {stretch}")
+        if not 0 < stretch <= _MOST_STRETCH:
+            raise ValueError(
+                f"stretch moves voices away from their mean by a factor above 0, up to {_MOST_STRETCH}, got {stretch}"
+            )
         self.encoder, self.spectrograms = encoder, spectrograms
         self.base, self.speakers = base, speakers
         self.verification, self.augmentation, self.stretch = verification, augmentation, stretch
@@ -160,9 +164,10 @@ class SpeakerEncoderTask(Task):
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         super().on_load_checkpoint(checkpoint)
-        if self.base_fingerprint not in ("", checkpoint["base_fingerprint"]):
+        fingerprint = field(checkpoint, "base_fingerprint", str, self.source)
+        if self.base_fingerprint not in ("", fingerprint):
             raise ValueError(
                 f"the checkpoint was trained for the voices of another model than {self.base}: "
                 "resume it with that one, or begin anew"
             )
-        self.base_fingerprint = checkpoint["base_fingerprint"]
+        self.base_fingerprint = fingerprint

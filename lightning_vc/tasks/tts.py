@@ -12,6 +12,7 @@ from torch import Tensor
 from lightning_vc.audio.features import Spectrograms
 from lightning_vc.audio.sharpening import Sharpening
 from lightning_vc.audio.vocoder import GriffinLim
+from lightning_vc.checkpoint import field
 from lightning_vc.losses import guided_attention, last_step, masked_divergence, masked_l1, masked_l2, places_at
 from lightning_vc.modules.acoustic import AcousticModel
 from lightning_vc.modules.speakers import SpeakerTable
@@ -68,7 +69,7 @@ class TTSTask(Task):
     ) -> None:
         super().__init__(optimizer, scheduler)
         self.save_hyperparameters()
-        if voice_rate <= 0:
+        if not 0 < voice_rate < torch.inf:
             raise ValueError(f"voice_rate multiplies the learning rate of the voices, above 0, got {voice_rate}")
         self.model, self.spectrograms, self.frontend, self.speakers = model, spectrograms, frontend, speakers
         self.table = SpeakerTable(len(speakers), model.voice_dim, voice_scale)
@@ -149,7 +150,12 @@ class TTSTask(Task):
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         super().on_load_checkpoint(checkpoint)
-        self.lengths.copy_(checkpoint.get("lengths", self.lengths))  # a checkpoint from elsewhere may have none
+        if "lengths" not in checkpoint:  # a checkpoint from elsewhere
+            return
+        lengths = field(checkpoint, "lengths", Tensor, self.source)
+        if lengths.shape != self.lengths.shape or lengths.dtype != torch.long or (lengths < 0).any():
+            raise ValueError(f"{self.source}: lengths are no counts of texts of up to {_LENGTHS} symbols")
+        self.lengths.copy_(lengths)
 
     def loss(self, batch: TTSBatch) -> Losses:
         if self.training:

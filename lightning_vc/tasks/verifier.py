@@ -53,7 +53,7 @@ class SpeakerVerifierTask(Task):
         return self.speakers if self.classes is not None else []
 
     def trainable(self) -> Iterable[nn.Parameter]:
-        """All but what has frozen itself: a pretrained network."""
+        """All but what the network has frozen itself."""
         return [parameter for parameter in self.parameters() if parameter.requires_grad]
 
     def forward(self, waves: Tensor, lengths: Tensor) -> Tensor:

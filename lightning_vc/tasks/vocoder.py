@@ -12,9 +12,10 @@ from torch import Tensor, nn
 
 from lightning_vc.audio.features import Spectrograms
 from lightning_vc.audio.sharpening import Sharpening
+from lightning_vc.checkpoint import with_weights
 from lightning_vc.modules.discriminators import Discriminators, at_rest, deception
 from lightning_vc.modules.vocoder import MelVocoder, NeuralVocoder
-from lightning_vc.tasks.base import Losses, Task, difference, with_weights
+from lightning_vc.tasks.base import Losses, Task, difference
 from lightning_vc.tasks.tts import TTSTask
 from lightning_vc.text.frontend import Frontend
 from lightning_vc.types import Spectra, TTSBatch

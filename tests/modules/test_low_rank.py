@@ -43,10 +43,14 @@ def test_what_moved_is_put_where_there_is_no_place_yet() -> None:
     ("moved", "message"),
     [
         ({"3.weight": torch.ones(1)}, "it has no 3.weight"),
-        ({"0.bias": torch.ones(9)}, "size mismatch for 0.bias"),
+        ({"0.bias": torch.ones(9)}, r"its 0.bias has the shape \(8,\), not \(9,\)"),
         ({"5.parametrizations.weight.1.up": torch.ones(8, 1)}, "5"),
         ({"1.parametrizations.weight.1.up": torch.ones(8, 1)}, "weight"),
-        ({"0.parametrizations.weight.1.up": torch.ones(8)}, "out of range"),
+        ({"0.parametrizations.weight.1.up": torch.ones(8, 2)}, "does not go with"),
+        (
+            {"0.parametrizations.weight.1.up": torch.ones(8)},
+            r"its 0.*up has the shape \(8,\), which does not go with a weight of 8 x 18",
+        ),
     ],
 )
 def test_what_does_not_belong_there(moved: dict[str, torch.Tensor], message: str) -> None:

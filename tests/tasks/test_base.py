@@ -79,7 +79,7 @@ def zeros(path: Path) -> None:
 @pytest.mark.parametrize("write", [text, nothing, tensor, weights, pickled_code, zeros])
 def test_a_file_that_is_no_checkpoint(tmp_path: Path, write: Any) -> None:
     write(tmp_path / "it.ckpt")
-    with pytest.raises(ValueError, match=r"it\.ckpt is not a checkpoint of lightning_vc, or it is damaged$"):
+    with pytest.raises(ValueError, match=r"it\.ckpt( is not a checkpoint|: task is missing| is refused)"):
         TTSTask.load(tmp_path / "it.ckpt")
 
 
@@ -93,7 +93,7 @@ def test_a_checkpoint_that_was_cut_short(tiny_run: TinyRun, tmp_path: Path) -> N
 @pytest.mark.parametrize(
     ("kind", "task", "message"),
     [
-        ("encoder", TTSTask, r"last\.ckpt is a checkpoint of SpeakerEncoderTask, where one of TTSTask is needed$"),
+        ("encoder", TTSTask, r"last\.ckpt: it is a checkpoint of SpeakerEncoderTask, where one of TTSTask is needed$"),
         ("tts", SpeakerEncoderTask, "is a checkpoint of TTSTask, where one of SpeakerEncoderTask is needed$"),
         ("tts", AdaptationTask, "is a checkpoint of TTSTask, where one of AdaptationTask is needed$"),
     ],
@@ -107,7 +107,7 @@ def test_a_checkpoint_of_another_kind(tiny_run: TinyRun, kind: str, task: type[T
 def test_a_checkpoint_of_a_class_that_is_not_found(tiny_run: TinyRun, tmp_path: Path, name: str) -> None:
     saved = torch.load(tiny_run.tts, weights_only=True)
     torch.save({**saved, "task": name}, tmp_path / "it.ckpt")
-    with pytest.raises(ValueError, match=rf"it\.ckpt .*{name.rpartition('.')[2]}"):
+    with pytest.raises(ValueError, match=rf"it\.ckpt: task .*{name.rpartition('.')[2]}"):
         Task.load(tmp_path / "it.ckpt")
 
 
@@ -123,16 +123,21 @@ def of_a_class_that_is_gone(saved: dict[str, Any]) -> None:
     saved["hyper_parameters"]["model"]["class_path"] = "my_model.Mine"
 
 
-@pytest.mark.parametrize("damage", [without_the_model, of_other_sizes, of_a_class_that_is_gone])
+@pytest.mark.parametrize(
+    ("damage", "complaint"),
+    [
+        (without_the_model, "hyper_parameters does not make a TTSTask: .*'model'"),
+        (of_other_sizes, r"the weight table.table.weight has the shape \(2, 3\), where \(\d+, 8\) is needed"),
+        (of_a_class_that_is_gone, "hyper_parameters.model.class_path names my_model.Mine, .*: .* --trust my_model "),
+    ],
+)
 def test_a_checkpoint_that_cannot_be_built_again(
-    tiny_run: TinyRun, tmp_path: Path, damage: Callable[[dict[str, Any]], None]
+    tiny_run: TinyRun, tmp_path: Path, damage: Callable[[dict[str, Any]], None], complaint: str
 ) -> None:
     saved = torch.load(tiny_run.tts, weights_only=True)
     damage(saved)
     torch.save(saved, tmp_path / "it.ckpt")
-    with pytest.raises(
-        ValueError, match=r"it\.ckpt: its TTSTask cannot be built again \(.*: run in the folder"
-    ) as error:
+    with pytest.raises(ValueError, match=rf"it\.ckpt: {complaint}") as error:
         Task.load(tmp_path / "it.ckpt")
     assert "\n" not in str(error.value)
 

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from lightning_vc.audio.features import Spectrograms
 from lightning_vc.losses import angular_margin_cross_entropy, pair_cross_entropy
 from lightning_vc.modules.classifier import ConvClassifier, ECAPAClassifier
-from lightning_vc.modules.verifier import ConvGRUVerifier, ECAPAVerifier, PretrainedVerifier, SpeakerVerifier
+from lightning_vc.modules.verifier import ConvGRUVerifier, ECAPAVerifier, SpeakerVerifier
 from lightning_vc.recipes import classifier, verifier
 from lightning_vc.tasks.classifier import SpeakerClassifierTask
 from lightning_vc.tasks.verifier import SpeakerVerifierTask
@@ -187,14 +187,6 @@ def test_a_frozen_part_of_a_verifier_stays_frozen() -> None:
     assert not network.conv.weight.requires_grad
     assert id(network.conv.weight) not in moving
     assert id(network.within) in moving
-
-
-def test_a_folder_that_is_no_pretrained_model(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match=r"holds no hyperparams.yaml: give the folder of a speechbrain model"):
-        PretrainedVerifier(str(tmp_path))
-    (tmp_path / "hyperparams.yaml").write_text("modules: 3\n")
-    with pytest.raises(ValueError, match="speechbrain cannot build the model in folder"):
-        PretrainedVerifier(str(tmp_path))
 
 
 def test_the_classifier_by_recipe(tiny_run: TinyRun, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

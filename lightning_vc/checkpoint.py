@@ -1,0 +1,238 @@
+"""Reading, checking, writing and fingerprinting model files, which are data, whoever wrote them.
+
+A checkpoint (.ckpt) is a zip file of tensors and a pickle of plain values; an exported model (.safetensors) has the
+same content without that of training. Both are read within bounds that their size on disk sets.
+"""
+
+import hashlib
+import json
+import os
+import pickletools
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from pickle import UnpicklingError
+from typing import Any, TypeVar
+from zipfile import ZIP_STORED, BadZipFile, ZipFile
+
+import torch
+from packaging.version import InvalidVersion, Version
+from safetensors import SafetensorError, safe_open
+from torch import Tensor, nn
+
+from lightning_vc.files import atomic_write
+from lightning_vc.trust import short
+
+T = TypeVar("T")
+
+FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
+VERSION = "pytorch-lightning_version"
+_EXPORTED = "checkpoint/"  # prefix of tensors in an exported file that are no weights
+_TRAINING = (
+    *("optimizer_states", "lr_schedulers", "loops", "callbacks", "wandb_run"),
+    *("current_model_state", "averaging_state"),  # of a callback that averages weights
+)
+_MAX_HEADER = 16_000_000  # bytes of a pickle or of the header of a safetensors file
+_MAX_VALUES = 5_000_000  # in lists and dictionaries
+_MAX_DEPTH = 40
+_SHARED = 4  # how many times larger than its file the tensors may be, where some share their numbers
+_GLOBALS = re.compile(
+    r"torch \w+Storage|torch\._utils _rebuild_(tensor_v2|parameter)|torch Size|collections (OrderedDict|Counter)"
+)
+
+
+def read_checkpoint(path: str | Path) -> dict[str, Any]:
+    """Read a checkpoint or an exported model: task, hyper-parameters, weights, and the state of training if any.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+        ValueError: if it is no model file, damaged, or has a field of a wrong kind; the message names file and field.
+    """
+    if "://" in str(path):
+        raise ValueError(f"{path} is a URL: download the file, and give its path")
+    if not Path(path).is_file():
+        raise FileNotFoundError(f"no checkpoint at {path}: name one that training left (last.ckpt)")
+    try:
+        saved = _read_exported(path) if Path(path).suffix == ".safetensors" else _read_pickled(path)
+        _check_values(saved, path)
+    except _Refused as error:
+        raise ValueError(f"{path} {error}") from error
+    except (
+        *(SafetensorError, BadZipFile, UnpicklingError, RuntimeError, LookupError, TypeError, ValueError),
+        *(AttributeError, EOFError, OSError, MemoryError, NotImplementedError, OverflowError),
+    ) as error:
+        raise ValueError(f"{path} is not a checkpoint of lightning_vc, or it is damaged") from error
+    _check_fields(saved, str(path))
+    return saved
+
+
+def write_checkpoint(saved: Mapping[str, Any], path: str | Path) -> None:
+    """Write a checkpoint; the file that was there before is kept until the new one is complete.
+
+    Raises:
+        OSError: if it cannot be written, with its name.
+    """
+    with atomic_write(path) as partial:
+        try:
+            torch.save(dict(saved), partial)
+        except RuntimeError as error:  # torch's own writer does not say why
+            raise OSError(f"{path} cannot be written: the disk may be full ({str(error).splitlines()[0]})") from error
+
+
+def with_weights(path: str | Path, weights: Mapping[str, Tensor]) -> dict[str, Any]:
+    """Return the content of a checkpoint with other weights, and without the state of training.
+
+    Raises what `read_checkpoint` raises.
+    """
+    saved = {key: value for key, value in read_checkpoint(path).items() if key not in _TRAINING}
+    return saved | {"state_dict": {key: value.detach().cpu() for key, value in weights.items()}}
+
+
+def exported(name: str) -> str:
+    """Return the name that a tensor of a checkpoint that is no weight has in an exported file."""
+    return f"{_EXPORTED}{name}"
+
+
+def fingerprint(module: nn.Module) -> str:
+    """Return the first 16 hex digits of the SHA-256 of a module's weights."""
+    digest = hashlib.sha256()
+    for name, value in sorted(module.state_dict().items()):
+        digest.update(name.encode())
+        digest.update(value.detach().cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()[:16]
+
+
+def field(saved: Mapping[str, Any], name: str, kind: type[T], path: str) -> T:
+    """Return a field of a checkpoint.
+
+    Raises:
+        ValueError: if it is missing or of another kind, naming file and field.
+    """
+    value = saved.get(name)
+    if not isinstance(value, kind) or isinstance(value, bool) != (kind is bool):
+        found = "missing" if name not in saved else short(value)
+        raise ValueError(f"{path}: {name} is {found}, where {kind.__name__} is needed")
+    return value
+
+
+def fitting_weights(found: Mapping[str, Tensor], model: nn.Module, path: str) -> dict[str, Tensor]:
+    """Return the weights of a file in the types of a model, which may be on the `meta` device.
+
+    Raises:
+        ValueError: if one is missing, unexpected, of another shape or kind, or not finite, naming file and weight.
+    """
+    expected = model.state_dict()
+    if missing := sorted(expected.keys() - found.keys()):
+        raise ValueError(f"{path} has no weight {short(missing[0])} of its {type(model).__name__}")
+    if unexpected := sorted(found.keys() - expected.keys()):
+        raise ValueError(
+            f"{path} has the weight {short(unexpected[0])}, which its {type(model).__name__} does not have"
+        )
+    fitting = {}
+    for name, value in found.items():
+        shape, kind = tuple(expected[name].shape), expected[name].dtype
+        if tuple(value.shape) != shape:
+            raise ValueError(f"{path}: the weight {name} has the shape {tuple(value.shape)}, where {shape} is needed")
+        if value.dtype != kind and not (value.dtype in FLOATS and kind in FLOATS):
+            raise ValueError(f"{path}: the weight {name} has the type {value.dtype}, where {kind} is needed")
+        fitting[name] = finite(value.to(kind), f"{path}: the weight {name}")
+    return fitting
+
+
+def single_precision(value: Tensor, what: str) -> Tensor:
+    """Return a tensor of finite numbers as float32.
+
+    Raises:
+        ValueError: if it holds no floating-point numbers of 16 to 64 bits, or numbers that are not finite.
+    """
+    if value.dtype not in FLOATS:
+        raise ValueError(f"{what} has the type {value.dtype}, where float32 is needed")
+    return finite(value.float(), what)
+
+
+def finite(value: Tensor, what: str) -> Tensor:
+    """Return a tensor unchanged; raises ValueError if one of its numbers is NaN or infinite."""
+    sound = not value.is_floating_point() or value.sum().isfinite() or value.isfinite().all()  # a sum is faster
+    if not sound:
+        raise ValueError(f"{what} has numbers that are NaN or infinite")
+    return value
+
+
+def header_size(path: str | Path) -> int:
+    """Return how many bytes of a safetensors file are its header, as the file says."""
+    with Path(path).open("rb") as file:
+        return int.from_bytes(file.read(8), "little")
+
+
+class _Refused(ValueError):
+    """The file is no plain data."""
+
+
+def _read_exported(path: str | Path) -> dict[str, Any]:
+    """Read what `lightning_vc.pretrained.export` wrote."""
+    if header_size(path) > _MAX_HEADER:
+        raise _Refused(f"has a header of more than {_MAX_HEADER} bytes")
+    with safe_open(path, "pt") as file:
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  # it is no dictionary
+        saved: dict[str, Any] = json.loads((file.metadata() or {})["about"])
+    rest = {name.removeprefix(_EXPORTED): tensors.pop(name) for name in list(tensors) if name.startswith(_EXPORTED)}
+    return saved | rest | {"state_dict": tensors}
+
+
+def _read_pickled(path: str | Path) -> dict[str, Any]:
+    """Read what torch.save wrote, if its pickle makes nothing but tensors and plain values."""
+    with ZipFile(path) as archive:
+        entries = archive.infolist()
+        if any(entry.compress_type != ZIP_STORED for entry in entries):
+            raise _Refused("is compressed, which a checkpoint never is")
+        if sum(entry.file_size for entry in entries) > os.path.getsize(path):
+            raise _Refused("declares more bytes than it has")
+        (pickled,) = [entry for entry in entries if entry.filename.endswith("/data.pkl")]
+        if pickled.file_size > _MAX_HEADER:
+            raise _Refused(f"has a pickle of more than {_MAX_HEADER} bytes")
+        for called in _called(archive.read(pickled)):
+            if not _GLOBALS.fullmatch(called):
+                raise _Refused(f"is refused: it holds more than data, its pickle names {short(called)}")
+    return dict(torch.load(path, map_location="cpu", weights_only=True))
+
+
+def _called(pickled: bytes) -> Iterator[str]:
+    """Yield the functions and classes that a pickle names."""
+    for operation, argument, _ in pickletools.genops(pickled):
+        if operation.name in ("GLOBAL", "INST"):
+            yield str(argument)
+        elif operation.name in ("STACK_GLOBAL", "EXT1", "EXT2", "EXT4"):  # torch.save writes protocol 2 without them
+            yield f"something by {operation.name}"
+
+
+def _check_values(saved: object, path: str | Path) -> None:
+    """Raise _Refused for nesting, numbers of values and sizes of tensors that the size of the file does not explain."""
+    room, left = _SHARED * os.path.getsize(path), _MAX_VALUES
+    waiting: list[tuple[object, int]] = [(saved, 0)]
+    while waiting:
+        value, depth = waiting.pop()
+        if isinstance(value, Tensor):
+            size = value.numel() * value.element_size()
+            room -= size
+            if room < 0 or size > value.untyped_storage().nbytes():
+                raise _Refused(f"has a tensor of the shape {tuple(value.shape)}, which is larger than the file")
+        inside = [*value.keys(), *value.values()] if isinstance(value, dict) else value
+        if isinstance(inside, list | tuple | set):
+            left -= len(inside)
+            if left < 0 or depth > _MAX_DEPTH:
+                raise _Refused(f"has more than {_MAX_VALUES} values, or nests them more than {_MAX_DEPTH} deep")
+            waiting += [(item, depth + 1) for item in inside]
+
+
+def _check_fields(saved: dict[str, Any], path: str) -> None:
+    """Raise ValueError for a field that all tasks have and that is of another kind."""
+    field(saved, "task", str, path)
+    saved.setdefault("hyper_parameters", {})
+    field(saved, "hyper_parameters", dict, path)
+    for name, value in field(saved, "state_dict", dict, path).items():
+        if not isinstance(name, str) or not isinstance(value, Tensor):
+            raise ValueError(f"{path}: state_dict holds {short(name)}, which is no weight")
+    try:
+        Version(field(saved, VERSION, str, path))
+    except InvalidVersion as error:
+        raise ValueError(f"{path}: {VERSION} is {short(saved[VERSION])}, where one such as 2.6.0 is needed") from error

@@ -1,0 +1,303 @@
+"""Which classes a model file may name, and building them from the settings that the file holds.
+
+A model file comes from anywhere, so its settings are data. A class path in them is looked up and never imported, unless
+it names a class of this package or of a module that the user has allowed. What is built has at most as many parameters
+as the file has tensors, and each class is the one that its place in the constructor asks for.
+"""
+
+import math
+import re
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from importlib import import_module
+from inspect import Parameter, isabstract, signature
+from threading import get_ident
+from types import NoneType, UnionType
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+
+from torch import nn
+from torch.nn.modules.module import (
+    register_module_module_registration_hook,
+    register_module_parameter_registration_hook,
+)
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler
+
+T = TypeVar("T")
+
+PARTS = ("lightning_vc.audio.", "lightning_vc.modules.", "lightning_vc.text.")
+TASKS = ("lightning_vc.tasks.",)
+TRUST = "modules of your own whose classes model files may name, such as my_encoder"  # help of --trust
+_PACKAGE = "lightning_vc"
+_CLASS_PATH = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)+")
+_NODE = {"class_path", "init_args", "dict_kwargs"}  # what jsonargparse writes down of an object
+_LONGEST_PATH = 200  # letters
+_LONGEST_REASON = 300
+_LARGEST = 10**9  # of an integer in settings
+_SEQUENCES = (list, tuple, set, frozenset)
+_trusted: set[str] = set()
+
+
+class SettingsError(ValueError):
+    """A setting of a model file is wrong: the message names the field and its value."""
+
+
+def trust(modules: Iterable[str]) -> None:
+    """Allow model files to name classes of these top-level modules, from now on in this process.
+
+    Such a module is imported when a model file names one of its classes.
+
+    Raises:
+        ValueError: if one is not the name of a top-level module.
+    """
+    names = [modules] if isinstance(modules, str) else list(modules)
+    for name in names:
+        if not name.isidentifier():
+            raise ValueError(f"trust names a top-level module such as my_encoder, got {name!r}")
+    _trusted.update(names)
+
+
+def find_class(path: object, needed: type[T], field: str, places: tuple[str, ...] = PARTS) -> type[T]:
+    """Return the class that a model file names.
+
+    It is a subclass of `needed`, and either one of this package, in one of the modules `places`, or one of a module
+    that was given to `trust`, or, where `needed` is a class of this package, one of any module that is imported.
+
+    Args:
+        path: import path, as in the file.
+        needed: base class that its place asks for.
+        field: name of the setting, for the message.
+        places: prefixes of the modules of this package that may be imported.
+
+    Raises:
+        SettingsError: if it is no such class. Nothing is imported then.
+    """
+    if not isinstance(path, str) or len(path) > _LONGEST_PATH or not _CLASS_PATH.fullmatch(path):
+        raise SettingsError(f"{field} is {short(path)}, where the import path of a class is needed")
+    module, _, name = path.rpartition(".")
+    top = module.partition(".")[0]
+    if top != _PACKAGE and top not in _trusted and not (module in sys.modules and _is_ours(needed)):
+        raise SettingsError(
+            f"{field} names {path}, which is not a class of lightning_vc: if you trust the code of {top}, "
+            f'allow it by --trust {top} (in Python: trust=("{top}",))'
+        )
+    if f"{module}.".startswith(places) or top in _trusted:
+        try:
+            import_module(module)
+        except ImportError as error:
+            raise SettingsError(f"{field} names {path}, which is not found ({error})") from error
+    found = vars(sys.modules[module]).get(name) if module in sys.modules else None  # no __getattr__ of a module runs
+    if not isinstance(found, type) or found.__module__.partition(".")[0] != top or isabstract(found):
+        raise SettingsError(f"{field} names {path}, which is not found in this version of {top}")
+    if not issubclass(found, needed) or (top == _PACKAGE and not found.__module__.startswith(places)):
+        raise SettingsError(f"{field} names {path}, where a class derived from {needed.__name__} is needed")
+    return found
+
+
+def build(kind: type[T], settings: Any, field: str, given: tuple[Any, ...] = ()) -> T:
+    """Build an object from the settings of a model file.
+
+    Settings are checked against the annotations of the constructor, at any depth. Optimizers and schedulers are left
+    out: they belong to training, which takes them from the command line.
+
+    Args:
+        kind: class of the object.
+        settings: arguments by name.
+        field: name of the settings, for messages.
+        given: positional arguments of the constructor that are no settings.
+
+    Raises:
+        SettingsError: if a setting is unknown or of a wrong kind, or the constructor fails.
+    """
+    if not isinstance(settings, dict):
+        raise SettingsError(f"{field} is {short(settings)}, where the settings of {kind.__name__} are needed")
+    parameters = dict(list(signature(kind.__init__).parameters.items())[1:])  # without self
+    hints = _annotations(kind)
+    takes_any = any(parameter.kind is Parameter.VAR_KEYWORD for parameter in parameters.values())
+    arguments: dict[str, Any] = {}
+    for name, value in settings.items():
+        if not isinstance(name, str) or not name.isidentifier():
+            raise SettingsError(f"{field} has the setting {short(name)}, which is no name")
+        if name in parameters or takes_any:
+            if not _is_of_training(hints.get(name)):
+                arguments[name] = _value(value, hints.get(name, Any), f"{field}.{name}")
+        elif name not in hints:  # Lightning also writes down arguments of base classes, which are not used here
+            raise SettingsError(f"{field}.{name} is no setting of {kind.__name__}")
+    for name, parameter in parameters.items():
+        if parameter.default is Parameter.empty and name not in arguments and _is_of_training(hints.get(name)):
+            arguments[name] = _refuse_to_train
+    try:
+        return kind(*given, **arguments)
+    except SettingsError:
+        raise
+    except Exception as error:  # a constructor may raise anything
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise SettingsError(f"{field} does not make a {kind.__name__}: {reason[:_LONGEST_REASON]}") from error
+
+
+@contextmanager
+def limited(tensors: int) -> Iterator[None]:
+    """Stop a constructor, by a SettingsError, that makes far more layers than a file with so many tensors can hold."""
+    left = {"parameters": 4 * tensors + 100, "modules": 20 * tensors + 1000}
+    thread = get_ident()
+
+    def count(what: str) -> None:
+        if get_ident() == thread:
+            left[what] -= 1
+            if left[what] < 0:
+                raise SettingsError(f"hyper_parameters ask for far more layers than the {tensors} tensors of the file")
+
+    hooks = [
+        register_module_parameter_registration_hook(lambda *_: count("parameters")),
+        register_module_module_registration_hook(lambda *_: count("modules")),
+    ]
+    try:
+        yield
+    finally:
+        for hook in hooks:
+            hook.remove()
+
+
+def short(value: object, length: int = 60) -> str:
+    """A value as messages show it."""
+    text = repr(value)
+    return text if len(text) <= length else f"{text[:length]}..."
+
+
+def _name(key: object) -> str:
+    return key if isinstance(key, str) and key.isidentifier() else short(key)
+
+
+def _is_ours(kind: type) -> bool:
+    return kind.__module__.partition(".")[0] == _PACKAGE
+
+
+def _annotations(kind: type) -> dict[str, Any]:
+    """Annotations of the arguments of a class and its base classes."""
+    hints: dict[str, Any] = {}
+    for base in reversed(kind.__mro__):
+        if "__init__" in vars(base) and base is not object:
+            hints |= get_type_hints(base.__init__)  # type: ignore[misc]
+    return hints
+
+
+def _is_of_training(hint: Any) -> bool:
+    """Whether an argument makes an optimizer or a scheduler."""
+    if get_origin(hint) in (Union, UnionType):
+        return any(_is_of_training(option) for option in get_args(hint))
+    if get_origin(hint) is not Callable:
+        return False
+    made = get_args(hint)[-1]
+    return any(
+        isinstance(option, type) and issubclass(option, Optimizer | LRScheduler) for option in (made, *get_args(made))
+    )
+
+
+def _refuse_to_train(*_: object) -> Any:
+    raise ValueError("a task that was loaded from a model file has no optimizer: train it from the command line")
+
+
+def _value(value: Any, hint: Any, field: str) -> Any:
+    """A setting as its annotation asks for it."""
+    origin, options = get_origin(hint), get_args(hint)
+    if origin in (Union, UnionType):
+        return _one_of(value, options, field)
+    if origin is Literal:
+        if not any(type(value) is type(option) and value == option for option in options):
+            raise SettingsError(f"{field} is {short(value)}, where one of {', '.join(map(repr, options))} is needed")
+        return value
+    if origin is Callable:
+        return _factory(value, options[-1], field)
+    if hint is Any or isinstance(hint, TypeVar):
+        return _plain(value, field)
+    kind = origin or hint
+    if kind in (NoneType, bool, int, float, str):
+        return _scalar(value, kind, field)
+    if not isinstance(kind, type):
+        raise SettingsError(f"{field} cannot be taken from a model file: its annotation is {hint}")
+    if kind in (dict, Mapping):
+        return _mapping(value, options, field)
+    if kind in _SEQUENCES or (issubclass(kind, Iterable) and kind.__module__ == "collections.abc"):
+        return _sequence(value, kind, options, field)
+    return _part(value, kind, field)
+
+
+def _one_of(value: Any, options: tuple[Any, ...], field: str) -> Any:
+    """A setting of several kinds: the error is that of the first kind."""
+    if value is None and NoneType in options:
+        return None
+    errors: list[SettingsError] = []
+    for option in options:
+        try:
+            return _value(value, option, field)
+        except SettingsError as error:
+            errors.append(error)
+    raise errors[0]
+
+
+def _scalar(value: Any, kind: type, field: str) -> Any:
+    right = type(value) is kind or (kind is float and type(value) is int)
+    if not right:
+        raise SettingsError(f"{field} is {short(value)}, where {kind.__name__} is needed")
+    return kind(_plain(value, field)) if value is not None else None
+
+
+def _plain(value: Any, field: str) -> Any:
+    """A value without classes: text, finite numbers, None, and lists and dictionaries of them."""
+    if isinstance(value, float) and not math.isfinite(value):
+        raise SettingsError(f"{field} is {value}, where a finite number is needed")
+    if type(value) is int and abs(value) > _LARGEST:
+        raise SettingsError(f"{field} is {short(value)}, where a number up to {_LARGEST} is needed")
+    if isinstance(value, dict):
+        return {_scalar(key, str, field): _plain(item, f"{field}.{_name(key)}") for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return type(value)(_plain(item, f"{field}[{number}]") for number, item in enumerate(value))
+    if value is not None and type(value) not in (str, int, float, bool):
+        raise SettingsError(f"{field} is {short(value)}, where text or a number is needed")
+    return value
+
+
+def _mapping(value: Any, options: tuple[Any, ...], field: str) -> dict[Any, Any]:
+    if not isinstance(value, dict):
+        raise SettingsError(f"{field} is {short(value)}, where a mapping is needed")
+    item = options[1] if options else Any
+    return {_scalar(key, str, field): _value(each, item, f"{field}.{_name(key)}") for key, each in value.items()}
+
+
+def _sequence(value: Any, kind: type, options: tuple[Any, ...], field: str) -> Any:
+    if not isinstance(value, list | tuple):
+        raise SettingsError(f"{field} is {short(value)}, where a list is needed")
+    fixed = kind is tuple and options and Ellipsis not in options
+    if fixed and len(value) != len(options):
+        raise SettingsError(f"{field} has {len(value)} values, where {len(options)} are needed")
+    hints = options if fixed else [options[0] if options else Any] * len(value)
+    items = [_value(each, hint, f"{field}[{i}]") for i, (each, hint) in enumerate(zip(value, hints, strict=True))]
+    return kind(items) if kind in _SEQUENCES else items
+
+
+def _node(value: Any, needed: type[T], field: str) -> tuple[type[T], dict[str, Any]]:
+    """The class and the settings of a part."""
+    if not isinstance(value, dict) or not value.keys() <= _NODE:
+        raise SettingsError(f"{field} is {short(value)}, where the class_path and init_args of a part are needed")
+    kind = find_class(value.get("class_path"), needed, f"{field}.class_path")
+    settings: dict[str, Any] = {}
+    for key in ("dict_kwargs", "init_args"):
+        part = value.get(key) or {}
+        if not isinstance(part, dict):
+            raise SettingsError(f"{field}.{key} is {short(part)}, where a mapping is needed")
+        settings |= part
+    return kind, settings
+
+
+def _part(value: Any, needed: type[T], field: str) -> T:
+    kind, settings = _node(value, needed, field)
+    return build(kind, settings, field)
+
+
+def _factory(value: Any, made: Any, field: str) -> Callable[..., Any]:
+    """A function that builds a part, once the sizes that it shares with others are known."""
+    if not isinstance(made, type) or not issubclass(made, nn.Module):
+        raise SettingsError(f"{field} is a function, which a model file cannot hold")
+    kind, settings = _node(value, made, field)
+    return lambda *given: build(kind, settings, field, given)

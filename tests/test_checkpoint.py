@@ -1,0 +1,451 @@
+"""A model file is data: it runs no code, takes no more memory than its size explains, and is refused in one line."""
+
+import builtins
+import os
+import pickle
+import resource
+import signal
+import subprocess
+import sys
+import time
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from lightning_vc.checkpoint import read_checkpoint, write_checkpoint
+from lightning_vc.pretrained import export
+from lightning_vc.tasks.base import Task
+from lightning_vc.tasks.speaker_encoder import SpeakerEncoderTask
+from lightning_vc.tasks.tts import TTSTask
+from tests.tiny import ROOT, TinyRun
+
+Saved = dict[str, Any]
+
+
+@pytest.fixture
+def saved(tiny_run: TinyRun) -> Saved:
+    content: Saved = torch.load(tiny_run.tts, weights_only=True)
+    return content
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty current folder, in which Python looks for modules."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    return tmp_path
+
+
+def refusal(saved: Saved, folder: Path, task: type[Task] = Task) -> str:
+    """What is said of a checkpoint; it is one line, and names the file."""
+    torch.save(saved, folder / "it.ckpt")
+    with pytest.raises(ValueError, match=r"^\S*it\.ckpt") as error:
+        task.load(folder / "it.ckpt")
+    assert "\n" not in str(error.value)
+    return str(error.value)
+
+
+class Call:
+    """An object whose pickle calls a function when it is read."""
+
+    def __init__(self, function: Callable[..., Any], *arguments: Any) -> None:
+        self.call = function, arguments
+
+    def __reduce__(self) -> tuple[Callable[..., Any], tuple[Any, ...]]:
+        return self.call
+
+
+def as_pickle(value: object, path: Path) -> None:
+    path.write_bytes(pickle.dumps(value))
+
+
+def as_zip(value: object, path: Path) -> None:
+    torch.save(value, path)
+
+
+def as_old_file(value: object, path: Path) -> None:
+    torch.save(value, path, _use_new_zipfile_serialization=False)
+
+
+@pytest.mark.parametrize("name", ["it.ckpt", "it.pt", "it.safetensors"])
+@pytest.mark.parametrize("write", [as_pickle, as_zip, as_old_file])
+@pytest.mark.parametrize(
+    "call",
+    [
+        Call(os.system, "touch ran"),
+        Call(subprocess.Popen, ["touch", "ran"]),
+        Call(eval, "open('ran', 'w')"),
+        Call(exec, "open('ran', 'w')"),
+        Call(builtins.open, "ran", "w"),
+        Call(bytearray, 10**12),
+        Call(torch.load, "other.pt"),
+    ],
+)
+def test_no_pickle_runs_anything(here: Path, saved: Saved, call: Call, write: Callable[..., None], name: str) -> None:
+    write(saved | {"task": call}, here / name)
+    with pytest.raises(ValueError, match=rf"^{name} (is refused: it holds more|is not a checkpoint|has a header)"):
+        Task.load(name)
+    time.sleep(0.01)
+    assert not (here / "ran").exists()
+
+
+CLASS_PATHS = [
+    *("os.system", "subprocess.Popen", "builtins.eval", "torch.nn.Linear", "torch.nn.Module", "pathlib.Path"),
+    *("lightning_vc.pretrained.export", "lightning_vc.checkpoint.torch.load", "lightning_vc.modules.layers.nn"),
+    *("lightning_vc.modules.layers.weight_norm", "lightning_vc.modules.hifigan.HifiganGenerator", "lightning_vc.os"),
+    *("lightning_vc.cli.VoiceCLI", "lightning_vc.tasks.joint.JointTask", "lightning_vc.modules.acoustic.AcousticModel"),
+    *("imported_by_accident.Model", "imported_by_accident", "tests.tiny.TinyRun", "..", "a..b", "", " os.system"),
+    *("lightning_vc/../os.system", "lightning_vc..os.system", "os", "x" * 10_000, "a." * 5_000 + "b"),
+    *([], ["os.system"], {}, {"class_path": "os.system"}, 3, 1.5, None, True),
+]
+
+
+@pytest.mark.parametrize("path", CLASS_PATHS, ids=lambda path: str(path)[:40])
+def test_no_class_path_imports_or_builds_anything_else(here: Path, saved: Saved, path: object) -> None:
+    (here / "imported_by_accident.py").write_text("open('ran', 'w')\n")
+    before = set(sys.modules)
+    settings = saved["hyper_parameters"]
+    nodes = [settings["model"], settings["frontend"], settings["spectrograms"]]
+    nodes += [settings["model"]["init_args"]["encoder"], settings["model"]["init_args"]["converter"]]
+    for node in nodes:
+        kept, node["class_path"] = node["class_path"], path
+        assert "hyper_parameters." in refusal(saved, here)
+        node["class_path"] = kept
+    if path != "lightning_vc.tasks.joint.JointTask":
+        assert re_field("task", refusal(saved | {"task": path}, here))
+    assert not (here / "ran").exists()
+    assert "imported_by_accident" not in set(sys.modules) - before
+
+
+def re_field(name: str, message: str) -> bool:
+    """Whether a message names a field."""
+    return f": {name} " in message
+
+
+@pytest.mark.parametrize("name", ["model", "frontend", "spectrograms"])
+@pytest.mark.parametrize("value", ["os.system", "settings.yaml", "/etc/passwd", 3, [], ["os.system"], {"a": 1}, True])
+def test_a_part_is_a_class_and_its_settings(here: Path, saved: Saved, name: str, value: object) -> None:
+    saved["hyper_parameters"][name] = value
+    assert f"hyper_parameters.{name}" in refusal(saved, here)
+
+
+@pytest.mark.parametrize("value", ["os.system", {"class_path": "os.system"}, {"class_path": "by_accident.Adam"}, [3]])
+def test_nothing_of_training_is_looked_at(here: Path, saved: Saved, value: object) -> None:
+    (here / "by_accident.py").write_text("open('ran', 'w')\n")
+    saved["hyper_parameters"] |= {"optimizer": value, "scheduler": value}
+    torch.save(saved, here / "it.ckpt")
+    assert TTSTask.load("it.ckpt").speakers == saved["hyper_parameters"]["speakers"]
+    assert not (here / "ran").exists()
+
+
+@pytest.mark.parametrize(
+    "augmentation",
+    [
+        {"class_path": "torch.nn.Linear", "init_args": {"in_features": 10**6, "out_features": 10**6}},
+        {"class_path": "lightning_vc.tasks.adaptation.EmbeddingAdaptationTask", "init_args": {"base": "other.ckpt"}},
+        {"class_path": "lightning_vc.modules.low_rank.LowRank", "init_args": {"weight": [1.0], "rank": 10**9}},
+        {"class_path": "lightning_vc.audio.features.Spectrograms", "init_args": {"n_fft": 10**9, "window": 10**9}},
+        {"class_path": "lightning_vc.modules.speakers.SpeakerTable", "init_args": {"n_speakers": 10**9}},
+        {
+            "class_path": "lightning_vc.modules.vocoder.ISTFTVocoder",
+            "init_args": {"layers": 10**8, "channels": 10**5},
+        },
+    ],
+    ids=lambda value: value["class_path"].rpartition(".")[2],
+)
+def test_a_part_of_any_class_takes_no_memory(tiny_run: TinyRun, tmp_path: Path, augmentation: Saved) -> None:
+    saved = torch.load(tiny_run.encoder, weights_only=True)
+    saved["hyper_parameters"]["augmentation"] = augmentation
+    with bounded():
+        refusal(saved, tmp_path, SpeakerEncoderTask)
+
+
+class bounded:
+    """Fail where something takes more than 20 seconds of CPU or 400 MB."""
+
+    def __enter__(self) -> None:
+        self.since, self.peak = time.process_time(), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+    def __exit__(self, *error: object) -> None:
+        assert time.process_time() - self.since < 20
+        assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - self.peak < 400_000
+
+
+@pytest.mark.parametrize(
+    ("part", "name", "value"),
+    [
+        ("model", "voice_dim", 10**9),
+        ("model", "channels", 10**6),
+        ("model", "layers", 10**6),
+        ("model", "layers", 10**9),
+        ("model", "layers", -1),
+        ("model", "n_fft", 10**9),
+        ("model", "longest", 10**9),
+        ("model", "n_mels", 10**30),
+        ("model", "n_mels", 80.0),
+        ("model", "waves", "3"),
+        ("model", "dropout", 1.5),
+        ("model", "dropout", float("nan")),
+        ("model", "made_up", 1),
+        ("spectrograms", "n_fft", 10**8),
+        ("spectrograms", "n_mels", 10**8),
+        ("spectrograms", "n_mels", 0),
+        ("spectrograms", "sample_rate", -16000),
+        ("spectrograms", "sample_rate", 0),
+        ("spectrograms", "hop", 1),
+        ("spectrograms", "hop", -1),
+        ("spectrograms", "preemphasis", float("inf")),
+    ],
+)
+def test_sizes_are_checked_before_anything_is_built(
+    saved: Saved, tmp_path: Path, part: str, name: str, value: object
+) -> None:
+    saved["hyper_parameters"][part]["init_args"][name] = value
+    with bounded():
+        refusal(saved, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "complaint"),
+    [
+        ("speakers", 10**7, "hyper_parameters.speakers is 10000000"),
+        ("speakers", ["a"] * 10**6, "the weight table.table.weight has the shape"),
+        ("speakers", [1, 2], r"hyper_parameters.speakers[0] is 1"),
+        ("power", float("nan"), "hyper_parameters.power is nan"),
+        ("power", -1.0, "got power=-1.0"),
+        ("power", 1e300, "got power=1e+300"),
+        ("contrast", 0, "contrast=0"),
+        ("denoise", float("inf"), "hyper_parameters.denoise is inf"),
+        ("power", "1.4", "hyper_parameters.power is '1.4'"),
+        ("power", True, "hyper_parameters.power is True"),
+        ("adapted", {"power": float("nan")}, "hyper_parameters.adapted.power is nan"),
+        ("adapted", [1], "hyper_parameters.adapted is [1]"),
+        ("adapted", {"power": "x"}, "hyper_parameters.adapted.power is 'x'"),
+        ("voice_rate", -1.0, "voice_rate"),
+        ("voice_scale", float("-inf"), "hyper_parameters.voice_scale is -inf"),
+        ("made_up", 1, "hyper_parameters.made_up is no setting of TTSTask"),
+        ("made\nup", 1, r"hyper_parameters has the setting 'made\nup', which is no name"),
+        (3, 1, "hyper_parameters has the setting 3, which is no name"),
+        ("start", ["x"], "hyper_parameters.start is ['x']"),
+    ],
+)
+def test_settings_are_checked(saved: Saved, tmp_path: Path, name: object, value: object, complaint: str) -> None:
+    saved["hyper_parameters"][name] = value
+    assert complaint in refusal(saved, tmp_path)
+
+
+@pytest.mark.parametrize("stretch", [0, -1.0, float("nan"), float("inf"), 1e30, "2", [1.0]])
+def test_the_stretch_of_an_encoder_is_checked(tiny_run: TinyRun, tmp_path: Path, stretch: object) -> None:
+    saved = torch.load(tiny_run.encoder, weights_only=True)
+    saved["hyper_parameters"]["stretch"] = stretch
+    assert "stretch" in refusal(saved, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("fields", "complaint"),
+    [
+        ({"task": 3}, "task is 3, where str is needed"),
+        ({"task": None}, "task is None"),
+        ({"hyper_parameters": [1]}, "hyper_parameters is [1], where dict is needed"),
+        ({"hyper_parameters": "x"}, "hyper_parameters is 'x'"),
+        ({"state_dict": [1]}, "state_dict is [1]"),
+        ({"state_dict": {"a": 1}}, "state_dict holds 'a', which is no weight"),
+        ({"state_dict": {3: torch.ones(1)}}, "state_dict holds 3, which is no weight"),
+        ({"state_dict": {}}, "far more layers than the 0 tensors of the file"),
+        ({"pytorch-lightning_version": "newest"}, "pytorch-lightning_version is 'newest'"),
+        ({"pytorch-lightning_version": 2.6}, "pytorch-lightning_version is 2.6"),
+        ({"pytorch-lightning_version": None}, "pytorch-lightning_version is None"),
+        ({"lengths": [1, 2]}, "lengths is [1, 2], where Tensor is needed"),
+        ({"lengths": torch.ones(3, dtype=torch.long)}, "lengths are no counts"),
+        ({"lengths": -torch.ones(1024, dtype=torch.long)}, "lengths are no counts"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_fields_of_another_kind(saved: Saved, tmp_path: Path, fields: Saved, complaint: str) -> None:
+    assert complaint in refusal(saved | fields, tmp_path)
+
+
+@pytest.mark.parametrize("name", ["task", "state_dict", "pytorch-lightning_version"])
+def test_fields_that_are_missing(saved: Saved, tmp_path: Path, name: str) -> None:
+    del saved[name]
+    assert f"{name} is missing" in refusal(saved, tmp_path)
+
+
+@pytest.mark.parametrize("value", [None, 3, ["0123456789abcdef"], {}])
+def test_whose_voices_an_encoder_has_learnt_is_text(tiny_run: TinyRun, tmp_path: Path, value: object) -> None:
+    saved = torch.load(tiny_run.encoder, weights_only=True)
+    assert "base_fingerprint" in refusal(saved | {"base_fingerprint": value}, tmp_path)
+
+
+TABLE = "table.table.weight"
+
+
+@pytest.mark.parametrize("kind", [torch.float16, torch.bfloat16, torch.float64])
+def test_weights_of_another_precision_are_converted(saved: Saved, tmp_path: Path, kind: torch.dtype) -> None:
+    weights = saved["state_dict"]
+    weights[TABLE] = weights[TABLE].to(kind)
+    torch.save(saved, tmp_path / "it.ckpt")
+    task = TTSTask.load(tmp_path / "it.ckpt")
+    assert task.table.voices.dtype == torch.float32
+    assert task.table.voices.detach().equal(weights[TABLE].float())
+
+
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [
+        (lambda value: value.fill_(torch.nan), "has numbers that are NaN or infinite"),
+        (lambda value: value.fill_(torch.inf), "has numbers that are NaN or infinite"),
+        (lambda value: value.double().fill_(1e300), "has numbers that are NaN or infinite"),
+        (lambda value: value.int(), "has the type torch.int32, where torch.float32 is needed"),
+        (lambda value: value.to(torch.complex64), "has the type torch.complex64"),
+        (lambda value: value > 0, "has the type torch.bool"),
+        (lambda value: value[1:], "has the shape"),
+        (lambda value: value.T.contiguous(), "has the shape"),
+        (lambda value: value.unsqueeze(0), "has the shape"),
+        (lambda value: value.sum(), "has the shape ()"),
+        (lambda value: value[0, 0].expand(10**7, 10**7), "which is larger than the file"),
+    ],
+)
+def test_weights_of_another_kind(
+    saved: Saved, tmp_path: Path, change: Callable[[torch.Tensor], torch.Tensor], complaint: str
+) -> None:
+    saved["state_dict"][TABLE] = change(saved["state_dict"][TABLE])
+    with bounded():
+        message = refusal(saved, tmp_path)
+    assert complaint in message
+    assert TABLE in message or "larger than the file" in message
+
+
+def test_weights_that_are_missing_or_too_many(saved: Saved, tmp_path: Path) -> None:
+    saved["state_dict"]["table.more"] = torch.ones(1)
+    assert "has the weight 'table.more', which its TTSTask does not have" in refusal(saved, tmp_path)
+    del saved["state_dict"]["table.more"], saved["state_dict"][TABLE]
+    assert f"has no weight '{TABLE}' of its TTSTask" in refusal(saved, tmp_path)
+
+
+def test_filters_are_those_of_the_settings(saved: Saved, tmp_path: Path) -> None:
+    saved["state_dict"]["spectrograms.stft.window"].zero_()  # no inverse transform would work
+    assert "the weight spectrograms.stft.window does not follow from the settings" in refusal(saved, tmp_path)
+
+
+def compressed(path: Path) -> None:
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("it/data.pkl", pickle.dumps({"task": "x"}, 2))
+        archive.writestr("it/data/0", bytes(200_000_000))
+
+
+def nested(path: Path) -> None:
+    value: object = "x"
+    for _ in range(5_000):
+        value = [value]
+    write_pickle(path, b"\x80\x02" + b"]" * 5_000 + b"a" * 4_999 + b".")
+
+
+def laughing(path: Path) -> None:
+    """Lists of ten times the same list, ten times over and over."""
+    lines = b"".join(b"](" + b"h%c" % number * 100 + b"eq%c" % (number + 1) for number in range(9))
+    write_pickle(path, b"\x80\x02]q\x00" + lines + b".")
+
+
+def write_pickle(path: Path, pickled: bytes) -> None:
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("it/data.pkl", pickled)
+        archive.writestr("it/byteorder", "little")
+        archive.writestr("it/version", "3\n")
+
+
+@pytest.mark.parametrize("write", [compressed, nested, laughing])
+def test_bombs_are_refused(tmp_path: Path, write: Callable[[Path], None]) -> None:
+    write(tmp_path / "it.ckpt")
+    with bounded(), pytest.raises(ValueError, match=r"it\.ckpt (is|has)") as error:
+        Task.load(tmp_path / "it.ckpt")
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("about", ["[" * 100_000, "{}", "[]", "3", '{"task": NaN}', '{"task": ["os.system"]}', ""])
+def test_an_exported_model_with_odd_settings(tmp_path: Path, about: str) -> None:
+    save_file({"a": torch.ones(1)}, tmp_path / "it.safetensors", {"about": about})
+    with pytest.raises(ValueError, match=r"it\.safetensors.*(damaged|task)"):
+        Task.load(tmp_path / "it.safetensors")
+
+
+@pytest.mark.parametrize("header", [bytes(8), b"\xff" * 8, (10**9).to_bytes(8, "little"), b"\x02" + bytes(7) + b"{}"])
+def test_an_exported_model_whose_header_lies(tmp_path: Path, header: bytes) -> None:
+    (tmp_path / "it.safetensors").write_bytes(header + bytes(100))
+    with bounded(), pytest.raises(ValueError, match=r"it\.safetensors"):
+        Task.load(tmp_path / "it.safetensors")
+
+
+def test_an_exported_model_names_only_our_classes(tiny_run: TinyRun, here: Path) -> None:
+    (here / "by_accident.py").write_text("open('ran', 'w')\n")
+    tts, *_ = export(tiny_run.folder, here / "out")
+    content = tts.read_bytes()
+    tts.write_bytes(content.replace(b"lightning_vc.tasks.tts.TTSTask", b"by_accident.Task0123456789ABCD"))
+    with pytest.raises(ValueError, match=r"task names by_accident\..* allow it by --trust by_accident"):
+        Task.load(tts)
+    assert not (here / "ran").exists()
+
+
+def test_a_file_that_names_itself(tiny_run: TinyRun, here: Path) -> None:
+    saved = torch.load(tiny_run.tts, weights_only=True)
+    saved["task"] = "lightning_vc.tasks.vocoder.VocoderTuningTask"
+    saved["hyper_parameters"] = {"base": "it.ckpt", "start": "it.ckpt"}
+    assert "is named by itself" in refusal(saved, here)
+
+
+@pytest.mark.parametrize("url", ["http://localhost:1/x.ckpt", "https://example.org/x.pt", "file:///x", "s3://a/b"])
+def test_nothing_is_fetched(url: str) -> None:
+    with pytest.raises(ValueError, match="is a URL: download the file"):
+        read_checkpoint(url)
+
+
+KILLED = """
+import os, signal, sys, threading, time
+from pathlib import Path
+import torch
+from lightning_vc.resuming import SafeCheckpointIO
+
+path, io = Path(sys.argv[1]), SafeCheckpointIO()
+io.save_checkpoint({"step": 1}, path)
+
+def kill():
+    while True:
+        if any(file.stat().st_size > 1_000_000 for file in path.parent.iterdir() if file != path):
+            os.kill(os.getpid(), signal.SIGKILL)
+
+threading.Thread(target=kill, daemon=True).start()
+io.save_checkpoint({"step": 2, "numbers": [torch.ones(25_000_000) for _ in range(3)]}, path)
+"""
+
+
+def test_a_kill_while_a_checkpoint_is_written_leaves_the_one_before(tmp_path: Path) -> None:
+    path, temporary = tmp_path / "run" / "last.ckpt", tmp_path / "tmp"
+    temporary.mkdir()
+    environment = os.environ | {"TMPDIR": str(temporary), "PYTHONPATH": str(ROOT)}
+    done = subprocess.run([sys.executable, "-c", KILLED, str(path)], env=environment, capture_output=True, text=True)
+    assert done.returncode == -signal.SIGKILL, done.stderr
+    assert torch.load(path, weights_only=True) == {"step": 1}
+    assert list(temporary.iterdir()) == []
+    write_checkpoint({"step": 3}, path)
+    assert [file.name for file in path.parent.iterdir()] == ["last.ckpt"]
+
+
+def test_a_full_disk_leaves_the_checkpoint_before(tmp_path: Path) -> None:
+    path = tmp_path / "last.ckpt"
+    write_checkpoint({"step": 1}, path)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, hard))
+    try:
+        with pytest.raises(OSError, match=r"last\.ckpt cannot be written"):
+            write_checkpoint({"step": 2, "numbers": torch.ones(10**6)}, path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        signal.signal(signal.SIGXFSZ, handler)
+    assert torch.load(path, weights_only=True) == {"step": 1}
+    assert list(tmp_path.iterdir()) == [path]
