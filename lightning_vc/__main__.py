@@ -39,7 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         print(overview())
         return
     if verb not in verbs():
-        print(f"lightning-vc: there is no verb '{verb}'; choose one of: {', '.join(verbs())}", file=sys.stderr)
+        print(f"lightning-vc: there is no verb {verb!r}; choose one of: {', '.join(verbs())}", file=sys.stderr)
         raise SystemExit(2)
     sys.argv[1:] = rest
     sys.path.insert(0, os.getcwd())  # as `python -m` does: the user's own modules are here

@@ -11,13 +11,15 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.loggers import WandbLogger
 from lightning.pytorch.trainer.states import TrainerFn
+from lightning.pytorch.utilities.exceptions import SIGTERMException
 from torch.nn.utils import clip_grad_value_
 from torch.optim import Optimizer
 
 from lightning_vc.adapting import METHODS, voice_of
 from lightning_vc.audio import io
 from lightning_vc.checkpoint import write_checkpoint
-from lightning_vc.plots import draw_speech
+from lightning_vc.console import printable
+from lightning_vc.plots import draw_speech, save_figure
 from lightning_vc.synthesis import speak
 from lightning_vc.tasks.adaptation import AdaptationTask
 from lightning_vc.tasks.joint import JointTask
@@ -48,6 +50,12 @@ class LastCheckpoint(ModelCheckpoint):
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Save the last step too: Lightning's own saves multiples only."""
         if not trainer.fast_dev_run:  # type: ignore[attr-defined]  # set by a function of Lightning
+            trainer.save_checkpoint(Path(self.dirpath or "", "last.ckpt"))
+
+    def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
+        """Save the step that SIGTERM ended training after, but not within a validation, which would be left out."""
+        alone = trainer.world_size == 1  # several processes may have stopped after different steps
+        if isinstance(exception, SIGTERMException) and trainer.training and alone:
             trainer.save_checkpoint(Path(self.dirpath or "", "last.ckpt"))
 
 
@@ -220,7 +228,7 @@ class SpeakSentences(Callback):
         if folder and not any(isinstance(logger, WandbLogger) for logger in trainer.loggers):
             path = Path(folder, "spoken", f"{trainer.global_step:06d}", f"{name}.wav")
             io.write(path, speech.wave, speech.sample_rate)
-            figure.savefig(path.with_suffix(".png"))
+            save_figure(figure, path.with_suffix(".png"))
 
 
 class SaveVoice(Callback):
@@ -253,4 +261,5 @@ class SaveVoice(Callback):
             seconds = sum(clip.seconds for clip in clips)
             voice_of(pl_module, method, len(clips), seconds, self.consent).save(self.path)
             model = f"--model {pl_module.base} --voice {self.path}"
-            print(f'speak with: python -m lightning_vc.recipes.synthesize {model} --text "..." --out out.wav')
+            told = f'speak with: python -m lightning_vc.recipes.synthesize {model} --text "..." --out out.wav'
+            print(printable(told))

@@ -20,8 +20,8 @@ from packaging.version import InvalidVersion, Version
 from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
+from lightning_vc.console import short
 from lightning_vc.files import atomic_write
-from lightning_vc.trust import short
 
 T = TypeVar("T")
 

@@ -1,24 +1,30 @@
 """LightningCLI with our switches: every verb that trains goes through here."""
 
+import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from jsonargparse import set_parsing_settings
+from jsonargparse import set_loader, set_parsing_settings
+from jsonargparse._optionals import get_omegaconf_loader
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch import Callback, LightningDataModule
 from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCLI
 from lightning.pytorch.loggers import WandbLogger
 from lightning.pytorch.trainer.states import TrainerFn
+from lightning.pytorch.utilities.exceptions import SIGTERMException
+from yaml import YAMLError
 
 from lightning_vc.audio.features import Spectrograms
 from lightning_vc.audio.pitch import HarmonicPitch
 from lightning_vc.callbacks import CheckMonitors, Pace
 from lightning_vc.checkpoint import read_checkpoint
+from lightning_vc.console import STOPPED, printable
 from lightning_vc.files import plain_name
 from lightning_vc.resuming import SafeCheckpointIO
+from lightning_vc.settings import bounded, check_interpolation
 from lightning_vc.tasks.base import Task
 from lightning_vc.trust import TRUST, trust
 
@@ -26,6 +32,7 @@ _KEYWORDS = ("best", "last", "hpc")  # for which Lightning looks for a checkpoin
 
 # Interpolation that crosses sections is right only with both this and the parser mode below (jsonargparse 4.53).
 set_parsing_settings(omegaconf_absolute_to_relative_paths=True)
+set_loader("omegaconf+", bounded(get_omegaconf_loader("omegaconf+"), check_interpolation), (YAMLError,))  # type: ignore[no-untyped-call]
 
 
 class VoiceCLI(LightningCLI):
@@ -116,8 +123,17 @@ class VoiceCLI(LightningCLI):
         return str(path) if path and Path(path).is_file() else None
 
     def _run_subcommand(self, subcommand: str) -> None:
+        """Run it, and end as stopped where Lightning would end with status 0 after SIGTERM and 1 after Ctrl-C."""
         with self._explained():
-            super()._run_subcommand(subcommand)
+            try:
+                super()._run_subcommand(subcommand)
+            except SIGTERMException:
+                print("stopped by SIGTERM", file=sys.stderr)
+                raise SystemExit(STOPPED) from None
+            except SystemExit as end:
+                if isinstance(end.__context__, KeyboardInterrupt):
+                    raise KeyboardInterrupt from None
+                raise
 
     def _check_sample_rates(self) -> None:
         """Refuse spectrograms of another rate than that of the waves in the batches: nothing else would notice."""
@@ -138,7 +154,7 @@ class VoiceCLI(LightningCLI):
             message = str(error)
             if message.startswith("Caught "):  # in a process that loads, whose traceback torch put into the message
                 message = message.strip().splitlines()[-1].partition(": ")[2]
-            self.parser.error(message, error)
+            self.parser.error("\n".join(map(printable, message.splitlines())), error)
 
     def _parse_ckpt_path(self) -> None:
         """Do nothing: Lightning would let the hyper-parameters in a checkpoint silently beat flags and YAML."""

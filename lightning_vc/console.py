@@ -3,9 +3,10 @@
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from types import TracebackType
 from typing import Protocol
 
-INTERRUPTED = 130  # exit status after Ctrl-C, as shells have it
+INTERRUPTED, STOPPED = 130, 143  # exit status after Ctrl-C and after SIGTERM, as shells have it
 
 
 class Parser(Protocol):
@@ -15,9 +16,28 @@ class Parser(Protocol):
         """Print the message and exit with status 2."""
 
 
+def report_interrupts() -> None:
+    """End this program with one line and status 130 when Ctrl-C comes where `reported` is not, as while it imports."""
+    others = sys.excepthook
+
+    def hook(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+        if not issubclass(kind, KeyboardInterrupt):
+            return others(kind, error, trace)
+        print("interrupted", file=sys.stderr)
+        raise SystemExit(INTERRUPTED)
+
+    sys.excepthook = hook
+
+
 def printable(text: object) -> str:
     r"""Text in which control characters, surrogates and marks that change the direction are escaped, as in `\x1b`."""
     return "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in str(text))
+
+
+def short(value: object, length: int = 60) -> str:
+    """The `repr` of a value, cut off where it is long."""
+    text = repr(value)
+    return text if len(text) <= length else f"{text[:length]}..."
 
 
 def print_warning(message: str) -> None:

@@ -27,23 +27,37 @@ def atomic_write(path: str | Path) -> Iterator[Path]:
     """
     target = Path(os.path.realpath(path))
     partial = target.with_name(f".{target.name}.{platform.node()}-{os.getpid()}{_PARTIAL}")
-    try:
+    with named_errors(path, partial):
         if target.exists() and not target.is_file():
             raise OSError(f"{path} is not a regular file: name a file to write")
         target.parent.mkdir(parents=True, exist_ok=True)
         _remove_abandoned(target)
-        with partial.open("wb") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)  # tells other processes that the writer still lives
-            yield partial
-            with partial.open("rb") as written:  # opened again: the writer may have replaced the file
-                os.fsync(written.fileno())
-            partial.replace(target)
+        try:
+            with partial.open("wb") as lock:
+                fcntl.flock(lock, fcntl.LOCK_EX)  # tells other processes that the writer still lives
+                yield partial
+                with partial.open("rb") as written:  # opened again: the writer may have replaced the file
+                    os.fsync(written.fileno())
+                partial.replace(target)
+        finally:
+            partial.unlink(missing_ok=True)
+
+
+def write_file(path: str | Path, content: str | bytes) -> None:
+    """Write all of a file, text as UTF-8, or leave it as it was; raises what `atomic_write` raises."""
+    with atomic_write(path) as partial:
+        partial.write_bytes(content.encode() if isinstance(content, str) else content)
+
+
+@contextmanager
+def named_errors(path: str | Path, partial: Path | None = None) -> Iterator[None]:
+    """Put the name of the file into the errors of writing it, which have none, or that of its `partial`."""
+    try:
+        yield
     except OSError as error:
         if error.errno is None or error.filename not in (None, str(partial)):
             raise  # it names a file already
         raise OSError(error.errno, f"{path} cannot be written: {os.strerror(error.errno)}") from error
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def _remove_abandoned(target: Path) -> None:

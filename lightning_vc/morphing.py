@@ -1,6 +1,5 @@
 """Arithmetic on voices (section 5.5): averages, mixtures, and what one group has that another has not."""
 
-import math
 from collections.abc import Sequence
 from dataclasses import fields
 
@@ -10,6 +9,8 @@ from torch import Tensor
 from lightning_vc.cloning import Cloner
 from lightning_vc.data.index import Index, SpeakerEntry
 from lightning_vc.voice import Voice
+
+_FARTHEST = 100.0  # the size of an amount: 1 is the whole difference, and what is far beyond is no voice
 
 
 def average(voices: Sequence[Voice]) -> Voice:
@@ -101,8 +102,8 @@ def _mean(voices: Sequence[Voice]) -> Tensor:
 
 
 def _check_amount(amount: float) -> None:
-    if not math.isfinite(amount):
-        raise ValueError(f"amount must be a finite number, got {amount}")
+    if not abs(amount) <= _FARTHEST:
+        raise ValueError(f"amount must be a number from -{_FARTHEST:g} to {_FARTHEST:g}, got {amount}")
 
 
 def _check_group(name: str, voices: Sequence[Voice], like: Voice | None = None) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 from matplotlib.figure import Figure
 from torch import Tensor, block_diag
 
+from lightning_vc.files import atomic_write
 from lightning_vc.types import Speech
 
 
@@ -31,6 +32,7 @@ def draw_spectrum(linear: Tensor) -> Figure:
     return figure
 
 
-def plot_speech(speech: Speech, path: Path) -> None:
-    """Write `draw_speech` as an image file."""
-    draw_speech(speech).savefig(path)
+def save_figure(figure: Figure, path: Path) -> None:
+    """Write a figure as a PNG file."""
+    with atomic_write(path) as partial:
+        figure.savefig(partial, format="png")

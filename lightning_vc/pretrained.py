@@ -8,7 +8,7 @@ import torch
 from safetensors.torch import save
 
 from lightning_vc.checkpoint import VERSION, exported, read_checkpoint
-from lightning_vc.files import atomic_write
+from lightning_vc.files import write_file
 from lightning_vc.tasks.base import Task
 from lightning_vc.tasks.speaker_encoder import SpeakerEncoderTask
 from lightning_vc.tasks.tts import TTSTask
@@ -67,7 +67,6 @@ def export(run: str | Path, out: str | Path) -> list[Path]:
     fingerprint = TTSTask.load(found["tts"]).fingerprint()
     if "encoder" in found and SpeakerEncoderTask.load(found["encoder"]).base_fingerprint != fingerprint:
         raise ValueError(f"{found['encoder']} was trained for the voices of another model than {found['tts']}")
-    Path(out).mkdir(parents=True, exist_ok=True)
     files, rounded = [], fingerprint
     for part, place in found.items():
         saved = read_checkpoint(place)
@@ -79,13 +78,11 @@ def export(run: str | Path, out: str | Path) -> list[Path]:
         about = {name: saved[name] for name in ("task", "hyper_parameters", VERSION)}
         about |= {name: saved[name] for name in ("base_fingerprint", "global_step") if name in saved}
         files.append(Path(out, f"{part}.safetensors"))
-        with atomic_write(files[-1]) as partial:
-            partial.write_bytes(save(weights, {"about": json.dumps(about)}))  # save_file lets nobody else read it
+        write_file(files[-1], save(weights, {"about": json.dumps(about)}))
         if part == "tts":
             rounded = TTSTask.load(files[-1]).fingerprint()
     sums = "".join(f"{_sum(file)}  {file.name}\n" for file in files)
-    with atomic_write(Path(out, SUMS)) as partial:
-        partial.write_text(sums, encoding="utf-8")
+    write_file(Path(out, SUMS), sums)
     return files
 
 

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from lightning_vc.checkpoint import field, finite, read_checkpoint, write_checkpoint
-from lightning_vc.trust import short
+from lightning_vc.console import short
 
 _OWN_STATE = ("state_dict", "combined_loader")  # of loops: the position of loaders, which check it themselves
 

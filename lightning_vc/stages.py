@@ -16,11 +16,13 @@ stages:
 import ctypes
 import hashlib
 import json
+import os
 import shlex
 import signal
 import subprocess
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -30,7 +32,12 @@ from omegaconf.errors import OmegaConfBaseException
 from rich.console import Console
 from yaml import YAMLError
 
-from lightning_vc.files import atomic_write
+from lightning_vc.console import INTERRUPTED, printable
+from lightning_vc.files import inside, plain_name, write_file
+from lightning_vc.settings import check_interpolation, check_yaml
+
+_PATIENCE = 10.0  # seconds for a command to end by itself after Ctrl-C
+_VERBS = {file.stem for file in Path(__file__).with_name("recipes").glob("[!_]*.py")}
 
 
 @dataclass(frozen=True)
@@ -61,7 +68,8 @@ class Recipe:
 
     Raises:
         FileNotFoundError: if there is no such file.
-        ValueError: if it is no recipe, or an override names a key that the recipe does not have.
+        ValueError: if it is no recipe, an override names a key that the recipe does not have, a stage has no plain name
+            or no verb of ours, or a checkpoint is not inside of `dir`.
     """
 
     def __init__(self, path: str | Path, overrides: Sequence[str] = ()) -> None:
@@ -69,9 +77,11 @@ class Recipe:
         if not file.is_file():
             raise FileNotFoundError(f"no recipe at {file}")
         try:
-            content = OmegaConf.load(file)
-        except (YAMLError, UnicodeDecodeError) as error:
-            raise ValueError(f"{file} is no YAML: {error}") from error
+            text = file.read_text(encoding="utf-8")
+            check_yaml(text)
+            content = OmegaConf.create(text)
+        except (YAMLError, UnicodeDecodeError, OmegaConfBaseException) as error:
+            raise ValueError(f"{file} cannot be read as YAML: {error}") from error
         if (
             not isinstance(content, DictConfig)
             or "dir" not in content
@@ -84,29 +94,42 @@ class Recipe:
             raise ValueError(f"{odd[0]!r} is no setting of {file}: write key=value")  # OmegaConf would make it null
         try:
             content.merge_with_dotlist(list(overrides))
+            check_interpolation(OmegaConf.to_container(content))
             resolved = cast(dict[str, Any], OmegaConf.to_container(content, resolve=True))
+            check_interpolation(resolved)  # or a stage would be given what several settings are together
         except (OmegaConfBaseException, YAMLError) as error:
             raise ValueError(f"{file} with {list(overrides)}: {str(error).splitlines()[0]}") from error
+        if not isinstance(resolved["dir"], str) or not resolved["dir"]:
+            raise ValueError(f"{file}: dir is {resolved['dir']!r}: name the folder that everything goes to")
         self.here, self.dir = file.parent, Path(resolved["dir"])
         self.stages = self._stages(resolved["stages"])
 
     def _stages(self, stages: dict[str, dict[str, Any]]) -> list[Stage]:
         earlier: list[Stage] = []
         for name, stage in stages.items():
+            plain_name(name, "stage")
+            if not isinstance(stage, dict):
+                raise ValueError(f"stage {name} is {stage!r}: it takes verb, options, checkpoint and asked")
             unknown = set(stage) - {"verb", "options", "checkpoint", "asked"}
             if unknown or not stage.get("verb"):
                 raise ValueError(f"stage {name} takes verb, options, checkpoint and asked, got {', '.join(stage)}")
-            verb, *words = shlex.split(stage["verb"])
+            verb, *words = shlex.split(str(stage["verb"]))
+            if verb not in _VERBS:
+                raise ValueError(f"stage {name} has the verb {verb!r}: choose one of {', '.join(sorted(_VERBS))}")
             command = [f"lightning_vc.recipes.{verb}", *words]
             options = stage.get("options") or {}
+            if not isinstance(options, dict):
+                raise ValueError(f"stage {name} has the options {options!r}: write `option: value` for each")
             for option, value in options.items():
                 command += _words(option, value) if value is not None else []
             used = [each for each in earlier if self._uses(command, each)]
             within = {key for each in used for key in each.used}  # are part of their keys already
             key = _hash("".join(each.key for each in used if each.key not in within), command, self.here)
-            checkpoint = Path(stage["checkpoint"]) if stage.get("checkpoint") else None
+            checkpoint = Path(str(stage["checkpoint"])) if stage.get("checkpoint") else None
+            if checkpoint:
+                inside(self.dir, os.path.abspath(checkpoint))  # it may be renamed
             out = options.get("out")
-            left = (checkpoint, checkpoint.parent) if checkpoint else (Path(out),) if out else ()
+            left = (checkpoint, checkpoint.parent) if checkpoint else (Path(str(out)),) if out else ()
             asked, keys = bool(stage.get("asked")), tuple(each.key for each in used)
             earlier.append(Stage(name, tuple(command), key, checkpoint, asked, left, keys))
         return earlier
@@ -137,10 +160,11 @@ class Recipe:
             if stage.asked if names is None else stage.name not in names:
                 continue
             title = f"stage {number} of {len(known)}: {stage.name}"
-            record = self.dir / ".stages" / f"{stage.name}.json"
+            record = inside(self.dir, ".stages", f"{stage.name}.json")
             finished, kept = _in_place(record, stage)
             if kept:
-                console.print(f"other settings had begun {stage.checkpoint}: that is now {kept.name} beside it")
+                told = f"other settings had begun {stage.checkpoint}: that is now {kept.name} beside it"
+                console.print(printable(told), markup=False)
             if finished:
                 console.print(f"[bold]{title}[/] is finished")
                 continue
@@ -148,7 +172,7 @@ class Recipe:
             if stage.checkpoint and stage.checkpoint.exists():
                 command += ["--ckpt_path", str(stage.checkpoint)]
             console.print(f"[bold]{title}[/]")
-            console.print(shlex.join(["python", *command[1:]]), markup=False)
+            console.print(printable(shlex.join(["python", *command[1:]])), markup=False)
             status = _call(command)
             if status:
                 console.print(
@@ -164,7 +188,7 @@ def _in_place(record: Path, stage: Stage) -> tuple[bool, Path | None]:
     What other settings left is put aside, not deleted: with them, the stage is again as far as it was.
     """
     kept = None
-    state: dict[str, Any] = json.loads(record.read_text()) if record.exists() else {"key": None, "finished": False}
+    state: dict[str, Any] = {"key": None, "finished": False} | _read(record)
     if state["key"] != stage.key:
         aside = state.get("aside", {})
         finished = False
@@ -185,13 +209,19 @@ def _aside(checkpoint: Path, key: str | None) -> Path:
 
 
 def _call(command: Sequence[str]) -> int:
-    """Run a command and give its status; Ctrl-C ends it, not us, and so has a status too."""
+    """Run a command and give its status; Ctrl-C and SIGTERM end it, not us, and so have a status too."""
     with subprocess.Popen(command, preexec_fn=_end_with_parent) as process:
+        before = signal.signal(signal.SIGTERM, lambda *_: process.terminate())
         try:
             return process.wait()
         except KeyboardInterrupt:
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(_PATIENCE)  # a terminal has sent it to the command too
+            process.terminate()
             process.wait()
-            return 130
+            return INTERRUPTED
+        finally:
+            signal.signal(signal.SIGTERM, before)
 
 
 def _end_with_parent() -> None:
@@ -218,8 +248,17 @@ def _hash(before: str, command: Sequence[str], here: Path) -> str:
     return digest.hexdigest()
 
 
+def _read(record: Path) -> dict[str, Any]:
+    """What a record says; nothing where it is not there."""
+    if not record.exists():
+        return {}
+    try:
+        return dict(json.loads(record.read_bytes()))
+    except (ValueError, TypeError) as error:
+        raise ValueError(f"{record} is damaged ({error}): delete it to run the stage again") from error
+
+
 def _write(record: Path, state: dict[str, Any]) -> None:
     """Change what a record says; it is never there by half."""
-    before = json.loads(record.read_text()) if record.exists() else {}
-    with atomic_write(record) as partial:
-        partial.write_text(json.dumps(before | state, indent=1))
+    before = _read(record)
+    write_file(record, json.dumps(before | state, indent=1))

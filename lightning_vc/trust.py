@@ -24,6 +24,8 @@ from torch.nn.modules.module import (
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
+from lightning_vc.console import short
+
 T = TypeVar("T")
 
 PARTS = ("lightning_vc.audio.", "lightning_vc.modules.", "lightning_vc.text.")
@@ -157,12 +159,6 @@ def limited(tensors: int) -> Iterator[None]:
     finally:
         for hook in hooks:
             hook.remove()
-
-
-def short(value: object, length: int = 60) -> str:
-    """A value as messages show it."""
-    text = repr(value)
-    return text if len(text) <= length else f"{text[:length]}..."
 
 
 def _name(key: object) -> str:

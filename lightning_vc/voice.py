@@ -10,13 +10,13 @@ from importlib.metadata import version
 from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 
 from lightning_vc.audio import io
 from lightning_vc.checkpoint import header_size, single_precision
-from lightning_vc.files import atomic_write
-from lightning_vc.trust import short
+from lightning_vc.console import print_warning, short
+from lightning_vc.files import write_file
 
 _FORMAT = "lightning_vc voice 2"
 _SUFFIX = ".safetensors"
@@ -24,6 +24,7 @@ _HOME = "~/.local/share/lightning_vc/voices"
 _MAX_HEADER = 4_000_000  # bytes
 _MAX_LETTERS = 200  # of a text in a voice file
 _MAX_CONSENT = 100_000
+_HOMELESS = "voices"  # of users without a home folder, as in containers
 _NAME = re.compile(r"[\w-][\w.-]*")
 
 
@@ -76,11 +77,7 @@ class Voice:
         """Write one portable file."""
         tensors = {"vector": self.vector, **{f"moved.{name}": value for name, value in self.moved.items()}}
         plain = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
-        try:
-            with atomic_write(path) as partial:
-                save_file(plain, partial, {"format": _FORMAT, **self.about})
-        except SafetensorError as error:
-            raise OSError(f"{path} cannot be written: {error}") from error
+        write_file(path, save(plain, {"format": _FORMAT, **self.about}))
 
     @classmethod
     def load(cls, path: str | Path) -> "Voice":
@@ -140,14 +137,15 @@ class VoiceLibrary:
     """Voices by name, each in a file of one folder.
 
     Args:
-        folder: if none is given, what LIGHTNING_VC_VOICES names, or else ~/.local/share/lightning_vc/voices.
+        folder: if none is given, what LIGHTNING_VC_VOICES names, or else ~/.local/share/lightning_vc/voices; for a user
+            who has no home folder that is `voices` in the current one, and a warning says so.
 
     Raises:
         NotADirectoryError: if it is a file.
     """
 
     def __init__(self, folder: str | Path | None = None) -> None:
-        self.folder = Path(folder or os.environ.get("LIGHTNING_VC_VOICES") or _HOME).expanduser()
+        self.folder = _expanded(folder or os.environ.get("LIGHTNING_VC_VOICES") or _HOME)
         if self.folder.exists() and not self.folder.is_dir():
             raise NotADirectoryError(f"{self.folder} is no library of voices: name a folder")
 
@@ -181,9 +179,17 @@ class VoiceLibrary:
         path = self.path(name)
         if Path(name).suffix.lower() in io.SUFFIXES:
             raise ValueError(f"{name!r} is the name of a sound: take another for a voice, or a file ({_SUFFIX})")
-        if path.exists():
+        if os.path.lexists(path):  # also a link that leads nowhere: the voice would be written there
             raise FileExistsError(f"there is a voice {name!r} already: take another name, or delete that one first")
         return path
+
+
+def _expanded(folder: str | Path) -> Path:
+    try:
+        return Path(folder).expanduser()
+    except RuntimeError:  # there is no home, and no entry of the user in the list of them
+        print_warning(f"you have no home folder: voices are kept in ./{_HOMELESS}; LIGHTNING_VC_VOICES names another")
+        return Path(_HOMELESS)
 
 
 def load_voice(name: str) -> Voice:

@@ -1,4 +1,5 @@
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -12,6 +13,7 @@ import torch
 from lightning_vc import stages
 from lightning_vc.recipes import run as run_recipe
 from lightning_vc.stages import Recipe
+from tests.test_settings import INTERPOLATED, LAUGHS
 from tests.tiny import ROOT, TinyRun, configs, logged
 
 RECIPE = """
@@ -294,16 +296,76 @@ def test_an_override_says_what_a_setting_becomes(recipe: Path, ran: Ran, capsys:
         ("dir: out\nstages: [one]", "is no recipe: it needs `dir` and `stages`, which are named"),
         ("dir: out\nstages: {one: tts}", "stage one"),
         ("dir: ${nowhere}\nstages: {}", "nowhere"),
+        ("dir: [a]\nstages: {}", "dir is ['a']: name the folder that everything goes to"),
+        ("dir: 5\nstages: {}", "dir is 5: name the folder"),
+        ("dir:\nstages: {}", "dir is None: name the folder"),
+        ("dir: ''\nstages: {}", "dir is '': name the folder"),
+        ("dir: out\nstages: {../../../x: {verb: tts fit}}", "stage '../../../x' is not a plain name"),
+        ("dir: out\nstages: {..: {verb: tts fit}}", "stage '..' is not a plain name"),
+        ("dir: out\nstages: {5: {verb: tts fit}}", "stage 5 is not a plain name"),
+        ("dir: out\nstages: {one: {verb: ../../evil}}", "stage one has the verb '../../evil': choose one of adapt_"),
+        ("dir: out\nstages: {one: {verb: tts.os}}", "stage one has the verb 'tts.os': choose one of adapt_"),
+        ("dir: out\nstages: {one: {verb: __init__}}", "stage one has the verb '__init__': choose one of adapt_"),
+        ("dir: out\nstages: {one: {verb: [tts]}}", "stage one has the verb"),
+        ("dir: out\nstages: {one: {verb: tts, options: [a]}}", "stage one has the options ['a']: write"),
+        ("dir: out\nstages: {one: {verb: tts, checkpoint: out/../../x.ckpt}}", "is not inside of out: nothing is"),
+        ("dir: out\nstages: {one: {verb: tts, checkpoint: /tmp/x.ckpt}}", "/tmp/x.ckpt is not inside of out"),
+        ("dir: ${oc.env:SECRET}\nstages: {}", "dir is '${oc.env:SECRET}': it may interpolate other settings only"),
+        ("dir: out\na: $\nstages: {one: {verb: tts, options: {b: '${a}{oc.env:SECRET}'}}}", "stages.one.options.b is"),
+        (f"dir: out\nstages: {{}}\n{LAUGHS}", "letters, with what its aliases repeat: make it smaller"),
+        (f"dir: out\nstages: {{}}\n{INTERPOLATED}", "letters with what it interpolates: write values"),
+        ("dir: out\nstages: " + "[" * 900, "lists and mappings within each other: flatten it"),
     ],
 )
 def test_what_is_no_recipe(recipe: Path, content: str, message: str, capsys: pytest.CaptureFixture[str]) -> None:
     recipe.write_text(content)
+    started = time.process_time()
     assert message in refusal([str(recipe)], capsys)
+    assert time.process_time() - started < 5
+    assert sorted(path.name for path in recipe.parent.iterdir()) == ["plant.yaml", "recipe.yaml"]
+
+
+def test_no_setting_of_a_command_line_reads_the_environment(recipe: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert "it may interpolate other settings only" in refusal([str(recipe), "speed=${oc.env:HOME}"], capsys)
+
+
+def test_a_record_that_is_a_link_to_elsewhere_is_not_written(recipe: Path, ran: Ran) -> None:
+    victim = recipe.parent / "victim.json"
+    victim.write_text("before")
+    (recipe.parent / "out" / ".stages").mkdir(parents=True)
+    (recipe.parent / "out" / ".stages" / "dig.json").symlink_to(victim)
+    with pytest.raises(ValueError, match=r"dig\.json is not inside of .*out"):
+        Recipe(recipe).run()
+    assert victim.read_text() == "before"
+    assert ran == []
+
+
+def test_a_damaged_record_is_named(recipe: Path, ran: Ran) -> None:
+    Recipe(recipe).run()
+    record = recipe.parent / "out" / ".stages" / "dig.json"
+    for content in ("{", "5", "\x00"):
+        record.write_text(content)
+        with pytest.raises(ValueError, match=r"dig\.json is damaged .*: delete it to run the stage again"):
+            Recipe(recipe).run()
+
+
+def test_a_stage_that_sigterm_stops_is_not_finished(tmp_path: Path) -> None:
+    """The recipe hands SIGTERM on to its stage, and ends with the status that it should have."""
+    script = (
+        "import sys; from lightning_vc import stages\n"
+        "status = stages._call([sys.executable, '-c', 'import time; print(5, flush=True); time.sleep(60)'])\n"
+        "print(status, flush=True)\n"
+    )
+    with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "5\n"
+        process.terminate()
+        assert process.stdout.read() == f"{-signal.SIGTERM}\n"
 
 
 def test_a_recipe_that_is_no_text(recipe: Path, capsys: pytest.CaptureFixture[str]) -> None:
     recipe.write_bytes(b"\xff\xfe\x81\x00")
-    assert refusal([str(recipe)], capsys).startswith(f"{recipe} is no YAML: ")
+    assert refusal([str(recipe)], capsys).startswith(f"{recipe} cannot be read as YAML: ")
 
 
 def test_no_recipe(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -333,13 +395,14 @@ def training(tiny_run: TinyRun, tmp_path: Path) -> Path:
         "trainer.default_root_dir": f"{tmp_path}/tts",
     }
     stage = {"verb": "tts fit", "options": options, "checkpoint": f"{tmp_path}/tts/last.ckpt"}
-    (tmp_path / "recipe.yaml").write_text(json.dumps({"dir": str(tmp_path / "out"), "stages": {"tts": stage}}))
+    (tmp_path / "recipe.yaml").write_text(json.dumps({"dir": str(tmp_path), "stages": {"tts": stage}}))
     return tmp_path
 
 
 def start(folder: Path) -> subprocess.Popen[str]:
     command = [sys.executable, "-m", "lightning_vc.recipes.run", str(folder / "recipe.yaml")]
-    return subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE}
+    return subprocess.Popen(command, cwd=ROOT, text=True, start_new_session=True, **quiet)
 
 
 def wait_for(condition: Callable[[], bool], seconds: float) -> None:
@@ -366,4 +429,34 @@ def test_killed_in_the_middle_of_a_stage_it_resumes_there(training: Path) -> Non
     assert torch.load(checkpoint, weights_only=True)["global_step"] == STEPS
     (log,) = (training / "tts").glob("log/version_1")
     assert logged(log, "step")[0] == done
-    assert json.loads((training / "out" / ".stages" / "tts.json").read_text())["finished"]
+    assert json.loads((training / ".stages" / "tts.json").read_text())["finished"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("sent", "status"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_training_that_is_stopped_is_not_finished_and_goes_on(training: Path, sent: int, status: int) -> None:
+    checkpoint = training / "tts" / "last.ckpt"
+    with start(training) as first:
+        wait_for(lambda: checkpoint.exists() or first.poll() is not None, 200)
+        if sent == signal.SIGINT:  # from a terminal, to all of its processes
+            os.killpg(first.pid, sent)
+        else:
+            first.send_signal(sent)
+        _, told = first.communicate(timeout=100)
+    assert first.returncode == status, told
+    assert "Traceback" not in told
+    assert f"stage 1 of 1: tts ended with status {status}" in told
+    assert not json.loads((training / ".stages" / "tts.json").read_text())["finished"]
+    with pytest.raises(ProcessLookupError):
+        os.killpg(first.pid, 0)  # nobody is left
+    done = torch.load(checkpoint, weights_only=True)["global_step"]
+    assert 0 < done < STEPS
+    if sent == signal.SIGTERM:
+        (log,) = (training / "tts").glob("log/version_0")
+        assert logged(log, "step")[-1] == done - 1  # no step is lost
+    with start(training) as second:
+        _, told = second.communicate(timeout=250)
+    assert second.returncode == 0, told
+    assert torch.load(checkpoint, weights_only=True)["global_step"] == STEPS
+    (log,) = (training / "tts").glob("log/version_1")
+    assert logged(log, "step")[0] == done

@@ -1,4 +1,6 @@
+import pwd
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -173,6 +175,47 @@ def test_a_library_of_voices(
     assert VoiceLibrary().names() == ["ann.b-1"]
     voices.main(["--library", str(tmp_path / "other"), "list"])
     assert capsys.readouterr().out == ""
+
+
+def test_a_voice_cannot_forge_lines(tmp_path: Path, voice: Voice, capsys: pytest.CaptureFixture[str]) -> None:
+    forged = "ok\nann              encoder       9 clips\x1b[2J\u202e"
+    replace(voice, method=forged, consent=forged, made=forged).save(tmp_path / "bob.safetensors")
+    voice.save(tmp_path / "c\nd.safetensors")
+    voices.main(["--library", str(tmp_path), "list"])
+    first, second = capsys.readouterr().out.splitlines()
+    assert first.startswith(r"bob              ok\nann              encoder       9 clips\x1b[2J\u202e ")
+    assert second.startswith(r"c\nd ")
+    voices.main(["--library", str(tmp_path), "show", "bob"])
+    shown = capsys.readouterr().out
+    assert len(shown.splitlines()) == 10
+    assert r"consent  ok\nann              encoder       9 clips\x1b[2J\u202e" in shown
+    assert "\x1b" not in shown
+
+
+def test_a_link_that_leads_nowhere_is_no_free_name(tmp_path: Path, voice: Voice) -> None:
+    (tmp_path / "library").mkdir()
+    (tmp_path / "library" / "ann.safetensors").symlink_to(tmp_path / "victim")
+    with pytest.raises(FileExistsError, match="there is a voice 'ann' already"):
+        VoiceLibrary(tmp_path / "library").free("ann")
+
+
+def test_a_user_without_a_home_has_voices_too(
+    tmp_path: Path, voice: Voice, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("HOME")
+    monkeypatch.delenv("LIGHTNING_VC_VOICES", raising=False)
+    monkeypatch.setattr(pwd, "getpwuid", lambda _: {}["nobody"])  # KeyError, as for a number that has no entry
+    monkeypatch.chdir(tmp_path)
+    voices.main(["list"])
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert told.err == (
+        "warning: you have no home folder: voices are kept in ./voices; LIGHTNING_VC_VOICES names another\n"
+    )
+    voice.save(place_for_voice("ann"))
+    voices.main(["list"])
+    assert capsys.readouterr().out.startswith("ann ")
+    assert (tmp_path / "voices" / "ann.safetensors").is_file()
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ from torch import Tensor
 
 from lightning_vc.audio.backend import torchaudio
 from lightning_vc.audio.decoding import MAX_SECONDS, decode
+from lightning_vc.files import write_file
 
 # Suffix -> container and coding of soundfile.
 _FORMATS = {
@@ -57,29 +58,38 @@ def resample(wave: Tensor, rate: int, sample_rate: int) -> Tensor:
     return resampled
 
 
-def write(path: str | Path, wave: Tensor | Iterable[Tensor], sample_rate: int) -> None:
+def write(path: str | Path, wave: Tensor, sample_rate: int) -> None:
     """Write (W,) samples in [-1, 1] to `path`, in the format that its suffix names; louder samples are clipped.
 
-    Of a wave in several parts each is written as it comes, so that others can listen already.
-    Folders are made as needed. Opus and mp3 know a few sample rates only: others are resampled to the next higher one
-    (to 48 kHz above that). Raises ValueError for an unknown suffix and for a wave that is no recording.
+    The file is replaced as a whole; folders are made as needed. Raises ValueError for an unknown suffix and for a wave
+    that is no recording, OSError where the file cannot be written.
     """
     path = writable(path)
-    container, coding = _FORMATS[path.suffix.lower()]
-    rates = _RATES.get(coding, (sample_rate,))
-    rate = min((rate for rate in rates if rate >= sample_rate), default=rates[-1])
-    parts = (resample(part, sample_rate, rate) for part in ([wave] if isinstance(wave, Tensor) else wave))
+    write_file(path, encode(wave, sample_rate, path.suffix, str(path)))
+
+
+def write_parts(path: str | Path, parts: Iterable[Tensor], sample_rate: int) -> None:
+    """Write a wave as its parts (W,) come, straight into the file at `path`, so that others can listen already.
+
+    A file that was there is overwritten. When parts stop coming, the file holds those before. Raises what `write`
+    raises.
+    """
+    path = writable(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
-        _encode(path, parts, rate, container, coding)
+        written = _encode(path, parts, sample_rate, path.suffix, str(path))
+        held = soundfile.info(path).frames
     except soundfile.SoundFileError as error:
-        raise OSError(f"{path} cannot be written: {getattr(error, 'error_string', error)}") from error
+        reason = getattr(error, "error_string", "") or "the disk may be full"
+        raise OSError(f"{path} cannot be written: {reason}") from error
+    if held != written:  # on a full disk, libsndfile reports no error for some formats
+        raise OSError(f"{path} cannot be written: it holds {held} of {written} samples, the disk may be full")
 
 
 def writable(path: str | Path) -> Path:
     """Give back a path that a recording can be written to.
 
-    Raises ValueError for a folder or an unknown suffix, OSError where no file can be written.
+    Raises ValueError for a folder or an unknown suffix, OSError where no file can be written, or for a device or pipe.
     """
     path = Path(path)
     if path.is_dir():
@@ -92,8 +102,10 @@ def writable(path: str | Path) -> Path:
 
 def probe(path: str | Path) -> None:
     """Raise OSError where no file can be written at `path`; nothing is left there, not even its folder."""
+    there = Path(path).exists()
+    if there and not Path(path).is_file():
+        raise OSError(f"{path} is not a regular file: name a file to write")
     try:
-        there = Path(path).exists()
         folder = next(each for each in Path(path).absolute().parents if each.exists())  # where a file can, folders can
         with open(path, "r+b") if there else tempfile.TemporaryFile(dir=folder):
             pass
@@ -101,11 +113,20 @@ def probe(path: str | Path) -> None:
         raise OSError(f"{path} cannot be written: {error.strerror}") from error
 
 
+def encode(wave: Tensor, sample_rate: int, suffix: str, name: str = "audio") -> bytes:
+    """Code (W,) samples in [-1, 1] as the bytes of a sound file, in the format of a suffix such as `.flac`.
+
+    Opus and mp3 know a few sample rates only: others are resampled to the next higher one (to 48 kHz above that).
+    Raises ValueError, with `name`, for a wave that is no recording.
+    """
+    file = io.BytesIO()
+    _encode(file, [wave], sample_rate, suffix, name)
+    return file.getvalue()
+
+
 def encode_flac(wave: Tensor, sample_rate: int) -> bytes:
     """Code (W,) samples in [-1, 1] as the bytes of a 16-bit flac file."""
-    file = io.BytesIO()
-    _encode(file, [wave], sample_rate, *_FORMATS[".flac"])
-    return file.getvalue()
+    return encode(wave, sample_rate, ".flac")
 
 
 def is_silent(wave: Tensor) -> bool:
@@ -137,23 +158,27 @@ def _known() -> str:
     return f"{', '.join(others)} or {last}"
 
 
-def _encode(file: Path | BinaryIO, parts: Iterable[Tensor], sample_rate: int, container: str, coding: str) -> None:
-    """Write parts of (W,) samples to a path or an open file."""
-    name = str(file) if isinstance(file, os.PathLike) else "audio"
-    out = None
+def _encode(file: Path | BinaryIO, parts: Iterable[Tensor], sample_rate: int, suffix: str, name: str) -> int:
+    """Write parts of (W,) samples to a path or an open file; returns how many samples, at the rate of the format."""
+    container, coding = _FORMATS[suffix.lower()]
+    rates = _RATES.get(coding, (sample_rate,))
+    rate = min((rate for rate in rates if rate >= sample_rate), default=rates[-1])
+    out, written = None, 0
     try:
         for part in parts:
             if part.dim() != 1 or not len(part):
                 raise ValueError(f"{name}: a recording to write is (W,) samples, at least one, got {tuple(part.shape)}")
             if not part.isfinite().all():
                 raise ValueError(f"{name}: the recording to write holds NaN or infinite samples")
-            samples = part.detach().to("cpu", torch.float32)
-            out = out or soundfile.SoundFile(file, "w", sample_rate, 1, coding, format=container)
+            samples = resample(part.detach().to("cpu", torch.float32), sample_rate, rate)
+            out = out or soundfile.SoundFile(file, "w", rate, 1, coding, format=container)
             for start in range(0, len(samples), _BLOCK):
                 out.write(samples[start : start + _BLOCK].numpy())
             out.flush()
+            written += len(samples)
         if out is None:
             raise ValueError(f"{name}: there is no recording to write")
+        return written
     finally:
         if out:
             out.close()

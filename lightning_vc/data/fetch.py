@@ -6,9 +6,6 @@ A shard is fetched whole and checked before it is read: so a dropped connection 
 import errno
 import hashlib
 import logging
-import os
-import platform
-import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -18,10 +15,15 @@ from typing import TypeVar
 
 import fsspec
 
+from lightning_vc.files import atomic_write, named_errors
+
 T = TypeVar("T")
 
 _TRIES = 5
 _PATIENCE = 60.0  # seconds without a byte
+_SLOWEST = 50_000  # bytes a second that a server must send, on the average of all but the first minute
+_BLOCK = 1 << 20
+_LOCAL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EACCES, errno.EROFS}  # of this machine: no use to try again
 _WAIT = 0.5  # seconds before the second try, doubled for each further one
 _compared: set[Path] = set()
 _log = logging.getLogger(__name__)
@@ -32,22 +34,20 @@ def is_remote(url: str) -> bool:
     return "://" in url
 
 
-def read_bytes(url: str) -> bytes:
-    """Fetch a small file. Raises FileNotFoundError where there is none, ValueError where it cannot be had."""
+def read_bytes(url: str, most: int) -> bytes:
+    """Fetch a file of `most` bytes or fewer.
 
-    def fetch() -> bytes:
-        with _opened(url) as remote:
-            content: bytes = remote.read()
-        return content
-
-    return _stubborn(url, fetch)
+    Raises FileNotFoundError where there is none, ValueError where it is longer or cannot be had.
+    """
+    return _stubborn(url, lambda: b"".join(_blocks(url, most)))
 
 
 @contextmanager
-def local(url: str, sha256: str, cache: str | None = None) -> Iterator[Path]:
-    """Give a file on this machine: itself, or a checked copy, which is kept in the folder `cache` if there is one.
+def local(url: str, sha256: str, size: int, cache: str | None = None) -> Iterator[Path]:
+    """Give a file of `size` bytes on this machine: itself, or a checked copy, which is kept in the folder `cache`.
 
-    Raises FileNotFoundError where there is none, ValueError where it cannot be had or is not what it should be.
+    Without a cache the copy has no name, so that nothing is left of it, also after a kill. Raises FileNotFoundError
+    where there is no file, ValueError where it cannot be had or is not what it should be.
     """
     if not is_remote(url):
         if not Path(url).is_file():
@@ -55,52 +55,61 @@ def local(url: str, sha256: str, cache: str | None = None) -> Iterator[Path]:
         yield Path(url)
         return
     if cache is None:
-        with tempfile.TemporaryDirectory(prefix="lightning_vc-") as folder:
-            yield _copied(url, sha256, Path(folder, "shard.tar"))
+        with tempfile.TemporaryFile() as file:
+            path = Path(f"/dev/fd/{file.fileno()}")
+            _copy(url, sha256, size, path)
+            yield path
     else:
-        yield _kept(url, sha256, Path(cache, f"{sha256[:16]}-{url.rpartition('/')[2]}"))
+        yield _kept(url, sha256, size, Path(cache, f"{sha256[:16]}-{url.rpartition('/')[2]}"))
 
 
 def sha256_of(file: Path) -> str:
     """Checksum of a file, in hexadecimal."""
     digest = hashlib.sha256()
     with file.open("rb") as stream:
-        while block := stream.read(1 << 20):
+        while block := stream.read(_BLOCK):
             digest.update(block)
     return digest.hexdigest()
 
 
-def unfinished(path: Path) -> Path:
-    """A name beside a file that no other process writes to, on this machine or another."""
-    return path.with_name(f"{path.name}.{platform.node()}-{os.getpid()}.unfinished")
-
-
-def _kept(url: str, sha256: str, path: Path) -> Path:
+def _kept(url: str, sha256: str, size: int, path: Path) -> Path:
     """A copy from before, or a new one; each is compared with its checksum once by each process."""
-    if not path.exists():
-        _copied(url, sha256, path)
-    elif path not in _compared and sha256_of(path) != sha256:
+    there = path.exists()
+    if there and path not in _compared and sha256_of(path) != sha256:
         _log.warning("%s is not what it was: fetching it again", path)
-        _copied(url, sha256, path)
+        there = False
+    if not there:
+        with atomic_write(path) as partial:
+            _copy(url, sha256, size, partial)
     _compared.add(path)
     return path
 
 
-def _copied(url: str, sha256: str, path: Path) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = unfinished(path)
+def _copy(url: str, sha256: str, size: int, path: Path) -> None:
+    """Fetch a file of so many bytes into a file that exists."""
 
-    def fetch() -> Path:
-        with _opened(url) as remote, partial.open("wb") as out:
-            shutil.copyfileobj(remote, out, 1 << 20)
-        if sha256_of(partial) != sha256:
+    def fetch() -> None:
+        with path.open("wb", buffering=0) as out:
+            for block in _blocks(url, size):
+                with named_errors(path):
+                    out.write(block)
+        if sha256_of(path) != sha256:
             raise OSError("what arrived is not what the index says: its checksum differs")
-        return partial.replace(path)
 
-    try:
-        return _stubborn(url, fetch)
-    finally:
-        partial.unlink(missing_ok=True)
+    _stubborn(url, fetch)
+
+
+def _blocks(url: str, most: int) -> Iterator[bytes]:
+    """Parts of a file as they arrive; raises ValueError for more bytes than `most`, OSError for a slow server."""
+    arrived, started = 0, time.monotonic()
+    with _opened(url) as remote:
+        while block := remote.read(_BLOCK):
+            arrived += len(block)
+            if arrived > most:
+                raise ValueError(f"it is longer than the {most} bytes that it may have")
+            if time.monotonic() - started > _PATIENCE + arrived / _SLOWEST:
+                raise TimeoutError(f"{arrived} bytes arrived in {time.monotonic() - started:.0f} s, which is too slow")
+            yield block
 
 
 def _opened(url: str) -> fsspec.core.OpenFile:
@@ -110,7 +119,8 @@ def _opened(url: str) -> fsspec.core.OpenFile:
 
     # However long a file takes, but a server that says nothing for a minute has hung up.
     patience = aiohttp.ClientTimeout(total=None, sock_connect=_PATIENCE, sock_read=_PATIENCE)
-    return fsspec.open(url, "rb", client_kwargs={"timeout": patience})
+    # As a stream: in a block of a fixed size it would wait for the last byte, however slowly they come.
+    return fsspec.open(url, "rb", block_size=0, client_kwargs={"timeout": patience})
 
 
 def _stubborn(url: str, fetch: Callable[[], T]) -> T:
@@ -123,7 +133,7 @@ def _stubborn(url: str, fetch: Callable[[], T]) -> T:
         except ImportError as error:
             raise ValueError(f"{url} needs a package: {error}") from error
         except Exception as error:  # every filesystem has errors of its own
-            here = isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EACCES, errno.EROFS}
+            here = isinstance(error, OSError) and error.errno in _LOCAL
             if tried == _TRIES or isinstance(error, ValueError) or here:
                 raise ValueError(f"{url} cannot be fetched, tried {tried} times: {error!r}") from error
             wait = _WAIT * 2 ** (tried - 1)

@@ -1,5 +1,6 @@
 """What a folder of shards holds: `index.json`, written last, so that its presence means a complete set."""
 
+import io
 import json
 import re
 from collections.abc import Sequence
@@ -13,18 +14,18 @@ from rich.table import Table
 
 from lightning_vc.data.fetch import is_remote, local, read_bytes, sha256_of
 from lightning_vc.data.fields import Fields, parse
-from lightning_vc.files import plain_name
+from lightning_vc.files import plain_name, write_file
 
 SCHEMA_VERSION = 5
 INDEX_NAME = "index.json"
 SAMPLE_RATES = (1000, 192_000)  # least and most, in hertz
 LONGEST_SECONDS = 600.0  # of a sample
+_LARGEST = 64 << 20  # bytes of an index: that of 10,000 shards and as many speakers has 5 MB
 _AGAIN = "prepare the corpus again with `python -m lightning_vc.recipes.prepare`"
 _REMEDY = "bring it from where the shards were written, or delete the folder and prepare the corpus again"
 # Sets of shards, in the order of their training: a speaker is in one split, "-held" are utterances put aside.
 SETS = ("train", "train-held", "validation", "validation-held", "test")
 _SPLITS = ("train", "validation", "test")
-_LARGEST = 1 << 28  # bytes of an index.json
 _SAMPLE_BYTES = 4 * 512  # of a tar, which a sample takes at least: two files, each with a header
 
 
@@ -139,7 +140,7 @@ class Index:
                 found = f"{Path(url).stat().st_size} bytes" if Path(url).is_file() else "no such file"
                 raise ValueError(f"{url} should have {shard.bytes} bytes, there is {found}; {_REMEDY}")
             if thorough:
-                with local(url, shard.sha256) as path:
+                with local(url, shard.sha256, shard.bytes) as path:
                     if sha256_of(path) != shard.sha256:
                         raise ValueError(f"{url} is not what was written: its checksum differs; {_REMEDY}")
 
@@ -199,7 +200,7 @@ class Index:
         path = Path(self.folder, INDEX_NAME)
         content = {"schema_version": SCHEMA_VERSION} | asdict(self)
         del content["folder"]
-        path.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        write_file(path, json.dumps(content, indent=1, ensure_ascii=False) + "\n")
         return path
 
     @classmethod
@@ -214,7 +215,7 @@ class Index:
         try:
             if not is_remote(file) and Path(file).stat().st_size > _LARGEST:
                 raise ValueError(f"{file} has more than {_LARGEST >> 20} MiB: it is no index of shards; {_AGAIN}")
-            text = read_bytes(file) if is_remote(file) else Path(file).read_bytes()
+            text = read_bytes(file, _LARGEST) if is_remote(file) else Path(file).read_bytes()
         except (FileNotFoundError, NotADirectoryError) as error:
             raise FileNotFoundError(
                 f"{file}: no shards here (an unfinished preparation has no index either); "
@@ -277,8 +278,9 @@ class Index:
         for each in self.speakers:
             about = (each.id, each.split, each.sex or "", each.accent or "", "" if each.age is None else str(each.age))
             table.add_row(*about, str(each.utterances), str(each.transcribed), f"{each.seconds / 60:.1f}")
-        with file.open("w", encoding="utf-8") as stream:
-            Console(file=stream, width=120).print(self, table)
+        report = io.StringIO()
+        Console(file=report, width=120, markup=False).print(self, table)
+        write_file(file, report.getvalue())
 
 
 def _counts(shards: Sequence[Shard]) -> tuple[str, str, str, str]:

@@ -126,7 +126,7 @@ def read_shards(
         ValueError: where one cannot be fetched, or is broken and there is no `skip`, naming shard and sample.
     """
     for url, shard, sample_rate in files:
-        with local(url, shard.sha256, cache) as path:
+        with local(url, shard.sha256, shard.bytes, cache) as path:
             seen: set[str] = set()
             seconds: list[float] = []
             errors: list[Exception] = []  # kept until the samples before have come out

@@ -9,13 +9,13 @@ import hashlib
 import multiprocessing
 import os
 import re
-import shutil
+import signal
 import threading
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -30,7 +30,7 @@ from lightning_vc.data.encoding import Limits
 from lightning_vc.data.index import SAMPLE_RATES, SETS, Index, SpeakerEntry
 from lightning_vc.data.splits import Splits
 from lightning_vc.data.writing import RECORDS, SHARDS, Job, Written, keep_or_write, read_record, record_of
-from lightning_vc.files import atomic_write, plain_name
+from lightning_vc.files import plain_name, remove_folder, write_file
 from lightning_vc.types import Utterance
 
 _NAMED = 3  # unreadable recordings that a message names
@@ -137,7 +137,8 @@ def _finished(out: Path, plan: str) -> Index:
             f"{out} is there already, with something else than this corpus and these options give: "
             "delete it or give another folder to write the shards to"
         )
-    shutil.rmtree(out.with_name(out.name + ".partial"), ignore_errors=True)
+    with suppress(OSError):  # another part may be removing it too
+        remove_folder(out.parent, out.name + ".partial")
     return index
 
 
@@ -149,8 +150,7 @@ def _begin(work: Path, plan: str) -> None:
         (work / name).mkdir(parents=True, exist_ok=True)
     file = work / "plan"
     if not file.exists():
-        with atomic_write(file) as partial:
-            partial.write_text(plan, encoding="utf-8")
+        write_file(file, plan)
     if file.read_text() != plan:
         raise ValueError(
             f"{work} was begun with another corpus or other options: finish it with those, or delete it to begin anew"
@@ -170,6 +170,8 @@ def _finish(work: Path, out: Path, plan: str, sample_rate: int, written: Sequenc
     index.check(thorough=True)  # other parts, and other days, have written here too
     index.save()
     index.write_report(folder / "report.txt")
+    for left in folder.glob(".*.partial"):  # by another process, which was killed or is late
+        left.unlink()
     folder.replace(out)
 
 
@@ -236,14 +238,32 @@ def _run(write: "partial[int]", jobs: Sequence[Job], workers: int) -> Iterator[i
         return
     # spawn: a forked process inherits torch's threads in a state in which they can hang.
     context = multiprocessing.get_context("spawn")
+    others = set(multiprocessing.active_children())
+    pool = ProcessPoolExecutor(workers, context, _start_worker)
     try:
-        with ProcessPoolExecutor(workers, context, _start_worker) as pool:
-            yield from pool.map(write, jobs)
+        with _interrupts_held():  # the workers inherit that: Ctrl-C is for this process, which ends them
+            done = pool.map(write, jobs)
+        yield from done
+        pool.shutdown()
     except BrokenProcessPool as error:
         raise ChildProcessError(
             "a worker process ended before its work: too little memory is the usual reason, so take fewer workers (or, "
             'in a script of your own, it has no `if __name__ == "__main__":`); what is finished is kept'
         ) from error
+    finally:
+        for worker in set(multiprocessing.active_children()) - others:  # there are some after an error or Ctrl-C
+            worker.terminate()
+        pool.shutdown(cancel_futures=True)
+
+
+@contextmanager
+def _interrupts_held() -> Iterator[None]:
+    """Let SIGINT wait until the block has ended, and for ever in the processes that are started in it."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _start_worker() -> None:
@@ -278,9 +298,8 @@ def _index(folder: Path, plan: str, sample_rate: int, written: Sequence[Written]
             total[id] = entry + total.get(id)
     rejected = [line for each in written for line in each.rejected]
     lines = "".join(f"{id}\t{reason}\n" for id, reason in rejected)
-    (folder / "rejected.tsv").write_text("utterance\treason\n" + lines, encoding="utf-8")
-    untranscribed = "".join(f"{id}\n" for each in written for id in each.untranscribed)
-    (folder / UNTRANSCRIBED).write_text(untranscribed, encoding="utf-8")
+    write_file(folder / "rejected.tsv", "utterance\treason\n" + lines)
+    write_file(folder / UNTRANSCRIBED, "".join(f"{id}\n" for each in written for id in each.untranscribed))
     return Index(
         str(folder), sample_rate, sets,
         speakers=tuple(total[id] for id in sorted(total)),

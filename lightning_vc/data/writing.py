@@ -8,10 +8,10 @@ import webdataset
 
 from lightning_vc.corpora.base import Corpus
 from lightning_vc.data.encoding import Limits, encode
-from lightning_vc.data.fetch import sha256_of, unfinished
+from lightning_vc.data.fetch import sha256_of
 from lightning_vc.data.fields import Fields, parse
 from lightning_vc.data.index import Shard, SpeakerEntry
-from lightning_vc.files import atomic_write
+from lightning_vc.files import atomic_write, write_file
 from lightning_vc.types import Utterance
 
 # What is in <out>.partial: the shards, and a record of each that is finished.
@@ -77,9 +77,13 @@ def keep_or_write(corpus: Corpus, work: Path, limits: Limits, sample_rate: int, 
 def _write_shard(corpus: Corpus, work: Path, limits: Limits, sample_rate: int, job: Job) -> None:
     """Write one shard and its record, in whichever process; no file where all of its utterances are rejected."""
     written = Written(job.set, Shard(job.name))
-    path = unfinished(work / job.name)
+    path = work / SHARDS / job.name
     # Plain headers are quick to read; a fixed time makes the bytes repeatable.
-    with path.open("wb") as file, webdataset.TarWriter(file, mtime=0, format="USTAR_FORMAT") as tar:
+    with (
+        atomic_write(path) as partial,
+        partial.open("wb") as file,
+        webdataset.TarWriter(file, mtime=0, format="USTAR_FORMAT") as tar,
+    ):
         for utterance in job.utterances:
             made = encode(corpus, utterance, limits, sample_rate)
             written.rejected += made.rejected
@@ -106,9 +110,6 @@ def _write_shard(corpus: Corpus, work: Path, limits: Limits, sample_rate: int, j
         bytes=path.stat().st_size if entries else 0,
         sha256=sha256_of(path) if entries else "",
     )
-    if entries:
-        path.replace(work / SHARDS / job.name)
-    else:
-        path.unlink()
-    with atomic_write(record_of(work, job)) as record:
-        record.write_text(json.dumps(asdict(written), ensure_ascii=False), encoding="utf-8")
+    if not entries:
+        path.unlink(missing_ok=True)
+    write_file(record_of(work, job), json.dumps(asdict(written), ensure_ascii=False))

@@ -8,14 +8,13 @@ Below the folder of the evaluation there are then
     bounds/mean/<speaker>/<n>.wav       the mean of all voices that the model has learned, saying them
 """
 
-import shutil
-
 import torch
 from rich.progress import track
 
 from lightning_vc.audio import io
 from lightning_vc.evaluation.clones import Clones, compared
 from lightning_vc.evaluation.sounds import Opinions, Row, Sound
+from lightning_vc.files import write_file
 from lightning_vc.morphing import learned_by_speaker, learnt_from
 from lightning_vc.voice import Voice
 
@@ -40,7 +39,7 @@ def _copies(clones: Clones) -> tuple[list[Sound], Opinions]:
     folder, cloner = clones.folder, clones.cloner
     sounds, measured = [], {}
     for sound in track(folder.real(), "copies of real recordings"):
-        path = folder.path / "bounds/copies" / sound.speaker / sound.path.name
+        path = folder.place("bounds/copies", sound.speaker) / sound.path.name
         wave = io.read(sound.path, folder.rate)
         copy = cloner.vocoder(cloner.tts.spectrograms(wave.unsqueeze(0)))[0]
         io.write(path, copy, folder.rate)
@@ -58,10 +57,9 @@ def _others(clones: Clones) -> list[Sound]:
         return []
     for speaker, other in zip(ids, ids[1:] + ids[:1], strict=True):
         for number, text in enumerate(folder.transcripts("real", other), 1):
-            path = folder.path / "bounds/others" / speaker / f"{number:02d}.wav"
-            path.parent.mkdir(parents=True, exist_ok=True)
-            source = folder.path / "real" / other / path.name
-            shutil.copy(source, path)
+            path = folder.place("bounds/others", speaker) / f"{number:02d}.wav"
+            source = folder.place("real", other) / path.name
+            write_file(path, source.read_bytes())
             folder.sources[path] = folder.sources[source]
             sounds.append(Sound(path, OTHERS, speaker, text, tuple(folder.real_of(speaker))))
     return sounds

@@ -25,8 +25,9 @@ from lightning_vc.cloning import Cloner
 from lightning_vc.evaluation import paper
 from lightning_vc.evaluation.folder import EvaluationFolder
 from lightning_vc.evaluation.sounds import Opinion, Opinions, Row, Sound
+from lightning_vc.files import write_file
 from lightning_vc.metrics import attention_coverage, attention_focus, pitch_error, time_warp
-from lightning_vc.plots import plot_speech
+from lightning_vc.plots import draw_speech, save_figure
 from lightning_vc.types import Speech
 from lightning_vc.voice import Voice
 
@@ -130,7 +131,7 @@ class Clones:
 
     def _known(self, kind: str, speaker: str, origin: list[Any], *also: str) -> bool:
         """Whether all is there, as it would be made again; `also` are files that not every voice has."""
-        place = self.folder.path / kind / speaker
+        place = self.folder.place(kind, speaker)
         try:
             known: Any = json.loads((place / "scores.json").read_text(encoding="utf-8"))
         except (OSError, ValueError):  # never written, or killed while it was
@@ -146,7 +147,7 @@ class Clones:
         self, cloner: Cloner, kind: str, speaker: str, voice: Voice, origin: list[Any], seconds: float | None = None
     ) -> None:
         """Let a voice say the sentences, and write them with what is measured of them, and costs if they are known."""
-        place, sentences = self.folder.path / kind / speaker, self.folder.sentences
+        place, sentences = self.folder.place(kind, speaker), self.folder.sentences
         started = time.perf_counter()
         speeches = cloner.say_all(sentences, voice)
         speaking = time.perf_counter() - started
@@ -155,7 +156,7 @@ class Clones:
         voice.save(place / "voice.safetensors")
         for number, speech in enumerate(speeches):
             io.write(self.folder.sentence(kind, speaker, number), speech.wave, speech.sample_rate)
-        plot_speech(speeches[0], place / "01.png")
+        save_figure(draw_speech(speeches[0]), place / "01.png")
         if seconds is not None:
             costs = {
                 "cloning_seconds": seconds,
@@ -163,13 +164,13 @@ class Clones:
                 "parameters": voice.vector.numel() + sum(moved.numel() for moved in voice.moved.values()),
                 "bytes": (place / "voice.safetensors").stat().st_size,
             }
-            (place / "costs.json").write_text(json.dumps(costs, indent=1), encoding="utf-8")
+            write_file(place / "costs.json", json.dumps(costs, indent=1))
         own = self.voice_of(speaker)
         said = [
             (_attention(speech) if cloner.tts.model.attends else {}) | self.measure(speaker, number, speech.wave, own)
             for number, speech in enumerate(speeches)
         ]
-        scores.write_text(json.dumps({"sounds": said, "origin": origin}, indent=1), encoding="utf-8")
+        write_file(scores, json.dumps({"sounds": said, "origin": origin}, indent=1))
 
     def voice_of(self, speaker: str) -> Tensor | None:
         """What the encoder makes of a speaker's real recordings, (E,); None where there is no encoder."""
@@ -231,7 +232,7 @@ def write_costs(path: Path, sounds: Sequence[Sound]) -> None:
     lines += ["", "The paper's, not ours (its Table 1):", ""]
     lines += ["| voice, the paper | cloning | saying a sentence | numbers of a voice |", "| --- |" + " --- |" * 3]
     lines += [f"| {method} | {' | '.join(costs)} |" for method, costs in paper.COSTS.items()]
-    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    write_file(path, "\n".join(lines) + "\n")
 
 
 def cloned_by(method: str, clips: int) -> str:

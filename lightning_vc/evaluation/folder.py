@@ -5,7 +5,6 @@ real/<speaker>/<n>.wav + transcripts.tsv      other recordings of the same speak
 references/<speaker>/<sentence>.wav           the real voices saying the sentences, where the corpus can make them
 """
 
-import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from lightning_vc.corpora.generated import GeneratedCorpus
 from lightning_vc.data.index import Index, SpeakerEntry
 from lightning_vc.data.reading import Sample, apart, clips_of
 from lightning_vc.evaluation.sounds import Row, Sound
+from lightning_vc.files import inside, plain_name, remove_folder, write_file
 from lightning_vc.text.normalize import normalize
 from lightning_vc.text.symbols import PUNCTUATION
 from lightning_vc.types import Word
@@ -41,7 +41,8 @@ class EvaluationFolder:
 
     Raises:
         FileExistsError: for a folder that holds what no evaluation has made.
-        ValueError: for a speaker with too few transcribed recordings, and for a corpus that the shards are not from.
+        ValueError: for a speaker with too few transcribed recordings or whose id is no name of a folder, for a corpus
+            that the shards are not from, and for a folder in which a link leads elsewhere.
     """
 
     def __init__(
@@ -60,6 +61,7 @@ class EvaluationFolder:
         self.recordings: dict[str, list[str]] = {}  # speaker -> ids of what the shards have and is used
         self.sources: dict[Path, str] = {}  # recording here, or a copy of one -> its id in the shards
         for speaker in speakers:
+            plain_name(speaker.id, "speaker")
             if speaker.transcribed <= clips:
                 raise ValueError(
                     f"speaker {speaker.id} has {speaker.transcribed} transcribed clips: cloning from {clips} needs more"
@@ -70,22 +72,26 @@ class EvaluationFolder:
         for speaker in track(speakers, "recordings of the held-out speakers"):
             self._write_recordings(speaker.id)
 
+    def place(self, kind: str, speaker: str) -> Path:
+        """The folder of a speaker in `kind`, a folder below this one; raises ValueError where it is not in there."""
+        return inside(self.path / kind, speaker)
+
     def sentence(self, kind: str, speaker: str, number: int) -> Path:
         """Where a sentence stands that somebody says; `kind` is a folder below this one."""
-        return self.path / kind / speaker / f"{number + 1:02d}.wav"
+        return self.place(kind, speaker) / f"{number + 1:02d}.wav"
 
     def clips_of(self, speaker: str) -> list[Path]:
         """The recordings that a speaker is cloned from."""
-        return sorted((self.path / "clips" / speaker).glob("*.wav"))
+        return sorted(self.place("clips", speaker).glob("*.wav"))
 
     def real_of(self, speaker: str) -> list[Path]:
         """Other recordings of a speaker."""
         kind = "real" if speaker in self.held else "known"
-        return sorted((self.path / kind / speaker).glob("*.wav"))
+        return sorted(self.place(kind, speaker).glob("*.wav"))
 
     def transcripts(self, kind: str, speaker: str) -> list[str]:
         """What is said in the recordings of a speaker; `kind` is "clips" or "real"."""
-        table = (self.path / kind / speaker / "transcripts.tsv").read_text(encoding="utf-8")
+        table = (self.place(kind, speaker) / "transcripts.tsv").read_text(encoding="utf-8")
         return [line.split("\t")[1] for line in table.splitlines()]
 
     def real(self) -> list[Sound]:
@@ -133,7 +139,7 @@ class EvaluationFolder:
         for kind in ("clips", "real", "references", *bounds, "clones/*", "steps/*/*"):
             for folder in self.path.glob(f"{kind}/*"):
                 if folder.is_dir() and folder.name not in self.held:
-                    shutil.rmtree(folder)
+                    remove_folder(self.path, str(folder.relative_to(self.path)))
 
     def add_known(self, speaker: str) -> None:
         """Write recordings, as `real_of` gives them, of a speaker of the shards who is not held out."""
@@ -156,14 +162,15 @@ class EvaluationFolder:
 
     def _write(self, speaker: str, chosen: Mapping[str, Sequence[Sample]]) -> None:
         for kind, samples in chosen.items():
-            place = self.path / kind / speaker
-            shutil.rmtree(place, ignore_errors=True)  # of an evaluation with other clips
+            place = self.place(kind, speaker)
+            remove_folder(self.path / kind, speaker)  # of an evaluation with other clips
             for number, sample in enumerate(samples, 1):
                 path = place / f"{number:02d}.wav"
                 self.sources[path] = sample.id
                 io.write(path, sample.wave(self.rate), self.rate)
-            table = [f"{number:02d}.wav\t{sample.text}\n" for number, sample in enumerate(samples, 1)]
-            (place / "transcripts.tsv").write_text("".join(table), encoding="utf-8")
+            texts = [" ".join((sample.text or "").split()) for sample in samples]  # in one line, without tabs
+            table = [f"{number:02d}.wav\t{text}\n" for number, text in enumerate(texts, 1)]
+            write_file(place / "transcripts.tsv", "".join(table))
         if self.corpus:
             for number, text in enumerate(self.sentences):
                 said = level(io.trim(self.corpus.say(speaker, text, self.rate), self.rate))

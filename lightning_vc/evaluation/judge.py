@@ -18,6 +18,7 @@ from rich.progress import Progress
 
 from lightning_vc.evaluation import outside
 from lightning_vc.evaluation.sounds import Opinions, Sound, write_manifest
+from lightning_vc.files import named_errors, write_file
 
 OUTSIDE = "outside"  # in the place of a command line: the judges of `evaluation.outside`
 
@@ -53,10 +54,10 @@ def ask(judge: str, folder: Path, sounds: Sequence[Sound]) -> Opinions:
     if left:
         todo, choices = folder / "judge-todo.tsv", folder / "judge-texts.txt"
         write_manifest(todo, left)
-        choices.write_text("".join(f"{text}\n" for text in texts), encoding="utf-8")
+        write_file(choices, "".join(f"{text}\n" for text in texts))
         words = [*command(judge), str(todo), *(["--texts", str(choices)] if judge == OUTSIDE else [])]
-        record.write_text("".join(f"{json.dumps({'key': key, **said})}\n" for key, said in known.items()), "utf-8")
-        with record.open("a", encoding="utf-8") as file, Progress() as progress:
+        write_file(record, "".join(f"{json.dumps({'key': key, **said})}\n" for key, said in known.items()))
+        with named_errors(record), record.open("a", encoding="utf-8") as file, Progress() as progress:
             task = progress.add_task("the judge listens", total=len(left))
             for answer in _answers(judge, words):
                 key = keys.get(Path(answer.pop("clip")))
@@ -75,13 +76,17 @@ def ask(judge: str, folder: Path, sounds: Sequence[Sound]) -> Opinions:
 def _answers(judge: str, words: Sequence[str]) -> Any:
     """What it prints, called by these words, line by line; lines without a `clip` are its own affair."""
     with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as process:
-        for line in process.stdout or ():
-            try:
-                answer = json.loads(line)
-            except ValueError as error:
-                raise ValueError(f"judge {judge!r} prints {line[:80]!r}, which is no JSON") from error
-            if isinstance(answer, dict) and isinstance(answer.get("clip"), str):
-                yield answer
+        try:
+            for line in process.stdout or ():
+                try:
+                    answer = json.loads(line)
+                except ValueError as error:
+                    raise ValueError(f"judge {judge!r} prints {line[:80]!r}, which is no JSON") from error
+                if isinstance(answer, dict) and isinstance(answer.get("clip"), str):
+                    yield answer
+        except BaseException:  # nobody listens any more, also after Ctrl-C
+            process.terminate()
+            raise
     if process.returncode:
         raise ValueError(f"judge {judge!r} ended with status {process.returncode}: what it said stands above")
 

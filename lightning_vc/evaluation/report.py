@@ -3,7 +3,6 @@
 import base64
 import html
 import io
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +16,7 @@ from lightning_vc.evaluation.clones import Clones, cloned_by
 from lightning_vc.evaluation.paper import Curves
 from lightning_vc.evaluation.results import Result, shown
 from lightning_vc.evaluation.sounds import Row
+from lightning_vc.files import write_file
 from lightning_vc.plots import draw_spectrum
 
 
@@ -134,13 +134,14 @@ def write_report(
         if own:
             picture = _picture(figures[measure], part.title) if measure in figures else ""
             parts.append(_table(own, part) + picture)
-    parts += [f"<h2>{name}</h2>{_picture(each, name)}" for name, each in figures.items() if name not in PARTS]
+    others = {html.escape(name): each for name, each in figures.items() if name not in PARTS}
+    parts += [f"<h2>{name}</h2>{_picture(each, name)}" for name, each in others.items()]
     most = max((row.clips or 0 for row in ways), default=0)
     methods = [row.voice for row in ways if row.clips == most]
     for speaker in clones.folder.speakers:
         parts.append(_speaker(clones, speaker, methods, most, shown_sentences))
     page = f"<!doctype html><html lang=en><meta charset=utf-8><title>Cloned voices</title><style>{_STYLE}</style>"
-    path.write_text(page + "\n".join(parts) + "</html>", encoding="utf-8")
+    write_file(path, page + "\n".join(parts) + "</html>")
 
 
 def _heading(clones: Clones, ways: Sequence[Row], absent: Sequence[str]) -> str:
@@ -163,12 +164,12 @@ def _table(results: Sequence[Result], part: Part) -> str:
     cells = {each.row: shown(each) for each in results}
     lines = []
     for voice in dict.fromkeys(each.row.voice for each in results):
-        bound = Row(voice)
+        bound, name = Row(voice), html.escape(voice)
         if bound in cells:
-            lines.append(f"<tr><td>{voice}</td><td colspan={len(counts) or 1}>{cells[bound]}</td></tr>")
+            lines.append(f"<tr><td>{name}</td><td colspan={len(counts) or 1}>{cells[bound]}</td></tr>")
         else:
             row = "".join(f"<td>{cells.get(Row(voice, clips), '')}</td>" for clips in counts)
-            lines.append(f"<tr><td>{voice}</td>{row}</tr>")
+            lines.append(f"<tr><td>{name}</td>{row}</tr>")
     for method, values in (part.paper or {}).items():
         known = dict(zip(paper.CLIPS, values, strict=False))
         row = "".join(f"<td>{known.get(clips, '')}</td>" for clips in counts)
@@ -192,11 +193,11 @@ def _speaker(clones: Clones, speaker: SpeakerEntry, methods: Sequence[str], clip
     columns[0] += "</div>"
     for method in methods:
         kind = cloned_by(method, clips)
-        plot = (folder.path / kind / speaker.id / "01.png").read_bytes()
+        plot = (folder.place(kind, speaker.id) / "01.png").read_bytes()
         sounds = "".join(
             f"<p>{html.escape(text)}</p>{_player(folder.sentence(kind, speaker.id, number))}" for number, text in texts
         )
-        columns.append(f"<div><h3>{method}</h3>{_image(plot, 'spectrogram and attention')}{sounds}</div>")
+        columns.append(f"<div><h3>{html.escape(method)}</h3>{_image(plot, 'spectrogram and attention')}{sounds}</div>")
     name, about = html.escape(speaker.id), html.escape(about)
     return f"<h2>{name} <small>{about}</small></h2><div class=methods>{''.join(columns)}</div>"
 
@@ -218,7 +219,5 @@ def _image(data: bytes, shows: str) -> str:
 
 def _player(path: Path) -> str:
     """The sound as mp3, which every browser plays and which keeps the page small."""
-    with tempfile.NamedTemporaryFile(suffix=".mp3") as small:
-        audio.write(small.name, audio.read(path, 16000), 16000)
-        data = base64.b64encode(Path(small.name).read_bytes()).decode()
+    data = base64.b64encode(audio.encode(audio.read(path, 16000), 16000, ".mp3")).decode()
     return f'<audio controls preload=none src="data:audio/mpeg;base64,{data}"></audio>'

@@ -1,6 +1,7 @@
 """Opinions of sounds to figures with confidence intervals."""
 
 import csv
+import io
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,7 +12,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from lightning_vc.console import printable
 from lightning_vc.evaluation.sounds import Opinion, Opinions, Row, Sound
+from lightning_vc.files import write_file
 from lightning_vc.metrics import equal_error_rate, min_dcf
 
 _ROUNDS = 200
@@ -111,15 +114,16 @@ def write_results(folder: Path, results: Sequence[Result], about: Mapping[str, A
         }
         for each in results
     ]
-    (folder / "results.json").write_text(json.dumps({**about, "results": plain}, indent=1) + "\n", encoding="utf-8")
-    with (folder / "results.csv").open("w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, list(plain[0]) if plain else [], lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(plain)
-    heading, *lines = table(results)
+    write_file(folder / "results.json", json.dumps({**about, "results": plain}, indent=1) + "\n")
+    lines = io.StringIO()
+    writer = csv.DictWriter(lines, list(plain[0]) if plain else [], lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(plain)
+    write_file(folder / "results.csv", lines.getvalue())
+    heading, *rows = table(results)
     rule = ["---"] * len(heading)
-    text = "".join(f"| {' | '.join(cells)} |\n" for cells in (heading, rule, *lines))
-    (folder / "results.md").write_text(text, encoding="utf-8")
+    cells = [[printable(cell).replace("|", r"\|") for cell in row] for row in (heading, rule, *rows)]
+    write_file(folder / "results.md", "".join(f"| {' | '.join(row)} |\n" for row in cells))
 
 
 def table(results: Sequence[Result]) -> list[list[str]]:

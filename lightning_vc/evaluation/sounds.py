@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from lightning_vc.files import write_file
+
 
 @dataclass(frozen=True)
 class Row:
@@ -46,4 +48,4 @@ def write_manifest(path: Path, sounds: Sequence[Sound]) -> None:
     for sound in sounds:
         others = ";".join(str(each.resolve()) for each in sound.references)
         lines.append(f"{sound.path.resolve()}\t{others or '-'}\t{sound.text}\n")
-    path.write_text("".join(lines), encoding="utf-8")
+    write_file(path, "".join(lines))

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from lightning_vc.audio import io
 from lightning_vc.cloning import Cloner
-from lightning_vc.console import reported
+from lightning_vc.console import printable, reported
 from lightning_vc.corpora.generated import GeneratedCorpus
 from lightning_vc.synthesis import write_speech
 
@@ -29,7 +29,7 @@ def main(args: Sequence[str] | None = None) -> None:
         for name, clips in voices.items():
             sound = out / f"{name}.wav"
             write_speech(sound, cloner.say(options.text, cloner.clone(clips)))
-            print(f"{sound}: {options.text!r} in the voice of {', '.join(map(str, clips))}")
+            print(printable(f"{sound}: {options.text!r} in the voice of {', '.join(map(str, clips))}"))
 
 
 def made(folder: Path, sample_rate: int) -> Iterator[tuple[str, list[Path]]]:

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from jsonargparse import ArgumentParser
+from jsonargparse import ArgumentParser, get_loader, set_loader
+from yaml import YAMLError
 
 from lightning_vc.cloning import Cloner
 from lightning_vc.console import reported
@@ -25,10 +26,13 @@ from lightning_vc.evaluation.sounds import merged, write_manifest
 from lightning_vc.evaluation.space import draw_voices, umap_installed
 from lightning_vc.evaluation.tracking import track_evaluation
 from lightning_vc.morphing import learnt_from
+from lightning_vc.settings import bounded
 from lightning_vc.tasks.classifier import SpeakerClassifierTask
 from lightning_vc.tasks.verifier import SpeakerVerifierTask
 from lightning_vc.text.transcripts import read_lines
 from lightning_vc.trust import trust as allow
+
+set_loader("yaml", bounded(get_loader("yaml")), (YAMLError,))
 
 _AT_ONCE = ("encoder", "joint")  # methods that do not adapt
 

@@ -3,7 +3,7 @@
 from argparse import ArgumentParser
 from collections.abc import Sequence
 
-from lightning_vc.console import reported
+from lightning_vc.console import printable, reported
 from lightning_vc.pretrained import export
 from lightning_vc.trust import TRUST, trust
 
@@ -17,7 +17,7 @@ def main(args: Sequence[str] | None = None) -> None:
     with reported(parser):
         trust(options.trust)
         for file in export(options.model, options.out):
-            print(f"{file}  {file.stat().st_size / 1e6:.1f} MB")
+            print(printable(f"{file}  {file.stat().st_size / 1e6:.1f} MB"))
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ from lightning_vc.cloning import Cloner
 from lightning_vc.console import reported
 from lightning_vc.data.index import Index
 from lightning_vc.morphing import average, interpolate, learned_voices, morph
+from lightning_vc.settings import check_yaml
 from lightning_vc.trust import TRUST
 from lightning_vc.voice import Voice, load_voice, place_for_voice
 
@@ -68,12 +69,14 @@ def made(
 def attributes(option: str, text: str) -> dict[str, object]:
     """What an option says of speakers; raises ValueError for what is no YAML mapping."""
     try:
+        check_yaml(text)
         read = yaml.load(text, yaml.BaseLoader)  # all is text: an id 0017 is no number, an accent "no" no truth value
     except yaml.YAMLError:
         read = None
-    if not isinstance(read, dict) or not read or not all(isinstance(key, str) for key in read):
-        raise ValueError(f'{option} is {text!r}: write what the speakers have in common, as in "{{sex: F}}"')
-    return read
+    words = [each for pair in read.items() for each in pair] if isinstance(read, dict) else []
+    if not words or not all(isinstance(each, str) for each in words):
+        raise ValueError(f'{option} is {text[:200]!r}: write what the speakers have in common, as in "{{sex: F}}"')
+    return dict(read)
 
 
 if __name__ == "__main__":

@@ -16,15 +16,19 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from jsonargparse import ArgumentParser, Namespace
-from rich import print
+from jsonargparse import ArgumentParser, Namespace, get_loader, set_loader
+from rich.console import Console
+from yaml import YAMLError
 
-from lightning_vc.console import print_warning, reported
+from lightning_vc.console import print_warning, printable, reported
 from lightning_vc.corpora.base import Corpus
 from lightning_vc.data.encoding import Limits
 from lightning_vc.data.index import SETS, Index
 from lightning_vc.data.shards import UNTRANSCRIBED, prepare
 from lightning_vc.data.splits import Splits
+from lightning_vc.settings import bounded
+
+set_loader("yaml", bounded(get_loader("yaml")), (YAMLError,))
 
 ALIASES = {
     "librispeech": "lightning_vc.corpora.librispeech.LibriSpeech",
@@ -48,7 +52,7 @@ def main(argv: list[str] | None = None) -> None:
         if corpus is Corpus:
             raise ValueError(f"the first argument must name the corpus: {', '.join(ALIASES)} or a class path")
         if options.root and "root" not in inspect.signature(corpus).parameters:
-            print(f"{options.corpus} makes its own sound: --root {options.root} is not used", file=sys.stderr)
+            print_warning(f"{options.corpus} makes its own sound: --root {options.root} is not used")
         options = parser.instantiate(options)  # corpora within a corpus
         if options.get("subsets"):
             options.subsets = _names(options.subsets)
@@ -56,9 +60,11 @@ def main(argv: list[str] | None = None) -> None:
         options.test, options.validation = _speakers(options.test), _speakers(options.validation)
         made, splits, limits = _call(corpus, options), _call(Splits, options), _call(Limits, options)
         index = _call(prepare, options, corpus=made, splits=splits, limits=limits)
-        done = f"part {options.part} of {options.out} is done; the last part to end makes the index"
-        print(*([options.out, index] if index else [done]))
-        if index:
+        if index is None:
+            print(printable(f"part {options.part} of {options.out} is done; the last part to end makes the index"))
+        else:
+            print(printable(options.out))
+            Console(markup=False).print(index)
             _warn(index, splits)
 
 
@@ -89,7 +95,9 @@ def _verify(argv: list[str]) -> None:
     folder = parser.parse_args(argv).folder
     index = Index.load(folder)
     index.check(thorough=True)
-    print(folder, index, "all shards are what was written")
+    print(printable(folder))
+    Console(markup=False).print(index)
+    print("all shards are what was written")
 
 
 def _find(name: str) -> type[Corpus]:

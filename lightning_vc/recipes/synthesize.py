@@ -84,7 +84,7 @@ def speak_at_once(cloner: Cloner, voice: str, text: str, out: str) -> None:
     """Write a text as it is being said."""
     parts = heard(cloner.stream(text, load_voice(voice)))
     if out != "-":
-        io.write(io.writable(out), parts, cloner.sample_rate)
+        io.write_parts(out, parts, cloner.sample_rate)
         return
     try:
         for part in parts:

@@ -4,7 +4,7 @@ from argparse import ArgumentParser
 from collections.abc import Sequence
 from pathlib import Path
 
-from lightning_vc.console import reported
+from lightning_vc.console import printable, reported
 from lightning_vc.voice import Voice, VoiceLibrary, place_for_voice
 
 
@@ -32,9 +32,10 @@ def run(library: VoiceLibrary, verb: str, name: str = "", file: str = "") -> Non
             try:
                 voice = Voice.load(path)
             except (OSError, ValueError) as error:
-                print(f"{path.stem:16} {error}")
+                line = f"{path.stem:16} {error}"
             else:
-                print(f"{path.stem:16} {voice.method:12} {voice.clips:3} clips  {voice.made}  base {voice.base}")
+                line = f"{path.stem:16} {voice.method:12} {voice.clips:3} clips  {voice.made}  base {voice.base}"
+            print(printable(line))
     elif verb == "show":
         voice = Voice.load(library.known(name))
         about = {"name": name, "file": library.path(name), **voice.about}
@@ -42,7 +43,7 @@ def run(library: VoiceLibrary, verb: str, name: str = "", file: str = "") -> Non
         moved = sum(value.numel() for value in voice.moved.values())
         about["numbers"] = f"{voice.vector.numel()} of the voice, {moved} of the model"
         for key, value in about.items():
-            print(f"{key:8} {value}")
+            print(printable(f"{key:8} {value}"))
     elif verb == "export":
         file = str(Path(file).absolute())  # a bare name would be one of the library
         Voice.load(library.known(name)).save(place_for_voice(file))

@@ -1,6 +1,12 @@
 """Shards that lie elsewhere: on a real HTTP server, which is not always kind, and in fsspec's memory."""
 
+import os
+import signal
+import subprocess
+import sys
+import tempfile
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -10,6 +16,7 @@ import fsspec
 import pytest
 
 from lightning_vc.data import fetch
+from lightning_vc.data import index as index_module
 from lightning_vc.data.datamodule import Loading, TTSDataModule
 from lightning_vc.data.index import SETS, Index
 from lightning_vc.data.reading import read_shards
@@ -19,11 +26,12 @@ from lightning_vc.text.frontend import Characters
 
 @dataclass
 class Server:
-    """A folder by HTTP; `moods` say what the next answers to shards are: drop, garble or refuse."""
+    """A folder by HTTP; `moods` say what the next answers to shards are: drop, garble, refuse, endless or slow."""
 
     folder: Path
     moods: list[str] = field(default_factory=list)
     asked: list[str] = field(default_factory=list)
+    sent: int = 0  # bytes of answers that have no end
     url: str = ""
 
 
@@ -52,9 +60,18 @@ def server(index: Index, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
             if mood == "refuse":
                 self.send_error(503)
                 return
+            mood = "endless" if "endless" in self.path else mood
             self.send_response(200)
-            self.send_header("Content-Length", str(len(data)))
+            if mood not in ("endless", "slow"):
+                self.send_header("Content-Length", str(len(data)))
             self.end_headers()
+            while not head and mood in ("endless", "slow"):
+                try:
+                    self.wfile.write(bytes(1 << 16) if mood == "endless" else b"x")
+                except OSError:  # nobody listens any more
+                    return
+                served.sent += 1 << 16
+                time.sleep(0.01 if mood == "slow" else 0)
             if not head:
                 self.wfile.write({"drop": data[: len(data) // 2], "garble": data[::-1]}.get(mood, data))
             self.close_connection = True
@@ -96,6 +113,50 @@ def test_one_that_always_fails_is_named(server: Server) -> None:
     with pytest.raises(ValueError, match="cannot be fetched"):  # who skips what is broken does not skip this
         list(read_shards(Index.load(server.url).files("train"), skip=lambda *_: told.append("")))
     assert not told
+
+
+@pytest.mark.parametrize("cached", [False, True])
+def test_a_shard_without_an_end_is_cut_off(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cached: bool
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
+    (tmp_path / "temporary").mkdir()
+    server.moods = ["endless"] * 50
+    with pytest.raises(
+        ValueError, match=r"train-000000\.tar cannot be fetched, tried 1 times: .*it is longer than the"
+    ):
+        ids(Index.load(server.url), str(tmp_path / "cache") if cached else None)
+    assert server.sent < 20 << 20
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+
+
+def test_an_index_without_an_end_is_cut_off(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(index_module, "_LARGEST", 1 << 20)
+    with pytest.raises(ValueError, match=r"endless/index\.json cannot be fetched, .*longer than the 1048576 bytes"):
+        Index.load(f"{server.url}/endless")
+    assert server.sent < 20 << 20
+
+
+def test_a_server_that_sends_a_byte_now_and_then_is_given_up(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fetch, "_PATIENCE", 0.3)
+    server.moods = ["slow"] * 50
+    started = time.monotonic()
+    with pytest.raises(ValueError, match=r"train-000000\.tar cannot be fetched, tried 5 times: .*which is too slow"):
+        ids(Index.load(server.url))
+    assert time.monotonic() - started < 30
+
+
+def test_nothing_is_left_of_a_copy_whose_reader_is_killed(server: Server, tmp_path: Path) -> None:
+    script = (
+        "import os, signal, sys; from lightning_vc.data.index import Index; from lightning_vc.data.reading import *\n"
+        "next(read_shards(Index.load(sys.argv[1]).files('train')))\n"
+        "os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    environment = {**os.environ, "TMPDIR": str(tmp_path)}
+    done = subprocess.run([sys.executable, "-c", script, server.url], env=environment, capture_output=True)
+    assert done.returncode == -signal.SIGKILL, done.stderr
+    assert server.asked == ["train-000000.tar"]
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_cache_that_cannot_be_written_is_refused_at_once(index: Index, tmp_path: Path) -> None:

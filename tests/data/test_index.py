@@ -155,7 +155,7 @@ def test_deep_nesting_is_refused(tmp_path: Path, text: str) -> None:
 def test_an_enormous_index_is_not_read(tmp_path: Path) -> None:
     with (tmp_path / "index.json").open("wb") as file:
         file.truncate(1 << 33)  # a hole, which takes no space on the disk
-    with pytest.raises(ValueError, match=r"index\.json has more than 256 MiB"):
+    with pytest.raises(ValueError, match=r"index\.json has more than 64 MiB"):
         Index.load(tmp_path)
 
 

@@ -6,6 +6,7 @@ import torch
 from lightning_vc import Cloner, Voice
 from lightning_vc.audio import io
 from lightning_vc.recipes import morph, synthesize
+from tests.test_settings import LAUGHS
 from tests.tiny import TinyRun
 
 
@@ -50,12 +51,24 @@ def test_what_is_said_of_speakers_is_text() -> None:
         (["--toward", "a", "--minus", "{sex: F}"], "--toward mixes two voices and takes no --minus"),
         (["--toward", "a/nowhere.safetensors"], "no voice at a/nowhere.safetensors"),
         (["--plus", "F", "--minus", "{sex: M}", "--model", "m", "--shards", "s"], "--plus is 'F': write what"),
+        *(
+            (["--plus", "{sex: F}", "--minus", odd, "--model", "m", "--shards", "s"], "write what the speakers have in")
+            for odd in ("{a: {b: c}}", "{a: [b]}", "{[a]: b}", "{}", "{a: &a {a: *a}}", "{a: " * 5000, LAUGHS)
+        ),
+        *(
+            (["--toward", "SELF", f"--amount={odd}"], "amount must be a number from -100 to 100, got ")
+            for odd in ("1e300", "-1e300", "inf", "-inf", "nan", "101")
+        ),
     ],
 )
 def test_what_does_not_go_together_is_named(
     voices: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str], words: list[str], complaint: str
 ) -> None:
+    words = [voices[1] if word == "SELF" else word for word in words]
     with pytest.raises(SystemExit):
         morph.main(["--voice", voices[0], "--save", str(tmp_path / "out.safetensors"), *words])
-    assert complaint in capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert complaint in told
+    assert "Traceback" not in told
+    assert len(told) < 2000
     assert not (tmp_path / "out.safetensors").exists()

@@ -1,0 +1,115 @@
+"""YAML from others, read within bounds: nothing in it can grow, and it can interpolate its own settings only."""
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import yaml
+
+_LARGEST = 1 << 20  # letters, with all that is repeated
+_DEEPEST = 50  # lists and mappings within each other
+_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_REFERENCE = re.compile(r"\$\{(\.*)([\w-]+(?:\.[\w-]+|\[\w+\])*)\}")  # ${a.b[0]}, or ${..b} from where it stands
+
+
+def check_yaml(text: str) -> None:
+    """Refuse a text that is large, also once its aliases (`*name`) are replaced by what they repeat.
+
+    Raises:
+        yaml.YAMLError: for a text that is larger or more deeply nested than any configuration, or no YAML.
+    """
+    total = len(text)
+    begun: list[tuple[str | None, int]] = []  # anchor of each open list or mapping, and where it began
+    sizes: dict[str | None, int] = {}  # of what has an anchor
+    for event in yaml.parse(text, _LOADER) if total <= _LARGEST else ():
+        if isinstance(event, yaml.AliasEvent):
+            total += sizes.get(event.anchor, _LARGEST)  # within what it repeats, an alias has no end
+        elif isinstance(event, yaml.ScalarEvent):
+            sizes[event.anchor] = len(event.value)
+            total += 1
+        elif isinstance(event, yaml.CollectionStartEvent):
+            begun.append((event.anchor, total))
+            total += 1
+        elif isinstance(event, yaml.CollectionEndEvent):
+            anchor, start = begun.pop()
+            sizes[anchor] = total - start
+        if total > _LARGEST:
+            break
+        if len(begun) > _DEEPEST:
+            raise yaml.YAMLError(f"it has more than {_DEEPEST} lists and mappings within each other: flatten it")
+    if total > _LARGEST:
+        raise yaml.YAMLError(f"it has more than {_LARGEST} letters, with what its aliases repeat: make it smaller")
+
+
+def check_interpolation(content: Any) -> None:
+    """Refuse settings, as YAML gives them, that interpolate anything but each other, or grow by that.
+
+    `${oc.env:NAME}` and other functions of OmegaConf would put into records what is not in the settings.
+
+    Raises:
+        yaml.YAMLError: for the first that is refused.
+    """
+    try:
+        _size(content, (), content, {})
+    except RecursionError as error:
+        raise yaml.YAMLError("its settings interpolate each other too often: write values instead") from error
+
+
+def bounded(load: Callable[[str], Any], check: Callable[[Any], None] | None = None) -> Callable[[str], Any]:
+    """A loader of YAML that refuses what `check_yaml` refuses, and `check` of what was loaded."""
+
+    def load_bounded(text: str) -> Any:
+        check_yaml(text)
+        content = load(text)
+        if check:
+            check(content)
+        return content
+
+    return load_bounded
+
+
+def _size(value: Any, place: tuple[str, ...], root: Any, sizes: dict[tuple[str, ...], int]) -> int:
+    """Letters of the value at a place, with those of everything that is interpolated there."""
+    if place not in sizes:
+        sizes[place] = _LARGEST + 1  # until it is known: what interpolates itself has no end
+        if isinstance(value, dict):
+            total = sum(_size(each, (*place, str(key)), root, sizes) for key, each in value.items())
+        elif isinstance(value, list):
+            total = sum(_size(each, (*place, str(number)), root, sizes) for number, each in enumerate(value))
+        else:
+            total = _interpolated_size(str(value), place, root, sizes)
+        if total > _LARGEST:
+            name = ".".join(place) or "the whole"
+            raise yaml.YAMLError(f"{name} has more than {_LARGEST} letters with what it interpolates: write values")
+        sizes[place] = total
+    return sizes[place]
+
+
+def _interpolated_size(text: str, place: tuple[str, ...], root: Any, sizes: dict[tuple[str, ...], int]) -> int:
+    total, left = len(text), text
+    while reference := _REFERENCE.search(left):  # the innermost, as in ${sizes.${size}.steps}
+        found, value = _target(root, place, *reference.groups())
+        plain = "" if isinstance(value, dict | list) or "${" in str(value) else str(value)
+        total += len(plain) or _size(value, found, root, sizes)
+        left = left[: reference.start()] + plain + left[reference.end() :]
+    if "${" in left:
+        raise yaml.YAMLError(
+            f"{'.'.join(place)} is {text!r}: it may interpolate other settings only, as in ${{dir}}; "
+            "give other values on the command line, as key=value"
+        )
+    return total
+
+
+def _target(root: Any, place: tuple[str, ...], dots: str, path: str) -> tuple[tuple[str, ...], Any]:
+    """The place that an interpolation names, and what stands there; "" where nothing does."""
+    steps = tuple(re.findall(r"[\w-]+", path))
+    found = place[: max(0, len(place) - len(dots))] + steps if dots else steps
+    value = root
+    for step in found:
+        if isinstance(value, list) and step.isdecimal() and int(step) < len(value):
+            value = value[int(step)]
+        elif isinstance(value, dict) and step in value:
+            value = value[step]
+        else:
+            return found, ""
+    return found, value

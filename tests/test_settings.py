@@ -1,0 +1,98 @@
+"""YAML that would grow, or read what is not in it."""
+
+import time
+from pathlib import Path
+
+import pytest
+import yaml
+
+from lightning_vc.recipes import tts
+from lightning_vc.settings import bounded, check_interpolation, check_yaml
+
+LAUGHS = "a0: &a0 [lol, lol, lol, lol, lol, lol, lol, lol, lol]\n" + "".join(
+    f"a{number}: &a{number} [{', '.join([f'*a{number - 1}'] * 9)}]\n" for number in range(1, 12)
+)
+INTERPOLATED = "a0: lolololol\n" + "".join(
+    f'a{number}: "${{a{number - 1}}}${{a{number - 1}}}${{a{number - 1}}}"\n' for number in range(1, 40)
+)
+MERGED = "a0: &a0 {x: 1, y: 2}\n" + "".join(
+    f"a{number}: &a{number} {{x: *a{number - 1}, y: *a{number - 1}, <<: *a{number - 1}}}\n" for number in range(1, 40)
+)
+GROWING = {
+    "aliases": LAUGHS,
+    "merged": MERGED,
+    "long text repeated": "a: &a " + "x" * 10_000 + "\nb: [" + ", ".join(["*a"] * 1000) + "]",
+    "within itself": "a: &a [1, *a]",
+    "deep": "[" * 900 + "]" * 900,
+    "deeper": "[" * 100_000,
+    "large": "- x\n" * 400_000,
+}
+
+
+@pytest.mark.parametrize("text", GROWING.values(), ids=GROWING.keys())
+def test_what_would_grow_is_refused_at_once(text: str) -> None:
+    started = time.process_time()
+    with pytest.raises(yaml.YAMLError):
+        check_yaml(text)
+    assert time.process_time() - started < 2
+
+
+@pytest.mark.parametrize("text", ["", "a", "a: &a [1, 2]\nb: *a\nc: {<<: {d: *a}}"])
+def test_what_stays_small_is_read(text: str) -> None:
+    check_yaml(text)
+    assert bounded(yaml.safe_load, check_interpolation)(text) == yaml.safe_load(text)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        {"dir": "runs", "size": "small", "sizes": {"small": {"steps": 5}}, "steps": "${sizes.${size}.steps}"},
+        {"model": {"frontend": {"a": 1}}, "data": {"frontend": "${model.frontend}", "b": ["${..frontend}"]}},
+        {"stages": {"one": {"checkpoint": "x"}, "two": {"model": "${stages.one.checkpoint}/${nowhere}"}}, "n": 5},
+        ["a", "b"],
+    ],
+)
+def test_settings_may_name_each_other(content: object) -> None:
+    check_interpolation(content)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        {"a": "${oc.env:SECRET}"},
+        {"a": ["x ${oc.env:SECRET,default} y"]},
+        {"a": "${oc.decode:'[1, 2]'}"},
+        {"a": "oc.env", "b": "${${a}:SECRET}"},
+        {"a": "env", "b": "${oc.${a}:SECRET}"},
+        {"a": "$", "b": "${a}{oc.env:SECRET}"},
+        {"a": "$", "b": "{oc.env:SECRET}", "c": "${a}${b}"},
+        {"a": "\\${oc.env:SECRET}"},
+        {"a": "${oc.env:SECRET"},
+        {"a": "${b}", "b": "${a}"},
+        {"a": {"b": "${a}"}},
+        yaml.safe_load(INTERPOLATED),
+        {"a0": ["x"] * 9, **{f"a{n}": [f"${{a{n - 1}}}"] * 9 for n in range(1, 12)}},
+        {f"a{number}": f"${{a{number + 1}}}" for number in range(5000)},
+    ],
+)
+def test_settings_that_read_something_else_or_grow_are_refused(content: object) -> None:
+    started = time.process_time()
+    with pytest.raises(yaml.YAMLError):
+        check_interpolation(content)
+    assert time.process_time() - started < 2
+
+
+@pytest.mark.parametrize("content", [LAUGHS, INTERPOLATED, "data: {shards: '${oc.env:SECRET}'}", "deep: " + "[" * 900])
+def test_configs_of_training_are_bounded_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], content: str
+) -> None:
+    monkeypatch.setenv("SECRET", "swordfish")
+    (tmp_path / "config.yaml").write_text(content)
+    started = time.process_time()
+    with pytest.raises(SystemExit) as end:
+        tts.main(["fit", "--config", str(tmp_path / "config.yaml")])
+    assert end.value.code == 2
+    assert time.process_time() - started < 20
+    told = capsys.readouterr().err
+    assert "swordfish" not in told
+    assert "Traceback" not in told
