@@ -66,6 +66,7 @@ METHODS = {
 }
 _OWN = Method(AdaptationTask, steps=100)  # where a class is named that is none of those
 _LONGEST = 10.0  # seconds of a recording that is not cut at its pauses
+_CAUSES = "perhaps as the texts are in another order than the clips, the clip is cut off or is not in English"
 _ENOUGH = 20  # clips, of which some are put aside to stop by (docs/results.md)
 _HELD = 10  # of so many of them one
 _LOOK = 10  # steps after which the clips that were put aside are looked at
@@ -108,19 +109,19 @@ def samples_of(clip: str, wave: Tensor, text: str, sample_rate: int) -> list[Sam
     if not usual.min_rate <= rate <= usual.max_rate:
         raise ValueError(
             f"{clip} has {seconds:.1f} s and its transcript {rate:.1f} phonemes a second, where speech has "
-            f"{usual.min_rate:.0f} to {usual.max_rate:.0f}: give the transcript of this clip"
+            f"{usual.min_rate:.0f} to {usual.max_rate:.0f}, {_CAUSES}: give the transcript of this clip"
         )
     pieces = [Piece(0.0, seconds, words)]
     spans = _aligner()(resample(wave, sample_rate, SAMPLE_RATE), words)
     if seconds > _LONGEST:
         if spans is None:
             raise ValueError(
-                f"{clip} has {seconds:.0f} s, in which its transcript was not found, so it cannot be cut: correct the "
-                f"transcript, or give clips of up to {_LONGEST:.0f} s"
+                f"{clip} has {seconds:.0f} s, in which its transcript was not found, so it cannot be cut ({_CAUSES}): "
+                f"correct the transcript, or give clips of up to {_LONGEST:.0f} s"
             )
         pieces = list(split(words, spans, seconds, _LONGEST))
     elif spans is None:
-        print_warning(f"the transcript of {clip} was not found in it: see that this is what it says")
+        print_warning(f"the transcript of {clip} was not found in it, {_CAUSES}: see that this is what it says")
     samples = []
     for number, piece in enumerate(pieces):
         cut = wave[round(piece.start * sample_rate) : round(piece.end * sample_rate)]

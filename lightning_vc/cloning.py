@@ -12,8 +12,10 @@ from torch.nn.utils.rnn import pad_sequence
 
 from lightning_vc.adapting import METHODS, AlongTheWay, adapt, method_named, samples_of, voice_of
 from lightning_vc.audio import io
+from lightning_vc.audio.conditioning import outside, repair, shorten_pauses
 from lightning_vc.audio.decoding import decode
 from lightning_vc.audio.loudness import level
+from lightning_vc.audio.mixing import cancels, mix
 from lightning_vc.audio.quality import clipping, complaints
 from lightning_vc.audio.vocoder import Vocoder
 from lightning_vc.checkpoint import finite
@@ -36,6 +38,8 @@ GRIFFIN_LIM = "griffin_lim"  # what the command line calls it
 MODEL = "folder of a run (with tts/last.ckpt), or one TTS checkpoint; default: the model that comes with the package"
 _SHOWN = 40  # signs that a warning names
 _SHORTEST = 0.3  # seconds of a clip that tell anything of a voice
+_PAUSE_HEARD = 0.3  # seconds of a pause that the encoder hears
+_PAUSE_ADAPTED = 0.5  # seconds of a pause that adaptation hears: more than its transcripts mark as a long one
 
 
 class Cloner:
@@ -252,19 +256,22 @@ class Cloner:
                 f"method {method!r} needs a transcript of each clip: {len(clips)} clips, {got} transcripts; on the "
                 "command line give them by --transcripts or --said, or as a.txt beside a clip a.wav"
             )
-        recordings = sorted(zip(clips, waves, transcripts, strict=True), key=lambda each: _content(each[1]))
+        short = [level(shorten_pauses(wave, self.sample_rate, _PAUSE_ADAPTED)) for wave in waves]
+        recordings = sorted(zip(clips, short, transcripts, strict=True), key=lambda each: _content(each[1]))
         return [
             sample for clip, wave, text in recordings for sample in samples_of(str(clip), wave, text, self.sample_rate)
         ]
 
     def _read(self, clip: str | Path) -> Tensor:
         channels, rate = decode(clip)
-        wave = io.resample(channels.mean(1), rate, self.sample_rate)
+        wave, bursts = repair(io.resample(mix(channels), rate, self.sample_rate), self.sample_rate)
         wave = level(io.trim(wave, self.sample_rate, name=str(clip)))
         if len(wave) < _SHORTEST * self.sample_rate:
             seconds = len(wave) / self.sample_rate
             raise ValueError(f"{clip} has {seconds:.2f} s of sound: give a recording of {_SHORTEST} s or more")
-        for complaint in complaints(wave, self.sample_rate, clipping(channels)):
+        if cancels(channels):
+            print_warning(f"{clip} has channels that cancel each other, one is inverted: the loudest is used alone")
+        for complaint in complaints(wave, self.sample_rate, clipping(outside(channels, rate, bursts)), bursts):
             print_warning(f"{clip} {complaint}")
         return wave
 
@@ -296,12 +303,15 @@ class Cloner:
     def hear(self, waves: Sequence[Tensor]) -> Tensor:
         """What the speaker encoder makes of recordings of one speaker, each (W,), at `sample_rate` and levelled: (E,).
 
+        Pauses are cut to 0.3 s: the encoder averages over all frames, and silence is in none of the voices.
+
         Raises ValueError if the model has no speaker encoder.
         """
         if self.encoder is None:
             raise ValueError(
                 f"{self.path} has no speaker encoder: give the folder of a run that trained one, or adapt instead"
             )
+        waves = [level(shorten_pauses(wave, self.sample_rate, _PAUSE_HEARD)) for wave in waves]
         lengths = torch.tensor([[len(wave) for wave in waves]])
         with _going_together(str(self.encoder_path)):
             voice: Tensor = self.encoder(pad_sequence(list(waves), batch_first=True).unsqueeze(0), lengths)[0]

@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from lightning_vc.audio import io
+from lightning_vc.audio.loudness import limit_to_headroom, scale_to_headroom
 from lightning_vc.audio.vocoder import Vocoder
 from lightning_vc.console import print_warning
 from lightning_vc.metrics import alignment_problems
@@ -30,6 +31,7 @@ def speak(
 ) -> list[Speech]:
     """Let a model trained by `tts` (its own, or one adapted from it) say texts in the voice of a vector (E,).
 
+    Its peaks stay 1 dB below full scale: a text that would be louder is scaled down as a whole.
     Raises ValueError for a text without words, naming it, and for one of more than `LONGEST_TEXT` characters.
     """
     for text in texts:
@@ -54,7 +56,8 @@ def stream(
     """The same for one text, a stretch at a time and each in the pieces that a vocoder makes of it.
 
     While one is listened to, the next is being made. Joined, the waves are that of `speak`, but for what a vocoder
-    makes of rounding. Everything else about a stretch comes with its first piece.
+    makes of rounding, and for peaks above -3 dB of full scale: a soft limiter keeps them 1 dB below full scale, as how
+    loud the rest will be is not known. Everything else about a stretch comes with its first piece.
     """
     pieces = _pieces(model, tts, _cut(tts, text), vector, vocoder or _default(tts, vector))
     with ThreadPoolExecutor(1) as aside:
@@ -71,11 +74,11 @@ def _pieces(
     """What `stream` yields."""
     for part in parts:
         (read,) = _read(model, tts, [part], vector)
-        waves = vocoder.stream(read.spectra)
-        speech = _speech(tts, part, read, next(waves)[0].cpu())
+        waves = (limit_to_headroom(wave[0].cpu()) for wave in vocoder.stream(read.spectra))
+        speech = _speech(tts, part, read, next(waves))
         for wave in waves:
             yield speech
-            speech = _rest(speech, wave[0].cpu())
+            speech = _rest(speech, wave)
         yield replace(speech, wave=torch.cat([speech.wave, _pause(tts, part)]))
 
 
@@ -177,7 +180,7 @@ def _tried(
 def _joined(text: str, parts: Sequence[Speech]) -> Speech:
     """What was said one after the other as one."""
     return Speech(
-        wave=torch.cat([part.wave for part in parts]),
+        wave=scale_to_headroom(torch.cat([part.wave for part in parts])),
         sample_rate=parts[0].sample_rate,
         text=text,
         spectra=Spectra(*(torch.cat(spectra, 1) for spectra in zip(*(part.spectra for part in parts), strict=True))),

@@ -115,4 +115,7 @@ def test_a_text_of_another_clip_is_noticed(tiny_run: TinyRun, capsys: pytest.Cap
     assert capsys.readouterr().err.count("transcript of right.wav was not found in it") <= len(said) // 10
     for right, wrong in pairwise(said):
         samples_of("wrong.wav", right.wave(16000), wrong.text or "", 16000)
-    assert capsys.readouterr().err.count("transcript of wrong.wav was not found in it") > len(said) // 2
+    warnings = capsys.readouterr().err
+    assert warnings.count("transcript of wrong.wav was not found in it") > len(said) // 2
+    for cause in ("the texts are in another order than the clips", "the clip is cut off", "not in English"):
+        assert warnings.count(cause) == len(warnings.splitlines())

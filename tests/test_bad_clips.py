@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+import soundfile
 import torch
 from torch import Tensor
 
@@ -77,6 +78,58 @@ def test_what_is_wrong_is_said(
     cloner.clone([tmp_path / "good.wav", tmp_path / "mine.wav"])
     told = [line for line in capsys.readouterr().err.splitlines() if warning in line]
     assert [line.split(" ")[:2] for line in told] == [["warning:", str(tmp_path / "mine.wav")]]
+
+
+def clicked(said: Tensor) -> Tensor:
+    """Speech with a peak of 0.1, a pause, and a click of 5 ms and 0.9 in it."""
+    pause = torch.zeros(RATE)
+    pause[RATE // 2 : RATE // 2 + RATE // 200] = 0.9
+    return torch.cat([0.1 * said / said.abs().max(), pause])
+
+
+def paused(said: Tensor) -> Tensor:
+    """Pieces of a second with pauses of 1.5 s between them."""
+    return torch.cat([part for piece in said.split(RATE) for part in (piece, torch.zeros(3 * RATE // 2))])
+
+
+def moved(cloner: Cloner, said: Tensor, spoilt: Tensor, folder: Path) -> float:
+    """How far the voice of (W,) or (W, channels) is from that of what was said, relative to its own size."""
+    io.write(folder / "good.wav", said, RATE)
+    soundfile.write(folder / "mine.wav", spoilt.numpy(), RATE, subtype="FLOAT")
+    good, mine = (cloner.clone([folder / name]).vector for name in ("good.wav", "mine.wav"))
+    return float((mine - good).norm() / (good - cloner.tts.table.voices.detach().mean(0)).norm())
+
+
+def test_clicks_are_told_and_do_not_change_the_voice(
+    cloner: Cloner, said: Tensor, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert moved(cloner, said, clicked(said), tmp_path) < 0.05
+    [warning] = capsys.readouterr().err.splitlines()
+    assert f"{tmp_path / 'mine.wav'} has clicks or thumps much louder than the voice (at 6.5 s)" in warning
+
+
+@pytest.mark.parametrize("offset", [0.01, 0.05, 0.1])
+def test_an_offset_is_neither_heard_nor_told(
+    cloner: Cloner, said: Tensor, offset: float, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert moved(cloner, said, 0.5 * said + offset, tmp_path) < 0.02
+    assert capsys.readouterr().err == ""
+
+
+def test_long_pauses_do_not_change_the_voice(
+    cloner: Cloner, said: Tensor, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    short = torch.cat([part for piece in said.split(RATE) for part in (piece, torch.zeros(3 * RATE // 10))])
+    assert moved(cloner, short, paused(said), tmp_path) < 0.05
+    assert capsys.readouterr().err == ""
+
+
+def test_an_inverted_channel_is_left_out_and_told(
+    cloner: Cloner, said: Tensor, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert moved(cloner, said, torch.stack([said, -said], 1), tmp_path) < 1e-3
+    [warning] = capsys.readouterr().err.splitlines()
+    assert f"{tmp_path / 'mine.wav'} has channels that cancel each other, one is inverted" in warning
 
 
 @pytest.mark.parametrize("rate", [22050, 44100, 48000])

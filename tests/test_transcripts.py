@@ -39,9 +39,25 @@ def test_transcripts_as_corpora_have_them(tmp_path: Path) -> None:
     assert read_transcripts(table, ["x/a.wav", "x/b.wav"]) == ["Aye.", "Bee."]
 
 
+def test_transcripts_as_ljspeech_has_them(tmp_path: Path) -> None:
+    table = tmp_path / "metadata.csv"
+    table.write_text("LJ001-0001|In 1455, Dr. A|In fourteen fifty-five, Doctor A\nLJ001-0002|Bee.|\nLJ001-0003|Sea.\n")
+    clips = ["wavs/LJ001-0002.wav", "wavs/LJ001-0003.wav", "wavs/LJ001-0001.wav"]
+    assert read_transcripts(table, clips) == ["Bee.", "Sea.", "In fourteen fifty-five, Doctor A"]
+    with pytest.raises(ValueError, match=r"metadata\.csv has no transcript of x/other\.wav"):
+        read_transcripts(table, ["x/other.wav"])
+    with pytest.raises(ValueError, match=r"metadata\.csv has no transcript of a\.wav, b\.wav, c\.wav"):
+        read_transcripts(table, ["a.wav", "b.wav", "c.wav"])  # as many clips as lines
+
+
 @pytest.mark.parametrize(
     ("lines", "message"),
     [
+        ("c-1|Aye.|Aye.|1.5\nb|Bee.\n", r"has the line 'c-1\|Aye\.\|Aye\.\|1\.5': write id\|text\|normalised text"),
+        ("a|\nb|Bee.\n", r"has the line 'a\|': write the clip"),
+        ("a|Aye.\nBee.\n", r"has the line 'a\|Aye\.': write the clip"),
+        ("c-1,Aye.\nc-2,Bee.\n", r"has the line 'c-1,Aye\.': write the clip"),
+        ("'c-1';'Aye.'\n'c-2';'Bee.'\n", r'has the line "\'c-1\';\'Aye\.\'"'),
         ("a.wav\tAye.\nb.wav\t\n", r"has the line 'b\.wav': write the clip, a tab, and what it says"),
         ("a.wav\tAye.\nb.wav Bee.\n", r"has the line 'b\.wav Bee\.'"),
         ("a.wav,Aye.\nb.wav,Bee.\n", r"has the line 'a\.wav,Aye\.'"),
@@ -49,9 +65,10 @@ def test_transcripts_as_corpora_have_them(tmp_path: Path) -> None:
     ],
 )
 def test_a_table_with_an_odd_line_is_no_list_of_texts(tmp_path: Path, lines: str, message: str) -> None:
+    names = ["c-1", "c-2"] if "c-1" in lines else ["a", "b"]
     (tmp_path / "table.txt").write_text(lines)
     with pytest.raises(ValueError, match=rf"table\.txt {message}"):
-        read_transcripts(tmp_path / "table.txt", ["x/a.wav", "x/b.wav"])
+        read_transcripts(tmp_path / "table.txt", [f"x/{name}.wav" for name in names])
 
 
 def test_tables_as_other_systems_write_them(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from torch import Tensor
 
 from lightning_vc.audio.backend import torchaudio
 from lightning_vc.audio.decoding import MAX_SECONDS, decode
+from lightning_vc.audio.mixing import mix
 from lightning_vc.files import write_file
 
 # Suffix -> container and coding of soundfile.
@@ -40,13 +41,12 @@ _FRAME = 0.02  # seconds over which loudness is taken
 
 
 def read(file: str | os.PathLike[str] | BinaryIO, sample_rate: int, max_seconds: float = MAX_SECONDS) -> Tensor:
-    """Read a recording at any rate, with any number of channels, as (W,) float32 at `sample_rate`, channels averaged.
+    """Read a recording at any rate, with any number of channels, as (W,) float32 at `sample_rate`, channels mixed.
 
     The arguments and what it raises: see `decode`.
     """
     channels, rate = decode(file, max_seconds)
-    wave = channels[:, 0] if channels.shape[1] == 1 else channels.mean(1)  # (W,)
-    return resample(wave, rate, sample_rate)
+    return resample(mix(channels), rate, sample_rate)
 
 
 def resample(wave: Tensor, rate: int, sample_rate: int) -> Tensor:

@@ -9,11 +9,14 @@ reader follow four of another, it is noticed of 27 in 33 pairs of a man and a wo
 about it promises nothing.
 """
 
+from collections.abc import Sequence
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from lightning_vc.audio.backend import torchaudio
+from lightning_vc.audio.conditioning import Burst
 from lightning_vc.audio.io import is_silent, resample
 
 _FRAME, _HOP = 0.025, 0.01  # seconds
@@ -21,6 +24,7 @@ _RANGE = 19.0  # decibels between loud and quiet frames, below which there is so
 _PEAK, _SHARE = 0.98, 0.002  # share of the samples within 2 % of the highest, above which they were cut off
 _QUIET = 1e-2  # of the highest sample, below which there is silence
 _LITTLE = 1.0  # seconds
+_NAMED = 3  # clicks whose places are named
 _TONES = 24.0  # decibels of the clearest tone of quiet frames above what is beside it
 _CHANGE = 0.35  # of the mean cepstrum, in variances
 _VOICE = 2.0  # seconds of sound from which one knows the mean of a voice
@@ -29,10 +33,11 @@ _DULL = -57.0  # decibels of what is above 5.7 kHz, relative to what makes out a
 _PAUSES = 2.0  # seconds, below which a voice may well not pause, so that nothing is known of what is behind it
 
 
-def complaints(wave: Tensor, sample_rate: int, cut_off: float = 0.0) -> list[str]:
+def complaints(wave: Tensor, sample_rate: int, cut_off: float = 0.0, bursts: Sequence[Burst] = ()) -> list[str]:
     """Of a wave (W,) whose ends are trimmed; none where nothing is wrong, or where it is silent.
 
     `cut_off` is the share of its samples that were, as `clipping` finds it: that is not seen once it is resampled.
+    `bursts` are the clicks and thumps that were taken out of it.
     """
     found: list[str] = []
     if is_silent(wave):
@@ -44,6 +49,12 @@ def complaints(wave: Tensor, sample_rate: int, cut_off: float = 0.0) -> list[str
         found.append(
             f"was recorded too loud ({cut_off:.1%} of it is cut off): the voice becomes harsh; record it again, "
             "further from the microphone"
+        )
+    if bursts:
+        places = ", ".join(f"{burst.start:.1f} s" for burst in bursts[:_NAMED]) + (" ..." if bursts[_NAMED:] else "")
+        found.append(
+            f"has clicks or thumps much louder than the voice (at {places}): they were turned down; record it without, "
+            "or cut them out"
         )
     between = dynamic_range(wave, sample_rate)
     if tonality(wave, sample_rate) > _TONES:

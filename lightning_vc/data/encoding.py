@@ -10,8 +10,8 @@ from urllib.parse import quote
 import torch
 from torch import Tensor
 
-from lightning_vc.audio.io import encode_flac, is_silent, resample, trim
-from lightning_vc.audio.loudness import level
+from lightning_vc.audio.conditioning import condition
+from lightning_vc.audio.io import encode_flac, is_silent, resample
 from lightning_vc.console import printable
 from lightning_vc.corpora.base import Corpus
 from lightning_vc.data.alignment import SAMPLE_RATE, Aligner, Piece, split, split_untranscribed
@@ -159,7 +159,7 @@ def _read(corpus: Corpus, utterance: Utterance, limits: Limits, sample_rate: int
         raise Rejected("silent")
     if float((wave.abs() >= _FULL_SCALE).float().mean()) > limits.max_clipped:
         raise Rejected("clipped")
-    wave = level(trim(wave, sample_rate, limits.top_db))
+    wave = condition(wave, sample_rate, limits.top_db)
     if utterance.speed != 1:
         wave = resample(wave, round(sample_rate * utterance.speed), sample_rate)
     return wave

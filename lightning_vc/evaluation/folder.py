@@ -11,7 +11,7 @@ from pathlib import Path
 from rich.progress import track
 
 from lightning_vc.audio import io
-from lightning_vc.audio.loudness import level
+from lightning_vc.audio.conditioning import condition
 from lightning_vc.corpora.generated import GeneratedCorpus
 from lightning_vc.data.index import Index, SpeakerEntry
 from lightning_vc.data.reading import Sample, apart, clips_of
@@ -173,7 +173,7 @@ class EvaluationFolder:
             write_file(place / "transcripts.tsv", "".join(table))
         if self.corpus:
             for number, text in enumerate(self.sentences):
-                said = level(io.trim(self.corpus.say(speaker, text, self.rate), self.rate))
+                said = condition(self.corpus.say(speaker, text, self.rate), self.rate)
                 io.write(self.sentence("references", speaker, number), said, self.rate)
 
 

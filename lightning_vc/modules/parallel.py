@@ -15,6 +15,7 @@ from lightning_vc.modules.text_encoder import TextEncoder
 from lightning_vc.types import Spectra
 
 _PLACES = 3  # numbers that say where in its symbol a frame is
+_LEAD = 5  # frames of silence before the first sound: 0.1 s, as `audio.io.trim` leaves them
 _BEND = 3.0  # frames within which pitch goes from one symbol's to the next
 
 
@@ -123,7 +124,7 @@ class ParallelDeepVoice(AcousticModel):
         said = (F.one_hot(path, text.shape[1]) * mask.unsqueeze(-1)).float()
         whole = said.sum(1)  # (B, L) frames
         sung = melody[..., 1].sigmoid() * (whole > 0)  # (B, L)
-        voiced = (said @ sung.unsqueeze(-1)).squeeze(-1) > 0.5  # (B, T)
+        voiced = _voicing(sung, whole, path) & mask  # (B, T)
         pitch = _drawn(melody[..., 0], sung, whole, path.shape[1])
         spectra = self._convert(values, prosody, (pitch, voiced), path, whole, voice, mask)
         finished = torch.ones_like(frames, dtype=torch.bool)
@@ -164,6 +165,19 @@ class ParallelDeepVoice(AcousticModel):
         angle = (LOWEST * 2**pitch).reciprocal()[..., None, None] * self.turns  # (B, T, waves, F)
         harmonics = (waves.unflatten(-1, self.turns.shape) * angle.cos()).sum(2)
         return Spectra(mel, linear + harmonics * voiced.unsqueeze(-1))
+
+
+def _voicing(voiced_share: Tensor, lasting: Tensor, path: Tensor) -> Tensor:
+    """Whether each frame has a pitch: (B, L) shares and frames of symbols, (B, T) -> (B, T).
+
+    Recordings begin with a moment of silence, which belongs to the first symbol. So the frames of that symbol without a
+    pitch come first, and where it is long enough they are at least 5, whatever an adapted model predicts from few
+    clips. All frames of another symbol are as most of them are.
+    """
+    first = lasting[:, :1]
+    silent = torch.maximum((1 - voiced_share[:, :1]) * first, (first - _LEAD).clamp(max=_LEAD)).round()  # (B, 1)
+    begun = torch.arange(path.shape[1], device=path.device) >= silent  # (B, T)
+    return torch.where(path == 0, begun, voiced_share.gather(1, path) > 0.5)
 
 
 def _drawn(height: Tensor, sung: Tensor, lasting: Tensor, count: int) -> Tensor:

@@ -1,5 +1,6 @@
 """Files of texts, and of what is said in clips."""
 
+import re
 import unicodedata
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,17 +22,22 @@ def read_transcripts(path: str | Path, clips: Sequence[str | Path]) -> list[str]
     """What is said in each clip: from lines `clip<tab>text`, or from one text a line in the order of the clips.
 
     A clip may stand there without its suffix, and then, if its name has a digit, a space may stand for the tab, as
-    LibriSpeech and Kaldi write it.
+    LibriSpeech and Kaldi write it. LJSpeech's lines `id|text|normalised text` are read too: the normalised text, where
+    there is one.
 
     Raises ValueError for a clip without a transcript, with its name, and for a line that is neither.
     """
     lines = read_lines(path)
     names = [_name(clip) for clip in clips]
     stems = [Path(name).stem for name in names]
-    if any("\t" in line or any(_plain(line).startswith(name) for name in names) for line in lines):
+    if all("|" in line for line in lines):
+        said = [_barred(line, path) for line in lines]
+    elif any("\t" in line or any(_plain(line).startswith(name) for name in names) for line in lines):
         said = [line.partition("\t")[::2] for line in lines]
     elif any(_is_id(line.split()[0]) and _name(line.split()[0]) in stems for line in lines):
         said = [(line.split()[0], line.partition(" ")[2]) for line in lines]
+    elif odd := [line for line in lines if "|" in line or _begins_with_id(line, stems)]:
+        raise ValueError(f"{path} has the line {odd[0]!r}: write the clip, a tab, and what it says")
     elif len(lines) != len(clips):
         raise ValueError(f"{path} has {len(lines)} lines for {len(clips)} clips: write one for each, in their order")
     else:
@@ -48,6 +54,20 @@ def read_transcripts(path: str | Path, clips: Sequence[str | Path]) -> list[str]
     if missing := [str(clip) for clip, name in zip(clips, found, strict=True) if name not in known]:
         raise ValueError(f"{path} has no transcript of {', '.join(missing)}")
     return [known[name] for name in found]
+
+
+def _barred(line: str, path: str | Path) -> tuple[str, str]:
+    """The clip and the text of a line of LJSpeech; raises ValueError for another number of fields."""
+    clip, *texts = line.split("|")
+    if len(texts) > 2:
+        raise ValueError(f"{path} has the line {line!r}: write id|text|normalised text, with two bars at most")
+    return clip, next((text for text in reversed(texts) if text.strip()), "")
+
+
+def _begins_with_id(line: str, stems: Sequence[str]) -> bool:
+    """Whether a line begins with the id of a clip and a comma, semicolon or colon."""
+    word = re.split("[,;:]", line.lstrip("\"'"), maxsplit=1)[0]
+    return word != line and _is_id(word) and _name(word.strip("\"'")) in stems
 
 
 def _is_id(word: str) -> bool:

@@ -1,7 +1,7 @@
 import torch
 
 from lightning_vc.modules.converter import Converter
-from lightning_vc.modules.parallel import ParallelDeepVoice
+from lightning_vc.modules.parallel import ParallelDeepVoice, _voicing
 from lightning_vc.modules.text_encoder import TextEncoder
 from lightning_vc.types import Spectra
 from tests.modules.batches import batch
@@ -80,3 +80,14 @@ def test_it_learns_to_say_what_it_has_heard() -> None:
         error = (spoken.spectra.mel[row, middles] - sounds[row, text[row]]).abs().mean()
         other = (spoken.spectra.mel[row, middles] - sounds[1 - row, text[row]]).abs().mean()
         assert error < 0.5 * other
+
+
+def test_the_silence_before_the_first_symbol_is_not_voiced() -> None:
+    """A nasal that begins with 6 frames of silence has a pitch in the other 4; it hummed in all or none of them."""
+    path = torch.tensor([[0] * 10 + [1] * 3 + [2] * 2])
+    lasting = torch.tensor([[10.0, 3.0, 2.0]])
+    for share, silent in ((0.4, 6), (0.8, 5), (0.05, 10), (1.0, 5)):
+        voiced = _voicing(torch.tensor([[share, 0.6, 0.2]]), lasting, path)
+        assert voiced[0].tolist() == [False] * silent + [True] * (10 - silent) + [True] * 3 + [False] * 2
+    short = _voicing(torch.ones(1, 3), torch.tensor([[5.0, 3.0, 2.0]]), path[:, 5:])
+    assert short.all()  # of recordings that begin at once
