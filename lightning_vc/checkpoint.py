@@ -170,7 +170,7 @@ class _Refused(ValueError):
 
 def _read_exported(path: str | Path) -> dict[str, Any]:
     """Read what `lightning_vc.pretrained.export` wrote."""
-    if header_size(path) > _MAX_HEADER:
+    if _MAX_HEADER < header_size(path) <= os.path.getsize(path):
         raise _Refused(f"has a header of more than {_MAX_HEADER} bytes")
     with safe_open(path, "pt") as file:
         tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  # it is no dictionary

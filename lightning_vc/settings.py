@@ -89,8 +89,8 @@ def _interpolated_size(text: str, place: tuple[str, ...], root: Any, sizes: dict
     total, left = len(text), text
     while reference := _REFERENCE.search(left):  # the innermost, as in ${sizes.${size}.steps}
         found, value = _target(root, place, *reference.groups())
-        plain = "" if isinstance(value, dict | list) or "${" in str(value) else str(value)
-        total += len(plain) or _size(value, found, root, sizes)
+        plain = "" if value is None or isinstance(value, dict | list) or "${" in str(value) else str(value)
+        total += len(plain) if plain or value is None else _size(value, found, root, sizes)
         left = left[: reference.start()] + plain + left[reference.end() :]
     if "${" in left:
         raise yaml.YAMLError(
@@ -101,9 +101,11 @@ def _interpolated_size(text: str, place: tuple[str, ...], root: Any, sizes: dict
 
 
 def _target(root: Any, place: tuple[str, ...], dots: str, path: str) -> tuple[tuple[str, ...], Any]:
-    """The place that an interpolation names, and what stands there; "" where nothing does."""
+    """The place that an interpolation names, and what stands there; None where nothing does."""
     steps = tuple(re.findall(r"[\w-]+", path))
-    found = place[: max(0, len(place) - len(dots))] + steps if dots else steps
+    if len(dots) > len(place):  # it stands outside: this is a part of other settings
+        return steps, None
+    found = place[: len(place) - len(dots)] + steps if dots else steps
     value = root
     for step in found:
         if isinstance(value, list) and step.isdecimal() and int(step) < len(value):
@@ -111,5 +113,5 @@ def _target(root: Any, place: tuple[str, ...], dots: str, path: str) -> tuple[tu
         elif isinstance(value, dict) and step in value:
             value = value[step]
         else:
-            return found, ""
+            return found, None
     return found, value

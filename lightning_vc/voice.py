@@ -90,7 +90,7 @@ class Voice:
         if not Path(path).is_file():
             raise FileNotFoundError(f"no voice at {path}: make one with `python -m lightning_vc.recipes.clone`")
         try:
-            if header_size(path) > _MAX_HEADER:
+            if _MAX_HEADER < header_size(path) <= os.path.getsize(path):
                 raise ValueError(f"{path} is not a voice: its header has more than {_MAX_HEADER} bytes")
             with safe_open(path, "pt") as file:
                 about = file.metadata() or {}

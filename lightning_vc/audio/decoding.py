@@ -71,8 +71,10 @@ def read_into(file: BinaryIO, samples: NDArray[np.float32]) -> None:
     try:
         with _ForwardFile(file) as recording:
             frames, channels = recording.frames, recording.channels
-            if (frames, channels) != (len(samples), 1) or len(recording.read(out=samples)) != frames:
+            if (frames, channels) != (len(samples), 1):
                 raise ValueError(f"it holds {frames} samples of {channels} channels, not {len(samples)} of one")
+            if (decoded := len(recording.read(out=samples))) != frames:
+                raise ValueError(f"it cannot be read as audio: only {decoded} of its {frames} samples are there")
             _check_level(samples, recording.subtype, "it")
     except soundfile.SoundFileError as error:
         raise ValueError(f"it cannot be read as audio ({getattr(error, 'error_string', error)})") from error

@@ -75,7 +75,7 @@ def test_there_is_nothing_to_learn_or_to_save(spectrograms: Spectrograms) -> Non
 
 @pytest.mark.parametrize("sizes", [(512, 800, 200), (1024, 200, 400)])
 def test_sizes_that_do_not_fit(sizes: tuple[int, int, int]) -> None:
-    with pytest.raises(ValueError, match=r"need 0 < hop <= window <= n_fft, got hop=\d+, window=\d+, n_fft=\d+"):
+    with pytest.raises(ValueError, match=r"need 0 < hop <= window <= n_fft <= .* got hop=\d+, window=\d+, n_fft=\d+"):
         Spectrograms(16000, *sizes)
 
 

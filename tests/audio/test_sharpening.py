@@ -62,5 +62,5 @@ def test_steady_noise_is_subtracted_and_speech_is_not(spectrograms: Spectrograms
 @pytest.mark.parametrize("wrong", [{"power": 0.0}, {"contrast": -1.0}, {"denoise": -0.5}])
 def test_settings_that_make_no_sound(wrong: dict[str, float]) -> None:
     ((name, value),) = wrong.items()
-    with pytest.raises(ValueError, match=f"needs power > 0, contrast > 0 and denoise >= 0, got .*{name}={value}"):
+    with pytest.raises(ValueError, match=f"needs power and contrast above 0 and denoise .*{name}={value}"):
         Sharpening().otherwise(wrong)

@@ -14,17 +14,28 @@ from tests.evaluation.command import evaluate_flags
 from tests.tiny import ROOT, TinyRun
 
 
+def heed_interrupts() -> None:
+    """Undo what a shell does to the processes that it runs in the background: they ignore SIGINT."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def interrupt(words: list[str], folder: Path, when: Callable[[int], bool]) -> str:
     """Start a verb, press Ctrl-C as soon as `when` holds for its process, and give back what it said on stderr."""
     command = [sys.executable, "-m", *words]
     with (folder / "said").open("w+") as said:
-        process = subprocess.Popen(command, cwd=ROOT, stdout=said, stderr=said, start_new_session=True)
-        end = time.monotonic() + 200
-        while not when(process.pid) and process.poll() is None:
-            assert time.monotonic() < end, "waited too long"
-            time.sleep(0.01)
-        os.killpg(process.pid, signal.SIGINT)
-        status = process.wait(timeout=60)
+        process = subprocess.Popen(
+            command, cwd=ROOT, stdout=said, stderr=said, start_new_session=True, preexec_fn=heed_interrupts
+        )
+        try:
+            end = time.monotonic() + 200
+            while not when(process.pid) and process.poll() is None:
+                assert time.monotonic() < end, "waited too long"
+                time.sleep(0.01)
+            os.killpg(process.pid, signal.SIGINT)
+            status = process.wait(timeout=60)
+        except BaseException:
+            os.killpg(process.pid, signal.SIGKILL)
+            raise
         told = (folder / "said").read_text()
     assert status == 130, told
     assert "Traceback" not in told

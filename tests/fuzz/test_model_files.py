@@ -1,0 +1,226 @@
+"""Model files and checkpoints with something wrong in them: none runs code, and none changes a voice unseen."""
+
+import json
+import os
+import random
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import save
+
+from lightning_vc.pretrained import SUMS
+from lightning_vc.recipes import synthesize, tts, voices
+from lightning_vc.tasks.base import Task
+from tests.fuzz import models
+from tests.fuzz.room import TEXT, Room, use
+from tests.fuzz.trials import fail_with, generator
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
+
+
+def tried_as(room: Room, part: str, cases: Iterable[tuple[str, bytes]], same: bool, sums: bool = False) -> list[str]:
+    """What is wrong where other bytes stand in the place of a part of the model; `same`: answers must not change."""
+    file = room.model / f"{part}.safetensors"
+    whole, kept = file.read_bytes(), (room.model / SUMS).read_bytes()
+    problems = []
+    try:
+        if not sums:
+            (room.model / SUMS).unlink()
+        for name, content in cases:
+            file.write_bytes(content)
+            outcome, problem = room.try_out("", use, room.model, room.voice, room.clip)
+            if outcome.kind == "refusal" and not problem and str(room.model) not in outcome.message:
+                problem = f"the refusal names no file: {outcome.message}"
+            if same and outcome.kind == "answer" and not problem and outcome.value != room.expected[0]:
+                problem = "another voice, and nobody is told"
+            problems += [f"{part}: {name}: {problem}"] if problem else []
+    finally:
+        file.write_bytes(whole)
+        (room.model / SUMS).write_bytes(kept)
+    return problems
+
+
+def about(room: Room, part: str) -> tuple[dict[str, torch.Tensor], Any]:
+    weights, metadata = models.opened(room.model / f"{part}.safetensors")
+    return weights, json.loads(metadata["about"])
+
+
+@pytest.mark.parametrize("part", ["tts", "encoder"])
+def test_bits_of_a_model_do_not_change_a_voice_unseen(part: str, room: Room) -> None:
+    rng = generator(f"flips {part}")
+    whole = (room.model / f"{part}.safetensors").read_bytes()
+    end = models.header_end(whole)
+    cases = [*models.flips(rng, whole, 0, 8, 6), *models.flips(rng, whole, 8, end, 20)]
+    cases += models.flips(rng, whole, end, len(whole), 20)
+    cases += [(f"cut at {length}", whole[:length]) for length in (0, 1, 7, 8, 100, end, end + 1, len(whole) - 1)]
+    fail_with(tried_as(room, part, cases, same=True, sums=True), len(cases))
+
+
+@pytest.mark.parametrize("part", ["tts", "encoder"])
+def test_other_settings_of_a_model_are_refused_or_work(part: str, room: Room) -> None:
+    weights, known = about(room, part)
+    cases = list(models.other_values(generator(f"settings {part}"), known, 1))
+    made = ((name, models.in_safetensors(weights, content)) for name, content in cases)
+    fail_with(tried_as(room, part, made, same=False), len(cases))
+
+
+@pytest.mark.parametrize("part", ["tts", "encoder"])
+def test_no_class_path_of_a_model_runs_code(part: str, room: Room) -> None:
+    weights, known = about(room, part)
+    cases = list(models.class_paths(generator(f"class paths {part}"), known, 1))
+    slots = [case for case in cases if "class_path" in case[0] or "task" in case[0]]
+    cases = [*slots[::3], *generator("choice").sample(cases, 80)]
+    made = ((name, models.in_safetensors(weights, content)) for name, content in cases)
+    fail_with(tried_as(room, part, made, same=True), len(cases))
+
+
+@pytest.mark.parametrize("part", ["tts", "encoder"])
+def test_odd_weights_are_refused(part: str, room: Room) -> None:
+    weights, known = about(room, part)
+    names = [name for name, value in weights.items() if value.is_floating_point() and "checkpoint/" not in name]
+    cases = list(models.odd_weights(generator(f"weights {part}"), weights, names))
+    cases += [
+        ("single precision", {name: value.double() if name in names else value for name, value in weights.items()})
+    ]
+    made = ((name, models.in_safetensors(content, known)) for name, content in cases)
+    fail_with(tried_as(room, part, made, same=True), len(cases))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "null",
+        "[]",
+        "{}",
+        "[" * 100_000,
+        '{"a":' * 100_000,
+        "1" * 5000,
+        '{"task": 1}',
+        "\0",
+        '"x"',
+        '{"task": "\\ud800"}',
+    ],
+    ids=range(11),
+)
+def test_odd_metadata_of_a_model_is_refused(text: str, room: Room) -> None:
+    weights, _ = about(room, "tts")
+    content = save(weights, {"about": text})
+    assert tried_as(room, "tts", [("odd metadata", content)], same=True) == []
+
+
+def load(kind: str, path: Path) -> None:
+    """Read a file as that which it is taken for, in one of the ways that there are."""
+    words = {
+        "synthesize": ["--model", str(path), "--voice", "v.safetensors", "--text", TEXT, "--out", "out.wav"],
+        "vocoder": [
+            "--model",
+            "model",
+            "--vocoder",
+            str(path),
+            "--voice",
+            "v.safetensors",
+            "--text",
+            TEXT,
+            "--out",
+            "o.wav",
+        ],
+        "voice": ["--model", "model", "--voice", str(path), "--text", TEXT, "--out", "out.wav"],
+    }
+    if kind == "task":
+        Task.load(path)
+    elif kind == "list":
+        os.environ["LIGHTNING_VC_VOICES"] = str(path.parent)
+        voices.main(["list"])
+    else:
+        synthesize.main(words[kind])
+
+
+@pytest.mark.parametrize("kind", ["task", "synthesize", "vocoder", "voice", "list"])
+def test_no_pickle_runs_code(kind: str, room: Room) -> None:
+    problems = []
+    cases = list(models.pickles(room.folder))
+    if kind != "task":
+        cases = generator(f"pickles {kind}").sample(cases, 20)
+    place = room.folder / "pickles"
+    place.mkdir(exist_ok=True)
+    for number, (name, content) in enumerate(cases):
+        suffix = ".safetensors" if kind in ("voice", "list") else (".ckpt", ".pt", ".safetensors")[number % 3]
+        file = place / f"evil{suffix}"
+        file.write_bytes(content)
+        outcome, problem = room.try_out("evil", load, kind, file)
+        if outcome.kind == "answer" and kind != "list":
+            problem = "taken for what it is not"
+        problems += [f"{name}{suffix}: {problem}"] if problem else []
+        file.unlink()
+    fail_with(problems, len(cases))
+
+
+def resume(flags: list[str], out: Path, *more: str) -> dict[str, bytes]:
+    """The weights of a training that goes on from a checkpoint to its end."""
+    tts.main([*flags, "--model.scheduler.init_args.total_steps", "4", *more])
+    saved = torch.load(out / "last.ckpt", weights_only=True)
+    return {name: value.numpy().tobytes() for name, value in saved["state_dict"].items()}
+
+
+def changed_checkpoints(
+    rng: random.Random, saved: dict[str, Any], out: Path, victim: Path
+) -> Iterator[tuple[str, Any]]:
+    """A checkpoint with other values in it, also in what Lightning itself reads."""
+    plain = {key: value for key, value in saved.items() if key not in ("state_dict", "optimizer_states", "lengths")}
+    paths = [path for path in models.leaves(plain) if path[0] != "hyper_parameters"]
+    for path in [*((key,) for key in saved), *rng.sample(paths, 20)]:
+        yield f"{path} missing", models.without(saved, path)
+        new = rng.choice(models.VALUES)
+        yield f"{path} = {new!r:.40}", models.replaced(saved, path, new)
+    for evil in models.CLASS_PATHS[:6]:
+        yield f"task = {evil}", saved | {"task": evil}
+    (callback,) = (key for key in saved["callbacks"] if "LastCheckpoint" in key)
+    for target in (victim / "letter.txt", out / ".." / victim.name / "letter.txt", out / ".." / ".." / "victim"):
+        for field in ("last_model_path", "best_model_path", "kth_best_model_path"):
+            yield f"{field} = {target}", models.replaced(saved, ("callbacks", callback, field), str(target))
+        best = {str(target): torch.tensor(0.0)}
+        yield f"best_k_models = {target}", models.replaced(saved, ("callbacks", callback, "best_k_models"), best)
+    states = models.at(saved, ("optimizer_states", 0, "state"))
+    for name in ("exp_avg", "step"):
+        wrong = {key: {**value, name: torch.full((3,), torch.nan)} for key, value in states.items()}
+        yield f"optimizer state {name}", models.replaced(saved, ("optimizer_states", 0, "state"), wrong)
+    yield "no optimizer state", models.replaced(saved, ("optimizer_states", 0, "state"), {})
+
+
+def test_training_goes_on_the_same_or_not_at_all(room: Room) -> None:
+    out, begun = room.folder / "resumed", room.folder / "begun.ckpt"
+    flags = room.run.tts_flags(out)
+    room.answer(resume, flags, out, "--trainer.max_steps", "2")
+    (out / "last.ckpt").replace(begun)
+    expected = room.answer(resume, flags, out, "--ckpt_path", str(begun))
+    saved = torch.load(begun, weights_only=True)
+    problems = []
+    cases = list(changed_checkpoints(generator("resume"), saved, out, room.folder / "victim"))
+    cases = generator("choice").sample(cases, 50)
+    for number, (name, content) in enumerate(cases):
+        file = room.folder / f"changed{('.ckpt', '.pt')[number % 4 == 3]}"
+        torch.save(content, file)
+        outcome, problem = room.try_out(str(file), resume, flags, out, "--ckpt_path", str(file), seconds=20)
+        if outcome.kind == "answer" and outcome.value != expected and not problem:
+            problem = "trains to other weights, and nobody is told"
+        problems += [f"{name}: {problem}"] if problem else []
+    fail_with(problems, len(cases))
+
+
+def test_training_runs_no_pickle(room: Room) -> None:
+    out = room.folder / "resumed"
+    flags = room.run.tts_flags(out)
+    problems = []
+    cases = generator("pickles of training").sample(list(models.pickles(room.folder)), 16)
+    for number, (name, content) in enumerate(cases):
+        file = room.folder / f"evil{('.ckpt', '.pt')[number % 2]}"
+        file.write_bytes(content)
+        option = ("--ckpt_path", "--model.start")[number // 2 % 2]
+        outcome, problem = room.try_out("evil", resume, flags, out, option, str(file), seconds=20)
+        problem = problem or ("taken for a checkpoint" if outcome.kind == "answer" else "")
+        problems += [f"{option} {name}{file.suffix}: {problem}"] if problem else []
+    fail_with(problems, len(cases))
