@@ -97,7 +97,7 @@ class VoiceCLI(LightningCLI):
             trust(self._get(self.config, "trust"))
             self.config[self.subcommand]["weights_only"] = True
             if path is not None and path not in _KEYWORDS:
-                read_checkpoint(path)
+                _wandb_run(path)
 
     def _resume_wandb_run(self) -> None:
         """Let W&B go on with the run of the checkpoint that is resumed, unless the configuration names another run.
@@ -106,9 +106,7 @@ class VoiceCLI(LightningCLI):
         """
         loggers = [each for each in self.trainer.loggers if isinstance(each, WandbLogger) and each.version is None]
         path = self._resumed_checkpoint() if loggers else None
-        run = read_checkpoint(path).get("wandb_run") if path else None
-        if run is not None:
-            plain_name(run, f"{path}: wandb_run")
+        run = _wandb_run(path) if path else None
         for logger in loggers if run else ():
             logger._id = logger._wandb_init["id"] = run  # it begins its run when it is first used
 
@@ -158,3 +156,9 @@ class VoiceCLI(LightningCLI):
 
     def _parse_ckpt_path(self) -> None:
         """Do nothing: Lightning would let the hyper-parameters in a checkpoint silently beat flags and YAML."""
+
+
+def _wandb_run(path: str) -> str | None:
+    """Name of the run of W&B that a checkpoint was made in, if any; raises ValueError for a broken checkpoint."""
+    run = read_checkpoint(path).get("wandb_run")
+    return None if run is None else plain_name(run, "wandb_run of the checkpoint")
