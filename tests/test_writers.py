@@ -4,6 +4,7 @@ import os
 import resource
 import subprocess
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -40,21 +41,22 @@ WRITERS: dict[str, Callable[[Path], object]] = {
 }
 
 
-@pytest.fixture
+@contextmanager
 def full_disk() -> Iterator[None]:
-    """No file of this process can grow beyond 200 bytes."""
+    """Let no file of this process grow beyond 200 bytes: within a test only, for pytest may write to a file too."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (200, before[1]))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 @pytest.mark.parametrize("name", WRITERS)
-def test_on_a_full_disk_what_was_there_stays(tmp_path: Path, name: str, request: pytest.FixtureRequest) -> None:
+def test_on_a_full_disk_what_was_there_stays(tmp_path: Path, name: str) -> None:
     path = tmp_path / name
     path.write_text("before")
-    request.getfixturevalue("full_disk")
-    with pytest.raises(OSError, match=f"{name} cannot be written: File too large"):
+    with full_disk(), pytest.raises(OSError, match=f"{name} cannot be written: File too large"):
         WRITERS[name](path)
     assert path.read_text() == "before"
     assert list(tmp_path.iterdir()) == [path]
