@@ -165,4 +165,4 @@ def test_it_prints_as_a_table(index: Index) -> None:
         console.print(index)
     rows = [line.replace("│", " ").split() for line in capture.get().splitlines()]
     assert ["train", "8", "36", "36", "0.01", "6"] in rows
-    assert ["all", "19", "80", "80", "0.03", "10"] in rows
+    assert ["all", "19", "80", "80", "0.02", "10"] in rows

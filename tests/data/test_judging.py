@@ -40,7 +40,7 @@ def test_a_classifier_never_hears_what_cloning_takes_nor_learns_what_it_is_measu
 @pytest.fixture(scope="module")
 def pieces(tmp_path_factory: pytest.TempPathFactory) -> Index:
     """As `index`, but each tone is in two pieces or three."""
-    limits = Limits(min_seconds=0.1, split_seconds=0.6)
+    limits = Limits(min_seconds=0.1, split_seconds=0.5)
     splits = Splits(test=2, validation=2, held=0.25)
     return prepare(
         Tones(transcribed=False), tmp_path_factory.mktemp("pieces") / "shards", splits, limits, sample_rate=8000

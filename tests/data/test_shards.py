@@ -55,7 +55,7 @@ def test_a_sample_is_trimmed_flac_and_what_is_known(index: Index) -> None:
     }
     samples, rate = soundfile.read(io.BytesIO(found["s03-001.flac"]))
     assert (rate, len(samples) / rate) == (8000, seconds)
-    assert 1.15 <= seconds <= 1.15 + 0.3  # a tone of 1.15 s between silences of 0.5 s
+    assert 1.15 <= seconds <= 1.15 + 0.25  # a tone of 1.15 s between silences of 0.5 s
 
 
 def test_the_index_counts_what_is_there(index: Index) -> None:
