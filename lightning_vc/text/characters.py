@@ -23,6 +23,7 @@ _LETTERS = str.maketrans(
 )
 _GROUPED = re.compile(r"(?<=\d)[\u00a0\u2009\u202f](?=\d{3}(?!\d))")  # 10 000 with a space that does not break
 _ORDINAL = re.compile(r"(?<=\d)[ºª](?!\s?[CF])")
+_ESCAPE = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")  # colours of a terminal
 _SUPERSCRIPT = re.compile("[⁻⁺]?[⁰¹²³⁴⁵⁶⁷⁸⁹]+")
 
 
@@ -31,6 +32,7 @@ def latin(text: str) -> str:
 
     Letters and symbols that have no such form stay what they are.
     """
+    text = _ESCAPE.sub("", text)
     if text.isascii():
         return text.replace("`", "'")
     text = _GROUPED.sub(",", text)

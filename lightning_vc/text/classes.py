@@ -47,6 +47,9 @@ _YEAR = r"(?:,?\s(\d{4})(?![\w:]))?"
 _VALUE = r"(?:\.?\d|[A-Z]{0,2}[$€£¥₹])"  # how a number or money begins
 _SYMBOLS = _any(sign for sign in CURRENCIES if not sign.isalpha())
 _ROMAN = r"([IVXLC]+)(?![\w'-])"
+_ENDS = "a|all|am|an|d|ed|em|en|er|i|ll|m|n|re|s|t|ve"  # of contractions (don't, ma'am) and of names (Qur'an)
+_SHORT = rf"'(?:(?:{_ENDS})|(?<=[A-Z]')(?:{_ENDS.upper()}))(?![A-Za-z\d])"
+_WORD = rf"(?:(?<![\dA-Za-z])[A-Za-z]'(?=[A-Za-z]))?[A-Za-z]+(?:{_SHORT})*"  # with o'clock and O'Brien, not red'blue
 _MONEY = rf"""
     (?P<currency>{_any(CURRENCIES)})\s?(?P<sign>-)?(?P<amount>{_NUMBER})
     (?:\s?[-–]\s?(?P<last>{_NUMBER}))?
@@ -56,7 +59,7 @@ _MONEY = rf"""
 """
 _MEASURE = rf"""
     ({_AMOUNT})(\s?|-)(?:(sq|cu)\.?\s?)?([%‰]|°[CFKcfk]?|[A-Za-zμΩ]{{1,5}})(?:\^?([23]))?
-    (?:/([A-Za-z]{{1,6}})(\^[23])?)?(?![^\W_]|')(\.(?=\s*[\da-z,;:)]))?
+    (?:/([A-Za-z]{{1,6}})(\^[23])?)?(?![^\W_]|{_SHORT})(\.(?=\s*[\da-z,;:)]))?
 """
 _TELEPHONE = r"""
     (?:\+\d{1,3}[\s.-]?|1[\s.-])?(?:\s?\(\d{2,4}\)\s?|\d{3}[\s.-])\d{3}[\s.-]\d{4}(?![\w]|[.-]\d)
@@ -87,7 +90,7 @@ def classes(first: str) -> tuple[SemioticClass, ...]:
 
 
 CLASSES = (
-    _class("PLAIN", r"a-z", r"(?!(?:zip|postal|world|super)\b)[a-z]+(?:'[a-z]+)*(?=\s[a-z]|[,;!?])", _same),
+    _class("PLAIN", r"a-z", rf"(?!(?:zip|postal|world|super)\b){_WORD}(?=\s[a-z]|[,;!?])", _same),
     _class("ELECTRONIC", r"\w.+-", rf"(?<![\w.+-])(?i:{_ADDRESS})", verbalise.address),
     _class("DIGIT", r"\d", r"\d{16,}", verbalise.one_by_one),
     # dates and times
@@ -190,8 +193,8 @@ CLASSES = (
         verbalise.sovereign,
     ),
     _class("ROMAN", r"A-Z", r"([IVXLCDM]{2,})(th)?\b", verbalise.roman),
-    _class("LETTERS", r"A-Z", r"([A-Z]{2,5})('?s)?(?![A-Za-z'])", verbalise.initialism),
-    _class("LETTERS", r"A-Z", r"([A-Z]{1,3})(?=\d)|(?<=\d)([A-Z])(?![A-Za-z'])", verbalise.beside_digits),
+    _class("LETTERS", r"A-Z", rf"([A-Z]{{2,5}})('?s)?(?![A-Za-z]|{_SHORT})", verbalise.initialism),
+    _class("LETTERS", r"A-Z", rf"([A-Z]{{1,3}})(?=\d)|(?<=\d)([A-Z])(?![A-Za-z]|{_SHORT})", verbalise.beside_digits),
     _class("LETTERS", r"A-Z", r"A(?![A-Za-z'])", verbalise.letter_a),
     # symbols
     _class("VERBATIM", r"\W_", r"\s?[-–]\s?(?=[-–]?\.?\d|[$€£¥₹])", verbalise.dash_between_numbers, *NUMERIC),
@@ -221,6 +224,6 @@ CLASSES = (
     _class("PUNCT", r"\W_", r"(?<=[\s(][A-Za-z])\.(?=[A-Za-z])", ""),
     _class("PUNCT", r"\W_", r"[.,;:!?]+", verbalise.marks),
     _class("PUNCT", r"\W_", r"\s+|[\-–—/_'\"()\[\]{}*\#~^<>]", ""),
-    _class("PLAIN", r"A-Za-z", r"[A-Za-z]+(?:'[A-Za-z]+)*", _same),
+    _class("PLAIN", r"A-Za-z", _WORD, _same),
 )
 OTHER = "OTHER"  # what is not spoken
