@@ -133,7 +133,7 @@ def test_a_word_without_end_is_said_in_parts(cloner: Cloner, voice: Voice) -> No
 
 
 def test_sounds_that_nobody_knows_are_named_before_anything_is_said(cloner: Cloner, voice: Voice) -> None:
-    with pytest.raises(ValueError, match=r"unknown sound 'QX' in \{R QX D\}"):
+    with pytest.raises(ValueError, match=r"unknown sound 'QX' in '\{R QX D\}'"):
         next(cloner.stream("Hello there. How are you? {R QX D}.", voice))
 
 
