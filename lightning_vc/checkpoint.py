@@ -27,12 +27,14 @@ T = TypeVar("T")
 
 FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 VERSION = "pytorch-lightning_version"
+SUMS = "SHA256SUMS"  # beside exported files: a line of `sha256sum` for each
 _EXPORTED = "checkpoint/"  # prefix of tensors in an exported file that are no weights
 _TRAINING = (
     *("optimizer_states", "lr_schedulers", "loops", "callbacks", "wandb_run"),
     *("current_model_state", "averaging_state"),  # of a callback that averages weights
 )
 _MAX_HEADER = 16_000_000  # bytes of a pickle or of the header of a safetensors file
+_MAX_SUMS = 100_000  # bytes of a SHA256SUMS file
 _MAX_VALUES = 5_000_000  # in lists and dictionaries
 _MAX_DEPTH = 40
 _SHARED = 4  # how many times larger than its file the tensors may be, where some share their numbers
@@ -46,12 +48,14 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
 
     Raises:
         FileNotFoundError: if there is no such file.
-        ValueError: if it is no model file, damaged, or has a field of a wrong kind; the message names file and field.
+        ValueError: if it is no model file, damaged, not the one that SHA256SUMS beside it names, or has a field of a
+            wrong kind; the message names file and field.
     """
     if "://" in str(path):
         raise ValueError(f"{path} is a URL: download the file, and give its path")
     if not Path(path).is_file():
         raise FileNotFoundError(f"no checkpoint at {path}: name one that training left (last.ckpt)")
+    check_sum(Path(path))
     try:
         saved = _read_exported(path) if Path(path).suffix == ".safetensors" else _read_pickled(path)
         _check_values(saved, path)
@@ -64,6 +68,37 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
         raise ValueError(f"{path} is not a checkpoint of lightning_vc, or it is damaged") from error
     _check_fields(saved, str(path))
     return saved
+
+
+def check_sum(file: Path) -> None:
+    """Raise ValueError where SHA256SUMS beside an exported file has another sum of it, or none."""
+    sums = file.with_name(SUMS)
+    if file.suffix != ".safetensors" or not sums.is_file():
+        return
+    if sha256(file) != read_sums(sums).get(file.name):
+        raise ValueError(
+            f"{file} is damaged or was changed, {SUMS} beside it has another sum: export the model again, or install "
+            f"lightning_vc again if it came with it; where you changed it yourself, delete {SUMS}"
+        )
+
+
+def read_sums(sums: Path) -> dict[str, str]:
+    """Read the sums of a SHA256SUMS file by names; raises ValueError where it is none."""
+    with sums.open("rb") as file:
+        lines = file.read(_MAX_SUMS).decode(errors="replace").splitlines()
+    pairs = [line.split("  ", 1) for line in lines]
+    if any(len(pair) != 2 for pair in pairs):
+        raise ValueError(f"{sums} is damaged: it needs lines of a sum and a name, as `sha256sum` writes them")
+    return {name: digest for digest, name in pairs}
+
+
+def sha256(file: Path) -> str:
+    """Return the SHA-256 of a file in hex digits."""
+    digest = hashlib.sha256()
+    with file.open("rb") as content:
+        while block := content.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
 
 
 def write_checkpoint(saved: Mapping[str, Any], path: str | Path) -> None:

@@ -1,13 +1,12 @@
 """Models that come with the package, and how a run becomes one: half the bytes, no pickle, nothing of its training."""
 
-import hashlib
 import json
 from pathlib import Path
 
 import torch
 from safetensors.torch import save
 
-from lightning_vc.checkpoint import VERSION, exported, read_checkpoint
+from lightning_vc.checkpoint import SUMS, VERSION, exported, read_checkpoint, read_sums, sha256
 from lightning_vc.files import write_file
 from lightning_vc.tasks.base import Task
 from lightning_vc.tasks.speaker_encoder import SpeakerEncoderTask
@@ -15,7 +14,6 @@ from lightning_vc.tasks.tts import TTSTask
 from lightning_vc.tasks.vocoder import VocoderTask
 
 PARTS: dict[str, type[Task]] = {"tts": TTSTask, "encoder": SpeakerEncoderTask, "vocoder": VocoderTask}
-SUMS = "SHA256SUMS"
 _MODELS = Path(__file__).parent / "models"
 
 
@@ -29,26 +27,15 @@ def shipped(name: str = "base") -> Path:
     """The folder of a model that comes with the package.
 
     Raises:
-        FileNotFoundError: if there is none of that name.
-        ValueError: if one of its files is not what was shipped.
+        FileNotFoundError: if there is none of that name, or one of its files is missing.
     """
     folder = _MODELS / name
     if not (folder / SUMS).is_file():
         known = ", ".join(sorted(path.parent.name for path in _MODELS.glob(f"*/{SUMS}"))) or "none"
         raise FileNotFoundError(f"no model '{name}' comes with this version of lightning_vc; those that do: {known}")
-    check(folder)
+    if missing := [name for name in read_sums(folder / SUMS) if not (folder / name).is_file()]:
+        raise FileNotFoundError(f"{folder / missing[0]} is missing: install lightning_vc again")
     return folder
-
-
-def check(folder: Path) -> None:
-    """Raise ValueError, or FileNotFoundError, where a file of an exported model is not the one that was written."""
-    for line in (folder / SUMS).read_text(encoding="utf-8").splitlines():
-        expected, name = line.split()
-        file = folder / name
-        if not file.is_file():
-            raise FileNotFoundError(f"{file} is missing: install lightning_vc again, or export the model again")
-        if _sum(file) != expected:
-            raise ValueError(f"{file} is damaged or was changed: install lightning_vc again, or export the model again")
 
 
 def export(run: str | Path, out: str | Path) -> list[Path]:
@@ -64,10 +51,12 @@ def export(run: str | Path, out: str | Path) -> list[Path]:
     found = {part: place for part in PARTS if (place := checkpoint_in(run, part))}
     if "tts" not in found:
         raise FileNotFoundError(f"no tts/last.ckpt in {run}: name the folder of a run")
-    fingerprint = TTSTask.load(found["tts"]).fingerprint()
+    tts = TTSTask.load(found["tts"])
+    fingerprint = tts.fingerprint()
     if "encoder" in found and SpeakerEncoderTask.load(found["encoder"]).base_fingerprint != fingerprint:
         raise ValueError(f"{found['encoder']} was trained for the voices of another model than {found['tts']}")
-    files, rounded = [], fingerprint
+    tts.load_state_dict({name: _half(value).to(value.dtype) for name, value in tts.state_dict().items()})
+    files, rounded = [], tts.fingerprint()
     for part, place in found.items():
         saved = read_checkpoint(place)
         if part == "encoder":
@@ -79,16 +68,10 @@ def export(run: str | Path, out: str | Path) -> list[Path]:
         about |= {name: saved[name] for name in ("base_fingerprint", "global_step") if name in saved}
         files.append(Path(out, f"{part}.safetensors"))
         write_file(files[-1], save(weights, {"about": json.dumps(about)}))
-        if part == "tts":
-            rounded = TTSTask.load(files[-1]).fingerprint()
-    sums = "".join(f"{_sum(file)}  {file.name}\n" for file in files)
+    sums = "".join(f"{sha256(file)}  {file.name}\n" for file in files)
     write_file(Path(out, SUMS), sums)
     return files
 
 
 def _half(value: torch.Tensor) -> torch.Tensor:
     return value.half().contiguous() if value.is_floating_point() else value.contiguous()
-
-
-def _sum(file: Path) -> str:
-    return hashlib.sha256(file.read_bytes()).hexdigest()

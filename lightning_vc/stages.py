@@ -21,7 +21,7 @@ import shlex
 import signal
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,8 +46,8 @@ class Stage:
 
     Attributes:
         command: the words behind `python -m`.
-        key: hash of the command, of the configs and files of the recipe that it names and of the stages that it uses.
-            It changes when the stage has to be run again.
+        key: hash of the command, of the configs and files of the recipe that it names (not of what stages left) and of
+            the stages that it uses. It changes when the stage has to be run again.
         checkpoint: where the stage can be resumed from, if it can.
         asked: whether it runs only where it is asked for by name.
         left: the checkpoint and its folder, or else `out`: whoever names them uses the stage.
@@ -124,15 +124,23 @@ class Recipe:
                 command += _words(option, value) if value is not None else []
             used = [each for each in earlier if self._uses(command, each)]
             within = {key for each in used for key in each.used}  # are part of their keys already
-            key = _hash("".join(each.key for each in used if each.key not in within), command, self.here)
             checkpoint = Path(str(stage["checkpoint"])) if stage.get("checkpoint") else None
             if checkpoint:
                 inside(self.dir, os.path.abspath(checkpoint))  # it may be renamed
             out = options.get("out")
             left = (checkpoint, checkpoint.parent) if checkpoint else (Path(str(out)),) if out else ()
+            made = {self.dir, *left, *(place for each in earlier for place in each.left)}
+            before = "".join(each.key for each in used if each.key not in within)
+            key = _hash(before, command, [Path(word) for word in command if self._is_setting(word, made)])
             asked, keys = bool(stage.get("asked")), tuple(each.key for each in used)
             earlier.append(Stage(name, tuple(command), key, checkpoint, asked, left, keys))
         return earlier
+
+    def _is_setting(self, word: str, made: Iterable[Path]) -> bool:
+        """Whether a word of a command names a config or a file of the recipe, and not what a stage made."""
+        file = Path(os.path.abspath(word))
+        own = word.endswith(".yaml") or file.is_relative_to(os.path.abspath(self.here))
+        return own and file.is_file() and not any(file.is_relative_to(os.path.abspath(place)) for place in made)
 
     def _uses(self, command: Sequence[str], before: Stage) -> bool:
         """Whether a command names what a stage before it left, something in there, or a folder around it.
@@ -239,11 +247,11 @@ def _words(option: str, value: Any) -> list[str]:
     return [f"--{option}", str(value)]
 
 
-def _hash(before: str, command: Sequence[str], here: Path) -> str:
+def _hash(before: str, command: Sequence[str], settings: Sequence[Path]) -> str:
     digest = hashlib.sha256(before.encode())
     for word in command:
         digest.update(b"\0" + word.encode())
-        if (Path(word).is_relative_to(here) or word.endswith(".yaml")) and Path(word).is_file():
+        if Path(word) in settings:
             digest.update(Path(word).read_bytes())
     return digest.hexdigest()
 

@@ -5,7 +5,8 @@ import torch
 
 from lightning_vc import Cloner, pretrained
 from lightning_vc.audio import io
-from lightning_vc.pretrained import SUMS, check, export, shipped
+from lightning_vc.checkpoint import SUMS
+from lightning_vc.pretrained import export, shipped
 from lightning_vc.recipes import demo
 from lightning_vc.recipes import export as verb
 from tests.tiny import TinyRun
@@ -50,11 +51,16 @@ def test_a_changed_file_is_refused(exported: Path, tmp_path: Path, monkeypatch: 
     content = bytearray(file.read_bytes())
     content[-1] ^= 1
     file.write_bytes(content)
-    with pytest.raises(ValueError, match=r"tts\.safetensors is damaged"):
-        Cloner.from_pretrained("own")
+    for load in (lambda: Cloner.from_pretrained("own"), lambda: Cloner.load(file.parent), lambda: Cloner(file)):
+        with pytest.raises(ValueError, match=r"tts\.safetensors is damaged .*SHA256SUMS"):
+            load()
+    (tmp_path / "own" / SUMS).write_text("nothing\n")
+    with pytest.raises(ValueError, match=r"SHA256SUMS is damaged"):
+        Cloner.load(tmp_path / "own")
+    export(exported, tmp_path / "own")
     file.unlink()
     with pytest.raises(FileNotFoundError, match=r"tts\.safetensors is missing"):
-        check(tmp_path / "own")
+        Cloner.from_pretrained("own")
 
 
 def test_an_unknown_model_is_refused_with_those_that_are_there(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

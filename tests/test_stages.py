@@ -113,6 +113,20 @@ def test_finished_stages_are_skipped(recipe: Path, ran: Ran, capfd: pytest.Captu
     assert capfd.readouterr().err.count("is finished") == 3
 
 
+def test_what_stages_left_beside_the_recipe_is_no_setting_of_it(
+    recipe: Path, ran: Ran, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(recipe.parent)
+    recipe.write_text(RECIPE.format(folder=".").replace("./out", "out"))
+    Recipe("recipe.yaml").run()
+    Path("out/plant.ckpt").write_text("trained")
+    Recipe("recipe.yaml").run()
+    assert len(ran) == 3
+    Path("plant.yaml").write_text("model: large")
+    Recipe("recipe.yaml").run()
+    assert len(ran) == 5
+
+
 def test_some_stages(recipe: Path, ran: Ran) -> None:
     Recipe(recipe).run(["reap", "dig"])
     assert [command[0] for command in ran] == ["prepare", "evaluate"]

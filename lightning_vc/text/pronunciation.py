@@ -94,10 +94,14 @@ def _ipa(inner: str, text: str) -> tuple[str, ...] | None:
         return None
     marks = _IPA.findall(ipa)
     if unknown := _IPA.sub(" ", ipa).split():
-        raise ValueError(f"unknown sound {short(unknown[0])} in {short(text)}: write IPA of {' '.join(ARPABET)}, ˈ and ˌ")
+        raise ValueError(
+            f"unknown sound {short(unknown[0])} in {short(text)}: write IPA of {' '.join(ARPABET)}, ˈ and ˌ"
+        )
     phonemes = tuple(_sounds(marks))
     if not phonemes or sum(mark in "ˈˌ" for mark in marks) > sum(phoneme[0] in "ˈˌ" for phoneme in phonemes):
-        raise ValueError(f"a stress in {short(text)} has no vowel behind it: write it before its syllable, as in {{ɹˈɛd}}")
+        raise ValueError(
+            f"a stress in {short(text)} has no vowel behind it: write it before its syllable, as in {{ɹˈɛd}}"
+        )
     return phonemes
 
 
@@ -130,7 +134,9 @@ def _sound(name: str, text: str) -> str:
     plain, stress = match.groups()
     phoneme = _SOUNDS.get(plain)
     if phoneme is None or (stress and f"ˈ{phoneme}" not in PHONEMES):
-        raise ValueError(f"unknown sound {short(name)} in {short(text)}: write ARPAbet such as {{R EH1 D}}, or IPA, or no braces")
+        raise ValueError(
+            f"unknown sound {short(name)} in {short(text)}: write ARPAbet such as {{R EH1 D}}, or IPA, or no braces"
+        )
     return "ə" if name == "AH0" else _STRESS.get(stress, "") + phoneme
 
 

@@ -11,7 +11,7 @@ import pytest
 import torch
 from safetensors.torch import save
 
-from lightning_vc.pretrained import SUMS
+from lightning_vc.checkpoint import SUMS
 from lightning_vc.recipes import synthesize, tts, voices
 from lightning_vc.tasks.base import Task
 from tests.fuzz import models
