@@ -21,7 +21,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
 from lightning_vc.console import short
-from lightning_vc.files import atomic_write
+from lightning_vc.files import atomic_write, sha256_of
 
 T = TypeVar("T")
 
@@ -75,7 +75,7 @@ def check_sum(file: Path) -> None:
     sums = file.with_name(SUMS)
     if file.suffix != ".safetensors" or not sums.is_file():
         return
-    if sha256(file) != read_sums(sums).get(file.name):
+    if sha256_of(file) != read_sums(sums).get(file.name):
         raise ValueError(
             f"{file} is damaged or was changed, {SUMS} beside it has another sum: export the model again, or install "
             f"lightning_vc again if it came with it; where you changed it yourself, delete {SUMS}"
@@ -90,15 +90,6 @@ def read_sums(sums: Path) -> dict[str, str]:
     if any(len(pair) != 2 for pair in pairs):
         raise ValueError(f"{sums} is damaged: it needs lines of a sum and a name, as `sha256sum` writes them")
     return {name: digest for digest, name in pairs}
-
-
-def sha256(file: Path) -> str:
-    """Return the SHA-256 of a file in hex digits."""
-    digest = hashlib.sha256()
-    with file.open("rb") as content:
-        while block := content.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
 
 
 def write_checkpoint(saved: Mapping[str, Any], path: str | Path) -> None:

@@ -19,7 +19,7 @@ from lightning_vc.audio.mixing import cancels, mix
 from lightning_vc.audio.quality import clipping, complaints
 from lightning_vc.audio.vocoder import Vocoder
 from lightning_vc.checkpoint import finite
-from lightning_vc.console import print_warning
+from lightning_vc.console import print_warning, short
 from lightning_vc.data.reading import Sample
 from lightning_vc.modules.acoustic import AcousticModel
 from lightning_vc.modules.low_rank import load_moved
@@ -281,7 +281,7 @@ class Cloner:
     def _model(self, voice: Voice) -> AcousticModel:
         if voice.base != self.base:
             raise ValueError(
-                f"this voice belongs to model {voice.base}, and {self.path} is {self.base}: clone it again"
+                f"this voice belongs to model {short(voice.base)}, and {self.path} is {self.base}: clone it again"
             )
         if voice.vector.shape != (self.tts.model.voice_dim,):
             raise ValueError(

@@ -2,6 +2,7 @@
 
 import errno
 import fcntl
+import hashlib
 import os
 import platform
 import re
@@ -58,6 +59,15 @@ def named_errors(path: str | Path, partial: Path | None = None) -> Iterator[None
         if error.errno is None or error.filename not in (None, str(partial)):
             raise  # it names a file already
         raise OSError(error.errno, f"{path} cannot be written: {os.strerror(error.errno)}") from error
+
+
+def sha256_of(file: Path) -> str:
+    """Return the SHA-256 of a file in hexadecimal."""
+    digest = hashlib.sha256()
+    with file.open("rb") as stream:
+        while block := stream.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
 
 
 def _remove_abandoned(target: Path) -> None:

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from lightning_vc.cloning import Cloner
+from lightning_vc.console import short
 from lightning_vc.data.index import Index, SpeakerEntry
 from lightning_vc.voice import Voice
 
@@ -119,7 +120,9 @@ def _check_group(name: str, voices: Sequence[Voice], like: Voice | None = None) 
             )
         which = f"voice {number} of {name} ({voice.method})"
         if voice.base != other.base:
-            raise ValueError(f"{which} belongs to model {voice.base}, not to {other.base}: clone both with one model")
+            raise ValueError(
+                f"{which} belongs to model {short(voice.base)}, not to {short(other.base)}: clone both with one model"
+            )
         if voice.vector.shape != other.vector.shape:
             raise ValueError(f"{which} has {len(voice.vector)} numbers, not {len(other.vector)}: clone both again")
 

@@ -6,8 +6,8 @@ from pathlib import Path
 import torch
 from safetensors.torch import save
 
-from lightning_vc.checkpoint import SUMS, VERSION, exported, read_checkpoint, read_sums, sha256
-from lightning_vc.files import write_file
+from lightning_vc.checkpoint import SUMS, VERSION, exported, read_checkpoint, read_sums
+from lightning_vc.files import sha256_of, write_file
 from lightning_vc.tasks.base import Task
 from lightning_vc.tasks.speaker_encoder import SpeakerEncoderTask
 from lightning_vc.tasks.tts import TTSTask
@@ -68,7 +68,7 @@ def export(run: str | Path, out: str | Path) -> list[Path]:
         about |= {name: saved[name] for name in ("base_fingerprint", "global_step") if name in saved}
         files.append(Path(out, f"{part}.safetensors"))
         write_file(files[-1], save(weights, {"about": json.dumps(about)}))
-    sums = "".join(f"{sha256(file)}  {file.name}\n" for file in files)
+    sums = "".join(f"{sha256_of(file)}  {file.name}\n" for file in files)
     write_file(Path(out, SUMS), sums)
     return files
 

@@ -53,10 +53,11 @@ def check_training_state(saved: Mapping[str, Any], task: LightningModule, traine
     _check_same(loops, field(saved, "loops", dict, path), "loops", path)
     if not fits:
         return
-    loaders = saved["loops"]["fit_loop"]["state_dict"].get("combined_loader", [])
-    if not isinstance(loaders, list) or not all(isinstance(loader, dict) for loader in loaders):
+    loaders = saved["loops"]["fit_loop"]["state_dict"].get("combined_loader", [{}])
+    if not isinstance(loaders, list) or not loaders or not all(isinstance(loader, dict) for loader in loaders):
         raise ValueError(
-            f"{path}: loops.fit_loop.state_dict.combined_loader is {short(loaders)}, where a list is needed"
+            f"{path}: loops.fit_loop.state_dict.combined_loader is {short(loaders)}, where a list of the positions of "
+            "loaders is needed"
         )
     for name in ("epoch", "global_step"):
         if field(saved, name, int, path) < 0:

@@ -51,7 +51,7 @@ def test_there_are_commands() -> None:
     assert len(TRAINING) >= 5
     assert len(RECIPES) >= 8
     assert len(PREPARING) >= 4
-    assert {"evaluate", "judge", "export", "clone", "synthesize", "morph"} <= {words[0] for words in OTHERS}
+    assert {"evaluate", "export", "clone", "synthesize", "morph"} <= {words[0] for words in OTHERS}
     assert {"tts.py", "verifier.py", "vocoder.py", "cloning.py"} <= {words[0] for words in BENCHMARKS}
 
 

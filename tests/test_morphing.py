@@ -46,7 +46,7 @@ def test_voices_that_do_not_go_together_are_named() -> None:
     one = voice(0.0)
     with pytest.raises(ValueError, match="voices is empty"):
         average([])
-    with pytest.raises(ValueError, match=r"voice 2 of voices \(encoder\) belongs to model other, not to b"):
+    with pytest.raises(ValueError, match=r"voice 2 of voices \(encoder\) belongs to model 'other', not to 'b'"):
         interpolate(one, voice(0.0, base="other"), 0.5)
     with pytest.raises(ValueError, match=r"voice 1 of minus \(encoder\) has 2 numbers, not 1: clone both"):
         morph(one, [one], [voice(0.0, 0.0)])

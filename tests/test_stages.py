@@ -192,8 +192,8 @@ def test_a_stage_that_does_not_say_what_it_leaves_concerns_all_that_follow(recip
     Recipe(recipe, ["stages.dig.options.subsets=[a]"]).run()
     assert [command[0] for command in ran] == ["prepare", "tts", "evaluate"]
     ran.clear()
-    Recipe(recipe, ["stages.dig.options.subsets=[a]", "stages.reap.verb=judge"]).run()
-    assert [command[0] for command in ran] == ["judge"]
+    Recipe(recipe, ["stages.dig.options.subsets=[a]", "stages.reap.verb=voices"]).run()
+    assert [command[0] for command in ran] == ["voices"]
 
 
 def test_who_comes_back_to_the_first_settings_has_lost_nothing(

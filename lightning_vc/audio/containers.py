@@ -43,7 +43,9 @@ def last_page_is_incomplete(stream: BinaryIO) -> bool:
     if len(page) < 27:
         return True
     segments = page[27 : 27 + page[26]]
-    return len(page) < 27 + page[26] + sum(segments) or segments[-1:] == b"\xff"
+    end = 27 + page[26] + sum(segments)
+    begins_another = end < len(page) and b"OggS".startswith(page[end : end + 4])
+    return len(page) < end or segments[-1:] == b"\xff" or begins_another
 
 
 def declares_mp3_frames(stream: BinaryIO) -> bool:

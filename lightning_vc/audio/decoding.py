@@ -55,7 +55,7 @@ def decode(file: str | os.PathLike[str] | BinaryIO, max_seconds: float = MAX_SEC
     with _opened(file, name) as stream:
         try:
             return _decode(with_length(stream), name, max_seconds)
-        except (soundfile.SoundFileError, TypeError) as error:  # TypeError: an open file named .raw
+        except (soundfile.SoundFileError, TypeError, OSError) as error:  # TypeError: an open file named .raw
             reason = str(getattr(error, "error_string", error)).rstrip(".")
             raise ValueError(
                 f"{name} cannot be read as audio ({reason}): give .wav, .flac, .ogg, .opus or .mp3"

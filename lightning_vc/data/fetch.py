@@ -4,7 +4,6 @@ A shard is fetched whole and checked before it is read: so a dropped connection 
 """
 
 import errno
-import hashlib
 import logging
 import tempfile
 import time
@@ -15,7 +14,7 @@ from typing import TypeVar
 
 import fsspec
 
-from lightning_vc.files import atomic_write, named_errors
+from lightning_vc.files import atomic_write, named_errors, sha256_of
 
 T = TypeVar("T")
 
@@ -61,15 +60,6 @@ def local(url: str, sha256: str, size: int, cache: str | None = None) -> Iterato
             yield path
     else:
         yield _kept(url, sha256, size, Path(cache, f"{sha256[:16]}-{url.rpartition('/')[2]}"))
-
-
-def sha256_of(file: Path) -> str:
-    """Checksum of a file, in hexadecimal."""
-    digest = hashlib.sha256()
-    with file.open("rb") as stream:
-        while block := stream.read(_BLOCK):
-            digest.update(block)
-    return digest.hexdigest()
 
 
 def _kept(url: str, sha256: str, size: int, path: Path) -> Path:

@@ -3,18 +3,19 @@
 import io
 import json
 import re
-from collections.abc import Sequence
+import zlib
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from lightning_vc.data.fetch import is_remote, local, read_bytes, sha256_of
+from lightning_vc.data.fetch import is_remote, local, read_bytes
 from lightning_vc.data.fields import Fields, parse
-from lightning_vc.files import plain_name, write_file
+from lightning_vc.files import plain_name, sha256_of, write_file
 
 SCHEMA_VERSION = 5
 INDEX_NAME = "index.json"
@@ -198,8 +199,9 @@ class Index:
     def save(self) -> Path:
         """Write index.json into the folder of the shards."""
         path = Path(self.folder, INDEX_NAME)
-        content = {"schema_version": SCHEMA_VERSION} | asdict(self)
+        content = asdict(self)
         del content["folder"]
+        content = {"schema_version": SCHEMA_VERSION, "crc32": _crc32(content)} | content
         write_file(path, json.dumps(content, indent=1, ensure_ascii=False) + "\n")
         return path
 
@@ -227,6 +229,9 @@ class Index:
             if version == SCHEMA_VERSION:
                 index = cls._parse(folder, fields)
                 index._check_sums()
+                expected = _crc32(fields.content)
+                if fields.content.get("crc32", expected) != expected:
+                    raise ValueError("its crc32 is of other content; if you changed it yourself, delete that field")
                 return index
         except ValueError as error:
             raise ValueError(f"{file} is not an index of shards ({error}); {_AGAIN}") from error
@@ -281,6 +286,12 @@ class Index:
         report = io.StringIO()
         Console(file=report, width=120, markup=False).print(self, table)
         write_file(file, report.getvalue())
+
+
+def _crc32(content: Mapping[str, Any]) -> str:
+    """Checksum of all fields but the schema version and the checksum itself."""
+    rest = {name: value for name, value in content.items() if name not in ("schema_version", "crc32")}
+    return f"{zlib.crc32(json.dumps(rest, sort_keys=True).encode()):08x}"
 
 
 def _counts(shards: Sequence[Shard]) -> tuple[str, str, str, str]:

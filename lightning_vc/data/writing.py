@@ -8,10 +8,9 @@ import webdataset
 
 from lightning_vc.corpora.base import Corpus
 from lightning_vc.data.encoding import Limits, encode
-from lightning_vc.data.fetch import sha256_of
 from lightning_vc.data.fields import Fields, parse
 from lightning_vc.data.index import Shard, SpeakerEntry
-from lightning_vc.files import atomic_write, write_file
+from lightning_vc.files import atomic_write, sha256_of, write_file
 from lightning_vc.types import Utterance
 
 # What is in <out>.partial: the shards, and a record of each that is finished.

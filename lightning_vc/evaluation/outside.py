@@ -3,7 +3,9 @@
 Each is a package of its own, from the extra `judges` or from the project itself; one that is not installed is absent.
 """
 
+import hashlib
 import importlib.util
+import json
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -13,11 +15,13 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from rich.progress import track
 from torch import Tensor
 from torchmetrics.functional.text import char_error_rate, word_error_rate
 
 from lightning_vc.audio import io
-from lightning_vc.evaluation.sounds import Opinion
+from lightning_vc.evaluation.sounds import Opinion, Opinions, Sound
+from lightning_vc.files import named_errors, write_file
 from lightning_vc.text.normalize import normalize
 
 RATE = 16000  # hertz that all of them hear
@@ -193,6 +197,47 @@ def present(texts: Sequence[str]) -> list[Judge]:
         return [kind(texts) for kind in KINDS if kind.installed()]
     except ImportError as error:
         raise ValueError(f"a judge lacks a package ({error}): pip install 'lightning_vc[judges]'") from error
+
+
+def ask(folder: Path, sounds: Sequence[Sound]) -> Opinions:
+    """Let all judges that are installed hear sounds; what they have heard already they are not asked again.
+
+    Args:
+        folder: of an evaluation, whose judged.jsonl grows with each answer, so that judging can be interrupted.
+        sounds: of all rows.
+
+    Raises:
+        ValueError: for a damaged judged.jsonl, or a judge whose package lacks something.
+    """
+    record, texts = folder / "judged.jsonl", sorted({sound.text for sound in sounds if sound.text})
+    keys = {sound.path: _key(sound, texts) for sound in sounds}
+    known = _recorded(record)
+    if left := [sound for sound in sounds if keys[sound.path] not in known]:
+        judges = present(texts)
+        write_file(record, "".join(f"{json.dumps({'key': key, **said})}\n" for key, said in known.items()))
+        with named_errors(record), record.open("a", encoding="utf-8") as file:
+            for sound in track(left, "judges listen"):
+                said = known[keys[sound.path]] = opinion(judges, sound.path, sound.references, sound.text)
+                file.write(json.dumps({"key": keys[sound.path], **said}) + "\n")
+                file.flush()
+    return {sound.path: known[keys[sound.path]] for sound in sounds}
+
+
+def _recorded(record: Path) -> dict[str, Opinion]:
+    lines = record.read_text(encoding="utf-8").splitlines() if record.exists() else []
+    try:
+        answers = [json.loads(line) for line in lines if line.endswith("}")]  # the last may have been cut off
+        return {answer.pop("key"): answer for answer in answers}
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ValueError(f"{record} is damaged ({error}): delete it, and all sounds are judged again") from error
+
+
+def _key(sound: Sound, texts: Sequence[str]) -> str:
+    """Hash of all that an answer depends on: the judges, the sound, and what else could have been said."""
+    references = [str(path) for path in sound.references]
+    digest = hashlib.sha256(f"{absent()} {texts} {sound.path} {references} {sound.text}".encode())
+    digest.update(sound.path.read_bytes())
+    return digest.hexdigest()[:24]
 
 
 def opinion(judges: Sequence[Judge], sound: Path, references: Sequence[Path], text: str | None) -> Opinion:

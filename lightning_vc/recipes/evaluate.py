@@ -1,5 +1,6 @@
 """Clone held-out speakers by every method, measure the clones as the paper does, and write a page to listen to."""
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,6 @@ from lightning_vc.evaluation.clones import Clones, write_costs
 from lightning_vc.evaluation.figures import draw_results
 from lightning_vc.evaluation.folder import EvaluationFolder
 from lightning_vc.evaluation.given import measure_given, read_given
-from lightning_vc.evaluation.judge import OUTSIDE, ask, command
 from lightning_vc.evaluation.mixtures import make_mixtures
 from lightning_vc.evaluation.own import classify, too_few, verify
 from lightning_vc.evaluation.report import missing, write_report
@@ -55,8 +55,8 @@ def evaluate(
     given: list[str] | None = None,
     classifier: str | None = None,
     verifier: str | None = None,
-    judge: str | None = None,
-    judged: int | None = None,
+    objective_metrics: bool = False,
+    metric_sentences: int | None = None,
     seed: int = 0,
     project: str | None = None,
     trust: str | list[str] | None = None,
@@ -83,18 +83,16 @@ def evaluate(
         given: folders with sounds of other systems, `<speaker>/<n>.wav`, each of which becomes a row of its name.
         classifier: checkpoint of a speaker classifier.
         verifier: checkpoint of a speaker verifier.
-        judge: "outside" for the judges of the extra `judges`, or the command line of one: given a manifest, it prints
-            a line of JSON for each sound.
-        judged: how many sentences of each voice the judge hears; all if none is given.
+        objective_metrics: whether sounds are scored by the packages of the extra `judges`: speaker similarity,
+            predicted opinion scores, word error rate.
+        metric_sentences: how many sentences of each voice they score; all if none is given.
         seed: of the bootstrap.
         project: of W&B, which gets tables, figures and sounds.
         trust: modules of your own whose classes model files may name, such as my_encoder.
     """
     allow(trust or [])
-    if judge:
-        command(judge)  # before the work of hours
-    if judged is not None and (judged < 1 or not judge):
-        raise ValueError(f"judged is how many sentences the judge hears, 1 or more, got {judged} and judge {judge}")
+    if metric_sentences is not None and (metric_sentences < 1 or not objective_metrics):
+        raise ValueError(f"metric_sentences is 1 or more, with --objective_metrics true, got {metric_sentences}")
     counts, steps_counts = (sorted([each] if isinstance(each, int) else each) for each in (clips, steps_clips))
     lists = {"clips": counts, "steps_clips": steps_counts, "steps": steps, "methods": methods, "speakers": speakers}
     for name, values in lists.items():
@@ -137,9 +135,9 @@ def evaluate(
     write_manifest(Path(out, "judge.tsv"), [*sounds, *mixtures])
 
     opinions = [clones.scores([*said, *along]), measured, read, measure_given(clones, others)]
-    if judge:
-        heard = [each for each in [*sounds, *mixtures] if not judged or int(each.path.stem) <= judged]
-        opinions.append(ask(judge, Path(out), heard))
+    if objective_metrics:
+        heard = [each for each in [*sounds, *mixtures] if int(each.path.stem) <= (metric_sentences or math.inf)]
+        opinions.append(outside.ask(Path(out), heard))
     if knows:
         opinions.append(classify(knows, folder, everything))
     if verifies:
@@ -149,7 +147,7 @@ def evaluate(
     lacking = [
         *missing(results),
         *(too_few(folder) if verifies else []),
-        *(f"{each} is not installed" for each in outside.absent() if judge == OUTSIDE),
+        *(f"{each} is not installed" for each in outside.absent() if objective_metrics),
     ]
     if not learnt_from(cloner, index):
         lacking.append(

@@ -138,9 +138,20 @@ def test_no_field_may_be_missing(index: Index, tmp_path: Path, field: str) -> No
         Index.load(tmp_path)
 
 
+def test_other_names_and_numbers_are_known_by_the_checksum(index: Index, tmp_path: Path) -> None:
+    content = json.loads(Path(index.folder, "index.json").read_text())
+    content["speakers"][0]["id"] += "x"
+    (tmp_path / "index.json").write_text(json.dumps(content))
+    with pytest.raises(ValueError, match=r"its crc32 is of other content; if you changed it yourself, delete that"):
+        Index.load(tmp_path)
+    del content["crc32"]
+    (tmp_path / "index.json").write_text(json.dumps(content))
+    assert Index.load(tmp_path).speakers[0].id.endswith("x")
+
+
 def test_an_older_index_says_nothing_of_events(index: Index, tmp_path: Path) -> None:
     content = json.loads(Path(index.folder, "index.json").read_text())
-    del content["events"]
+    del content["events"], content["crc32"]
     (tmp_path / "index.json").write_text(json.dumps(content))
     assert Index.load(tmp_path).events == 0
 

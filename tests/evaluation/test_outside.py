@@ -1,4 +1,3 @@
-import json
 from pathlib import Path
 
 import pytest
@@ -8,7 +7,6 @@ from lightning_vc.audio import io
 from lightning_vc.evaluation import outside
 from lightning_vc.evaluation.outside import Heard, Intelligibility, Judge, absent, errors, opinion
 from lightning_vc.evaluation.sounds import Opinion
-from lightning_vc.recipes import judge
 
 
 class Loudest(Judge):
@@ -56,42 +54,3 @@ def test_noise_is_not_understood(sounds: list[Path]) -> None:
     said = opinion([recogniser], sounds[0], [], "the dog slept")
     assert said["word_errors"] >= said["words"] == 3
     assert "right" in said
-
-
-def test_the_verb_prints_a_line_for_each_sound(
-    sounds: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setattr(outside, "KINDS", (Loudest, Nobody))
-    manifest = tmp_path / "judge.tsv"
-    manifest.write_text(f"{sounds[0]}\t{sounds[2]};{sounds[0]}\tthe dog\n{sounds[1]}\t-\t-\n")
-    judge.main([str(manifest)])
-    told = capsys.readouterr()
-    assert [json.loads(line) for line in told.out.splitlines()] == [
-        {"clip": str(sounds[0]), "silent": False, "loudest": 0.9, "references": 2},
-        {"clip": str(sounds[1]), "silent": True},
-    ]
-    assert "not installed, so not asked: loudest, references" in told.err
-
-
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [
-        (b"no line of it\n", "is no line of sound, recordings and text"),
-        (b"\n", "judge.tsv is empty: write a line of sound, recordings and text"),
-        (b"RIFF\xff\xfe", "judge.tsv is no text file"),
-        (b"noise.wav\tshort.wav;silence.wav\t-\n", "recording silence.wav is silent"),
-    ],
-)
-def test_no_manifest(
-    sounds: list[Path],
-    content: bytes,
-    message: str,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    monkeypatch.setattr(outside, "KINDS", (Loudest,))
-    monkeypatch.chdir(sounds[0].parent)
-    Path("judge.tsv").write_bytes(content)
-    with pytest.raises(SystemExit):
-        judge.main(["judge.tsv"])
-    assert message in capsys.readouterr().err

@@ -223,6 +223,7 @@ def rename_speaker(shards: Path, old: str, new: str) -> None:
     index["sets"]["test"][0] |= {"bytes": file.stat().st_size, "sha256": hashlib.sha256(file.read_bytes()).hexdigest()}
     for speaker in index["speakers"]:
         speaker["id"] = new if speaker["id"] == old else speaker["id"]
+    del index["crc32"]
     (shards / "index.json").write_text(json.dumps(index))
 
 

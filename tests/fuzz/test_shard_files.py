@@ -37,7 +37,9 @@ def test_an_index_with_other_values_is_refused_or_the_same(room: Room) -> None:
     shards = room.folder / "shards"
     shutil.copytree(room.run.shards, shards)
     expected = room.answer(stock, shards)
-    known = json.loads((shards / "index.json").read_text())
+    whole = (shards / "index.json").read_text()
+    known = json.loads(whole)
+    del known["crc32"]  # whoever forges the rest can leave it out
     rng = generator("index")
     cases = [(name, json.dumps(content)) for name, content in models.other_values(rng, known, 2)]
     cases = rng.sample(cases, 150)
@@ -68,7 +70,6 @@ def test_an_index_with_other_values_is_refused_or_the_same(room: Room) -> None:
         ("null", "null"),
         ("bytes", "\0" * 99),
     ]
-    whole = json.dumps(known)
     cases += [
         (name, content.decode("latin-1")) for name, content in models.flips(rng, whole.encode(), 0, len(whole), 60)
     ]

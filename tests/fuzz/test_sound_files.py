@@ -164,8 +164,22 @@ def no_paths(folder: Path) -> Iterator[tuple[Any, str]]:
         yield str(folder / name), name
     for place in ("/dev/zero", "/dev/null", "/proc/self/mem", "/", "", ".", "a\0b.wav", "x" * 5000 + ".wav"):
         yield place, place[:50]
-    for value in (None, 7, 1.5, True, [], ["a.wav"], {}, np.zeros(16000, np.float32), b"a.wav", object):
-        yield value, ""
+
+
+def listen_to_object(value: Any) -> str:
+    """The message about an object that is neither a path nor an open file."""
+    try:
+        listen(value)
+    except TypeError as error:
+        return str(error)
+    return "taken for a sound"
+
+
+@pytest.mark.parametrize(
+    "value", [None, 7, 1.5, True, [], ["a.wav"], {}, np.zeros(16000, np.float32), b"a.wav", object], ids=repr
+)
+def test_an_object_that_is_no_path_is_refused(value: Any, worker: Worker) -> None:
+    assert "must be a path or an open binary file" in worker.call(listen_to_object, value).value
 
 
 def test_what_is_no_recording_is_refused(worker: Worker, tmp_path: Path) -> None:

@@ -391,6 +391,7 @@ def renamed(shards: Path, out: Path, names: dict[str, str]) -> Path:
     content = json.loads((shards / "index.json").read_text())
     for entry in content["speakers"]:
         entry["id"] = names.get(entry["id"], entry["id"])
+    del content["crc32"]
     (out / "index.json").write_text(json.dumps(content))
     for shard in shards.glob("*.tar"):
         (out / shard.name).symlink_to(shard)
