@@ -23,7 +23,6 @@ from lightning_vc.callbacks import CheckMonitors, Pace
 from lightning_vc.checkpoint import read_checkpoint
 from lightning_vc.console import STOPPED, printable
 from lightning_vc.files import plain_name
-from lightning_vc.resuming import SafeCheckpointIO
 from lightning_vc.settings import bounded, check_interpolation
 from lightning_vc.tasks.base import Task
 from lightning_vc.trust import TRUST, trust
@@ -76,7 +75,6 @@ class VoiceCLI(LightningCLI):
         """Build what the configuration says; what it says wrong is one line, not a traceback."""
         with self._explained():
             super().instantiate_classes()
-            self.trainer.strategy.checkpoint_io = SafeCheckpointIO()
             callbacks: list[Callback] = self.trainer.callbacks  # type: ignore[attr-defined]  # set by a function of Lightning
             callbacks.sort(key=lambda each: not isinstance(each, CheckMonitors))  # before those that it checks
             self._check_sample_rates()

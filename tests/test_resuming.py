@@ -53,7 +53,6 @@ def fit(folder: Path, steps: int, checkpoint: str | None = None) -> None:
         max_steps=steps,
         accelerator="cpu",
         logger=False,
-        plugins=[SafeCheckpointIO()],
         callbacks=callbacks,
         val_check_interval=1,
         enable_progress_bar=False,
@@ -175,6 +174,17 @@ def test_only_files_are_removed(tmp_path: Path) -> None:
     (tmp_path / "folder" / "inner").mkdir(parents=True)
     SafeCheckpointIO().remove_checkpoint(tmp_path / "folder")
     assert (tmp_path / "folder" / "inner").is_dir()
+
+
+def test_a_trainer_without_plugins_goes_on_from_data_only(last: Path, tmp_path: Path) -> None:
+    class Attack:
+        def __reduce__(self) -> tuple[Any, ...]:
+            return open, (str(tmp_path / "ran"), "w")
+
+    torch.save(torch.load(last, weights_only=True) | {"more": Attack()}, tmp_path / "attack.ckpt")
+    with pytest.raises(ValueError, match=r"attack\.ckpt is refused: it holds more than data"):
+        fit(tmp_path / "out", 4, str(tmp_path / "attack.ckpt"))
+    assert not (tmp_path / "ran").exists()
 
 
 def test_a_run_of_the_command_line_goes_on_from_data_only(

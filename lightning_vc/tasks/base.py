@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from lightning.fabric.plugins import TorchCheckpointIO
 from lightning.pytorch import LightningModule
 from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
 from lightning.pytorch.loggers import WandbLogger
@@ -21,7 +22,7 @@ from typing_extensions import Self
 
 from lightning_vc.audio.features import Spectrograms
 from lightning_vc.checkpoint import fingerprint, fitting_weights, read_checkpoint
-from lightning_vc.resuming import check_training_state
+from lightning_vc.resuming import SafeCheckpointIO, check_training_state
 from lightning_vc.trust import TASKS, SettingsError, build, find_class, limited
 
 # To leave the parts out, as it says, would leave them out of the checkpoint, which then could not be loaded.
@@ -62,7 +63,9 @@ class Task(LightningModule, ABC):
         return [{"params": list(self.trainable())}]
 
     def configure_model(self) -> None:
-        """Freeze here: later than this, DDP would already wait for gradients that never come."""
+        """Freeze parameters before DDP waits for their gradients, and have checkpoints read as data before one is."""
+        if self._trainer and type(self.trainer.strategy.checkpoint_io) is TorchCheckpointIO:  # nobody chose another
+            self.trainer.strategy.checkpoint_io = SafeCheckpointIO()
         moving = {id(parameter) for parameter in self.trainable()}
         for parameter in self.parameters():
             parameter.requires_grad_(id(parameter) in moving)

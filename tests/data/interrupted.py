@@ -12,7 +12,6 @@ from torch import Tensor, nn
 
 from lightning_vc.callbacks import LastCheckpoint
 from lightning_vc.data.datamodule import Loading, TTSDataModule
-from lightning_vc.resuming import SafeCheckpointIO
 from lightning_vc.tasks.base import Losses, Task
 from lightning_vc.text.frontend import Mixed
 from lightning_vc.types import TTSBatch
@@ -62,7 +61,6 @@ def main(shards: str, out: Path, ranks: int, workers: int, kill_at: int = 0) -> 
         enable_model_summary=False,
         num_sanity_val_steps=0,
         callbacks=[LastCheckpoint(str(out), every_n_train_steps=2), Witness(out, kill_at)],
-        plugins=[SafeCheckpointIO()],
     )
     data = TTSDataModule(shards, Mixed(), batch_size=4, shuffle=8, buckets=2, loading=Loading(workers, seed=3))
     trainer.fit(Noisy(), data, ckpt_path="last" if resume else None, weights_only=True)
