@@ -134,7 +134,7 @@ class Cloner:
         """Warn of letters, digits and symbols that are left out."""
         if dropped := unspoken(text):
             shown = dropped if len(dropped) <= _SHOWN else f"{dropped[:_SHOWN]}..."
-            print_warning(f"the text has {shown!r}, which this model cannot read and leaves out")
+            print_warning(f"the text has {shown!r}, which cannot be spoken and is left out")
 
     def clone(
         self,

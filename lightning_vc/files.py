@@ -93,7 +93,7 @@ def plain_name(name: object, what: str) -> str:
     """
     if not isinstance(name, str) or not _PLAIN.fullmatch(name):
         raise ValueError(
-            f"{what} {name!r} is not a plain name: use 1 to 200 letters, digits, '_', '-' and '.', and no leading '.'"
+            f"{what} {name!r} is not a plain name: use 1 to 200 letters, digits and ._-+@=,#~, and no leading '.'"
         )
     return name
 

@@ -22,7 +22,7 @@ class SafeCheckpointIO(CheckpointIO):
     """Write checkpoints beside their place and rename them; read them as data, whatever Lightning asks for."""
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
-        """Keep the file that was there until the new one is on the disk; raises OSError with the name of the file."""
+        """Replace the file atomically; raises OSError with its name, or ValueError for a URL."""
         if "://" in str(path):
             raise ValueError(f"{path} is a URL: checkpoints are written to this machine, give a folder")
         write_checkpoint(checkpoint, path)

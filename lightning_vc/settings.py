@@ -95,7 +95,7 @@ def _interpolated_size(text: str, place: tuple[str, ...], root: Any, sizes: dict
     if "${" in left:
         raise yaml.YAMLError(
             f"{'.'.join(place)} is {text!r}: it may interpolate other settings only, as in ${{dir}}; "
-            "give other values on the command line, as key=value"
+            "give other values on the command line"
         )
     return total
 

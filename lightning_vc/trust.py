@@ -1,8 +1,8 @@
 """Which classes a model file may name, and building them from the settings that the file holds.
 
-A model file comes from anywhere, so its settings are data. A class path in them is looked up and never imported, unless
-it names a class of this package or of a module that the user has allowed. What is built has at most as many parameters
-as the file has tensors, and each class is the one that its place in the constructor asks for.
+Model files are untrusted, so their settings are treated as data. A class path is imported only if it names a class of
+this package or of a module that the user trusts. Building stops if it registers far more parameters than the file has
+tensors. A class must be a subclass of the annotation of its argument.
 """
 
 import math

@@ -1,7 +1,6 @@
 """Conditioning of a recording before models hear it: offset, clicks, ends, long pauses and level.
 
-`prepare` and `Cloner` apply the same steps, so that the encoder hears clips as it heard them in training; only pauses
-are shortened in cloning alone.
+`prepare` and `Cloner` apply the same steps, except that only `Cloner` shortens pauses.
 """
 
 from collections.abc import Iterable, Sequence

@@ -26,8 +26,8 @@ def with_length(stream: BinaryIO) -> BinaryIO:
     return io.BytesIO(content)
 
 
-def missing_bytes(stream: BinaryIO) -> float:
-    """Return how many times as many bytes a WAV file lacks as it holds; 0 for other formats and unknown lengths."""
+def missing_ratio(stream: BinaryIO) -> float:
+    """Return the ratio of missing to present sample bytes of a WAV; 0 for other formats and unknown lengths."""
     _, declared, held = _wav_data(stream)
     return (declared - held) / held if 0 < held < declared < _UNKNOWN else 0.0
 

@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from lightning_vc.audio.containers import declares_mp3_frames, last_page_is_incomplete, missing_bytes, with_length
+from lightning_vc.audio.containers import declares_mp3_frames, last_page_is_incomplete, missing_ratio, with_length
 from lightning_vc.console import print_warning, printable
 
 MAX_SECONDS = 600.0
@@ -132,7 +132,7 @@ def _check_complete(stream: BinaryIO, name: str, container: str, declared: int, 
     """Raise ValueError for a file of which less than it declares, or than it holds, was decoded."""
     bytes_decoded, size = stream.tell(), stream.seek(0, os.SEEK_END)
     counted = declared != _UNKNOWN_FRAMES and (container != "MP3" or declares_mp3_frames(stream))
-    missing = max(declared - held if counted else 0, held * missing_bytes(stream)) / rate
+    missing = max(declared - held if counted else 0, held * missing_ratio(stream)) / rate
     if missing > _MAX_MISSING or (container == "OGG" and last_page_is_incomplete(stream)):
         raise ValueError(f"{name} is cut off: only {held / rate:.1f} s of it are there; copy or record it again")
     if (container == "OGG" or not counted) and size - bytes_decoded > size // 4:

@@ -37,7 +37,7 @@ def complaints(wave: Tensor, sample_rate: int, cut_off: float = 0.0, bursts: Seq
     """Of a wave (W,) whose ends are trimmed; none where nothing is wrong, or where it is silent.
 
     `cut_off` is the share of its samples that were, as `clipping` finds it: that is not seen once it is resampled.
-    `bursts` are the clicks and thumps that were taken out of it.
+    `bursts` are the clicks and thumps that were attenuated in it.
     """
     found: list[str] = []
     if is_silent(wave):

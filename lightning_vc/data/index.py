@@ -231,7 +231,9 @@ class Index:
                 index._check_sums()
                 expected = _crc32(fields.content)
                 if fields.content.get("crc32", expected) != expected:
-                    raise ValueError("its crc32 is of other content; if you changed it yourself, delete that field")
+                    raise ValueError(
+                        "its crc32 does not match its content; if you edited the file, delete the field crc32"
+                    )
                 return index
         except ValueError as error:
             raise ValueError(f"{file} is not an index of shards ({error}); {_AGAIN}") from error

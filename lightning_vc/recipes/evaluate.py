@@ -83,16 +83,18 @@ def evaluate(
         given: folders with sounds of other systems, `<speaker>/<n>.wav`, each of which becomes a row of its name.
         classifier: checkpoint of a speaker classifier.
         verifier: checkpoint of a speaker verifier.
-        objective_metrics: whether sounds are scored by the packages of the extra `judges`: speaker similarity,
-            predicted opinion scores, word error rate.
+        objective_metrics: whether sounds are scored by third-party packages (docs/evaluation.md says how to install
+            them): speaker similarity, predicted opinion scores, word error rate.
         metric_sentences: how many sentences of each voice they score; all if none is given.
         seed: of the bootstrap.
         project: of W&B, which gets tables, figures and sounds.
         trust: modules of your own whose classes model files may name, such as my_encoder.
     """
     allow(trust or [])
-    if metric_sentences is not None and (metric_sentences < 1 or not objective_metrics):
-        raise ValueError(f"metric_sentences is 1 or more, with --objective_metrics true, got {metric_sentences}")
+    if metric_sentences is not None and metric_sentences < 1:
+        raise ValueError(f"metric_sentences must be 1 or more, got {metric_sentences}")
+    if metric_sentences is not None and not objective_metrics:
+        raise ValueError(f"metric_sentences {metric_sentences} needs --objective_metrics true")
     counts, steps_counts = (sorted([each] if isinstance(each, int) else each) for each in (clips, steps_clips))
     lists = {"clips": counts, "steps_clips": steps_counts, "steps": steps, "methods": methods, "speakers": speakers}
     for name, values in lists.items():

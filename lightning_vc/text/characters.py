@@ -1,4 +1,4 @@
-"""Characters of any script to the ones that English text is written with."""
+"""Map accents, digits, quotation marks and symbols to the characters of plain English text."""
 
 import re
 import unicodedata

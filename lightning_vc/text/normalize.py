@@ -1,4 +1,4 @@
-"""Text to words with phonemes, by gruut: its lexicon, its letter-to-sound model, its numbers, dates and money."""
+"""Text to words with phonemes: our own normalisation, then gruut's lexicon, tagger and letter-to-sound model."""
 
 import functools
 import logging

@@ -141,7 +141,7 @@ def _sound(name: str, text: str) -> str:
 
 
 def _stressed(phonemes: tuple[str, ...]) -> tuple[str, ...]:
-    """The same with stress on the first vowel that can have it, as in nearly every English word."""
+    """The same with primary stress on the first vowel that can carry it."""
     for i, phoneme in enumerate(phonemes):
         if f"ˈ{phoneme}" in PHONEMES:
             return (*phonemes[:i], f"ˈ{phoneme}", *phonemes[i + 1 :])

@@ -142,7 +142,9 @@ def test_other_names_and_numbers_are_known_by_the_checksum(index: Index, tmp_pat
     content = json.loads(Path(index.folder, "index.json").read_text())
     content["speakers"][0]["id"] += "x"
     (tmp_path / "index.json").write_text(json.dumps(content))
-    with pytest.raises(ValueError, match=r"its crc32 is of other content; if you changed it yourself, delete that"):
+    with pytest.raises(
+        ValueError, match=r"its crc32 does not match its content; if you edited the file, delete the field crc32"
+    ):
         Index.load(tmp_path)
     del content["crc32"]
     (tmp_path / "index.json").write_text(json.dumps(content))

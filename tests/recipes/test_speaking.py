@@ -152,7 +152,7 @@ def test_what_the_model_does_not_read_is_told_once(
     (tmp_path / "lines.txt").write_text("Yes ♥ да.")
     line = ["--model", str(tiny_run.tts), "--voice", str(voice), "--file", str(tmp_path / "lines.txt")]
     synthesize.main([*line, "--out", str(tmp_path / "out")])
-    assert capsys.readouterr().err.count("the text has '♥да', which this model cannot read and leaves out") == 1
+    assert capsys.readouterr().err.count("the text has '♥да', which cannot be spoken and is left out") == 1
 
 
 @pytest.mark.parametrize("out", ["streamed.wav", "-"])
