@@ -40,7 +40,7 @@ def coded(kind: tuple[str, str], samples: NDArray[np.float32] | None = None, rat
 
 def whole(rng: random.Random) -> Named:
     """Every format and coding that soundfile writes, with one and with two channels."""
-    for format in sorted(soundfile.available_formats()):
+    for format in sorted(soundfile.available_formats().keys() - {"SD2"}):  # it writes a second file
         for coding in sorted(soundfile.available_subtypes(format)):
             for channels in (1, 2):
                 rate = rng.choice([8000, 16000, 44100, 48000])
