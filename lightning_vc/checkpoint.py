@@ -12,6 +12,8 @@ import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from pickle import UnpicklingError
+from struct import Struct
+from struct import error as StructError
 from typing import Any, TypeVar
 from zipfile import ZIP_STORED, BadZipFile, ZipFile
 
@@ -38,6 +40,12 @@ _MAX_SUMS = 100_000  # bytes of a SHA256SUMS file
 _MAX_VALUES = 5_000_000  # in lists and dictionaries
 _MAX_DEPTH = 40
 _SHARED = 4  # how many times larger than its file the tensors may be, where some share their numbers
+_RECORD = re.compile(
+    r"[^/]+/(data\.pkl|data/[0-9]+|version|byteorder|\.format_version|\.storage_alignment|\.data/serialization_id)"
+)
+_END = Struct("<4s4H2IH")  # of a zip file: signature, ..., offset of the directory, length of the comment
+_LOCATOR = Struct("<4sIQI")  # of its 64-bit form: signature, disk, offset of `_END_64`, disks
+_END_64 = Struct("<4sQ2H2I4Q")  # signature, ..., offset of the directory
 _GLOBALS = re.compile(
     r"torch \w+Storage|torch\._utils _rebuild_(tensor_v2|parameter)|torch Size|collections (OrderedDict|Counter)"
 )
@@ -63,7 +71,7 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
         raise ValueError(f"{path} {error}") from error
     except (
         *(SafetensorError, BadZipFile, UnpicklingError, RuntimeError, LookupError, TypeError, ValueError),
-        *(AttributeError, EOFError, OSError, MemoryError, NotImplementedError, OverflowError),
+        *(AttributeError, EOFError, OSError, MemoryError, NotImplementedError, OverflowError, StructError),
     ) as error:
         raise ValueError(f"{path} is not a checkpoint of lightning_vc, or it is damaged") from error
     _check_fields(saved, str(path))
@@ -209,6 +217,11 @@ def _read_pickled(path: str | Path) -> dict[str, Any]:
     """Read what torch.save wrote, if its pickle makes nothing but tensors and plain values."""
     with ZipFile(path) as archive:
         entries = archive.infolist()
+        names = {entry.filename.casefold() for entry in entries}
+        if len(names) < len(entries) or not all(map(_RECORD.fullmatch, names)):
+            raise _Refused("has records that torch.save does not write: save it again by torch.save")
+        if archive.start_dir != _directory_offset(Path(path)):
+            raise _Refused("has another directory for torch than for Python: save it again by torch.save")
         if any(entry.compress_type != ZIP_STORED for entry in entries):
             raise _Refused("is compressed, which a checkpoint never is")
         if sum(entry.file_size for entry in entries) > os.path.getsize(path):
@@ -220,6 +233,29 @@ def _read_pickled(path: str | Path) -> dict[str, Any]:
             if not _GLOBALS.fullmatch(called):
                 raise _Refused(f"is refused: it holds more than data, its pickle names {short(called)}")
     return dict(torch.load(path, map_location="cpu", weights_only=True))
+
+
+def _directory_offset(path: Path) -> int:
+    """Return where the central directory of a zip file without a comment begins, as its last bytes say.
+
+    torch goes by that offset, and Python's zipfile by the place of those bytes: a file could show one what it hides
+    from the other. Raises BadZipFile for a file that ends otherwise.
+    """
+    with path.open("rb") as file:
+        size = file.seek(0, os.SEEK_END)
+        file.seek(max(0, size - _END.size))
+        signature, *_, offset, comment = _END.unpack(file.read().rjust(_END.size, b"\0"))
+        if signature != b"PK\5\6" or comment:
+            raise BadZipFile
+        if offset != 0xFFFFFFFF:
+            return int(offset)
+        place = size - _END.size - _LOCATOR.size
+        file.seek(max(0, place))
+        signature, _, start, _ = _LOCATOR.unpack(file.read(_LOCATOR.size))
+        if signature != b"PK\6\7" or start != place - _END_64.size:
+            raise BadZipFile
+        file.seek(start)
+        return int(_END_64.unpack(file.read(_END_64.size))[-1])
 
 
 def _called(pickled: bytes) -> Iterator[str]:

@@ -6,7 +6,9 @@ import hashlib
 import os
 import platform
 import re
+import secrets
 import shutil
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -27,14 +29,14 @@ def atomic_write(path: str | Path) -> Iterator[Path]:
         OSError: if the file cannot be written, with its name; also if `path` is a folder, a device or a pipe.
     """
     target = Path(os.path.realpath(path))
-    partial = target.with_name(f".{target.name}.{platform.node()}-{os.getpid()}{_PARTIAL}")
+    partial = target.with_name(f".{target.name}.{platform.node()}-{secrets.token_hex(4)}{_PARTIAL}")
     with named_errors(path, partial):
         if target.exists() and not target.is_file():
             raise OSError(f"{path} is not a regular file: name a file to write")
         target.parent.mkdir(parents=True, exist_ok=True)
         _remove_abandoned(target)
         try:
-            with partial.open("wb") as lock:
+            with partial.open("xb") as lock:  # never through a link that somebody else has put there
                 fcntl.flock(lock, fcntl.LOCK_EX)  # tells other processes that the writer still lives
                 yield partial
                 with partial.open("rb") as written:  # opened again: the writer may have replaced the file
@@ -61,6 +63,36 @@ def named_errors(path: str | Path, partial: Path | None = None) -> Iterator[None
         raise OSError(error.errno, f"{path} cannot be written: {os.strerror(error.errno)}") from error
 
 
+def read_file(path: str | Path, most: int) -> bytes:
+    """Read all of a regular file.
+
+    Raises:
+        FileNotFoundError: if there is none.
+        ValueError: if it has more than `most` bytes, or is a device or a pipe, which might never end.
+    """
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)  # or a pipe would wait for its writer
+    with open(descriptor, "rb") as file:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise ValueError(f"{path} is not a regular file: give a file")
+        content = file.read(most + 1)
+    if len(content) > most:
+        raise ValueError(f"{path} has more than {most >> 20} MiB: give a smaller file")
+    return content
+
+
+def read_text(path: str | Path, most: int = 64 << 20) -> str:
+    """Read a UTF-8 file, without a byte order mark; raises what `read_file` raises, and UnicodeDecodeError."""
+    return read_file(path, most).decode("utf-8-sig")
+
+
+def refuse_links(folder: Path) -> None:
+    """Raise ValueError if a folder holds a symbolic link at any depth: what is written there would land elsewhere."""
+    for place, folders, files in os.walk(folder):
+        for name in (*folders, *files):
+            if Path(place, name).is_symlink():
+                raise ValueError(f"{Path(place, name)} is a symbolic link: give a folder without links")
+
+
 def sha256_of(file: Path) -> str:
     """Return the SHA-256 of a file in hexadecimal."""
     digest = hashlib.sha256()
@@ -72,9 +104,9 @@ def sha256_of(file: Path) -> str:
 
 def _remove_abandoned(target: Path) -> None:
     """Remove the temporary files of `target` that no process has locked."""
-    pattern = re.compile(rf"\.{re.escape(target.name)}\..*-\d+{re.escape(_PARTIAL)}")
+    pattern = re.compile(rf"\.{re.escape(target.name)}\..*-[0-9a-f]+{re.escape(_PARTIAL)}")
     for file in target.parent.iterdir():
-        if not pattern.fullmatch(file.name):
+        if not pattern.fullmatch(file.name) or not file.is_file() or file.is_symlink():
             continue
         try:
             with file.open("rb") as stream:

@@ -33,11 +33,11 @@ from rich.console import Console
 from yaml import YAMLError
 
 from lightning_vc.console import INTERRUPTED, printable
-from lightning_vc.files import inside, plain_name, write_file
+from lightning_vc.files import inside, plain_name, read_text, write_file
 from lightning_vc.settings import check_interpolation, check_yaml
 
 _PATIENCE = 10.0  # seconds for a command to end by itself after Ctrl-C
-_VERBS = {file.stem for file in Path(__file__).with_name("recipes").glob("[!_]*.py")}
+_VERBS = {file.stem for file in Path(__file__).with_name("recipes").glob("[!_]*.py")} - {"run"}  # it would never end
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ class Recipe:
         if not file.is_file():
             raise FileNotFoundError(f"no recipe at {file}")
         try:
-            text = file.read_text(encoding="utf-8")
+            text = read_text(file)
             check_yaml(text)
             content = OmegaConf.create(text)
         except (YAMLError, UnicodeDecodeError, OmegaConfBaseException) as error:
@@ -127,6 +127,8 @@ class Recipe:
             checkpoint = Path(str(stage["checkpoint"])) if stage.get("checkpoint") else None
             if checkpoint:
                 inside(self.dir, os.path.abspath(checkpoint))  # it may be renamed
+                if checkpoint.suffix != ".ckpt":
+                    raise ValueError(f"stage {name} has the checkpoint {checkpoint}: name a file that ends in .ckpt")
             out = options.get("out")
             left = (checkpoint, checkpoint.parent) if checkpoint else (Path(str(out)),) if out else ()
             made = {self.dir, *left, *(place for each in earlier for place in each.left)}
@@ -261,7 +263,7 @@ def _read(record: Path) -> dict[str, Any]:
     if not record.exists():
         return {}
     try:
-        return dict(json.loads(record.read_bytes()))
+        return dict(json.loads(read_text(record)))
     except (ValueError, TypeError) as error:
         raise ValueError(f"{record} is damaged ({error}): delete it to run the stage again") from error
 

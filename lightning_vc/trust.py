@@ -35,6 +35,7 @@ _PACKAGE = "lightning_vc"
 _CLASS_PATH = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)+")
 _NODE = {"class_path", "init_args", "dict_kwargs"}  # what jsonargparse writes down of an object
 _LONGEST_PATH = 200  # letters
+_MAX_TENSORS = 5000  # that the size of a model is derived from
 _LONGEST_REASON = 300
 _LARGEST = 10**9  # of an integer in settings
 _SEQUENCES = (list, tuple, set, frozenset)
@@ -141,6 +142,7 @@ def build(kind: type[T], settings: Any, field: str, given: tuple[Any, ...] = ())
 @contextmanager
 def limited(tensors: int) -> Iterator[None]:
     """Stop a constructor, by a SettingsError, that makes far more layers than a file with so many tensors can hold."""
+    tensors = min(tensors, _MAX_TENSORS)
     left = {"parameters": 4 * tensors + 100, "modules": 20 * tensors + 1000}
     thread = get_ident()
 

@@ -1,14 +1,17 @@
 """A model file is data: it runs no code, takes no more memory than its size explains, and is refused in one line."""
 
 import builtins
+import io
 import os
 import pickle
 import resource
 import signal
+import struct
 import subprocess
 import sys
 import time
 import zipfile
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -450,3 +453,67 @@ def test_a_full_disk_leaves_the_checkpoint_before(tmp_path: Path) -> None:
         signal.signal(signal.SIGXFSZ, handler)
     assert torch.load(path, weights_only=True) == {"step": 1}
     assert list(tmp_path.iterdir()) == [path]
+
+
+def central(name: bytes, size: int, crc: int, offset: int) -> bytes:
+    head = struct.pack(
+        "<4s4B4HL2L5H2L", b"PK\1\2", 20, 0, 20, 0, 0, 0, 0, 33, crc, size, size, len(name), *[0] * 5, offset
+    )
+    return head + name
+
+
+def with_two_directories(seen: dict[str, bytes], hidden: dict[str, bytes]) -> bytes:
+    """A zip file in which zipfile reads some records and torch others of the same names."""
+    content, directory, entries = b"", b"", {}
+    for records in (hidden, seen):
+        for name, data in records.items():
+            entries[records is seen, name] = len(content)
+            head = struct.pack(
+                "<4s5H3L2H", b"PK\3\4", 20, 0, 0, 0, 33, zlib.crc32(data), len(data), len(data), len(name), 0
+            )
+            content += head + name.encode() + data
+    for name, data in hidden.items():
+        directory += central(name.encode(), len(data), zlib.crc32(data), entries[False, name])
+    shift = len(directory)  # zipfile takes so many bytes for something before the file
+    shown = b"".join(
+        central(name.encode(), len(data), zlib.crc32(data), entries[True, name] - shift) for name, data in seen.items()
+    )
+    end = struct.pack("<4s4H2LH", b"PK\5\6", 0, 0, len(seen), len(seen), shift, len(content), 0)
+    return content + directory + shown + end
+
+
+def records_of(saved: Saved) -> dict[str, bytes]:
+    buffer = io.BytesIO()
+    torch.save(saved, buffer)
+    with zipfile.ZipFile(buffer) as archive:
+        return {name: archive.read(name) for name in archive.namelist()}
+
+
+def test_zipfile_and_torch_cannot_be_shown_two_files(saved: Saved, tmp_path: Path) -> None:
+    seen = records_of(saved)
+    pickled = pickle.dumps(bytearray(1 << 20), protocol=2)
+    hidden = {name: pickled if name.endswith("data.pkl") else data for name, data in seen.items()}
+    (tmp_path / "it.ckpt").write_bytes(with_two_directories(seen, hidden))
+    with zipfile.ZipFile(tmp_path / "it.ckpt") as archive:
+        assert archive.read("archive/data.pkl") == seen["archive/data.pkl"]
+    with pytest.raises(ValueError, match=r"it\.ckpt has another directory for torch than for Python"):
+        Task.load(tmp_path / "it.ckpt")
+
+
+@pytest.mark.parametrize(
+    "name", ["archive/data/A", "archive/data/a", "archive/code/x.py", "archive/data/0x", "archive/x"]
+)
+def test_only_records_of_torch_are_read(saved: Saved, tmp_path: Path, name: str) -> None:
+    with zipfile.ZipFile(tmp_path / "it.ckpt", "w") as archive:
+        for record, data in (records_of(saved) | {name: b"1234"}).items():
+            archive.writestr(record, data)
+    with pytest.raises(ValueError, match=r"it\.ckpt has records that torch\.save does not write"):
+        Task.load(tmp_path / "it.ckpt")
+
+
+def test_more_tensors_do_not_allow_more_layers(tiny_run: TinyRun, tmp_path: Path) -> None:
+    saved = torch.load(tiny_run.encoder, weights_only=True)
+    saved["hyper_parameters"]["encoder"]["init_args"]["conv_layers"] = 10**8
+    saved["state_dict"] |= {f"empty{number}": torch.zeros(0) for number in range(20_000)}
+    with bounded():
+        assert "far more layers" in refusal(saved, tmp_path, SpeakerEncoderTask)

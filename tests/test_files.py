@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from lightning_vc.files import atomic_write, inside, plain_name, remove_folder
+from lightning_vc.files import atomic_write, inside, plain_name, read_file, remove_folder
 
 WRITER = """
 import sys, time
@@ -97,3 +97,32 @@ def test_paths_stay_inside(tmp_path: Path) -> None:
     remove_folder(folder, "own")
     remove_folder(folder, "own")
     assert sorted(os.listdir(folder)) == ["link"]
+
+
+@pytest.mark.timeout(20)
+def test_only_regular_files_of_bounded_size_are_read(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"12345")
+    assert read_file(tmp_path / "file", 5) == b"12345"
+    with pytest.raises(ValueError, match=r"file has more than 0 MiB"):
+        read_file(tmp_path / "file", 4)
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "zeros").symlink_to("/dev/zero")
+    for name in ("pipe", "zeros"):
+        with pytest.raises(ValueError, match=f"{name} is not a regular file"):
+            read_file(tmp_path / name, 5)
+
+
+@pytest.mark.timeout(20)
+def test_a_temporary_file_is_never_somebody_elses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("secrets.token_hex", lambda _: "aa")
+    monkeypatch.setattr("platform.node", lambda: "host")
+    partial = tmp_path / ".file.host-aa.partial"
+    partial.symlink_to(tmp_path / "profile")
+    with pytest.raises(FileExistsError), atomic_write(tmp_path / "file"):
+        pytest.fail("must not be reached")
+    assert not (tmp_path / "profile").exists()
+    partial.unlink(missing_ok=True)
+    os.mkfifo(tmp_path / ".file.host-bb.partial")  # nobody waits for its other end
+    with atomic_write(tmp_path / "file") as written:
+        written.write_text("it")
+    assert (tmp_path / "file").read_text() == "it"

@@ -321,6 +321,8 @@ def test_an_override_says_what_a_setting_becomes(recipe: Path, ran: Ran, capsys:
         ("dir: out\nstages: {one: {verb: tts.os}}", "stage one has the verb 'tts.os': choose one of adapt_"),
         ("dir: out\nstages: {one: {verb: __init__}}", "stage one has the verb '__init__': choose one of adapt_"),
         ("dir: out\nstages: {one: {verb: [tts]}}", "stage one has the verb"),
+        ("dir: out\nstages: {one: {verb: run own.yaml}}", "stage one has the verb 'run': choose one of adapt_"),
+        ("dir: out\nstages: {one: {verb: tts, checkpoint: out/notes.txt}}", "name a file that ends in .ckpt"),
         ("dir: out\nstages: {one: {verb: tts, options: [a]}}", "stage one has the options ['a']: write"),
         ("dir: out\nstages: {one: {verb: tts, checkpoint: out/../../x.ckpt}}", "is not inside of out: nothing is"),
         ("dir: out\nstages: {one: {verb: tts, checkpoint: /tmp/x.ckpt}}", "/tmp/x.ckpt is not inside of out"),

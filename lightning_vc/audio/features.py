@@ -6,7 +6,8 @@ from torch import Tensor, nn
 from lightning_vc.audio.backend import torchaudio
 from lightning_vc.types import Spectra
 
-_LARGEST_FFT = 32768
+_LARGEST_FFT = 8192
+_MOST_MELS = 512
 _LARGEST_OVERLAP = 64  # frames in which one sample is
 _FLOOR = 1e-5  # magnitude of silence: -100 dB, the zero of the normalised scale
 
@@ -36,10 +37,11 @@ class Spectrograms(nn.Module):
                 f"need 0 < hop <= window <= n_fft <= {_LARGEST_FFT} and window <= {_LARGEST_OVERLAP} * hop, "
                 f"got hop={hop}, window={window}, n_fft={n_fft}"
             )
-        if not (1000 <= sample_rate <= 768_000 and 1 <= n_mels <= n_fft // 2 + 1 and 0 <= preemphasis < 1):
+        most = min(_MOST_MELS, n_fft // 2 + 1)
+        if not (1000 <= sample_rate <= 768_000 and 1 <= n_mels <= most and 0 <= preemphasis < 1):
             raise ValueError(
-                "spectrograms need a sample_rate from 1000 to 768000, n_mels from 1 to n_fft // 2 + 1 and preemphasis "
-                f"from 0 to below 1, got sample_rate={sample_rate}, n_mels={n_mels}, preemphasis={preemphasis}"
+                f"spectrograms need a sample_rate from 1000 to 768000, n_mels from 1 to {most} and preemphasis from 0 "
+                f"to below 1, got sample_rate={sample_rate}, n_mels={n_mels}, preemphasis={preemphasis}"
             )
         self.sample_rate, self.n_fft, self.window, self.hop = sample_rate, n_fft, window, hop
         self.n_mels, self.n_bins, self.preemphasis = n_mels, n_fft // 2 + 1, preemphasis

@@ -7,8 +7,10 @@ from pathlib import Path
 from torch import Tensor
 
 from lightning_vc.audio import io
+from lightning_vc.files import read_text
 from lightning_vc.types import Utterance
 
+_LARGEST_TABLE = 1 << 30  # bytes of a file of transcripts or paths
 MAX_SECONDS = 3600.0  # of a recording, which `prepare` can split
 
 
@@ -36,7 +38,7 @@ def lines(file: Path) -> list[str]:
     Raises ValueError, with its name, for a file of another encoding.
     """
     try:
-        text = file.read_text(encoding="utf-8-sig")
+        text = read_text(file, _LARGEST_TABLE)
     except UnicodeDecodeError as error:
         raise ValueError(f"{file} is not UTF-8 ({error.reason} at byte {error.start}): convert it") from error
     return text.removesuffix("\n").split("\n") if text else []

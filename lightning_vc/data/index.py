@@ -15,7 +15,7 @@ from rich.table import Table
 
 from lightning_vc.data.fetch import is_remote, local, read_bytes
 from lightning_vc.data.fields import Fields, parse
-from lightning_vc.files import plain_name, sha256_of, write_file
+from lightning_vc.files import plain_name, read_file, sha256_of, write_file
 
 SCHEMA_VERSION = 5
 INDEX_NAME = "index.json"
@@ -27,7 +27,7 @@ _REMEDY = "bring it from where the shards were written, or delete the folder and
 # Sets of shards, in the order of their training: a speaker is in one split, "-held" are utterances put aside.
 SETS = ("train", "train-held", "validation", "validation-held", "test")
 _SPLITS = ("train", "validation", "test")
-_SAMPLE_BYTES = 4 * 512  # of a tar, which a sample takes at least: two files, each with a header
+_SAMPLE_BYTES = 4 * 512, 8 << 20  # of a tar, which a sample takes at least, and at most beside its sound
 
 
 @dataclass(frozen=True)
@@ -50,14 +50,15 @@ class Shard:
             raise fields.wrong("name", "the name of a shard")
         if not re.fullmatch("[0-9a-f]{64}", sha256):
             raise fields.wrong("sha256", "a checksum of 64 hexadecimal digits")
-        samples = fields.count("samples", least=1)
+        samples, seconds = fields.count("samples", least=1), fields.seconds("seconds")
+        most = samples * _SAMPLE_BYTES[1] + int(seconds * SAMPLE_RATES[1] * 4)
         return cls(
             name,
             samples=samples,
             transcribed=fields.count("transcribed", most=samples),
-            seconds=fields.seconds("seconds"),
+            seconds=seconds,
             speakers=fields.count("speakers", least=1, most=samples),
-            bytes=fields.count("bytes", least=samples * _SAMPLE_BYTES),
+            bytes=fields.count("bytes", least=samples * _SAMPLE_BYTES[0], most=most),
             sha256=sha256,
         )
 
@@ -217,7 +218,7 @@ class Index:
         try:
             if not is_remote(file) and Path(file).stat().st_size > _LARGEST:
                 raise ValueError(f"{file} has more than {_LARGEST >> 20} MiB: it is no index of shards; {_AGAIN}")
-            text = read_bytes(file, _LARGEST) if is_remote(file) else Path(file).read_bytes()
+            text = read_bytes(file, _LARGEST) if is_remote(file) else read_file(file, _LARGEST)
         except (FileNotFoundError, NotADirectoryError) as error:
             raise FileNotFoundError(
                 f"{file}: no shards here (an unfinished preparation has no index either); "

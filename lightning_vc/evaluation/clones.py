@@ -25,7 +25,7 @@ from lightning_vc.cloning import Cloner
 from lightning_vc.evaluation import paper
 from lightning_vc.evaluation.folder import EvaluationFolder
 from lightning_vc.evaluation.sounds import Opinion, Opinions, Row, Sound
-from lightning_vc.files import write_file
+from lightning_vc.files import read_text, write_file
 from lightning_vc.metrics import attention_coverage, attention_focus, pitch_error, time_warp
 from lightning_vc.plots import draw_speech, save_figure
 from lightning_vc.types import Speech
@@ -89,7 +89,7 @@ class Clones:
         """What was measured of them when they were made."""
         scores: Opinions = {}
         for place in dict.fromkeys(sound.path.parent for sound in sounds):
-            measured = json.loads((place / "scores.json").read_text(encoding="utf-8"))["sounds"]
+            measured = json.loads(read_text(place / "scores.json"))["sounds"]
             scores |= {place / f"{number:02d}.wav": said for number, said in enumerate(measured, 1)}
         return scores
 
@@ -133,7 +133,7 @@ class Clones:
         """Whether all is there, as it would be made again; `also` are files that not every voice has."""
         place = self.folder.place(kind, speaker)
         try:
-            known: Any = json.loads((place / "scores.json").read_text(encoding="utf-8"))
+            known: Any = json.loads(read_text(place / "scores.json"))
         except (OSError, ValueError):  # never written, or killed while it was
             return False
         sounds = [self.folder.sentence(kind, speaker, number) for number in range(len(self.folder.sentences))]
@@ -226,7 +226,7 @@ def write_costs(path: Path, sounds: Sequence[Sound]) -> None:
     places = {row: {s.path.parent for s in sounds if s.row == row} for row in dict.fromkeys(s.row for s in sounds)}
     lines = ["| voice | clips | cloning, s | real-time factor | numbers of a voice | bytes |", "| --- |" + " --- |" * 5]
     for row, folders in places.items():
-        costs = [json.loads((each / "costs.json").read_text(encoding="utf-8")) for each in sorted(folders)]
+        costs = [json.loads(read_text(each / "costs.json")) for each in sorted(folders)]
         seconds, factor, numbers, size = (_mean([each[name] for each in costs]) for name in costs[0])
         lines.append(f"| {row.voice} | {row.clips} | {seconds:.2f} | {factor:.3f} | {numbers:.0f} | {size:.0f} |")
     lines += ["", "The paper's, not ours (its Table 1):", ""]

@@ -16,7 +16,7 @@ from lightning_vc.corpora.generated import GeneratedCorpus
 from lightning_vc.data.index import Index, SpeakerEntry
 from lightning_vc.data.reading import Sample, apart, clips_of
 from lightning_vc.evaluation.sounds import Row, Sound
-from lightning_vc.files import inside, plain_name, remove_folder, write_file
+from lightning_vc.files import inside, plain_name, read_text, refuse_links, remove_folder, write_file
 from lightning_vc.text.normalize import normalize
 from lightning_vc.text.symbols import PUNCTUATION
 from lightning_vc.types import Word
@@ -42,7 +42,7 @@ class EvaluationFolder:
     Raises:
         FileExistsError: for a folder that holds what no evaluation has made.
         ValueError: for a speaker with too few transcribed recordings or whose id is no name of a folder, for a corpus
-            that the shards are not from, and for a folder in which a link leads elsewhere.
+            that the shards are not from, and for a folder with a symbolic link in it.
     """
 
     def __init__(
@@ -68,13 +68,14 @@ class EvaluationFolder:
                 )
         if corpus:
             self._check(corpus)
+        refuse_links(path)
         self._clear()
         for speaker in track(speakers, "recordings of the held-out speakers"):
             self._write_recordings(speaker.id)
 
     def place(self, kind: str, speaker: str) -> Path:
         """The folder of a speaker in `kind`, a folder below this one; raises ValueError where it is not in there."""
-        return inside(self.path / kind, speaker)
+        return inside(self.path, kind, plain_name(speaker, "speaker"))
 
     def sentence(self, kind: str, speaker: str, number: int) -> Path:
         """Where a sentence stands that somebody says; `kind` is a folder below this one."""
@@ -91,7 +92,7 @@ class EvaluationFolder:
 
     def transcripts(self, kind: str, speaker: str) -> list[str]:
         """What is said in the recordings of a speaker; `kind` is "clips" or "real"."""
-        table = (self.place(kind, speaker) / "transcripts.tsv").read_text(encoding="utf-8")
+        table = read_text(self.place(kind, speaker) / "transcripts.tsv")
         return [line.split("\t")[1] for line in table.splitlines()]
 
     def real(self) -> list[Sound]:
@@ -163,7 +164,7 @@ class EvaluationFolder:
     def _write(self, speaker: str, chosen: Mapping[str, Sequence[Sample]]) -> None:
         for kind, samples in chosen.items():
             place = self.place(kind, speaker)
-            remove_folder(self.path / kind, speaker)  # of an evaluation with other clips
+            remove_folder(self.path, kind, plain_name(speaker, "speaker"))  # of an evaluation with other clips
             for number, sample in enumerate(samples, 1):
                 path = place / f"{number:02d}.wav"
                 self.sources[path] = sample.id

@@ -21,7 +21,7 @@ from torchmetrics.functional.text import char_error_rate, word_error_rate
 
 from lightning_vc.audio import io
 from lightning_vc.evaluation.sounds import Opinion, Opinions, Sound
-from lightning_vc.files import named_errors, write_file
+from lightning_vc.files import named_errors, read_text, write_file
 from lightning_vc.text.normalize import normalize
 
 RATE = 16000  # hertz that all of them hear
@@ -224,7 +224,7 @@ def ask(folder: Path, sounds: Sequence[Sound]) -> Opinions:
 
 
 def _recorded(record: Path) -> dict[str, Opinion]:
-    lines = record.read_text(encoding="utf-8").splitlines() if record.exists() else []
+    lines = read_text(record).splitlines() if record.exists() else []
     try:
         answers = [json.loads(line) for line in lines if line.endswith("}")]  # the last may have been cut off
         return {answer.pop("key"): answer for answer in answers}

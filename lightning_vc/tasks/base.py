@@ -153,7 +153,7 @@ class Task(LightningModule, ABC):
                 if not issubclass(kind, cls):
                     raise SettingsError(f"it is a checkpoint of {kind.__name__}, where one of {cls.__name__} is needed")
                 settings = {name: value for name, value in saved["hyper_parameters"].items() if str(name)[:1] != "_"}
-                with torch.device("meta"), limited(len(saved["state_dict"])):
+                with torch.device("meta"), limited(sum(value.numel() > 0 for value in saved["state_dict"].values())):
                     sketch = build(kind, settings, "hyper_parameters")
                 saved["state_dict"] = fitting_weights(saved["state_dict"], sketch, str(path))
                 task = build(kind, settings, "hyper_parameters")

@@ -20,6 +20,8 @@ from lightning_vc.tasks.tts import TTSTask
 from lightning_vc.text.frontend import Frontend
 from lightning_vc.types import Spectra, TTSBatch
 
+_MOST_RESOLUTIONS = 8
+
 
 class VocoderTask(Task):
     """The losses of HiFi-GAN (Kong et al. 2020, equations 3 to 7), the spectral one at several resolutions.
@@ -59,6 +61,8 @@ class VocoderTask(Task):
     ) -> None:
         super().__init__(optimizer, scheduler)
         self.save_hyperparameters()
+        if len(resolutions) > _MOST_RESOLUTIONS:
+            raise ValueError(f"give at most {_MOST_RESOLUTIONS} resolutions, got {len(resolutions)}")
         self.vocoder, self.spectrograms = vocoder, spectrograms
         self.discriminators = discriminators or Discriminators()
         self.alone, self.spectral, self.matching = alone, spectral, matching

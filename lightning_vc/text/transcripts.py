@@ -5,11 +5,13 @@ import unicodedata
 from collections.abc import Sequence
 from pathlib import Path
 
+from lightning_vc.files import read_text
+
 
 def read_lines(path: str | Path) -> list[str]:
     """The lines of a text file that are not blank; ValueError if there are none."""
     try:
-        text = Path(path).read_text(encoding="utf-8-sig")  # as some editors begin a file
+        text = read_text(path)
     except UnicodeDecodeError as error:
         raise ValueError(f"{path} is no text file: write one in UTF-8, a text a line") from error
     lines = [line.strip() for line in text.splitlines() if line.strip()]

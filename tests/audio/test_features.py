@@ -85,3 +85,11 @@ def test_a_linear_spectrogram_of_a_mel_spectrogram_explains_it() -> None:
     linear = made.linear_of(mel)
     assert linear.shape == true.shape
     torch.testing.assert_close(made.mel_of(linear), mel, atol=2e-3, rtol=0)  # of a scale of 100 dB
+
+
+@pytest.mark.parametrize(
+    "sizes", [{"n_fft": 16384}, {"n_fft": 4096, "n_mels": 513}, {"n_fft": 256, "window": 256, "n_mels": 130}]
+)
+def test_enormous_sizes_are_refused(sizes: dict[str, int]) -> None:
+    with pytest.raises(ValueError, match=r"n_fft <= 8192|n_mels from 1 to (512|129)"):
+        Spectrograms(**{"hop": 64, "window": 1024} | sizes)
