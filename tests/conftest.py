@@ -1,4 +1,4 @@
-"""What holds for every test: two threads, no network, real data only where it lies beside the project."""
+"""What holds for every test: one thread, no network, real data only where it lies beside the project."""
 
 import ipaddress
 import os
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from tests.tiny import TinyRun
 
 # Read when torch, wandb and huggingface_hub are imported, and by every process that a test starts.
-os.environ["OMP_NUM_THREADS"] = "2"  # the tensors are small: more threads only wait for each other
+os.environ["OMP_NUM_THREADS"] = "1"  # the tensors are small, and two processes of tests share two cores
 os.environ["WANDB_MODE"] = "offline"
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["MPLBACKEND"] = "Agg"  # no screen

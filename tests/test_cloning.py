@@ -428,7 +428,7 @@ def test_what_is_asked_of_the_encoder_in_vain(cloner: Cloner, clips: list[Path])
 
 def test_letters_that_are_left_out_are_named(cloner: Cloner, capsys: pytest.CaptureFixture[str]) -> None:
     cloner.warn("Привет, hello 🙂")
-    assert "the text has 'Привет🙂', which this model cannot read" in capsys.readouterr().err
+    assert "the text has 'Привет🙂', which cannot be spoken" in capsys.readouterr().err
     cloner.warn("Café, “hello”")
     assert capsys.readouterr().err == ""
 

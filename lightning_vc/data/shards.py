@@ -259,11 +259,19 @@ def _run(write: "partial[int]", jobs: Sequence[Job], workers: int) -> Iterator[i
 @contextmanager
 def _interrupts_held() -> Iterator[None]:
     """Let SIGINT wait until the block has ended, and for ever in the processes that are started in it."""
+    held: list[int] = []
+    in_main = threading.current_thread() is threading.main_thread()
+    # Another thread, such as that of the progress bar, may take the signal: its handler runs in this one all the same.
+    handler = signal.signal(signal.SIGINT, lambda number, _: held.append(number)) if in_main else None
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        if in_main:
+            signal.signal(signal.SIGINT, handler)
+    if held:
+        raise KeyboardInterrupt
 
 
 def _start_worker() -> None:
