@@ -61,6 +61,7 @@ def export(run: str | Path, out: str | Path) -> list[Path]:
         saved = read_checkpoint(place)
         if part == "encoder":
             saved["base_fingerprint"] = rounded
+            saved["hyper_parameters"]["base"] = Path(saved["hyper_parameters"]["base"]).name  # not whose folder it was
         weights = {name: _half(value) for name, value in saved["state_dict"].items()}
         if "lengths" in saved:
             weights[exported("lengths")] = saved["lengths"]

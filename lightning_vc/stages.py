@@ -204,8 +204,13 @@ def _in_place(record: Path, stage: Stage) -> tuple[bool, Path | None]:
         finished = False
         if stage.checkpoint:
             if stage.checkpoint.exists():
+                if not isinstance(state["key"], str):
+                    raise ValueError(
+                        f"{stage.checkpoint} is there, and no stage of this recipe has left it: move it away, or give "
+                        "another dir"
+                    )
                 kept = stage.checkpoint.replace(_aside(stage.checkpoint, state["key"]))
-                aside[str(state["key"])] = state["finished"]
+                aside[state["key"]] = state["finished"]
             if _aside(stage.checkpoint, stage.key).exists():
                 _aside(stage.checkpoint, stage.key).replace(stage.checkpoint)
                 finished = aside.pop(stage.key, False)
@@ -214,8 +219,8 @@ def _in_place(record: Path, stage: Stage) -> tuple[bool, Path | None]:
     return bool(state["finished"]), kept
 
 
-def _aside(checkpoint: Path, key: str | None) -> Path:
-    return checkpoint.with_name(f"{checkpoint.stem}-{(key or 'unknown')[:12]}{checkpoint.suffix}")
+def _aside(checkpoint: Path, key: str) -> Path:
+    return checkpoint.with_name(f"{checkpoint.stem}-{key[:12]}{checkpoint.suffix}")
 
 
 def _call(command: Sequence[str]) -> int:

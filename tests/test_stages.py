@@ -113,6 +113,16 @@ def test_finished_stages_are_skipped(recipe: Path, ran: Ran, capfd: pytest.Captu
     assert capfd.readouterr().err.count("is finished") == 3
 
 
+def test_a_checkpoint_of_somebody_else_stays_where_it_is(recipe: Path, ran: Ran) -> None:
+    checkpoint = recipe.parent / "out" / "plant.ckpt"
+    checkpoint.parent.mkdir()
+    checkpoint.write_text("mine")
+    with pytest.raises(ValueError, match=r"plant\.ckpt is there, and no stage of this recipe has left it: move"):
+        Recipe(recipe).run()
+    assert checkpoint.read_text() == "mine"
+    assert [command[0] for command in ran] == ["prepare"]
+
+
 def test_what_stages_left_beside_the_recipe_is_no_setting_of_it(
     recipe: Path, ran: Ran, monkeypatch: pytest.MonkeyPatch
 ) -> None:
