@@ -16,7 +16,7 @@ from lightning.pytorch.callbacks import EarlyStopping, RichProgressBar
 from torch import Tensor
 
 from lightning_vc.audio.io import encode_flac, resample
-from lightning_vc.console import print_warning
+from lightning_vc.console import interruptible, print_warning
 from lightning_vc.data.alignment import SAMPLE_RATE, Aligner, Piece, split
 from lightning_vc.data.collate import TTSBatcher
 from lightning_vc.data.encoding import Limits
@@ -200,7 +200,9 @@ def adapt(
             enable_progress_bar=progress,
         )
         training = Loader(TrainingStream(Clips(known), batcher, steps))
-        trainer.fit(task, training, Loader(ValidationStream(Clips(aside), batcher, -(-held // batcher.batch_size))))
+        validation = Loader(ValidationStream(Clips(aside), batcher, -(-held // batcher.batch_size)))
+        with interruptible():
+            trainer.fit(task, training, validation)
     return task
 
 

@@ -21,7 +21,7 @@ from lightning_vc.audio.features import Spectrograms
 from lightning_vc.audio.pitch import HarmonicPitch
 from lightning_vc.callbacks import CheckMonitors, Pace
 from lightning_vc.checkpoint import read_checkpoint
-from lightning_vc.console import STOPPED, printable
+from lightning_vc.console import STOPPED, interruptible, printable
 from lightning_vc.files import plain_name
 from lightning_vc.settings import bounded, check_interpolation
 from lightning_vc.tasks.base import Task
@@ -122,14 +122,11 @@ class VoiceCLI(LightningCLI):
         """Run it, and end as stopped where Lightning would end with status 0 after SIGTERM and 1 after Ctrl-C."""
         with self._explained():
             try:
-                super()._run_subcommand(subcommand)
+                with interruptible():
+                    super()._run_subcommand(subcommand)
             except SIGTERMException:
                 print("stopped by SIGTERM", file=sys.stderr)
                 raise SystemExit(STOPPED) from None
-            except SystemExit as end:
-                if isinstance(end.__context__, KeyboardInterrupt):
-                    raise KeyboardInterrupt from None
-                raise
 
     def _check_sample_rates(self) -> None:
         """Refuse spectrograms of another rate than that of the waves in the batches: nothing else would notice."""

@@ -251,7 +251,7 @@ class Cloner:
         """What a method of adaptation trains on: the same, in whatever order the clips are given."""
         method_named(method)
         if transcripts is None or len(transcripts) != len(clips):
-            got = "none" if transcripts is None else str(len(transcripts))
+            got = len(transcripts or ())
             raise ValueError(
                 f"method {method!r} needs a transcript of each clip: {len(clips)} clips, {got} transcripts; on the "
                 "command line give them by --transcripts or --said, or as a.txt beside a clip a.wav"

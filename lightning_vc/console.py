@@ -1,5 +1,6 @@
 """What all verbs say in the same way: warnings, errors in one line, and how they end."""
 
+import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,6 +15,19 @@ class Parser(Protocol):
 
     def error(self, message: str) -> object:
         """Print the message and exit with status 2."""
+
+
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """Raise KeyboardInterrupt where Lightning exits with status 1 after Ctrl-C, and heed the next one again."""
+    before = signal.getsignal(signal.SIGINT)
+    try:
+        yield
+    except SystemExit as end:
+        if not isinstance(end.__context__, KeyboardInterrupt):
+            raise
+        signal.signal(signal.SIGINT, before)
+        raise KeyboardInterrupt from None
 
 
 def report_interrupts() -> None:

@@ -58,7 +58,8 @@ def named_errors(path: str | Path, partial: Path | None = None) -> Iterator[None
     try:
         yield
     except OSError as error:
-        if error.errno is None or error.filename not in (None, str(partial)):
+        parents = map(str, Path(path).absolute().parents)
+        if error.errno is None or error.filename not in (None, str(partial), *parents):
             raise  # it names a file already
         raise OSError(error.errno, f"{path} cannot be written: {os.strerror(error.errno)}") from error
 
@@ -70,7 +71,10 @@ def read_file(path: str | Path, most: int) -> bytes:
         FileNotFoundError: if there is none.
         ValueError: if it has more than `most` bytes, or is a device or a pipe, which might never end.
     """
-    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)  # or a pipe would wait for its writer
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)  # or a pipe would wait for its writer
+    except FileNotFoundError as error:
+        raise FileNotFoundError(f"{path}: no such file") from error
     with open(descriptor, "rb") as file:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             raise ValueError(f"{path} is not a regular file: give a file")

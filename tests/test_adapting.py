@@ -1,9 +1,12 @@
+import os
+import signal
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from lightning.pytorch import Callback
 
 from lightning_vc import adapting
 from lightning_vc.adapting import METHODS, AlongTheWay, KeepBest, Method, adapt, samples_of, voice_of
@@ -58,6 +61,20 @@ def test_who_is_watched_on_the_way_is_trained_on_all_clips_to_the_end(tiny_run: 
     task = adapt(str(tiny_run.tts), "wild", samples, 16000, steps=7, watchers=[watcher], to_the_end=True)
     assert seen == []
     assert watcher.found[7].vector.equal(task.voice.detach())
+
+
+def test_an_interrupt_is_told_as_one(tiny_run: TinyRun) -> None:
+    class CtrlC(Callback):
+        def on_train_batch_end(self, *args: Any) -> None:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt):  # Lightning makes it an exit with status 1
+            adapt(str(tiny_run.tts), "embedding", tiny_run.samples()[:1], 16000, steps=9, watchers=[CtrlC()])
+        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def test_it_leaves_the_random_numbers_of_others_alone(tiny_run: TinyRun) -> None:

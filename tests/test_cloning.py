@@ -369,7 +369,7 @@ def test_an_unknown_start(cloner: Cloner, clips: list[Path], transcripts: list[s
 
 
 @pytest.mark.parametrize("method", ["embedding", "whole_model"])
-@pytest.mark.parametrize(("said", "got"), [(None, "none transcripts"), (["one"], "1 transcripts"), ([], "0 trans")])
+@pytest.mark.parametrize(("said", "got"), [(None, "0 transcripts"), (["one"], "1 transcripts"), ([], "0 trans")])
 def test_a_clip_without_a_transcript(
     cloner: Cloner, clips: list[Path], method: str, said: list[str] | None, got: str
 ) -> None:

@@ -90,6 +90,14 @@ def test_nothing_else_is_attenuated(voice: Tensor) -> None:
     assert len(wave) - 0.05 * RATE < len(kept) < len(wave)
 
 
+def test_a_single_word_has_no_bursts(shared_data: Path) -> None:
+    (file,) = (shared_data / "LibriSpeech" / "train-clean-5").rglob("1088-134315-0000.*")
+    wave = read(file, RATE)
+    for start in (2.4, 2.6, 3.0, 5.0, 7.0):
+        for seconds in (0.4, 0.5, 1.0):
+            assert find_bursts(wave[int(start * RATE) :][: int(seconds * RATE)], RATE) == []
+
+
 @pytest.mark.parametrize("background", [0.0, 1e-4, 1e-3])
 def test_long_pauses_are_shortened(voice: Tensor, background: float) -> None:
     pause = torch.zeros(3 * RATE // 2)

@@ -220,8 +220,8 @@ def test_clips(
 @pytest.mark.parametrize(
     ("method", "transcripts", "message"),
     [
-        ("embedding", None, "needs a transcript of each clip: 2 clips, none transcripts"),
-        ("whole_model", None, "needs a transcript of each clip: 2 clips, none transcripts"),
+        ("embedding", None, "needs a transcript of each clip: 2 clips, 0 transcripts"),
+        ("whole_model", None, "needs a transcript of each clip: 2 clips, 0 transcripts"),
         ("embedding", "a.tsv", "has no transcript of"),
         ("embedding", "gone.tsv", "gone.tsv"),
         ("embedding", "empty.wav", "is empty: write a text a line"),
