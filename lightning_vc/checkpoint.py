@@ -30,6 +30,7 @@ T = TypeVar("T")
 FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 VERSION = "pytorch-lightning_version"
 SUMS = "SHA256SUMS"  # beside exported files: a line of `sha256sum` for each
+_OLDEST = Version("2.0")
 _EXPORTED = "checkpoint/"  # prefix of tensors in an exported file that are no weights
 _TRAINING = (
     *("optimizer_states", "lr_schedulers", "loops", "callbacks", "wandb_run"),
@@ -242,6 +243,8 @@ def _directory_offset(path: Path) -> int:
     from the other. Raises BadZipFile for a file that ends otherwise.
     """
     with path.open("rb") as file:
+        if file.read(4) != b"PK\3\4":  # torch would take it for its format of before
+            raise BadZipFile
         size = file.seek(0, os.SEEK_END)
         file.seek(max(0, size - _END.size))
         signature, *_, offset, comment = _END.unpack(file.read().rjust(_END.size, b"\0"))
@@ -278,7 +281,10 @@ def _check_values(saved: object, path: str | Path) -> None:
             room -= size
             if room < 0 or size > value.untyped_storage().nbytes():
                 raise _Refused(f"has a tensor of the shape {tuple(value.shape)}, which is larger than the file")
-        inside = [*value.keys(), *value.values()] if isinstance(value, dict) else value
+        # An OrderedDict may have attributes, also in the place of its methods.
+        inside = [*dict.keys(value), *dict.values(value)] if isinstance(value, dict) else value
+        if isinstance(value, dict) and hasattr(value, "__dict__"):
+            waiting.append((vars(value), depth + 1))
         if isinstance(inside, list | tuple | set):
             left -= len(inside)
             if left < 0 or depth > _MAX_DEPTH:
@@ -295,6 +301,8 @@ def _check_fields(saved: dict[str, Any], path: str) -> None:
         if not isinstance(name, str) or not isinstance(value, Tensor):
             raise ValueError(f"{path}: state_dict holds {short(name)}, which is no weight")
     try:
-        Version(field(saved, VERSION, str, path))
+        version = Version(field(saved, VERSION, str, path))
     except InvalidVersion as error:
         raise ValueError(f"{path}: {VERSION} is {short(saved[VERSION])}, where one such as 2.6.0 is needed") from error
+    if version < _OLDEST:  # Lightning would move what it holds to other fields after they were checked
+        raise ValueError(f"{path}: {VERSION} is {version}, and lightning_vc has never written one below {_OLDEST}")

@@ -89,12 +89,21 @@ def read_text(path: str | Path, most: int = 64 << 20) -> str:
     return read_file(path, most).decode("utf-8-sig")
 
 
-def refuse_links(folder: Path) -> None:
-    """Raise ValueError if a folder holds a symbolic link at any depth: what is written there would land elsewhere."""
-    for place, folders, files in os.walk(folder):
+def refuse_links(folder: Path, but: str = "") -> None:
+    """Raise ValueError if a folder holds a symbolic link: what is written there would land elsewhere.
+
+    All folders below are searched except those named `but`. Raises OSError for one that cannot be listed.
+    """
+
+    def fail(error: OSError) -> None:
+        if not isinstance(error, FileNotFoundError):
+            raise error
+
+    for place, folders, files in os.walk(folder, onerror=fail):
         for name in (*folders, *files):
             if Path(place, name).is_symlink():
                 raise ValueError(f"{Path(place, name)} is a symbolic link: give a folder without links")
+        folders[:] = [name for name in folders if name != but]
 
 
 def sha256_of(file: Path) -> str:

@@ -119,6 +119,8 @@ def _check_moment(value: object, parameter: nn.Parameter, what: str) -> None:
 
 def _check_callbacks(found: dict[str, Any], trainer: Trainer, path: str) -> None:
     """Check the states of those callbacks that are there again, and that none names files outside of its folder."""
+    if odd := [key for key in found if not isinstance(key, str)]:
+        raise ValueError(f"{path}: callbacks has the key {short(odd[0])}, where a name is needed")
     for callback in trainer.callbacks:  # type: ignore[attr-defined]  # set by a function of Lightning
         if callback.state_key not in found:
             continue

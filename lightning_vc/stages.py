@@ -126,7 +126,7 @@ class Recipe:
             within = {key for each in used for key in each.used}  # are part of their keys already
             checkpoint = Path(str(stage["checkpoint"])) if stage.get("checkpoint") else None
             if checkpoint:
-                inside(self.dir, os.path.abspath(checkpoint))  # it may be renamed
+                inside(self.dir, str(checkpoint.absolute()))  # it may be renamed
                 if checkpoint.suffix != ".ckpt":
                     raise ValueError(f"stage {name} has the checkpoint {checkpoint}: name a file that ends in .ckpt")
             out = options.get("out")
@@ -209,6 +209,7 @@ def _in_place(record: Path, stage: Stage) -> tuple[bool, Path | None]:
                         f"{stage.checkpoint} is there, and no stage of this recipe has left it: move it away, or give "
                         "another dir"
                     )
+                inside(record.parent.parent, str(stage.checkpoint.absolute()))  # stages may have made links since
                 kept = stage.checkpoint.replace(_aside(stage.checkpoint, state["key"]))
                 aside[state["key"]] = state["finished"]
             if _aside(stage.checkpoint, stage.key).exists():

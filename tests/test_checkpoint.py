@@ -12,6 +12,7 @@ import sys
 import time
 import zipfile
 import zlib
+from collections import OrderedDict
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -517,3 +518,29 @@ def test_more_tensors_do_not_allow_more_layers(tiny_run: TinyRun, tmp_path: Path
     saved["state_dict"] |= {f"empty{number}": torch.zeros(0) for number in range(20_000)}
     with bounded():
         assert "far more layers" in refusal(saved, tmp_path, SpeakerEncoderTask)
+
+
+def test_a_checkpoint_of_an_old_lightning_is_refused(saved: Saved, tmp_path: Path) -> None:
+    said = refusal(saved | {"pytorch-lightning_version": "0.9.0", "checkpoint_callback_best_model_path": "x"}, tmp_path)
+    assert "pytorch-lightning_version is 0.9.0, and lightning_vc has never written one below 2.0" in said
+
+
+def test_a_file_of_two_formats_is_refused(saved: Saved, tmp_path: Path) -> None:
+    torch.save(saved | {"more": bytearray(1 << 20)}, tmp_path / "it.ckpt", _use_new_zipfile_serialization=False)
+    with zipfile.ZipFile(tmp_path / "it.ckpt", "a") as archive:
+        for record, data in records_of(saved).items():
+            archive.writestr(record, data)
+    with pytest.raises(ValueError, match=r"it\.ckpt is not a checkpoint of lightning_vc"):
+        Task.load(tmp_path / "it.ckpt")
+
+
+@pytest.mark.parametrize("hide", ["keys", "attribute"])
+def test_a_tensor_in_an_attribute_is_measured_too(saved: Saved, tmp_path: Path, hide: str) -> None:
+    values = OrderedDict()
+    big = torch.ones(1).expand(10**10)
+    if hide == "keys":
+        values["big"] = big
+        values.keys = values.values = OrderedDict  # type: ignore[assignment]
+    else:
+        values.big = big  # type: ignore[attr-defined]
+    assert "which is larger than the file" in refusal(saved | {"more": values}, tmp_path)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from lightning_vc.files import atomic_write, inside, plain_name, read_file, remove_folder
+from lightning_vc.files import atomic_write, inside, plain_name, read_file, refuse_links, remove_folder
 
 WRITER = """
 import sys, time
@@ -126,3 +126,19 @@ def test_a_temporary_file_is_never_somebody_elses(tmp_path: Path, monkeypatch: p
     with atomic_write(tmp_path / "file") as written:
         written.write_text("it")
     assert (tmp_path / "file").read_text() == "it"
+
+
+def test_a_folder_that_cannot_be_listed_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "wandb").mkdir()
+    (tmp_path / "wandb" / "latest-run").symlink_to(tmp_path)
+    refuse_links(tmp_path, but="wandb")
+    refuse_links(tmp_path / "missing")
+    with pytest.raises(ValueError, match="latest-run is a symbolic link"):
+        refuse_links(tmp_path)
+
+    def scandir(path: str) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied", path)  # root may list all folders
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    with pytest.raises(PermissionError, match=str(tmp_path)):
+        refuse_links(tmp_path)

@@ -123,6 +123,16 @@ def test_a_checkpoint_of_somebody_else_stays_where_it_is(recipe: Path, ran: Ran)
     assert [command[0] for command in ran] == ["prepare"]
 
 
+def test_no_checkpoint_is_reached_by_a_link(recipe: Path, ran: Ran, tmp_path_factory: pytest.TempPathFactory) -> None:
+    models = tmp_path_factory.mktemp("models")
+    (models / "deep").mkdir()
+    (models / "mine.ckpt").write_text("mine")
+    (recipe.parent / "out").mkdir()
+    (recipe.parent / "out" / "link").symlink_to(models / "deep")
+    with pytest.raises(ValueError, match=r"mine\.ckpt is not inside of"):
+        Recipe(recipe, ["stages.plant.checkpoint=${dir}/link/../mine.ckpt"])
+
+
 def test_what_stages_left_beside_the_recipe_is_no_setting_of_it(
     recipe: Path, ran: Ran, monkeypatch: pytest.MonkeyPatch
 ) -> None:

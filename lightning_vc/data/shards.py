@@ -30,7 +30,7 @@ from lightning_vc.data.encoding import Limits
 from lightning_vc.data.index import SAMPLE_RATES, SETS, Index, SpeakerEntry
 from lightning_vc.data.splits import Splits
 from lightning_vc.data.writing import RECORDS, SHARDS, Job, Written, keep_or_write, read_record, record_of
-from lightning_vc.files import plain_name, remove_folder, write_file
+from lightning_vc.files import plain_name, refuse_links, remove_folder, write_file
 from lightning_vc.types import Utterance
 
 _NAMED = 3  # unreadable recordings that a message names
@@ -144,8 +144,11 @@ def _finished(out: Path, plan: str) -> Index:
 
 def _begin(work: Path, plan: str) -> None:
     """Make the folder to work in, or take up the work that was left in it."""
+    if work.is_symlink():
+        raise FileExistsError(f"{work} is a symbolic link, where preparation would put its folder: move it away")
     if work.exists() and not work.is_dir():
         raise FileExistsError(f"{work} is a file, where preparation would put its folder: move it away")
+    refuse_links(work)
     for name in (SHARDS, RECORDS):
         (work / name).mkdir(parents=True, exist_ok=True)
     file = work / "plan"

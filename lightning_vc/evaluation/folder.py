@@ -68,7 +68,7 @@ class EvaluationFolder:
                 )
         if corpus:
             self._check(corpus)
-        refuse_links(path)
+        refuse_links(path, but="wandb")  # W&B makes links of its own
         self._clear()
         for speaker in track(speakers, "recordings of the held-out speakers"):
             self._write_recordings(speaker.id)

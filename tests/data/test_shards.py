@@ -466,3 +466,16 @@ def test_a_killed_preparation_leaves_no_workers_and_goes_on_where_it_was(tmp_pat
     prepare(Tones(25, 80), tmp_path / "whole", samples_per_shard=4)
     assert contents(tmp_path / "shards") == contents(tmp_path / "whole")
     assert {each.name for each in tmp_path.iterdir()} == {"script.py", "shards", "whole"}
+
+
+@pytest.mark.parametrize("name", ["", "shards", "finished", "shards/report.txt", "plan"])
+def test_a_begun_preparation_with_links_is_refused(tmp_path: Path, name: str) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / ".letter.partial").write_text("before")
+    link = tmp_path / "shards.partial" / name if name else tmp_path / "shards.partial"
+    link.parent.mkdir(parents=True, exist_ok=True)
+    link.symlink_to(elsewhere / "new" if name == "plan" else elsewhere)
+    with pytest.raises((ValueError, FileExistsError), match="is a symbolic link"):
+        prepare(Tones(2, 2), tmp_path / "shards", ALL, sample_rate=8000)
+    assert [file.name for file in elsewhere.iterdir()] == [".letter.partial"]
