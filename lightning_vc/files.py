@@ -92,7 +92,7 @@ def read_text(path: str | Path, most: int = 64 << 20) -> str:
 def refuse_links(folder: Path, but: str = "") -> None:
     """Raise ValueError if a folder holds a symbolic link: what is written there would land elsewhere.
 
-    All folders below are searched except those named `but`. Raises OSError for one that cannot be listed.
+    All folders at any depth are searched except `folder / but`. Raises OSError for one that cannot be listed.
     """
 
     def fail(error: OSError) -> None:
@@ -103,7 +103,8 @@ def refuse_links(folder: Path, but: str = "") -> None:
         for name in (*folders, *files):
             if Path(place, name).is_symlink():
                 raise ValueError(f"{Path(place, name)} is a symbolic link: give a folder without links")
-        folders[:] = [name for name in folders if name != but]
+        if Path(place) == folder:
+            folders[:] = [name for name in folders if name != but]
 
 
 def sha256_of(file: Path) -> str:

@@ -37,7 +37,9 @@ from lightning_vc.files import inside, plain_name, read_text, write_file
 from lightning_vc.settings import check_interpolation, check_yaml
 
 _PATIENCE = 10.0  # seconds for a command to end by itself after Ctrl-C
-_VERBS = {file.stem for file in Path(__file__).with_name("recipes").glob("[!_]*.py")} - {"run"}  # it would never end
+# `run` would never end, and `voices` changes what belongs to no recipe.
+_VERBS = {file.stem for file in Path(__file__).with_name("recipes").glob("[!_]*.py")} - {"run", "voices"}
+_OUTPUTS = {"out", "save", "trainer.default_root_dir"}  # options that name what is written
 
 
 @dataclass(frozen=True)
@@ -120,7 +122,12 @@ class Recipe:
             options = stage.get("options") or {}
             if not isinstance(options, dict):
                 raise ValueError(f"stage {name} has the options {options!r}: write `option: value` for each")
+            if odd := [word for word in words if word.startswith("-")]:
+                raise ValueError(f"stage {name} has the option {odd[0]!r} in its verb: write it under options")
             for option, value in options.items():
+                writes = value is not None and (option in _OUTPUTS or (option, verb) == ("voice", "clone"))
+                if writes and Path(str(value)).resolve() != self.dir.resolve():
+                    inside(self.dir, str(Path(str(value)).absolute()))
                 command += _words(option, value) if value is not None else []
             used = [each for each in earlier if self._uses(command, each)]
             within = {key for each in used for key in each.used}  # are part of their keys already

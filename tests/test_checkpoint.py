@@ -22,6 +22,7 @@ import torch
 from safetensors.torch import save_file
 
 from lightning_vc.checkpoint import SUMS, read_checkpoint, write_checkpoint
+from lightning_vc.data.datamodule import CloningDataModule
 from lightning_vc.pretrained import export
 from lightning_vc.tasks.base import Task
 from lightning_vc.tasks.speaker_encoder import SpeakerEncoderTask
@@ -544,3 +545,25 @@ def test_a_tensor_in_an_attribute_is_measured_too(saved: Saved, tmp_path: Path, 
     else:
         values.big = big  # type: ignore[attr-defined]
     assert "which is larger than the file" in refusal(saved | {"more": values}, tmp_path)
+
+
+def test_lightnings_own_loader_runs_no_code_either(tiny_run: TinyRun, here: Path) -> None:
+    (here / "by_accident.py").write_text("open('ran', 'w')\n")
+    saved = torch.load(tiny_run.encoder, weights_only=True)
+    hidden = {
+        "_instantiator": "lightning.pytorch.cli.instantiate_module",
+        "augmentation": {"class_path": "by_accident.X"},
+    }
+    saved["hyper_parameters"] |= hidden
+    saved |= {"datamodule_hyper_parameters": hidden | {"shards": "x"}}
+    torch.save(saved, here / "it.ckpt")
+    with pytest.raises(ValueError, match=r"it\.ckpt: hyper_parameters\.augmentation.* by_accident"):
+        SpeakerEncoderTask.load_from_checkpoint(here / "it.ckpt")
+    with pytest.raises(ValueError, match=r"x\.ckpt is a URL"):
+        SpeakerEncoderTask.load_from_checkpoint("http://localhost:1/x.ckpt")
+    with pytest.raises(TypeError, match=r"takes a path and nothing else here, got .'weights_only'."):
+        SpeakerEncoderTask.load_from_checkpoint(tiny_run.encoder, weights_only=False)
+    with pytest.raises(TypeError, match="CloningDataModule is not loaded from a checkpoint"):
+        CloningDataModule.load_from_checkpoint(here / "it.ckpt")
+    assert not (here / "ran").exists()
+    assert SpeakerEncoderTask.load_from_checkpoint(tiny_run.encoder).fingerprint()

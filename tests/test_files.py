@@ -132,6 +132,11 @@ def test_a_folder_that_cannot_be_listed_is_refused(tmp_path: Path, monkeypatch: 
     (tmp_path / "wandb").mkdir()
     (tmp_path / "wandb" / "latest-run").symlink_to(tmp_path)
     refuse_links(tmp_path, but="wandb")
+    (tmp_path / "clones" / "wandb").mkdir(parents=True)
+    (tmp_path / "clones" / "wandb" / "01.wav").symlink_to(tmp_path)
+    with pytest.raises(ValueError, match=r"01\.wav is a symbolic link"):
+        refuse_links(tmp_path, but="wandb")
+    (tmp_path / "clones" / "wandb" / "01.wav").unlink()
     refuse_links(tmp_path / "missing")
     with pytest.raises(ValueError, match="latest-run is a symbolic link"):
         refuse_links(tmp_path)

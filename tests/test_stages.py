@@ -194,7 +194,7 @@ def test_what_changed_runs_again_and_all_behind_it(
         ("librispeech", "sizes.paper.joint_steps=7", "joint compare"),
         ("vctk", "encoder_steps=7", "encoder evaluate"),
         ("base", "compared=[ls-32]", "compare"),
-        ("base", "stages.classifier.verb=classifier fit --data.held 0.1", "classifier compare"),
+        ("base", "stages.classifier.verb=classifier validate", "classifier compare"),
         ("base", "test=ls-32", "all"),
     ],
 )
@@ -212,8 +212,8 @@ def test_a_stage_that_does_not_say_what_it_leaves_concerns_all_that_follow(recip
     Recipe(recipe, ["stages.dig.options.subsets=[a]"]).run()
     assert [command[0] for command in ran] == ["prepare", "tts", "evaluate"]
     ran.clear()
-    Recipe(recipe, ["stages.dig.options.subsets=[a]", "stages.reap.verb=voices"]).run()
-    assert [command[0] for command in ran] == ["voices"]
+    Recipe(recipe, ["stages.dig.options.subsets=[a]", "stages.reap.verb=synthesize"]).run()
+    assert [command[0] for command in ran] == ["synthesize"]
 
 
 def test_who_comes_back_to_the_first_settings_has_lost_nothing(
@@ -341,6 +341,10 @@ def test_an_override_says_what_a_setting_becomes(recipe: Path, ran: Ran, capsys:
         ("dir: out\nstages: {one: {verb: tts.os}}", "stage one has the verb 'tts.os': choose one of adapt_"),
         ("dir: out\nstages: {one: {verb: __init__}}", "stage one has the verb '__init__': choose one of adapt_"),
         ("dir: out\nstages: {one: {verb: [tts]}}", "stage one has the verb"),
+        ("dir: out\nstages: {one: {verb: voices delete mum}}", "stage one has the verb 'voices': choose one of adapt_"),
+        ("dir: out\nstages: {one: {verb: clone --out x.wav}}", "stage one has the option '--out' in its verb"),
+        ("dir: out\nstages: {one: {verb: clone, options: {out: song.wav}}}", "song.wav is not inside of out"),
+        ("dir: out\nstages: {one: {verb: clone, options: {voice: out/../mum.safetensors}}}", "is not inside of out"),
         ("dir: out\nstages: {one: {verb: run own.yaml}}", "stage one has the verb 'run': choose one of adapt_"),
         ("dir: out\nstages: {one: {verb: tts, checkpoint: out/notes.txt}}", "name a file that ends in .ckpt"),
         ("dir: out\nstages: {one: {verb: tts, options: [a]}}", "stage one has the options ['a']: write"),

@@ -87,6 +87,11 @@ class ShardsDataModule(LightningDataModule):
         self.sources.append(Shards(self.index.files(*sets), self.loading.cache, self.loading.broken == "skip"))
         return self.sources[-1]
 
+    @classmethod
+    def load_from_checkpoint(cls, *args: Any, **kwargs: Any) -> Any:
+        """Refuse: Lightning's own would import whatever classes the file names."""
+        raise TypeError(f"{cls.__name__} is not loaded from a checkpoint: build it from its arguments")
+
     def teardown(self, stage: str) -> None:
         """Say how much was left out."""
         if skipped := sum(int(source.skipped.sum()) for source in self.sources):

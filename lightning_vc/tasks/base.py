@@ -166,6 +166,16 @@ class Task(LightningModule, ABC):
             task.load_state_dict(saved["state_dict"])
             return task.eval()
 
+    @classmethod
+    def load_from_checkpoint(cls, checkpoint_path: Any, *args: Any, **kwargs: Any) -> Self:
+        """The same as `load`: Lightning's own would import whatever classes the file names.
+
+        Raises what `load` raises, and TypeError for further arguments.
+        """
+        if args or kwargs:
+            raise TypeError(f"load_from_checkpoint takes a path and nothing else here, got {[*args, *kwargs]}")
+        return cls.load(checkpoint_path)
+
     def fingerprint(self) -> str:
         """A short name for exactly these weights."""
         return fingerprint(self)

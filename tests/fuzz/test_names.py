@@ -76,11 +76,11 @@ def test_no_recipe_touches_a_file_outside(room: Room) -> None:
     problems = []
     good: Any = {
         "dir": "runs/a",
-        "stages": {"one": {"verb": "voices list", "options": {"a": 1}, "checkpoint": "runs/a/x"}},
+        "stages": {"one": {"verb": "export", "options": {"a": 1}, "checkpoint": "runs/a/x"}},
     }
     cases = list(models.other_values(generator("recipes"), good, 8))
     cases = [case for case in cases if case[1].get("dir") == good["dir"] or not isinstance(case[1].get("dir"), str)]
-    cases += [(f"stage {name!r}", {"dir": "runs/a", "stages": {name: {"verb": "voices list"}}}) for name in NAMES]
+    cases += [(f"stage {name!r}", {"dir": "runs/a", "stages": {name: {"verb": "export"}}}) for name in NAMES]
     cases += [
         (f"verb {name!r}", {"dir": "runs/a", "stages": {"one": {"verb": name}}})
         for name in (*NAMES, "../../evil", "os")
@@ -88,9 +88,7 @@ def test_no_recipe_touches_a_file_outside(room: Room) -> None:
     place = room.folder / "recipes" / "own"
     place.mkdir(parents=True)
     os.environ["SECRET"] = "hush"
-    cases += [
-        ("secret", {"dir": "runs/a", "stages": {"one": {"verb": "voices list", "options": {"a": "${oc.env:HOME}"}}}})
-    ]
+    cases += [("secret", {"dir": "runs/a", "stages": {"one": {"verb": "export", "options": {"a": "${oc.env:HOME}"}}}})]
     for name, content in cases:
         file = place / "recipe.yaml"
         file.write_text(json.dumps(content))
