@@ -8,8 +8,6 @@ import lightning_vc.audio.backend  # noqa: F401  # before speechbrain, which imp
 
 from speechbrain.nnet.losses import AdditiveAngularMargin  # isort: skip
 
-_MARGIN = 1e-4  # of a spectrogram's scale from 0 to 1: the divergence is infinite at its ends
-
 
 def masked_l1(predicted: Tensor, target: Tensor, mask: Tensor) -> Tensor:
     """Mean absolute error over real frames; (B, T, M), (B, T, M), (B, T)."""
@@ -19,15 +17,6 @@ def masked_l1(predicted: Tensor, target: Tensor, mask: Tensor) -> Tensor:
 def masked_l2(predicted: Tensor, target: Tensor, mask: Tensor) -> Tensor:
     """Mean squared error over real frames, which penalises large errors more than in proportion; as `masked_l1`."""
     return _masked_mean((predicted - target) ** 2, mask)
-
-
-def masked_divergence(predicted: Tensor, target: Tensor, mask: Tensor) -> Tensor:
-    """Binary divergence over real frames (Tachibana et al. 2018, section 3.3), 0 where all is right; as `masked_l1`.
-
-    Each value from 0 to 1 is taken for a probability; beyond, where it says nothing, the L1 has to do.
-    """
-    p, q = (each.float().clamp(_MARGIN, 1 - _MARGIN) for each in (target, predicted))
-    return _masked_mean(p * (p.log() - q.log()) + (1 - p) * (torch.log1p(-p) - torch.log1p(-q)), mask)
 
 
 def _masked_mean(error: Tensor, mask: Tensor) -> Tensor:

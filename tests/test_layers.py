@@ -27,7 +27,7 @@ def test_types_needs_only_torch() -> None:
 
 
 def test_imports_are_declared() -> None:
-    by_hand = {"resemblyzer", "umap"}  # no dependency (docs/evaluation.md says how); the module of umap-learn
+    by_hand = {"resemblyzer"}  # no dependency: docs/evaluation.md says how
     plain = by_hand | {canonical(each) for each in requires("lightning_vc") or [] if "extra == 'dev'" not in each}
     providers = packages_distributions()
     undeclared = {

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from lightning_vc.losses import guided_attention, last_step, masked_divergence, masked_l1, masked_l2, places_at
+from lightning_vc.losses import guided_attention, last_step, masked_l1, masked_l2, places_at
 
 
 def test_masked_l1_by_hand() -> None:
@@ -22,24 +22,6 @@ def test_masked_l1_of_nothing_is_zero() -> None:
 def test_masked_l2_by_hand() -> None:
     predicted, target = torch.tensor([[[1.0, 2.0], [7.0, 7.0]]]), torch.tensor([[[0.0, 0.0], [0.0, 0.0]]])
     assert masked_l2(predicted, target, torch.tensor([[True, False]])).item() == pytest.approx((1 + 4) / 2)
-
-
-def test_masked_divergence_by_hand() -> None:
-    predicted, target = torch.tensor([[[0.25], [0.5]]]), torch.tensor([[[0.5], [0.0]]])
-    expected = 0.5 * math.log(0.5 / 0.25) + 0.5 * math.log(0.5 / 0.75)
-    assert masked_divergence(predicted, target, torch.tensor([[True, False]])).item() == pytest.approx(expected)
-
-
-def test_masked_divergence_is_least_where_all_is_right() -> None:
-    target = torch.rand(2, 5, 3)
-    mask = torch.ones(2, 5, dtype=torch.bool)
-    assert masked_divergence(target, target, mask).item() == pytest.approx(0, abs=1e-6)
-    beyond = torch.tensor([-0.5, 0.0, 1.0, 1.5]).repeat(2, 5, 1).requires_grad_()
-    cost = masked_divergence(beyond, torch.rand(2, 5, 4), mask)
-    cost.backward()
-    assert cost.isfinite()
-    assert beyond.grad is not None
-    assert beyond.grad.isfinite().all()
 
 
 def diagonal_cost(alignments: Tensor, symbols: Tensor, steps: Tensor) -> Tensor:

@@ -77,7 +77,7 @@ def crop(wave: Tensor, longest: int, rng: random.Random | None = None) -> Tensor
 
 @dataclass(frozen=True)
 class TTSBatcher(Batcher[list[Sample], TTSBatch]):
-    """Transcribed samples of known speakers, shuffled and bucketed by length; a batch is so many or so long."""
+    """Transcribed samples of known speakers, shuffled and bucketed by length."""
 
     frontend: Frontend
     rows: Mapping[str, int]
@@ -85,7 +85,6 @@ class TTSBatcher(Batcher[list[Sample], TTSBatch]):
     batch_size: int
     buffer: int = 1024  # samples to shuffle among
     buckets: int = 32  # batches among which lengths are sorted
-    batch_seconds: float | None = None
     at_least: int = 1  # utterances of each speaker in an epoch of training, about
     times: Mapping[str, int] = field(default_factory=dict)  # that it has each of a speaker's, for that
 
@@ -98,7 +97,7 @@ class TTSBatcher(Batcher[list[Sample], TTSBatch]):
         if rng is not None:
             apart = self.buffer + self.batch_size * self.buckets
             samples = shuffle(repeat(samples, self.times, apart), self.buffer, rng)
-        return bucket(samples, self.batch_size, self.buckets, rng, self.batch_seconds)
+        return bucket(samples, self.batch_size, self.buckets, rng)
 
     def collate(self, planned: list[Sample], rng: random.Random | None) -> TTSBatch:
         """See `collate_tts`."""

@@ -126,8 +126,6 @@ class TTSDataModule(ShardsDataModule):
         batch_size: utterances in a batch, on each rank.
         shuffle: size of the buffer in which each worker shuffles utterances.
         buckets: batches among which each worker sorts utterances by length: more means less padding, less chance.
-        batch_seconds: length of a batch, padding included, on each rank, in place of the number of utterances: then
-            few long utterances or many short ones make a batch, and every step takes about as much memory and time.
         at_least: utterances of each speaker in an epoch, about: of one who has fewer they are heard several times.
         loading: how samples come from the shards.
     """
@@ -137,37 +135,31 @@ class TTSDataModule(ShardsDataModule):
         shards: str,
         frontend: Frontend,
         batch_size: int = 16,
-        batch_seconds: float | None = None,
         at_least: int = 1,
         shuffle: int = 1024,
         buckets: int = 32,
         loading: Loading = Loading(),
     ) -> None:
-        sizes = {"batch_size": batch_size, "batch_seconds": batch_seconds, "shuffle": shuffle, "buckets": buckets}
+        sizes = {"batch_size": batch_size, "shuffle": shuffle, "buckets": buckets}
         super().__init__(shards, loading, at_least=at_least, **sizes)
         rows = self.rows()
         learnt = [each for each in self.index.speakers_of("train", "validation") if each.id in rows]
         times = {each.id: math.ceil(at_least / each.transcribed) for each in learnt}
         heard = sum(times[each.id] * each.transcribed for each in learnt)
         self.repeated = heard / sum(each.transcribed for each in learnt)  # how much longer that makes an epoch
-        self.batcher = TTSBatcher(
-            frontend, rows, self.sample_rate, batch_size, shuffle, buckets, batch_seconds, at_least, times
-        )
+        self.batcher = TTSBatcher(frontend, rows, self.sample_rate, batch_size, shuffle, buckets, at_least, times)
 
     def train_dataloader(self) -> Loader[TTSBatch]:
         """Shuffled utterances of train and validation speakers."""
         sets = ("train", "validation")
-        if self.batcher.batch_seconds is None:
-            steps = int(self.index.transcribed(*sets) * self.repeated / self.batcher.batch_size)
-        else:
-            steps = int(self.index.seconds(*sets) * self.repeated / self.batcher.batch_seconds)
+        steps = int(self.index.transcribed(*sets) * self.repeated / self.batcher.batch_size)
         return self.train_loader(self.read(*sets), self.batcher, steps)
 
     def val_dataloader(self) -> Loader[TTSBatch]:
         """The utterances of the same speakers that were put aside."""
         sets = ("train-held", "validation-held")
         steps = _share(self.index.transcribed(*sets), self.batcher.batch_size)
-        return self.validation_loader(self.read(*sets), replace(self.batcher, batch_seconds=None), steps)
+        return self.validation_loader(self.read(*sets), self.batcher, steps)
 
     def test_dataloader(self) -> Loader[TTSBatch]:
         """As for validation: a voice that was never learnt has no row to be tested with."""

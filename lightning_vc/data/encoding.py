@@ -23,6 +23,7 @@ from lightning_vc.types import Utterance, Word
 FLAC_HEADER = 1024  # bytes of a flac file, which cover its header and more
 _CRC = len(b'{"crc32": "00000000", ')
 _FULL_SCALE = 0.999
+_MAX_CLIPPED = 0.01  # share of the samples that may be at full scale
 _LONGEST_KEY = 100 - len(".flac")  # the name of a file in a plain header of a tar has 100 bytes
 
 
@@ -36,7 +37,6 @@ class Limits:
         split_seconds: words are found in the sound, and utterances longer than this are cut at the pauses between them
             into pieces that are no longer; those without a text are cut where they are quiet. Nothing of this is done
             if it is not given.
-        max_clipped: share of the samples that may be at full scale.
         min_rate, max_rate: phonemes a second: what is slower or faster has another text than its own.
     """
 
@@ -44,7 +44,6 @@ class Limits:
     max_seconds: float = 20.0
     top_db: float = 40.0
     split_seconds: float | None = None
-    max_clipped: float = 0.01
     min_rate: float = 2.0
     max_rate: float = 30.0
 
@@ -157,7 +156,7 @@ def _read(corpus: Corpus, utterance: Utterance, limits: Limits, sample_rate: int
         raise Rejected("not finite")
     if is_silent(wave):
         raise Rejected("silent")
-    if float((wave.abs() >= _FULL_SCALE).float().mean()) > limits.max_clipped:
+    if float((wave.abs() >= _FULL_SCALE).float().mean()) > _MAX_CLIPPED:
         raise Rejected("clipped")
     wave = condition(wave, sample_rate, limits.top_db)
     if utterance.speed != 1:

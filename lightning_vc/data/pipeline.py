@@ -91,33 +91,19 @@ def bucket(
     batch_size: int,
     n_batches: int,
     rng: random.Random | None = None,
-    batch_seconds: float | None = None,
 ) -> Iterator[list[Sample]]:
     """Batches of similar length: as many samples as `n_batches` batches have are sorted by length, cut, and emitted.
 
     They come in random order, without `rng` by length. A batch has `batch_size` samples, the last of a pool maybe
-    fewer; or, with `batch_seconds`, as many as are not longer than that with their padding, but one at least.
+    fewer.
     """
     samples = iter(samples)
     while pool := list(islice(samples, batch_size * n_batches)):
         pool.sort(key=lambda sample: sample.seconds)
-        if batch_seconds is None:
-            batches = [pool[start : start + batch_size] for start in range(0, len(pool), batch_size)]
-        else:
-            batches = _cut(pool, batch_seconds)
+        batches = [pool[start : start + batch_size] for start in range(0, len(pool), batch_size)]
         if rng is not None:
             rng.shuffle(batches)
         yield from batches
-
-
-def _cut(pool: Sequence[Sample], batch_seconds: float) -> list[list[Sample]]:
-    """Samples sorted by length as batches of no more than so many seconds, padding included."""
-    batches: list[list[Sample]] = [[]]
-    for sample in pool:
-        if batches[-1] and sample.seconds * (len(batches[-1]) + 1) > batch_seconds:
-            batches.append([])
-        batches[-1].append(sample)
-    return batches
 
 
 def group_by_speaker(

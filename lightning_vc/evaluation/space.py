@@ -1,7 +1,5 @@
 """Where voices lie: the principal axes of those a model learnt, and a picture of voices in them (section 5.5)."""
 
-import importlib.util
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -82,30 +80,6 @@ def draw_space(space: Space, places: Sequence[Place]) -> Figure:
     return _draw(points, places, labels)
 
 
-def draw_neighbours(places: Sequence[Place]) -> Figure:
-    """Voices in two dimensions by UMAP (McInnes et al. 2018), which keeps who is near whom; the extra `umap`.
-
-    Raises ValueError for fewer than four voices: these have no neighbourhood.
-    """
-    from umap import UMAP  # takes seconds to import
-
-    rows = _rows([place.voice for place in places])
-    if len(rows) < 4:
-        raise ValueError(f"{len(rows)} voices have no neighbourhood: give 4 or more")
-    near = min(15, len(rows) - 1)
-    start = "spectral" if len(rows) > 15 else "random"  # the former needs more points
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # that a seed makes it use one thread
-        points = UMAP(n_neighbors=near, init=start, random_state=0, n_jobs=1).fit_transform(rows.numpy())
-    return _draw(torch.from_numpy(points), places, ("UMAP 1", "UMAP 2"))
-
-
-def umap_installed() -> bool:
-    """Whether `draw_neighbours` can be called."""
-    spec = importlib.util.find_spec("umap")
-    return spec is not None and spec.origin is not None  # else a folder that its removal has left
-
-
 def _draw(points: Tensor, places: Sequence[Place], labels: tuple[str, str]) -> Figure:
     """Places at points (N, 2 or more).
 
@@ -156,10 +130,7 @@ def draw_voices(clones: Clones, sounds: Sequence[Sound]) -> dict[str, Figure]:
     learned, said = _places(clones, sounds)
     if len(learned) < _FEWEST:
         return {}
-    pictures = {"The space of voices": draw_space(fit_space([place.voice for place in learned]), [*learned, *said])}
-    if umap_installed():
-        pictures["The space of voices, by UMAP"] = draw_neighbours([*learned, *said])
-    return pictures
+    return {"The space of voices": draw_space(fit_space([place.voice for place in learned]), [*learned, *said])}
 
 
 def _rows(voices: Sequence[Voice]) -> Tensor:

@@ -88,7 +88,6 @@ class DeepVoice3(AcousticModel):
         own_frames: share of the groups of frames that the decoder hears from itself in training instead of from the
             recording, so that it learns to go on from its own errors (scheduled sampling in parallel, Mihaylova and
             Martins 2019).
-        voice_dropout: share of the numbers of a voice that the model does not see in a training step.
 
     Raises:
         ValueError: for a number of frames or symbols that is out of bounds.
@@ -109,7 +108,6 @@ class DeepVoice3(AcousticModel):
         frames_per_symbol: int = 20,
         frames_at_end: int = 24,
         own_frames: float = 0.0,
-        voice_dropout: float = 0.0,
     ) -> None:
         super().__init__()
         counts = {"frames_per_symbol": frames_per_symbol, "frames_at_end": frames_at_end, "patience": patience}
@@ -126,11 +124,9 @@ class DeepVoice3(AcousticModel):
         self.walk = Walk(*window, max(1, patience // reduction))
         self.careful_walk = Walk(*careful_window, max(1, patience // 2 // reduction))
         self.frames_per_symbol, self.frames_at_end, self.own_frames = frames_per_symbol, frames_at_end, own_frames
-        self.voice_dropout = nn.Dropout(voice_dropout)
 
     def forward(self, text: Tensor, voice: Tensor, true: Spectra, real: Tensor) -> Teacherforced:
         frames = true.mel
-        voice = self.voice_dropout(voice)
         keys, values = self.encoder(text, voice)
         if self.training and self.own_frames:
             frames = self._mix(keys, values, text == 0, voice, frames)

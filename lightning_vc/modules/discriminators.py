@@ -137,22 +137,3 @@ class _SpectralDiscriminator(nn.Module):
         size = spectrum.abs().clamp(min=1e-5)
         seen = torch.view_as_real(spectrum / size * size**0.3)  # (B, F, T, 2)
         return self.layers(seen.permute(0, 3, 1, 2))
-
-
-class SpectrogramDiscriminator(nn.Module):
-    """Of pieces of spectrograms: convolutions over time and frequency, one score for each region.
-
-    Args:
-        channels: of all layers.
-        layers: each of which halves the bins.
-    """
-
-    def __init__(self, channels: int = 32, layers: int = 4) -> None:
-        super().__init__()
-        convs = [nn.Conv2d(channels if layer else 1, channels, (3, 5), (1, 2), (1, 2)) for layer in range(layers)]
-        self.layers = _Layers([*convs, nn.Conv2d(channels, 1, 3, padding=1)])
-
-    def forward(self, spectrograms: Tensor) -> Judged:
-        """(B, T, F) in decibels -> scores, high for recordings, and features."""
-        scores, features = self.layers(3 * spectrograms.unsqueeze(1) - 1)
-        return [scores], [features]

@@ -24,7 +24,7 @@ class InverseMelVocoder(MelVocoder):
 
     Args:
         spectrograms: that it hears, and whose linear part it makes.
-        channels, layers, width: of the network, as in `ISTFTVocoder`.
+        channels, layers, width: of the network, as in `ConvNeXt`.
         rounds: of Griffin-Lim.
 
     Raises:

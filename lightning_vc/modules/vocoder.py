@@ -1,19 +1,15 @@
 """Networks that make sound of mel spectrograms."""
 
-import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from lightning_vc.audio.features import Spectrograms
 from lightning_vc.audio.sharpening import Sharpening
 from lightning_vc.audio.vocoder import Vocoder
 from lightning_vc.types import Spectra
-
-_LOUDEST = 100.0  # magnitude of a bin, of a wave within ±1 and any window up to a thousand samples
 
 
 class MelVocoder(nn.Module, ABC):
@@ -67,40 +63,16 @@ class NeuralVocoder(Vocoder):
         yield from self.network.stream(self.spectrograms.mel_of(spectra.linear), self.frames)
 
 
-class ISTFTVocoder(MelVocoder):
-    """All layers at the rate of frames; the inverse Fourier transform makes the samples (Siuzdak 2023, Vocos).
+class ConvNeXt(nn.Module):
+    """Layers at the rate of frames, from mel spectrograms to so many numbers of each frame (Siuzdak 2023, Vocos).
 
     Args:
         n_mels: bands of the spectrogram.
-        n_fft: of the transform that is inverted, and its window.
-        hop: of both.
+        outputs: numbers of each frame.
         channels: of all layers.
-        layers: blocks as in ConvNeXt, with four times the channels inside.
+        layers: blocks, with four times the channels inside.
         width: of their filters over time.
     """
-
-    def __init__(
-        self, n_mels: int = 80, n_fft: int = 1024, hop: int = 256, channels: int = 256, layers: int = 8, width: int = 7
-    ) -> None:
-        super().__init__()
-        self.n_fft, self.hop = n_fft, hop
-        self.network = ConvNeXt(n_mels, n_fft + 2, channels, layers, width)
-        self.window: Tensor
-        self.register_buffer("window", torch.hann_window(n_fft), persistent=False)
-        self.context = width // 2 * (1 + layers) + math.ceil(n_fft / 2 / hop)
-
-    def forward(self, mels: Tensor) -> Tensor:
-        """(B, T, M) -> (B, W)."""
-        size, angle = (
-            self.network(mels).float().mT.chunk(2, 1)
-        )  # (B, F, T) each: their logarithms, and phases of any number
-        spectrum = torch.polar(size.exp().clamp(max=_LOUDEST), angle)
-        spectrum = F.pad(spectrum, (0, max(0, 2 - mels.shape[1])))  # a transform needs two frames
-        return torch.istft(spectrum, self.n_fft, self.hop, window=self.window)[:, : (mels.shape[1] - 1) * self.hop]
-
-
-class ConvNeXt(nn.Module):
-    """Layers at the rate of frames, from mel spectrograms to so many numbers of each frame."""
 
     def __init__(self, n_mels: int, outputs: int, channels: int, layers: int, width: int) -> None:
         super().__init__()

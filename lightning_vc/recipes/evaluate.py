@@ -23,7 +23,7 @@ from lightning_vc.evaluation.own import classify, too_few, verify
 from lightning_vc.evaluation.report import missing, write_report
 from lightning_vc.evaluation.results import summarise, write_results
 from lightning_vc.evaluation.sounds import merged, write_manifest
-from lightning_vc.evaluation.space import draw_voices, umap_installed
+from lightning_vc.evaluation.space import draw_voices
 from lightning_vc.evaluation.tracking import track_evaluation
 from lightning_vc.morphing import learnt_from
 from lightning_vc.settings import bounded
@@ -155,8 +155,6 @@ def evaluate(
         lacking.append(
             f"the model's own speakers and the space of voices: {model} was trained on others than {shards} has"
         )
-    elif not umap_installed():
-        lacking.append("the space of voices by UMAP (package umap-learn) is not installed")
     about: dict[str, Any] = {"speakers": [each.id for each in cloned], "seed": seed, "not measured": lacking}
     write_results(Path(out), results, about)
     write_costs(Path(out, "costs.md"), said)

@@ -4,12 +4,10 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
-from torch import Tensor, nn
+from torch import nn
 
 from lightning_vc.checkpoint import with_weights
-from lightning_vc.modules.discriminators import deception
 from lightning_vc.tasks.base import Losses, Task, difference
 from lightning_vc.tasks.speaker_encoder import SpeakerEncoderTask
 from lightning_vc.tasks.tts import TTSTask
@@ -28,20 +26,12 @@ class JointTask(Task):
     stays as it is; and in validation `swapped`, the loss where each speaks with another's voice: voices that say
     nothing cost nothing.
 
-    Spectrograms of least absolute error are blurred. A discriminator beside that can make them sharper: they are said
-    with the pitch and the durations of the recording that they are compared with (after GANSpeech, Yang et al. 2021).
-
     Args:
         base: checkpoint of the `TTSTask`.
         encoder: checkpoint of the `SpeakerEncoderTask` trained for its voices.
         learned: share of the utterances that are said with the learned voice of the speaker instead, and teach it too:
             else the table would be that of the model before. Only on the shards that the base was trained on.
         stretch: of the encoder that comes of it, where that is to be another than the one that it learns with here.
-        discriminator: of pieces of spectrograms (B, T, F), such as `SpectrogramDiscriminator`; none by default, as in
-            the paper.
-        frames: of each utterance that it sees in a step.
-        adversarial: weight of its opinion.
-        matching: weight of the differences of its features, relative to that.
 
     Raises:
         ValueError: for an encoder of another base; for a `stretch` that is not above 0; for `learned` on other speakers
@@ -54,10 +44,6 @@ class JointTask(Task):
         encoder: str,
         learned: float = 0.0,
         stretch: float | None = None,
-        discriminator: nn.Module | None = None,
-        frames: int = 64,
-        adversarial: float = 0.05,
-        matching: float = 2.0,
         optimizer: OptimizerCallable = lambda p: torch.optim.Adam(p, lr=1e-4),
         scheduler: LRSchedulerCallable | None = None,
     ) -> None:
@@ -66,8 +52,7 @@ class JointTask(Task):
         if stretch is not None and not 0 < stretch < torch.inf:
             raise ValueError(f"stretch moves voices away from their mean by a factor above 0, got {stretch}")
         self.paths = {"tts": base, "encoder": encoder}
-        self.learned, self.stretch, self.discriminator = learned, stretch, discriminator
-        self.frames, self.adversarial, self.matching = frames, adversarial, matching
+        self.learned, self.stretch = learned, stretch
         self.tts, self.encoder = TTSTask.load(base).train(), SpeakerEncoderTask.load(encoder).train()
         if self.encoder.base_fingerprint != self.tts.fingerprint():
             raise ValueError(f"{encoder} was trained for the voices of another model than {base}: train it again")
@@ -93,7 +78,6 @@ class JointTask(Task):
     def trainable(self) -> Iterable[nn.Parameter]:
         moving: list[nn.Module] = [self.tts.model, self.encoder]
         moving += [self.tts.table] if self.learned else []
-        moving += [self.discriminator] if self.discriminator else []
         return [parameter for module in moving for parameter in module.parameters()]
 
     def loss(self, batch: JointBatch) -> Losses:
@@ -108,20 +92,7 @@ class JointTask(Task):
         if self.learned:
             known = torch.rand(len(voice), 1, device=voice.device) < self.learned
             voice = torch.where(known, self.tts.table(batch.said.speakers), voice)
-        losses, made, real = self.tts.compare(batch.said, voice)
-        if not self.discriminator:
-            return {**losses, "spread": spread}
-        frames = self.tts.spectrograms.frames(batch.said.lengths)
-        told = deception(self.discriminator, *self._pieces(torch.cat([made, real], -1), frames).chunk(2, -1))
-        generator = self.adversarial * (told["adversarial"] + self.matching * told["matching"])
-        return {**losses, **told, "loss": losses["loss"] + generator + told["discriminators"], "spread": spread}
-
-    def _pieces(self, spectrograms: Tensor, frames: Tensor) -> Tensor:
-        """Somewhere in each (B, T, F) of so many frames (B,), as many as the discriminator sees; short ones padded."""
-        spare = (frames - self.frames).clamp(min=0)  # (B,)
-        starts = (torch.rand(len(spare), device=spare.device) * (spare + 1)).long().tolist()
-        padded = F.pad(spectrograms, (0, 0, 0, self.frames))
-        return torch.stack([each[at : at + self.frames] for each, at in zip(padded, starts, strict=True)])
+        return {**self.tts.loss_of(batch.said, voice), "spread": spread}
 
     def parts(self) -> Iterator[tuple[str, dict[str, Any]]]:
         """Checkpoints of both as `Cloner.load` takes them: name of the folder, and what is in last.ckpt."""

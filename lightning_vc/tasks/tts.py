@@ -13,7 +13,7 @@ from lightning_vc.audio.features import Spectrograms
 from lightning_vc.audio.sharpening import Sharpening
 from lightning_vc.audio.vocoder import GriffinLim
 from lightning_vc.checkpoint import field
-from lightning_vc.losses import guided_attention, last_step, masked_divergence, masked_l1, masked_l2, places_at
+from lightning_vc.losses import guided_attention, last_step, masked_l1, masked_l2, places_at
 from lightning_vc.modules.acoustic import AcousticModel
 from lightning_vc.modules.speakers import SpeakerTable
 from lightning_vc.tasks.base import Losses, Task
@@ -32,7 +32,6 @@ class TTSTask(Task):
         frontend: how a text is spelt for the model.
         speakers: ids of the rows of the speaker table; recipes link them from the data.
         guide: weight of the guided attention loss.
-        divergence: weight of the binary divergence of both spectrograms.
         quadratic: weight of the squared error of the linear spectrogram, the cloning paper's extra term.
         voice_scale: voices are uniform in ± this at first.
         voice_rate: learning rate of the voices, in parts of the others'. A voice moves only with its own speaker's
@@ -55,7 +54,6 @@ class TTSTask(Task):
         frontend: Frontend,
         speakers: list[str],
         guide: float = 1.0,
-        divergence: float = 0.0,
         quadratic: float = 0.0,
         voice_scale: float = 0.1,
         voice_rate: float = 1.0,
@@ -77,7 +75,7 @@ class TTSTask(Task):
         # Texts learnt from, by their symbols. It is no weight: it goes into checkpoints, but not into the fingerprint.
         self.register_buffer("lengths", torch.zeros(_LENGTHS, dtype=torch.long), persistent=False)
         self.voice_rate = voice_rate
-        self.guide, self.divergence, self.quadratic = guide, divergence, quadratic
+        self.guide, self.quadratic = guide, quadratic
         self.sharpening = Sharpening(power, contrast, denoise)
         self.sharpening_of_adapted = self.sharpening.otherwise(adapted or {})
         self.start, self.started = start, False
@@ -165,10 +163,6 @@ class TTSTask(Task):
 
     def loss_of(self, batch: TTSBatch, voice: Tensor) -> Losses:
         """The loss of these utterances said by these voices, (B, E), wherever the voices come from."""
-        return self.compare(batch, voice)[0]
-
-    def compare(self, batch: TTSBatch, voice: Tensor) -> tuple[Losses, Tensor, Tensor]:
-        """The same, and the linear spectrograms that it compares: as the voices say them, and as recorded (B, T, F)."""
         spectra = self.spectrograms(batch.waves)
         frames = self.spectrograms.frames(batch.lengths)  # (B,)
         r = self.model.reduction
@@ -187,11 +181,7 @@ class TTSTask(Task):
         total = sum(losses.values(), start=mel.new_zeros(()))
         losses["attention"] = guided_attention(said.alignments, (batch.text != 0).sum(1), steps, places)
         total = total + self.guide * losses["attention"]
-        if self.divergence:
-            pairs = (said.spectra.mel, mel), (said.spectra.linear, linear)
-            losses["divergence"] = sum((masked_divergence(*pair, mask) for pair in pairs), start=mel.new_zeros(()))
-            total = total + self.divergence * losses["divergence"]
         if self.quadratic:
             losses["quadratic"] = masked_l2(said.spectra.linear, linear, mask)
             total = total + self.quadratic * losses["quadratic"]
-        return {"loss": total, **losses}, said.spectra.linear, linear
+        return {"loss": total, **losses}

@@ -47,14 +47,6 @@ def test_sentences_of_train_and_validation_speakers(shards: str, index: Index) -
     assert set(Counter(id[:3] for id in held).values()) == {2}
 
 
-def test_batches_by_their_seconds_leave_none_out_of_validation(shards: str) -> None:
-    data = TTSDataModule(shards, Characters(), batch_size=4, batch_seconds=3.0)
-    loader = data.val_dataloader()
-    assert len(list(loader)) == len(loader) == 4
-    assert sum(len(batch.ids) for batch in loader) == 16
-    assert all(batch.waves.numel() <= 3.0 * 8000 for batch in data.train_dataloader())
-
-
 def test_who_says_little_is_heard_as_often_as_others(tmp_path: Path) -> None:
     class Few(Tones):
         def __iter__(self) -> Iterator[Utterance]:

@@ -132,13 +132,3 @@ def test_the_number_of_clips_is_drawn_for_each_batch() -> None:
     assert all(len(size) == 1 for size in sizes)
     assert set.union(*sizes) == {1, 4, 8}
     assert {len(group) for batch in pipeline.group_by_speaker(voices(9, 9), 5, [1, 4, 8]) for group in batch} == {8}
-
-
-def test_batches_can_be_as_long_as_one_likes() -> None:
-    samples = [sample(f"s1-{number:03d}", seconds=0.5 + number % 7) for number in range(50)]
-    batches = list(pipeline.bucket(samples, 16, 4, random.Random(0), batch_seconds=12.0))
-    assert sorted(ids([each for batch in batches for each in batch])) == sorted(ids(samples))
-    lengths = [len(batch) * max(each.seconds for each in batch) for batch in batches]
-    assert max(lengths) <= 12.0
-    assert sum(lengths) / len(lengths) > 8.0
-    assert [len(batch) for batch in pipeline.bucket(samples[:2], 16, 4, batch_seconds=0.1)] == [1, 1]  # one at least

@@ -8,19 +8,12 @@ import torch
 
 from lightning_vc import Voice
 from lightning_vc.audio import io
-from lightning_vc.evaluation import space
 from lightning_vc.recipes import classifier, evaluate, prepare
 from tests.evaluation.command import evaluate_flags
 from tests.evaluation.given import Figures, figures, given
 from tests.tiny import TinyRun
 
 SENTENCES = ["The dog slept in the sun.", "Nobody had seen the boat."]
-
-
-@pytest.fixture(autouse=True)
-def no_umap(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It takes half a minute to start."""
-    monkeypatch.setattr(space, "umap_installed", lambda: False)
 
 
 def flags(run: TinyRun, out: Path) -> list[str]:

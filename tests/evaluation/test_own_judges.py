@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 
-from lightning_vc.evaluation import space
 from lightning_vc.recipes import classifier, evaluate, prepare, verifier
 from tests.evaluation.given import figures, given
 from tests.tiny import CSV, MINI, TinyRun
@@ -23,7 +22,6 @@ SENTENCES = [
 def test_own_judges_know_speech_from_other_speech_and_from_none(
     tiny_run: TinyRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(space, "umap_installed", lambda: False)
     shards, out = tmp_path / "shards", tmp_path / "out"
     corpus = ["--n_speakers", "24", "--utterances", "24"]
     # Those that `--test 4` draws, but for m002, whom the tiny model has learnt. Not any four will do: f008, f009, m008

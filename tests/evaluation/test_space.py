@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from lightning_vc import Cloner, Voice
-from lightning_vc.evaluation.space import Place, draw_neighbours, draw_space, fit_space
+from lightning_vc.evaluation.space import Place, draw_space, fit_space
 from lightning_vc.morphing import learned_by_speaker
 from tests.tiny import TinyRun
 
@@ -52,16 +52,3 @@ def test_a_picture_says_what_is_in_it(tiny_run: TinyRun) -> None:
     told = {text.get_text() for text in legend.get_texts()}
     assert {"F", "M", "unknown", "learned", "encoded", "adapted", "mixed"} <= told
     assert len(figure.axes[0].lines) == len(places)
-
-
-def test_neighbours_stay_together() -> None:
-    pytest.importorskip("umap", reason="the extra umap is not installed")
-    centres = 10 * torch.eye(2, 8).repeat_interleave(10, 0)
-    rows = centres + torch.randn(20, 8, generator=torch.Generator().manual_seed(0))
-    figures = [draw_neighbours([Place(voice) for voice in voices_of(rows)]) for _ in range(2)]
-    points, again = (
-        torch.tensor([[*line.get_xdata(), *line.get_ydata()] for line in figure.axes[0].lines]) for figure in figures
-    )
-    assert points.equal(again)
-    own = torch.cdist(points[:10], points[:10]).amax()
-    assert own < torch.cdist(points[:10], points[10:]).amin()

@@ -10,7 +10,7 @@ from lightning_vc.modules.text_encoder import TextEncoder
 from tests.modules.batches import batch
 
 
-def made(own_frames: float = 0.0, frames_per_symbol: int = 4, voice_dropout: float = 0.0) -> DeepVoice3:
+def made(own_frames: float = 0.0, frames_per_symbol: int = 4) -> DeepVoice3:
     torch.manual_seed(0)
     return DeepVoice3(
         voice_dim=4,
@@ -30,7 +30,6 @@ def made(own_frames: float = 0.0, frames_per_symbol: int = 4, voice_dropout: flo
         converter=lambda h, voice, bins, r: Converter(h, voice, bins, r, channels=16, layers=2),
         frames_per_symbol=frames_per_symbol,
         own_frames=own_frames,
-        voice_dropout=voice_dropout,
     )
 
 
@@ -115,14 +114,3 @@ def test_the_defaults_are_the_papers_sizes() -> None:
     assert len(model.encoder.blocks) == 7
     assert len(model.decoder.layers) == len(model.converter.blocks) == 8
     assert 20e6 < sum(weight.numel() for weight in model.parameters()) < 30e6
-
-
-def test_dropout_on_the_voice_hides_it_in_training_alone() -> None:
-    text, voice, true, real = batch()
-    model = made(voice_dropout=1.0)
-    for part in model.modules():
-        if isinstance(part, torch.nn.Dropout) and part is not model.voice_dropout:
-            part.p = 0.0
-    nobody = model(text, torch.zeros_like(voice), true, real).spectra.linear
-    assert model(text, voice, true, real).spectra.linear.equal(nobody)
-    assert not model.eval()(text, voice, true, real).spectra.linear.allclose(nobody)

@@ -155,7 +155,7 @@ def test_vocoders_that_cannot_be_used(
             "hears spectrograms with hop 128, n_mels 40, the model predicts them with hop",
         ),
         (tiny_run.tts, "is a checkpoint of TTSTask, where one of VocoderTask is needed"),
-        ("hifigan", "no checkpoint at hifigan"),
+        ("elsewhere", "no checkpoint at elsewhere"),
     ):
         with pytest.raises(SystemExit):
             say(run, clips / "out.wav", "--vocoder", str(name))

@@ -7,7 +7,6 @@ import torch
 from lightning_vc import Cloner
 from lightning_vc.audio import io
 from lightning_vc.data.datamodule import JointDataModule
-from lightning_vc.modules.discriminators import SpectrogramDiscriminator, deception
 from lightning_vc.recipes import joint
 from lightning_vc.tasks.joint import JointTask
 from tests.data.listener import trainer
@@ -98,37 +97,6 @@ def test_a_table_of_other_speakers_does_not_learn(task: JointTask, data: JointDa
     task.learned = 0.5
     with pytest.raises(ValueError, match=r"learned=0\.5 teaches the voices of .*other speakers.*--model\.learned 0"):
         fit(task, data)
-
-
-def test_a_discriminator_sees_pieces_as_said_and_as_recorded(
-    tiny_run: TinyRun, data: JointDataModule, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    network = SpectrogramDiscriminator(4, 2)
-    task = JointTask(str(tiny_run.tts), str(tiny_run.encoder), discriminator=network, frames=8, adversarial=0.5)
-    task.train()
-    batch = next(iter(data.train_dataloader()))
-    seen: list[torch.Tensor] = []
-    network.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
-    voice = task.encoder(batch.clips.waves, batch.clips.lengths)
-    compared = task.tts.compare(batch.said, voice)
-    plain, said, recorded = float(compared[0]["loss"]), *compared[1:]
-    monkeypatch.setattr(task.tts, "compare", lambda *_: compared)
-    losses = task.loss(batch)
-    real, made, again = seen
-    assert real.shape == made.shape == (2, 8, task.tts.spectrograms.n_bins)
-    assert made.equal(again)
-    for whole, piece in [(said, made), (recorded, real)]:
-        at = [[w[start : start + 8].equal(p) for start in range(len(w) - 7)] for w, p in zip(whole, piece, strict=True)]
-        assert all(map(any, at))
-    generator = losses["adversarial"] + 2 * losses["matching"]
-    torch.testing.assert_close(losses["loss"], plain + 0.5 * generator + losses["discriminators"])
-    losses["loss"].backward()
-    theirs = [parameter.grad.clone() for parameter in network.parameters() if parameter.grad is not None]
-    network.zero_grad()
-    deception(network, made.detach(), real.detach())["discriminators"].backward()
-    for one, parameter in zip(theirs, network.parameters(), strict=True):
-        torch.testing.assert_close(one, parameter.grad)
-    assert "adversarial" not in task.eval().loss(batch)
 
 
 def test_both_are_saved_as_one_can_clone_with_them(tiny_run: TinyRun, tmp_path: Path) -> None:
