@@ -174,8 +174,6 @@ class CloningDataModule(ShardsDataModule):
         clips: how many clips of a speaker, or several counts of which each training batch takes one at random.
         n_speakers: speakers in a batch, on each rank; one who speaks much can be in it twice.
         max_seconds: longer clips are cut to a piece of this length.
-        untranscribed: train on train speakers without transcripts too. They have no learned voice, so that only a
-            verification loss learns from them; their numbers in a batch follow on the rows of the speaker table.
         each: clips of every speaker in an epoch, about: of who has more, some are left out, another time others; of who
             has fewer, they are heard several times. Without it who has spoken most is heard most.
         shuffle: size of the buffer in which each worker shuffles clips.
@@ -187,18 +185,12 @@ class CloningDataModule(ShardsDataModule):
         clips: int | list[int] = 5,
         n_speakers: int = 64,
         max_seconds: float = 4.0,
-        untranscribed: bool = False,
         each: int | None = None,
         shuffle: int = 1024,
         loading: Loading = Loading(),
     ) -> None:
         super().__init__(shards, loading, n_speakers=n_speakers, max_seconds=max_seconds, each=each, shuffle=shuffle)
         rows, counts = self.rows(), _counts(clips)
-        if untranscribed:
-            others = [entry.id for entry in self.index.speakers_of("train") if entry.id not in rows]
-            if not others:
-                raise ValueError(f"untranscribed is asked for, and all train speakers of {shards} have transcripts")
-            rows |= {speaker: row for row, speaker in enumerate(others, len(rows))}
         heard = [entry for entry in self.index.speakers_of("train") if entry.id in rows]
         times = {entry.id: each / entry.utterances for entry in heard} if each else {}
         self.batcher = CloningBatcher(rows, self.sample_rate, n_speakers, counts, max_seconds, shuffle, each, times)

@@ -123,14 +123,8 @@ class SpeakerEncoderTask(Task):
     def loss(self, batch: CloningBatch) -> Losses:
         batch = self.augmented(batch)
         voice = self(batch.waves, batch.lengths)  # (B, E)
-        learned = batch.speakers < len(self.voices)  # (B,)
-        if not (self.verification or learned.all()):
-            raise ValueError(
-                "speakers without learned voices (untranscribed ones) teach nothing but verification: give it a weight "
-                "(--model.verification 0.01), or leave them out"
-            )
-        target = self.voices[batch.speakers[learned]]
-        error = (voice[learned] - target).abs().mean() if len(target) else voice.sum() * 0
+        target = self.voices[batch.speakers]
+        error = (voice - target).abs().mean()
         losses = {"loss": error, "error": error.detach()}
         if self.verification and batch.waves.shape[1] > 1:
             losses["verification"] = self._verify(batch)
@@ -139,10 +133,9 @@ class SpeakerEncoderTask(Task):
             # Of all voices, and without Bessel's correction: the batch may be of one speaker, or of one example.
             spread = voice.std(0, correction=0).mean() / self._deviation().mean()
             losses["spread"] = spread
-            if len(target):
-                losses["baseline"] = (self.voices.mean(0) - target).abs().mean()
-                if not self.training:
-                    losses["rank"] = retrieval_rank(voice[learned], self.voices, batch.speakers[learned])
+            losses["baseline"] = (self.voices.mean(0) - target).abs().mean()
+            if not self.training:
+                losses["rank"] = retrieval_rank(voice, self.voices, batch.speakers)
         return losses
 
     def _verify(self, batch: CloningBatch) -> Tensor:

@@ -120,7 +120,7 @@ def test_several_numbers_of_clips(shards: str) -> None:
     assert {batch.lengths.shape[1] for batch in data.val_dataloader()} == {4}
 
 
-def test_speakers_without_transcripts_on_request(tmp_path: Path) -> None:
+def test_speakers_without_transcripts_are_left_out(tmp_path: Path) -> None:
     class Half(Tones):
         """The first three speakers have no transcripts."""
 
@@ -131,17 +131,11 @@ def test_speakers_without_transcripts_on_request(tmp_path: Path) -> None:
     splits = Splits(test=["s09"], validation=["s08", "s02"])
     shards = str(prepare(Half(), tmp_path / "shards", splits, sample_rate=8000).folder)
     table = [f"s0{number}" for number in range(3, 9)]
-    for untranscribed, numbers in ((False, table[:-1]), (True, [*table[:-1], "s00", "s01"])):
-        data = CloningDataModule(shards, clips=2, n_speakers=2, untranscribed=untranscribed)
-        assert data.speakers == table
-        rows = {int(row): ids[0][:3] for batch in data.train_dataloader() for row, ids in zip(*batch[2:], strict=True)}
-        known = {table.index(id) if id in table else len(table) + int(id[1:]): id for id in numbers}
-        assert rows == known
-        heard = {id[:3] for batch in data.val_dataloader() for ids in batch.ids for id in ids}
-        assert heard == {"s08"}
-    tones = str(prepare(Tones(4), tmp_path / "all", Splits(test=1, validation=1), sample_rate=8000).folder)
-    with pytest.raises(ValueError, match=r"all train speakers of .* have transcripts"):
-        CloningDataModule(tones, untranscribed=True)
+    data = CloningDataModule(shards, clips=2, n_speakers=2)
+    assert data.speakers == table
+    rows = {int(row): ids[0][:3] for batch in data.train_dataloader() for row, ids in zip(*batch[2:], strict=True)}
+    assert rows == dict(enumerate(table[:-1]))
+    assert {id[:3] for batch in data.val_dataloader() for ids in batch.ids for id in ids} == {"s08"}
 
 
 def test_a_few_clips_to_adapt_to(shards: str, index: Index) -> None:

@@ -164,19 +164,6 @@ def test_one_clip_has_nothing_to_be_compared_with(tiny_run: TinyRun, voices: Ten
     assert "verification" not in listening(tiny_run, voices, verification=1.0).loss(alone)
 
 
-def test_who_has_no_learned_voice_counts_for_verification_alone(tiny_run: TinyRun, voices: Tensor) -> None:
-    task = listening(tiny_run, voices, verification=1.0)
-    unknown = len(voices)
-    terms = task.loss(loud(1.0, 0.1, speakers=(0, unknown)))
-    alone = task.loss(loud(1.0, speakers=(0,)))
-    assert float(terms["error"]) == pytest.approx(float(alone["error"]), rel=1e-5)
-    terms = task.loss(loud(1.0, 0.1, speakers=(unknown, unknown + 1)))
-    assert float(terms["error"]) == 0
-    assert "baseline" not in terms
-    terms["loss"].backward()
-    assert task.encoder.scale.grad.abs().sum() > 0
-
-
 def test_clips_are_changed_in_training_alone(tiny_run: TinyRun, voices: Tensor) -> None:
     class Silence(torch.nn.Module):
         def forward(self, waves: Tensor, lengths: Tensor) -> Tensor:
