@@ -26,7 +26,7 @@ mini: $(VENV)/.demo  ## train on generated voices, clone six that were held out:
 	$(BIN)/python -m lightning_vc.recipes.run recipes/mini/recipe.yaml
 
 test: $(VENV)/.dev  ## run the tests but for the slow ones and those that need a GPU
-	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow and not gpu" $(ARGS)
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not slow and not gpu" $(ARGS)
 
 lint: $(VENV)/.dev  ## check style, types and who imports whom
 	$(BIN)/ruff check .
