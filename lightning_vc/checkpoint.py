@@ -23,7 +23,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
 from lightning_vc.console import short
-from lightning_vc.files import atomic_write, sha256_of
+from lightning_vc.files import atomic_write, read_text, sha256_of
 
 T = TypeVar("T")
 
@@ -93,9 +93,10 @@ def check_sum(file: Path) -> None:
 
 def read_sums(sums: Path) -> dict[str, str]:
     """Read the sums of a SHA256SUMS file by names; raises ValueError where it is none."""
-    with sums.open("rb") as file:
-        lines = file.read(_MAX_SUMS).decode(errors="replace").splitlines()
-    pairs = [line.split("  ", 1) for line in lines]
+    try:
+        pairs = [line.split("  ", 1) for line in read_text(sums, _MAX_SUMS).splitlines()]
+    except UnicodeDecodeError:
+        pairs = [[]]
     if any(len(pair) != 2 for pair in pairs):
         raise ValueError(f"{sums} is damaged: it needs lines of a sum and a name, as `sha256sum` writes them")
     return {name: digest for digest, name in pairs}

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from copy import deepcopy
+from operator import itemgetter
 from pathlib import Path
 from typing import get_args
 
@@ -257,10 +258,11 @@ class Cloner:
                 "command line give them by --transcripts or --said, or as a.txt beside a clip a.wav"
             )
         short = [level(shorten_pauses(wave, self.sample_rate, _PAUSE_ADAPTED)) for wave in waves]
-        recordings = sorted(zip(clips, short, transcripts, strict=True), key=lambda each: _content(each[1]))
-        return [
-            sample for clip, wave, text in recordings for sample in samples_of(str(clip), wave, text, self.sample_rate)
+        recordings = [  # in the order of the clips: the first wrong transcript is the one that is told
+            (_content(wave), samples_of(str(clip), wave, text, self.sample_rate))
+            for clip, wave, text in zip(clips, short, transcripts, strict=True)
         ]
+        return [sample for _, samples in sorted(recordings, key=itemgetter(0)) for sample in samples]
 
     def _read(self, clip: str | Path) -> Tensor:
         channels, rate = decode(clip)

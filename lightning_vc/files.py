@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 _PARTIAL = ".partial"
-_PLAIN = re.compile(r"[\w+@=,#~-][\w.+@=,#~-]{0,199}")
+_PLAIN = re.compile(r"[\w+@=,#][\w.+@=,#~-]{0,199}")
 
 
 @contextmanager
@@ -135,11 +135,11 @@ def plain_name(name: object, what: str) -> str:
     """Return `name` if it is safe as the name of a file or folder; `what` says in the message what it names.
 
     Raises:
-        ValueError: if it is not a string of 1 to 200 letters, digits and `. _ - + @ = , # ~` without a leading dot.
+        ValueError: if it is not a string of 1 to 200 letters, digits and `. _ - + @ = , # ~`, or begins with `.`, `-` or `~`.
     """
     if not isinstance(name, str) or not _PLAIN.fullmatch(name):
         raise ValueError(
-            f"{what} {name!r} is not a plain name: use 1 to 200 letters, digits and ._-+@=,#~, and no leading '.'"
+            f"{what} {name!r} is not a plain name: use 1 to 200 letters, digits and ._-+@=,#~, first none of .-~"
         )
     return name
 

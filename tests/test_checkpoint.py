@@ -567,3 +567,16 @@ def test_lightnings_own_loader_runs_no_code_either(tiny_run: TinyRun, here: Path
         CloningDataModule.load_from_checkpoint(here / "it.ckpt")
     assert not (here / "ran").exists()
     assert SpeakerEncoderTask.load_from_checkpoint(tiny_run.encoder).fingerprint()
+
+
+def test_archives_of_more_than_four_gigabytes_are_read(
+    saved: Saved, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        zipfile, "ZIP64_LIMIT", 100
+    )  # or it would take as much to write the 64-bit form of the directory
+    with zipfile.ZipFile(tmp_path / "it.ckpt", "w") as archive:
+        for record, data in records_of(saved).items():
+            archive.writestr(record, data)
+    assert b"PK\6\7" in (tmp_path / "it.ckpt").read_bytes()[-42:]
+    assert read_checkpoint(tmp_path / "it.ckpt")["task"] == saved["task"]

@@ -225,7 +225,7 @@ def test_clips(
         ("embedding", "a.tsv", "has no transcript of"),
         ("embedding", "gone.tsv", "gone.tsv"),
         ("embedding", "empty.wav", "is empty: write a text a line"),
-        ("embedding", "symbols.tsv", "has nothing to speak"),
+        ("embedding", "symbols.tsv", "'***' has nothing to speak"),
     ],
 )
 def test_transcripts(
