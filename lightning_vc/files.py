@@ -135,7 +135,7 @@ def plain_name(name: object, what: str) -> str:
     """Return `name` if it is safe as the name of a file or folder; `what` says in the message what it names.
 
     Raises:
-        ValueError: if it is not a string of 1 to 200 letters, digits and `. _ - + @ = , # ~`, or begins with `.`, `-` or `~`.
+        ValueError: unless it has 1 to 200 letters, digits and `. _ - + @ = , # ~` and begins with none of `. - ~`.
     """
     if not isinstance(name, str) or not _PLAIN.fullmatch(name):
         raise ValueError(

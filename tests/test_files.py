@@ -75,7 +75,7 @@ def test_plain_names(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["", ".", "..", ".hidden", "/tmp/victim", "a/b", "a\\b", "a b", "a\n", "a\0", "x" * 201, 7]
+    "name", ["", ".", "..", ".hidden", "/tmp/victim", "a/b", "a\\b", "a b", "a\n", "a\0", "x" * 201, 7, "-rf", "~"]
 )
 def test_names_that_are_refused(name: object) -> None:
     with pytest.raises(ValueError, match=r"speaker .* is not a plain name"):

@@ -199,7 +199,7 @@ def _checked(corpus: Corpus) -> list[Utterance]:
         raise ValueError(
             f"{type(corpus).__name__} has {len(odd)} ids that cannot be names of files: {some(odd)}; rename them "
             f"wherever the corpus has them, such as a/b to a-b: use up to {_LONGEST_ID} letters, digits, '_', '-' and "
-            "'.', and no leading '.'"
+            "'.', and begin with a letter, a digit or '_'"
         )
     return utterances
 
