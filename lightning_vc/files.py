@@ -72,16 +72,20 @@ def read_file(path: str | Path, most: int) -> bytes:
         ValueError: if it has more than `most` bytes, or is a device or a pipe, which might never end.
     """
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)  # or a pipe would wait for its writer
+        with open(path, "rb", opener=_open_at_once) as file:
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                raise ValueError(f"{path} is not a regular file: give a file")
+            content = file.read(most + 1)
     except FileNotFoundError as error:
         raise FileNotFoundError(f"{path}: no such file") from error
-    with open(descriptor, "rb") as file:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise ValueError(f"{path} is not a regular file: give a file")
-        content = file.read(most + 1)
     if len(content) > most:
-        raise ValueError(f"{path} has more than {most >> 20} MiB: give a smaller file")
+        raise ValueError(f"{path} has more than {most:,} bytes: give a smaller file")
     return content
+
+
+def _open_at_once(path: str, flags: int) -> int:
+    """Open without waiting for the writer of a pipe."""
+    return os.open(path, flags | os.O_NONBLOCK)
 
 
 def read_text(path: str | Path, most: int = 64 << 20) -> str:

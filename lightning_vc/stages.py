@@ -146,10 +146,15 @@ class Recipe:
         return earlier
 
     def _is_setting(self, word: str, made: Iterable[Path]) -> bool:
-        """Whether a word of a command names a config or a file of the recipe, and not what a stage made."""
+        """Whether a word of a command names a config or a file of the recipe, and not what a stage made.
+
+        A folder that the recipe itself lies in is not one that a stage made.
+        """
+        here = Path(os.path.abspath(self.here))
         file = Path(os.path.abspath(word))
-        own = word.endswith(".yaml") or file.is_relative_to(os.path.abspath(self.here))
-        return own and file.is_file() and not any(file.is_relative_to(os.path.abspath(place)) for place in made)
+        own = word.endswith(".yaml") or file.is_relative_to(here)
+        folders = [place for place in map(os.path.abspath, made) if not here.is_relative_to(place)]
+        return own and file.is_file() and not any(map(file.is_relative_to, folders))
 
     def _uses(self, command: Sequence[str], before: Stage) -> bool:
         """Whether a command names what a stage before it left, something in there, or a folder around it.

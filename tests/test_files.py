@@ -103,8 +103,10 @@ def test_paths_stay_inside(tmp_path: Path) -> None:
 def test_only_regular_files_of_bounded_size_are_read(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"12345")
     assert read_file(tmp_path / "file", 5) == b"12345"
-    with pytest.raises(ValueError, match=r"file has more than 0 MiB"):
+    with pytest.raises(ValueError, match=r"file has more than 4 bytes"):
         read_file(tmp_path / "file", 4)
+    with pytest.raises(IsADirectoryError, match=str(tmp_path)):
+        read_file(tmp_path, 4)
     os.mkfifo(tmp_path / "pipe")
     (tmp_path / "zeros").symlink_to("/dev/zero")
     for name in ("pipe", "zeros"):

@@ -123,6 +123,13 @@ def test_a_checkpoint_of_somebody_else_stays_where_it_is(recipe: Path, ran: Ran)
     assert [command[0] for command in ran] == ["prepare"]
 
 
+def test_a_config_beside_a_recipe_is_a_setting_where_dir_is_that_folder(recipe: Path, ran: Ran) -> None:
+    recipe.write_text(RECIPE.format(folder=recipe.parent).replace(f"{recipe.parent}/out", str(recipe.parent)))
+    before = Recipe(recipe).stages[1].key
+    (recipe.parent / "plant.yaml").write_text("model: large")
+    assert Recipe(recipe).stages[1].key != before
+
+
 def test_no_checkpoint_is_reached_by_a_link(recipe: Path, ran: Ran, tmp_path_factory: pytest.TempPathFactory) -> None:
     models = tmp_path_factory.mktemp("models")
     (models / "deep").mkdir()
