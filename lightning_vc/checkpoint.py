@@ -80,7 +80,7 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
 
 
 def check_sum(file: Path) -> None:
-    """Raise ValueError where SHA256SUMS beside an exported file has another sum of it, or none."""
+    """Raise ValueError if the SHA256SUMS file beside an exported model does not list its checksum."""
     sums = file.with_name(SUMS)
     if file.suffix != ".safetensors" or not sums.is_file():
         return
@@ -92,7 +92,7 @@ def check_sum(file: Path) -> None:
 
 
 def read_sums(sums: Path) -> dict[str, str]:
-    """Read the sums of a SHA256SUMS file by names; raises ValueError where it is none."""
+    """Read a SHA256SUMS file as {file name: checksum}; raises ValueError for a bad line."""
     try:
         pairs = [line.split("  ", 1) for line in read_text(sums, _MAX_SUMS).splitlines()]
     except UnicodeDecodeError:

@@ -68,7 +68,7 @@ class EvaluationFolder:
                 )
         if corpus:
             self._check(corpus)
-        refuse_links(path, but="wandb")  # W&B makes links of its own
+        refuse_links(path, but="wandb")  # where W&B keeps its own links
         self._clear()
         for speaker in track(speakers, "recordings of the held-out speakers"):
             self._write_recordings(speaker.id)

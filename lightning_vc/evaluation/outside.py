@@ -199,15 +199,15 @@ def present(texts: Sequence[str]) -> list[Judge]:
         raise ValueError(f"a judge lacks a package ({error}): pip install 'lightning_vc[judges]'") from error
 
 
-def ask(folder: Path, sounds: Sequence[Sound]) -> Opinions:
-    """Let all judges that are installed hear sounds; what they have heard already they are not asked again.
+def score(folder: Path, sounds: Sequence[Sound]) -> Opinions:
+    """Score sounds by all installed metrics; scores of an earlier call are reused.
 
     Args:
-        folder: of an evaluation, whose judged.jsonl grows with each answer, so that judging can be interrupted.
-        sounds: of all rows.
+        folder: folder of an evaluation. Each score is appended to its judged.jsonl, so that scoring can be interrupted.
+        sounds: sounds of all rows.
 
     Raises:
-        ValueError: for a damaged judged.jsonl, or a judge whose package lacks something.
+        ValueError: if judged.jsonl is damaged, or the package of a metric lacks a dependency.
     """
     record, texts = folder / "judged.jsonl", sorted({sound.text for sound in sounds if sound.text})
     keys = {sound.path: _key(sound, texts) for sound in sounds}
@@ -216,7 +216,7 @@ def ask(folder: Path, sounds: Sequence[Sound]) -> Opinions:
         judges = present(texts)
         write_file(record, "".join(f"{json.dumps({'key': key, **said})}\n" for key, said in known.items()))
         with named_errors(record), record.open("a", encoding="utf-8") as file:
-            for sound in track(left, "judges listen"):
+            for sound in track(left, "scoring sounds"):
                 said = known[keys[sound.path]] = opinion(judges, sound.path, sound.references, sound.text)
                 file.write(json.dumps({"key": keys[sound.path], **said}) + "\n")
                 file.flush()
@@ -226,14 +226,14 @@ def ask(folder: Path, sounds: Sequence[Sound]) -> Opinions:
 def _recorded(record: Path) -> dict[str, Opinion]:
     lines = read_text(record).splitlines() if record.exists() else []
     try:
-        answers = [json.loads(line) for line in lines if line.endswith("}")]  # the last may have been cut off
+        answers = [json.loads(line) for line in lines if line.endswith("}")]  # the last line may be incomplete
         return {answer.pop("key"): answer for answer in answers}
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise ValueError(f"{record} is damaged ({error}): delete it, and all sounds are judged again") from error
+        raise ValueError(f"{record} is damaged ({error}): delete it to score all sounds again") from error
 
 
 def _key(sound: Sound, texts: Sequence[str]) -> str:
-    """Hash of all that an answer depends on: the judges, the sound, and what else could have been said."""
+    """Hash of what a score depends on: installed metrics, sound, references and the set of texts."""
     references = [str(path) for path in sound.references]
     digest = hashlib.sha256(f"{absent()} {texts} {sound.path} {references} {sound.text}".encode())
     digest.update(sound.path.read_bytes())

@@ -139,7 +139,7 @@ def evaluate(
     opinions = [clones.scores([*said, *along]), measured, read, measure_given(clones, others)]
     if objective_metrics:
         heard = [each for each in [*sounds, *mixtures] if int(each.path.stem) <= (metric_sentences or math.inf)]
-        opinions.append(outside.ask(Path(out), heard))
+        opinions.append(outside.score(Path(out), heard))
     if knows:
         opinions.append(classify(knows, folder, everything))
     if verifies:

@@ -52,7 +52,7 @@ def test_sounds_are_scored_once_and_make_a_table(
 
 
 @pytest.mark.parametrize("content", ["{}", "[1]}", '{"key"}', "1}"])
-def test_a_damaged_record_of_judges(content: str, tmp_path: Path) -> None:
+def test_a_damaged_record_of_scores(content: str, tmp_path: Path) -> None:
     (tmp_path / "judged.jsonl").write_text(content)
     with pytest.raises(ValueError, match=r"judged\.jsonl is damaged"):
-        outside.ask(tmp_path, [])
+        outside.score(tmp_path, [])
