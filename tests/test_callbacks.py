@@ -204,7 +204,7 @@ def test_wandb_goes_on_with_the_run_of_the_checkpoint(tiny_run: TinyRun, tmp_pat
     tts.main([*flags, *quick, "--trainer.max_steps=4", "--ckpt_path", named.format(tmp_path)])
     wandb.finish()
     assert torch.load(tmp_path / "last.ckpt", weights_only=True)["wandb_run"] == first
-    assert {path.name.rpartition("-")[2] for path in (tmp_path / "wandb").glob("offline-run-*")} == {first}
+    assert {path.name.split("-")[3] for path in (tmp_path / "wandb").glob("offline-run-*")} == {first}
 
 
 class Tasks(BoringModel):

@@ -242,7 +242,7 @@ def test_speeds_that_make_no_sense_are_refused(tmp_path: Path, speeds: list[floa
         prepare(Tones(), tmp_path / "shards", ALL, speeds=speeds)
 
 
-@pytest.mark.parametrize("id", ["a.b", "über.flac", "x" * 120, "~a@b,c"])
+@pytest.mark.parametrize("id", ["a.b", "über.flac", "x" * 120, "a~@b,c"])
 def test_any_id_comes_back_from_a_shard(tmp_path: Path, id: str) -> None:
     listed = [Utterance(id, Speaker("ü"), "the cat"), Utterance(id + ".1", Speaker("ü"), "the dog")]
     index = prepare(Listed(listed), tmp_path / "shards", ALL)
