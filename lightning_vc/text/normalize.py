@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from lightning_vc.text.abbreviations import expand
 from lightning_vc.text.characters import latin
-from lightning_vc.text.heteronyms import READINGS, candidates, roles
+from lightning_vc.text.heteronyms import candidates, readings, roles
 from lightning_vc.text.letters import LETTER, lower_capitals
 from lightning_vc.text.pronunciation import PAUSES, split_braces
 from lightning_vc.text.sentences import sentences
@@ -161,12 +161,11 @@ def _indexed(lexicon: Path) -> sqlite3.Connection:
     memory = sqlite3.connect(":memory:", check_same_thread=False)  # _LOCK serves one thread at a time
     memory.execute("ATTACH ? AS file", (str(lexicon),))
     memory.execute("CREATE TABLE word_phonemes AS SELECT * FROM file.word_phonemes")
-    for word, readings in READINGS.items():
-        for role, phonemes in readings.items():
-            memory.execute("DELETE FROM word_phonemes WHERE word = ? AND role = ?", (word, f"gruut:{role}"))
-            if phonemes:
-                row = (word, 99, phonemes, f"gruut:{role}")
-                memory.execute("INSERT INTO word_phonemes (word, pron_order, phonemes, role) VALUES (?, ?, ?, ?)", row)
+    for word, role, phonemes in readings():
+        memory.execute("DELETE FROM word_phonemes WHERE word = ? AND role = ?", (word, f"gruut:{role}"))
+        if phonemes:
+            row = (word, 99, phonemes, f"gruut:{role}")
+            memory.execute("INSERT INTO word_phonemes (word, pron_order, phonemes, role) VALUES (?, ?, ?, ?)", row)
     memory.execute("CREATE INDEX word ON word_phonemes (word)")
     memory.execute("DETACH file")
     return memory

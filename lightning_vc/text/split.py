@@ -1,6 +1,5 @@
 """A text of any length to stretches that a model can say at once: sentences, and parts of the long ones."""
 
-import re
 from bisect import bisect
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -9,20 +8,14 @@ from itertools import accumulate
 from lightning_vc.text.normalize import read_sentences, written
 from lightning_vc.text.pronunciation import PAUSES
 from lightning_vc.text.symbols import LONG_PAUSE, PUNCTUATION, SHORT_PAUSE
+from lightning_vc.text.tables import word_lists
 from lightning_vc.types import Word
 
 _SENTENCE = 0.3  # seconds behind a sentence
 # Seconds behind a part of one that ends so.
 _PAUSE = {**dict.fromkeys((*".?!", f"{{{LONG_PAUSE}}}"), 0.3), **dict.fromkeys((*",;:-", f"{{{SHORT_PAUSE}}}"), 0.15)}
-# Words that begin a phrase, or a part of one.
-_CONJUNCTION = re.compile(
-    "and|but|or|nor|yet|because|since|although|though|unless|until|while|when|where|who|which|that|if|than|as|so"
-)
-_LINK = re.compile(
-    "an?|the|this|these|that|those|my|your|his|her|its|our|their|every|each|some|any|no|not|very|"
-    "of|in|on|at|to|from|with|without|by|for|into|onto|over|under|about|after|before|between|through|during|against|"
-    "is|are|was|were|be|been|has|have|had|do|does|did|will|would|can|could|may|might|must|shall|should"
-)
+# Words that begin a phrase, and words that begin a part of one.
+_CONJUNCTIONS, _LINKS = (frozenset(word_lists()[name]) for name in ("conjunctions", "links"))
 
 
 @dataclass(frozen=True)
@@ -106,9 +99,9 @@ def _harm(last: Word, following: Word) -> float:
     """How bad it is to pause between two words, as a share of the longest part that one would rather be off by."""
     if not _is_spoken(last):
         return 0.0
-    if _CONJUNCTION.fullmatch(last.text) or _LINK.fullmatch(last.text):
+    if last.text in _CONJUNCTIONS | _LINKS:
         return 0.8
-    return 0.2 if _CONJUNCTION.fullmatch(following.text) else 0.3 if _LINK.fullmatch(following.text) else 0.5
+    return 0.2 if following.text in _CONJUNCTIONS else 0.3 if following.text in _LINKS else 0.5
 
 
 def _is_spoken(word: Word) -> bool:
