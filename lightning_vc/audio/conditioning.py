@@ -84,7 +84,9 @@ def attenuate(wave: Tensor, sample_rate: int, bursts: Iterable[Burst]) -> Tensor
         end = min(len(wave), round(burst.end * sample_rate) + fade)
         inside = wave[start:end]
         beside = torch.cat([wave[max(0, start - around) : start], wave[end : end + around]])
-        gain = min(1.0, _ratio(_power(beside), _power(inside)) ** 0.5, _ratio(_peak(beside), _peak(inside)))
+        power = float(beside.square().mean()) / float(inside.square().mean())
+        peak = float(beside.abs().max()) / float(inside.abs().max())
+        gain = min(1.0, power**0.5, peak)
         ramp = (torch.arange(1, len(inside) + 1) / fade).clamp(max=1)
         wave[start:end] = inside * (1 + (gain - 1) * torch.minimum(ramp, ramp.flip(0)))
     return wave
@@ -127,15 +129,3 @@ def _runs(flags: Sequence[bool]) -> Iterable[tuple[int, int, bool]]:
         end = start + sum(1 for _ in run)
         yield start, end, flag
         start = end
-
-
-def _ratio(one: float, other: float) -> float:
-    return one / other if other else 1.0
-
-
-def _power(wave: Tensor) -> float:
-    return float(wave.square().mean()) if len(wave) else 0.0
-
-
-def _peak(wave: Tensor) -> float:
-    return float(wave.abs().max()) if len(wave) else 0.0

@@ -95,7 +95,7 @@ def writable(path: str | Path) -> Path:
     if path.is_dir():
         raise ValueError(f"{path} is a folder: name the sound file to write")
     if path.suffix.lower() not in _FORMATS:
-        raise ValueError(f"{path}: cannot write audio as '{path.suffix}': end the name in {_known()}")
+        raise ValueError(f"{path}: cannot write audio as '{path.suffix}': end the name in {', '.join(SUFFIXES)}")
     probe(path)
     return path
 
@@ -150,12 +150,6 @@ def trim(
     spare = round(margin * sample_rate)
     start = max(0, int(loud[0]) * frame - spare)
     return wave[start : (int(loud[-1]) + 1) * frame + spare]
-
-
-def _known() -> str:
-    """Name the formats for messages: `.wav, .flac, .ogg, .opus or .mp3`."""
-    *others, last = _FORMATS
-    return f"{', '.join(others)} or {last}"
 
 
 def _encode(file: Path | BinaryIO, parts: Iterable[Tensor], sample_rate: int, suffix: str, name: str) -> int:
