@@ -13,10 +13,9 @@ from torch.nn.utils.rnn import pad_sequence
 
 from lightning_vc.adapting import METHODS, AlongTheWay, adapt, method_named, samples_of, voice_of
 from lightning_vc.audio import io
-from lightning_vc.audio.conditioning import outside, repair, shorten_pauses
+from lightning_vc.audio.conditioning import cancels, mix, outside, repair, shorten_pauses, trim
 from lightning_vc.audio.decoding import decode
 from lightning_vc.audio.loudness import level
-from lightning_vc.audio.mixing import cancels, mix
 from lightning_vc.audio.quality import clipping, complaints
 from lightning_vc.audio.vocoder import Vocoder
 from lightning_vc.checkpoint import finite
@@ -267,7 +266,7 @@ class Cloner:
     def _read(self, clip: str | Path) -> Tensor:
         channels, rate = decode(clip)
         wave, bursts = repair(io.resample(mix(channels), rate, self.sample_rate), self.sample_rate)
-        wave = level(io.trim(wave, self.sample_rate, name=str(clip)))
+        wave = level(trim(wave, self.sample_rate, name=str(clip)))
         if len(wave) < _SHORTEST * self.sample_rate:
             seconds = len(wave) / self.sample_rate
             raise ValueError(f"{clip} has {seconds:.2f} s of sound: give a recording of {_SHORTEST} s or more")

@@ -16,8 +16,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from lightning_vc.audio.backend import torchaudio
-from lightning_vc.audio.conditioning import Burst
-from lightning_vc.audio.io import is_silent, resample
+from lightning_vc.audio.conditioning import Burst, is_silent
+from lightning_vc.audio.io import resample
 
 _FRAME, _HOP = 0.025, 0.01  # seconds
 _RANGE = 19.0  # decibels between loud and quiet frames, below which there is something behind the voice

@@ -10,8 +10,8 @@ from urllib.parse import quote
 import torch
 from torch import Tensor
 
-from lightning_vc.audio.conditioning import condition
-from lightning_vc.audio.io import encode_flac, is_silent, resample
+from lightning_vc.audio.conditioning import condition, is_silent
+from lightning_vc.audio.io import encode_flac, resample
 from lightning_vc.console import printable
 from lightning_vc.corpora.base import Corpus
 from lightning_vc.data.alignment import SAMPLE_RATE, Aligner, Piece, split, split_untranscribed

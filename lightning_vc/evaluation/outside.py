@@ -20,6 +20,7 @@ from torch import Tensor
 from torchmetrics.functional.text import char_error_rate, word_error_rate
 
 from lightning_vc.audio import io
+from lightning_vc.audio.conditioning import is_silent
 from lightning_vc.evaluation.sounds import Opinion, Opinions, Sound
 from lightning_vc.files import named_errors, read_text, write_file
 from lightning_vc.text.normalize import normalize
@@ -246,7 +247,7 @@ def opinion(judges: Sequence[Judge], sound: Path, references: Sequence[Path], te
     Of such a one they say nothing but that no word of the text was understood.
     """
     wave = io.read(sound, RATE)
-    if silent := io.is_silent(wave) or len(wave) < _SHORTEST * RATE:
+    if silent := is_silent(wave) or len(wave) < _SHORTEST * RATE:
         return {"silent": silent, **(errors("", text) if text else {})}
     heard = Heard(loud(wave), references, text)
     return {"silent": silent, **{name: value for judge in judges for name, value in judge(heard).items()}}

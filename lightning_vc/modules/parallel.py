@@ -15,7 +15,7 @@ from lightning_vc.modules.text_encoder import TextEncoder
 from lightning_vc.types import Spectra
 
 _PLACES = 3  # numbers that say where in its symbol a frame is
-_LEAD = 5  # frames of silence before the first sound: 0.1 s, as `audio.io.trim` leaves them
+_LEAD = 5  # frames of silence before the first sound: 0.1 s, as `audio.conditioning.trim` leaves them
 _BEND = 3.0  # frames within which pitch goes from one symbol's to the next
 
 

@@ -7,7 +7,7 @@ from lightning_vc.text.abbreviations import expand
 from lightning_vc.text.characters import latin
 from lightning_vc.text.g2p import pronounce
 from lightning_vc.text.letters import LETTER, lower_capitals
-from lightning_vc.text.pronunciation import PAUSES, split_braces
+from lightning_vc.text.pronunciation import is_spoken, split_braces
 from lightning_vc.text.sentences import sentences
 from lightning_vc.text.symbols import PUNCTUATION
 from lightning_vc.text.tokens import dropped, spoken
@@ -36,7 +36,7 @@ def read_sentences(text: str) -> Iterator[list[Word]]:
     speaks = False
     for sentence in sentences(text):
         if words := _read_sentence(sentence, capitals):
-            speaks = speaks or any(word.text not in PUNCTUATION and word.text not in PAUSES for word in words)
+            speaks = speaks or any(map(is_spoken, words))
             yield words
     if not speaks:
         shown = text if len(text) <= 60 else f"{text[:60]}..."

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Iterator
 
 from lightning_vc.console import short
-from lightning_vc.text.symbols import LONG_PAUSE, PHONEMES, SHORT_PAUSE, SLURRED
+from lightning_vc.text.symbols import LONG_PAUSE, PHONEMES, PUNCTUATION, SHORT_PAUSE, SLURRED
 from lightning_vc.text.tables import any_of, rows
 from lightning_vc.types import Word
 
@@ -19,6 +19,11 @@ _IPA = re.compile(any_of((*ARPABET, "ˈ", "ˌ")))
 _SPELLINGS = {"ː": "", "ˑ": "", ".": " "} | dict(rows("spellings.tsv"))  # IPA -> the same in phonemes of ARPABET
 _SPELLING = re.compile(any_of(_SPELLINGS))
 _IPA_LETTERS = frozenset(letter for letter in "".join((*ARPABET, *_SPELLINGS, "ˈ", "ˌ")) if not letter.isascii())
+
+
+def is_spoken(word: Word) -> bool:
+    """Whether it is no mark of punctuation and no pause."""
+    return word.text not in PUNCTUATION and word.text not in PAUSES
 
 
 def split_braces(text: str) -> list[str | Word]:
