@@ -9,8 +9,9 @@ from functools import cache
 from itertools import chain
 from pathlib import Path
 
-from lightning_vc.text.heteronyms import candidates, readings, roles
+from lightning_vc.text.heteronyms import candidates, roles
 from lightning_vc.text.letters import LETTER
+from lightning_vc.text.tables import rows
 from lightning_vc.types import Word
 
 _CAPITALS = re.compile(r"([A-Z]{2,})('?s)?$")  # FBI, FBI's, CDs
@@ -87,16 +88,16 @@ def _letters(initialism: str) -> list[str]:
 
 
 def _lexicon(file: Path) -> dict[str, dict[str, str]]:
-    """Word -> role -> phonemes, from gruut's lexicon and from `readings`."""
+    """Word -> role -> phonemes, from gruut's lexicon and from what `rules/readings.tsv` corrects in it."""
     lexicon: dict[str, dict[str, str]] = {}
     with closing(sqlite3.connect(file)) as database:
         for word, role, phonemes in database.execute(
             "SELECT word, role, phonemes FROM word_phonemes ORDER BY pron_order"
         ):
             lexicon.setdefault(word, {}).setdefault(role.removeprefix("gruut:"), phonemes)
-    for word, role, phonemes in readings():
+    for word, role, phonemes in rows("readings.tsv"):
         known = lexicon.setdefault(word, {})
         known.pop(role, None)
-        if phonemes:
+        if phonemes != "-":
             known[role] = phonemes
     return lexicon

@@ -4,7 +4,7 @@ import re
 from collections import defaultdict
 from collections.abc import Sequence
 
-from lightning_vc.text.tables import rows, rules
+from lightning_vc.text.tables import rules
 
 # The roles of gruut's lexicon to look for, in their order, by a tag of the Penn treebank or its first letter; the empty
 # one is that of words which are said in one way.
@@ -24,11 +24,6 @@ _DETERMINERS = re.compile("the|an?|my|your|its|our|their|his|every")
 _CONTEXTS: dict[str, list[tuple[str, re.Pattern[str], re.Pattern[str]]]] = defaultdict(list)
 for _word, _role, _before, _behind in rules("contexts.tsv", {}):
     _CONTEXTS[_word].append((_role, re.compile(rf"(^|.*\s){_before}"), re.compile(rf"{_behind}(\s|$)")))
-
-
-def readings() -> list[tuple[str, str, str]]:
-    """Words, roles and phonemes that gruut's lexicon lacks or has wrong; no phonemes for those that nobody means."""
-    return [(word, role, phonemes.strip("-")) for word, role, phonemes in rows("readings.tsv")]
 
 
 def roles(words: Sequence[str], tags: Sequence[str]) -> list[str]:
