@@ -4,10 +4,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-import lightning_vc.audio.backend  # noqa: F401  # before speechbrain, which imports torchaudio
-
-from speechbrain.nnet.losses import AdditiveAngularMargin  # isort: skip
-
 
 def masked_l1(predicted: Tensor, target: Tensor, mask: Tensor) -> Tensor:
     """Mean absolute error over real frames; (B, T, M), (B, T, M), (B, T)."""
@@ -73,18 +69,3 @@ def last_step(logits: Tensor, steps: Tensor, behind: int = 4) -> Tensor:
     counted = (s < steps[:, None] + behind).to(logits.dtype)
     error = F.binary_cross_entropy_with_logits(logits, target, reduction="none")
     return (error * counted).sum() / counted.sum()
-
-
-def pair_cross_entropy(scores: Tensor, same: Tensor) -> Tensor:
-    """Binary cross-entropy of log odds (B, C) where pairs of one speaker (B, C) and of two count half each."""
-    cost = F.binary_cross_entropy_with_logits(scores, same.to(scores), reduction="none")  # (B, C)
-    return sum((cost * kind).sum() / kind.sum().clamp(min=1) / 2 for kind in (same, ~same))  # type: ignore[return-value]
-
-
-def angular_margin_cross_entropy(cosines: Tensor, classes: Tensor, margin: float, scale: float) -> Tensor:
-    """Cross-entropy of cosines (B, C) times `scale`, each first an angle further from its class (B,).
-
-    Classes come to lie as far apart (Deng et al. 2019, of speakers Xiang et al. 2019).
-    """
-    apart = AdditiveAngularMargin(margin, scale)(cosines, F.one_hot(classes, cosines.shape[1]).float())
-    return F.cross_entropy(apart, classes)

@@ -127,22 +127,21 @@ def _cheapest_path(distance: Tensor) -> tuple[Tensor, Tensor]:
     return found[:, 0], found[:, 1]
 
 
-def equal_error_rate(scores: Tensor, same: Tensor) -> float:
+def equal_error_rate(cosines: Tensor, same: Tensor) -> float:
     """Error rate at the threshold where as many pairs of one speaker are refused as of two accepted; (n,), (n,)."""
-    return float(binary_eer(_places(scores), same.long()))
+    return float(binary_eer(similarity(cosines), same.long()))
 
 
-def min_dcf(scores: Tensor, same: Tensor, p_target: float = 0.01) -> float:
-    """Least cost of detection over all thresholds, misses times `p_target` and false alarms times the rest; (n,), (n,).
+def min_dcf(cosines: Tensor, same: Tensor, p_target: float = 0.01) -> float:
+    """NIST's least detection cost over all thresholds: misses x `p_target`, false alarms x the rest; (n,), (n,).
 
-    As NIST has it, in parts of what it costs to refuse all or to accept all, whichever is less: 0 to 1.
+    Relative to the cost of refusing all pairs or accepting all, whichever is less: 0 to 1.
     """
-    alarms, hits, _ = binary_roc(_places(scores), same.long())
+    alarms, hits, _ = binary_roc(similarity(cosines), same.long())
     costs = p_target * (1 - hits) + (1 - p_target) * alarms
     return float(costs.min()) / min(p_target, 1 - p_target)
 
 
-def _places(scores: Tensor) -> Tensor:
-    """Scores as their places from 0 to 1: torchmetrics would squash others with a sigmoid, which makes ties."""
-    values, place = scores.double().unique(return_inverse=True)
-    return place.double() / len(values)
+def similarity(cosines: Tensor) -> Tensor:
+    """Cosines scaled to [0, 1]: torchmetrics would take a sigmoid of scores outside."""
+    return ((1 + cosines) / 2).clamp(0, 1)

@@ -102,7 +102,11 @@ def test_no_pickle_runs_anything(here: Path, saved: Saved, call: Call, write: Ca
 CLASS_PATHS = [
     *("os.system", "subprocess.Popen", "builtins.eval", "torch.nn.Linear", "torch.nn.Module", "pathlib.Path"),
     *("lightning_vc.pretrained.export", "lightning_vc.checkpoint.torch.load", "lightning_vc.modules.layers.nn"),
-    *("lightning_vc.modules.layers.weight_norm", "lightning_vc.modules.verifier.ECAPA_TDNN", "lightning_vc.os"),
+    *(
+        "lightning_vc.modules.layers.weight_norm",
+        "lightning_vc.modules.speaker_recognition.ECAPA_TDNN",
+        "lightning_vc.os",
+    ),
     *("lightning_vc.cli.VoiceCLI", "lightning_vc.tasks.joint.JointTask", "lightning_vc.modules.acoustic.AcousticModel"),
     *("imported_by_accident.Model", "imported_by_accident", "tests.tiny.TinyRun", "..", "a..b", "", " os.system"),
     *("lightning_vc/../os.system", "lightning_vc..os.system", "os", "x" * 10_000, "a." * 5_000 + "b"),

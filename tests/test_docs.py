@@ -52,7 +52,7 @@ def test_there_are_commands() -> None:
     assert len(RECIPES) >= 8
     assert len(PREPARING) >= 4
     assert {"evaluate", "export", "clone", "synthesize", "morph"} <= {words[0] for words in OTHERS}
-    assert {"tts.py", "verifier.py", "vocoder.py", "cloning.py"} <= {words[0] for words in BENCHMARKS}
+    assert {"tts.py", "speaker_recognition.py", "vocoder.py", "cloning.py"} <= {words[0] for words in BENCHMARKS}
 
 
 @pytest.mark.parametrize("words", TRAINING, ids=" ".join)
@@ -111,7 +111,7 @@ def test_a_command_that_does_something_else(words: list[str], stopped: None) -> 
 
 @pytest.mark.parametrize("words", BENCHMARKS, ids=" ".join)
 def test_a_command_that_measures(words: list[str], stopped: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    if words[0] == "verifier.py":
+    if words[0] == "speaker_recognition.py":
         pytest.importorskip("resemblyzer", reason="it is installed by hand, as docs/evaluation.md says")
     monkeypatch.setattr("sys.argv", words)
     with pytest.raises(Understood):

@@ -14,7 +14,7 @@ import torch
 from lightning_vc import Cloner, Voice
 from lightning_vc.audio import io
 from lightning_vc.data.index import Index
-from lightning_vc.recipes import classifier, encoder, prepare, synthesize, tts, verifier, vocoder
+from lightning_vc.recipes import encoder, prepare, synthesize, tts, vocoder
 from lightning_vc.tasks.adaptation import AdaptationTask
 from lightning_vc.tasks.speaker_encoder import SpeakerEncoderTask
 from lightning_vc.tasks.tts import TTSTask
@@ -166,30 +166,9 @@ def test_a_vocoder_of_ones_own(tiny_run: TinyRun, inside_python: Path) -> None:
 
 # The parts of which the page shows no example, each as small as it can be
 PARTS = """
-import torch
 from torch import nn
 
-from lightning_vc.modules.classifier import SpeakerClassifier
-from lightning_vc.modules.verifier import SpeakerVerifier
 from lightning_vc.modules.vocoder import MelVocoder
-
-
-class Loud(SpeakerVerifier):
-    def __init__(self):
-        super().__init__(1, nn.Linear(1, 1))
-
-    def forward(self, waves, lengths):
-        return waves.square().sum(1, keepdim=True) / lengths[:, None]
-
-
-class MeanMel(SpeakerClassifier):
-    def __init__(self, n_mels: int = 80):
-        super().__init__()
-        self.embedding = n_mels
-        self.scale = nn.Parameter(torch.ones(n_mels))
-
-    def forward(self, mels, mask):
-        return self.scale * (mels * mask.unsqueeze(-1)).sum(1) / mask.sum(1, keepdim=True)
 
 
 class Quieter(nn.Module):
@@ -212,8 +191,6 @@ class Hum(MelVocoder):
 @pytest.mark.parametrize(
     ("recipe", "option", "part"),
     [
-        (classifier, "network", "my_parts.MeanMel"),
-        (verifier, "verifier", "my_parts.Loud"),
         (encoder, "augmentation", "my_parts.Quieter"),
         (vocoder, "vocoder", "my_parts.Hum"),
     ],
@@ -225,8 +202,6 @@ def test_other_parts_of_ones_own(
     verb = recipe.__name__.rpartition(".")[2]
     assert f"`--model.{option}` of `{verb}`" in PAGE
     flags = tiny_run.encoder_flags(tmp_path) if recipe is encoder else []
-    if recipe in (classifier, verifier):
-        flags = tiny_run.judge_flags(verb, tmp_path)
     if recipe is vocoder:
         config = ROOT / "recipes" / "librispeech" / "small" / "vocoder.yaml"
         where = f"--data.shards {tiny_run.shards} --data.batch_size 2 --trainer.default_root_dir {tmp_path}"

@@ -201,7 +201,7 @@ def test_what_changed_runs_again_and_all_behind_it(
         ("librispeech", "sizes.paper.joint_steps=7", "joint compare"),
         ("vctk", "encoder_steps=7", "encoder evaluate"),
         ("base", "compared=[ls-32]", "compare"),
-        ("base", "stages.classifier.verb=classifier validate", "classifier compare"),
+        ("base", "stages.speaker_recognition.verb=speaker_recognition validate", "speaker_recognition compare"),
         ("base", "test=ls-32", "all"),
     ],
 )

@@ -13,18 +13,17 @@ from lightning_vc.recipes import encoder, prepare, tts
 ROOT = Path(__file__).parents[1]
 MINI = ROOT / "recipes" / "mini"
 CSV = ROOT / "configs" / "logger" / "csv.yaml"
-_SIZES = {name: 16 for name in ("channels", "embedding", "attention", "hidden")} | {
+_SIZES = {name: 16 for name in ("channels", "embedding", "embedding_dim", "attention", "hidden")} | {
     "voice_dim": 8,
     "sizes": [16, 16],
 }
 _TRAINING = {
     "tts": ({"max_steps": 4, "val_check_interval": 4}, {"batch_size": 4}),
     "encoder": ({"max_steps": 2, "val_check_interval": 1}, {"n_speakers": 2, "max_seconds": 0.5}),
-    "classifier": (
+    "speaker_recognition": (
         {"max_steps": 2, "val_check_interval": 1},
-        {"batch_size": 4, "max_seconds": 0.5, "clips": 3, "least": 2},
+        {"batch_size": 4, "max_seconds": 0.5, "cloning_clips": 3, "min_utterances": 2},
     ),
-    "verifier": ({"max_steps": 2, "val_check_interval": 1}, {"n_speakers": 2, "max_seconds": 0.5, "enrolled": [1, 2]}),
     "adapt_embedding": ({"max_steps": 2}, {"clips": 3, "steps": 2}),
     "adapt_low_rank": ({"max_steps": 2}, {"clips": 3, "steps": 2}),
     "adapt_whole_model": ({"max_steps": 2}, {"clips": 3, "steps": 2}),
@@ -98,10 +97,10 @@ class TinyRun:
         where = ["--data.shards", str(self.shards), "--trainer.default_root_dir", str(out)]
         return [command, *configs("encoder", out), "--model.base", str(self.tts), *where]
 
-    def judge_flags(self, verb: str, out: Path, command: str = "fit") -> list[str]:
-        """A command line of `recipes.classifier` or `recipes.verifier` that trains for 2 steps."""
+    def recognition_flags(self, out: Path, command: str = "fit") -> list[str]:
+        """A command line of `recipes.speaker_recognition` that trains for 2 steps."""
         where = ["--data.shards", str(self.shards), "--trainer.default_root_dir", str(out)]
-        return [command, *configs(verb, out), *where]
+        return [command, *configs("speaker_recognition", out), *where]
 
     def adapt_flags(self, verb: str, out: Path, command: str = "fit") -> list[str]:
         """A command line of `recipes.adapt_embedding` or one of its siblings that trains for 2 steps."""

@@ -1,9 +1,11 @@
-"""What the project's own judges, the paper's classifier and verifier, say of sounds (section 3.4)."""
+"""Speaker classification accuracy and verification scores of sounds, as in the paper (section 3.4)."""
 
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
+import torch
+import torch.nn.functional as F
 from rich.progress import track
 from torch import Tensor
 
@@ -12,13 +14,12 @@ from lightning_vc.evaluation.bounds import COPIES, OTHERS
 from lightning_vc.evaluation.folder import REAL, EvaluationFolder
 from lightning_vc.evaluation.mixtures import TRAITS
 from lightning_vc.evaluation.sounds import Opinions, Sound
-from lightning_vc.tasks.classifier import SpeakerClassifierTask
-from lightning_vc.tasks.verifier import SpeakerVerifierTask
+from lightning_vc.tasks.speaker_recognition import SpeakerRecognitionTask
 
 ENROLMENTS = (1, 5)  # recordings that a speaker is known by (the paper's appendix and main text)
 
 
-def classify(classifier: SpeakerClassifierTask, folder: EvaluationFolder, sounds: Sequence[Sound]) -> Opinions:
+def classify(task: SpeakerRecognitionTask, folder: EvaluationFolder, sounds: Sequence[Sound]) -> Opinions:
     """`accuracy`: whether each sound is taken for its speaker; `sex` and `accent`: whether for one of the same.
 
     Of a voice that was moved it is what the voice has become. A sex is as probable as all its speakers together.
@@ -27,17 +28,18 @@ def classify(classifier: SpeakerClassifierTask, folder: EvaluationFolder, sounds
     """
     entries = {entry.id: entry for entry in folder.index.speakers}
     traits = {
-        trait: [getattr(entries[id], trait) if id in entries else None for id in classifier.speakers]
-        for trait in TRAITS
+        trait: [getattr(entries[id], trait) if id in entries else None for id in task.speakers] for trait in TRAITS
     }
     opinions: Opinions = {}
     for sound in track(sounds, "the classifier listens"):
-        if folder.sources.get(sound.path) in classifier.learnt:
+        if folder.sources.get(sound.path) in task.learnt:
             continue
-        probable = classifier.probabilities(io.read(sound.path, folder.rate))
+        wave = io.read(sound.path, folder.rate).to(task.device)
+        with torch.no_grad():
+            probable = task.classify(wave[None], torch.tensor([len(wave)], device=task.device))[0].exp()
         said = opinions.setdefault(sound.path, {})
-        if sound.speaker in classifier.speakers and not sound.changed:
-            said["accuracy"] = classifier.speakers[int(probable.argmax())] == sound.speaker
+        if sound.speaker in task.speakers and not sound.changed:
+            said["accuracy"] = task.speakers[int(probable.argmax())] == sound.speaker
         wanted = dict([sound.changed]) if sound.changed else {t: getattr(entries[sound.speaker], t) for t in traits}
         for trait, value in wanted.items():
             if value in traits[trait] and len({*traits[trait]} - {None}) > 1:
@@ -54,7 +56,7 @@ def _likeliest(probable: Tensor, values: Sequence[str | None]) -> str:
     return max(shares, key=lambda value: shares[value])
 
 
-def verify(verifier: SpeakerVerifierTask, folder: EvaluationFolder, sounds: Sequence[Sound]) -> Opinions:
+def verify(task: SpeakerRecognitionTask, folder: EvaluationFolder, sounds: Sequence[Sound]) -> Opinions:
     """`trials_1` and `trials_5`: the score against the own speaker, and those against the others.
 
     Speakers are enrolled with the last of their real recordings, which are not tried themselves. Those who are held
@@ -74,9 +76,7 @@ def verify(verifier: SpeakerVerifierTask, folder: EvaluationFolder, sounds: Sequ
                 for sound in sounds
                 if sound.speaker in enrolled and not (sound.row in (REAL, COPIES, OTHERS) and sound.path.name in used)
             ]
-            for sound, scores in zip(
-                tried, _scores(verifier, list(enrolled.values()), tried, folder.rate), strict=True
-            ):
+            for sound, scores in zip(tried, _scores(task, list(enrolled.values()), tried, folder.rate), strict=True):
                 own = group.index(sound.speaker)
                 others = scores[:own] + scores[own + 1 :]
                 if others:
@@ -96,18 +96,18 @@ def too_few(folder: EvaluationFolder) -> list[str]:
 
 
 def _scores(
-    verifier: SpeakerVerifierTask, enrolled: Sequence[Sequence[Path]], sounds: Sequence[Sound], rate: int
+    task: SpeakerRecognitionTask, enrolled: Sequence[Sequence[Path]], sounds: Sequence[Sound], rate: int
 ) -> list[list[float]]:
-    """Of each sound against everybody."""
+    """Cosine of each sound and the mean embedding of each speaker's enrolled recordings."""
 
     @cache
-    def wave(path: Path) -> Tensor:  # the same tensor each time, which the verifier hears once
-        return io.read(path, rate)
+    def embedding(path: Path) -> Tensor:
+        wave = io.read(path, rate).to(task.device)
+        with torch.no_grad():
+            return task.embed(wave[None], torch.tensor([len(wave)], device=task.device))[0]
 
-    known = [[wave(path) for path in paths] for paths in enrolled]
-    trials = [(each, wave(sound.path)) for sound in sounds for each in known]
-    if not trials:
+    if not (sounds and enrolled):
         return []
-    scores = verifier.verify([each for each, _ in trials], [sound for _, sound in trials])
-    rows: list[list[float]] = scores.view(len(sounds), len(known)).tolist()
+    speakers = F.normalize(torch.stack([torch.stack([*map(embedding, paths)]).mean(0) for paths in enrolled]))
+    rows: list[list[float]] = (torch.stack([embedding(sound.path) for sound in sounds]) @ speakers.mT).tolist()
     return rows

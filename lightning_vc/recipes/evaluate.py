@@ -27,8 +27,7 @@ from lightning_vc.evaluation.space import draw_voices
 from lightning_vc.evaluation.tracking import track_evaluation
 from lightning_vc.morphing import learnt_from
 from lightning_vc.settings import bounded
-from lightning_vc.tasks.classifier import SpeakerClassifierTask
-from lightning_vc.tasks.verifier import SpeakerVerifierTask
+from lightning_vc.tasks.speaker_recognition import SpeakerRecognitionTask
 from lightning_vc.text.transcripts import read_lines
 from lightning_vc.trust import trust as allow
 
@@ -53,8 +52,7 @@ def evaluate(
     own: int | None = None,
     mixed: float | None = None,
     given: list[str] | None = None,
-    classifier: str | None = None,
-    verifier: str | None = None,
+    speaker_recognition: str | None = None,
     objective_metrics: bool = False,
     metric_sentences: int | None = None,
     seed: int = 0,
@@ -81,8 +79,7 @@ def evaluate(
         mixed: how far these are moved, to say them once more with the other sex and with another accent: 1 is by the
             difference of the means of both groups; if none is given, they are not.
         given: folders with sounds of other systems, `<speaker>/<n>.wav`, each of which becomes a row of its name.
-        classifier: checkpoint of a speaker classifier.
-        verifier: checkpoint of a speaker verifier.
+        speaker_recognition: checkpoint that classifies and verifies speakers, docs/evaluation.md.
         objective_metrics: whether sounds are scored by third-party packages (docs/evaluation.md says how to install
             them): speaker similarity, predicted opinion scores, word error rate.
         metric_sentences: how many sentences of each voice they score; all if none is given.
@@ -113,10 +110,9 @@ def evaluate(
     if any(mark in str(Path(out).resolve()) for mark in ";\t\n"):
         raise ValueError(f"out is {out!r}: judge.tsv has no place for a path with ; or a tab, give another folder")
     index, cloner = Index.load(shards), Cloner.load(model, vocoder)
-    knows = SpeakerClassifierTask.load(classifier) if classifier else None
-    if knows and not knows.learnt:
-        raise ValueError(f"{classifier} does not say what it has learnt from: train it again")
-    verifies = SpeakerVerifierTask.load(verifier) if verifier else None
+    recognition = SpeakerRecognitionTask.load(speaker_recognition) if speaker_recognition else None
+    if recognition and not recognition.learnt:
+        raise ValueError(f"{speaker_recognition} does not say what it was trained on: train it again")
     fine_tuned = Cloner.load(joint) if joint else None
     most = max([*counts, *(steps_counts if steps else [])])
     if mixed is not None and not learnt_from(cloner, index):
@@ -140,15 +136,13 @@ def evaluate(
     if objective_metrics:
         heard = [each for each in [*sounds, *mixtures] if int(each.path.stem) <= (metric_sentences or math.inf)]
         opinions.append(outside.score(Path(out), heard))
-    if knows:
-        opinions.append(classify(knows, folder, everything))
-    if verifies:
-        opinions.append(verify(verifies, folder, sounds))
+    if recognition:
+        opinions += [classify(recognition, folder, everything), verify(recognition, folder, sounds)]
     results = summarise(everything, merged(opinions), seed)
 
     lacking = [
         *missing(results),
-        *(too_few(folder) if verifies else []),
+        *(too_few(folder) if recognition else []),
         *(f"{each} is not installed" for each in outside.absent() if objective_metrics),
     ]
     if not learnt_from(cloner, index):

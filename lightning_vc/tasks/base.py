@@ -88,10 +88,10 @@ class Task(LightningModule, ABC):
     def training_step(self, batch: Any) -> Tensor:
         return self._step(batch, "train")
 
-    def validation_step(self, batch: Any) -> Tensor:
+    def validation_step(self, batch: Any) -> Tensor | None:
         return self._step(batch, "validation")
 
-    def test_step(self, batch: Any) -> Tensor:
+    def test_step(self, batch: Any) -> Tensor | None:
         return self._step(batch, "test")
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:

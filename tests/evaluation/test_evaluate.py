@@ -12,7 +12,7 @@ import torch
 from lightning_vc import Voice
 from lightning_vc.adapting import METHODS
 from lightning_vc.audio import io
-from lightning_vc.recipes import classifier, evaluate, verifier
+from lightning_vc.recipes import evaluate, speaker_recognition
 from tests.evaluation.command import SENTENCES, evaluate_flags
 from tests.tiny import TinyRun
 
@@ -145,7 +145,7 @@ def test_bounds_stand_beside_the_clones(evaluated: Path, speakers: list[str]) ->
     assert (copies["sounds"], mean["sounds"]) == (8, 4)
     assert known["the model's own speakers", None, "likeness"]["sounds"] == 4
     assert known["encoder", 3, "likeness"]["sounds"] == 4
-    assert any("a classifier" in each for each in results["not measured"])
+    assert any("speaker recognition" in each for each in results["not measured"])
     mine, other = (evaluated / kind / speakers[0] / "01.wav" for kind in ("real", "bounds/others"))
     assert other.read_bytes() != mine.read_bytes()
     assert other.read_bytes() == (evaluated / "real" / speakers[1] / "01.wav").read_bytes()
@@ -184,29 +184,28 @@ def test_two_evaluations_are_the_same(tiny_run: TinyRun, tmp_path: Path) -> None
     assert "Against steps of adaptation" in (first / "report.html").read_text()
 
 
-def test_our_own_judges_hear_what_they_have_not_learnt(
+def test_speaker_recognition_is_asked_what_it_was_not_trained_on(
     tiny_run: TinyRun, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    classifier.main(tiny_run.judge_flags("classifier", tmp_path / "classifier"))
-    verifier.main(tiny_run.judge_flags("verifier", tmp_path / "verifier"))
-    judges = [f"--{name}={tmp_path / name / 'last.ckpt'}" for name in ("classifier", "verifier")]
-    evaluate.main([*evaluate_flags(tiny_run, tmp_path / "out"), "--methods", "[encoder]", *judges])
+    speaker_recognition.main(tiny_run.recognition_flags(tmp_path / "trained"))
+    trained = ["--speaker_recognition", str(tmp_path / "trained" / "last.ckpt")]
+    evaluate.main([*evaluate_flags(tiny_run, tmp_path / "out"), "--methods", "[encoder]", *trained])
     results = json.loads((tmp_path / "out" / "results.json").read_text())["results"]
     said = {(each["voice"], each["clips"], each["measure"]): each for each in results}
     assert said["encoder", 3, "accuracy"]["sounds"] == 2 * len(SENTENCES)
     assert 0 <= said["encoder", 3, "accuracy"]["value"] <= 1
-    assert said["real recordings", None, "accuracy"]["sounds"] < 8  # the classifier has learnt from the others
+    assert said["real recordings", None, "accuracy"]["sounds"] < 8  # the others were trained on
     assert said["encoder", 1, "eer_1"]["sounds"] == 2 * len(SENTENCES)
     assert said["real recordings", None, "eer_1"]["sounds"] == 6  # one of each speaker's four is enrolled
     assert said["the model's own speakers", None, "min_dcf_1"]["value"] >= 0
     assert ("encoder", 3, "eer_5") not in said  # there are no six recordings
-    checkpoint = torch.load(tmp_path / "classifier" / "last.ckpt", weights_only=False)
-    del checkpoint["ClassifierDataModule"]
+    checkpoint = torch.load(tmp_path / "trained" / "last.ckpt", weights_only=False)
+    del checkpoint["SpeakerRecognitionDataModule"]
     torch.save(checkpoint, tmp_path / "silent.ckpt")
-    silent = ["--methods", "[encoder]", "--classifier", str(tmp_path / "silent.ckpt")]
+    silent = ["--methods", "[encoder]", "--speaker_recognition", str(tmp_path / "silent.ckpt")]
     with pytest.raises(SystemExit):
         evaluate.main([*evaluate_flags(tiny_run, tmp_path / "out"), *silent])
-    assert "does not say what it has learnt from: train it again" in capsys.readouterr().err
+    assert "does not say what it was trained on: train it again" in capsys.readouterr().err
     page = (tmp_path / "out" / "report.html").read_text()
     assert "Speaker classification" in page
     assert "The space of voices" in page

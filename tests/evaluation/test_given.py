@@ -8,7 +8,7 @@ import torch
 
 from lightning_vc import Voice
 from lightning_vc.audio import io
-from lightning_vc.recipes import classifier, evaluate, prepare
+from lightning_vc.recipes import evaluate, prepare, speaker_recognition
 from tests.evaluation.command import evaluate_flags
 from tests.evaluation.given import Figures, figures, given
 from tests.tiny import TinyRun
@@ -76,9 +76,9 @@ def test_a_system_is_not_named_like_a_row_of_ours(
 
 
 def test_voices_are_moved_and_everything_goes_to_wandb(tiny_run: TinyRun, tmp_path: Path) -> None:
-    classifier.main(tiny_run.judge_flags("classifier", tmp_path / "classifier"))
+    speaker_recognition.main(tiny_run.recognition_flags(tmp_path / "trained"))
     told = flags(tiny_run, tmp_path / "out")
-    judge = ["--classifier", str(tmp_path / "classifier" / "last.ckpt")]
+    judge = ["--speaker_recognition", str(tmp_path / "trained" / "last.ckpt")]
     evaluate.main([*told, *judge, "--own", "4", "--mixed", "1.0", "--project", "clones"])
     results = json.loads((tmp_path / "out" / "results.json").read_text())["results"]
     sounds = {(each["voice"], each["measure"]): each["sounds"] for each in results}

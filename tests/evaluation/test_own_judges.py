@@ -1,11 +1,11 @@
-"""Judges that were trained in earnest, on sounds whose scores are known beforehand."""
+"""Speaker recognition that was trained in earnest, on sounds whose scores are known beforehand."""
 
 import json
 from pathlib import Path
 
 import pytest
 
-from lightning_vc.recipes import classifier, evaluate, prepare, verifier
+from lightning_vc.recipes import evaluate, prepare, speaker_recognition
 from tests.evaluation.given import figures, given
 from tests.tiny import CSV, MINI, TinyRun
 
@@ -19,7 +19,7 @@ SENTENCES = [
 
 @pytest.mark.slow
 @pytest.mark.timeout(1500)
-def test_own_judges_know_speech_from_other_speech_and_from_none(
+def test_speaker_recognition_knows_speech_from_other_speech_and_from_none(
     tiny_run: TinyRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shards, out = tmp_path / "shards", tmp_path / "out"
@@ -28,14 +28,12 @@ def test_own_judges_know_speech_from_other_speech_and_from_none(
     # and m009 are so alike that a verifier of 200 steps, with or without its batch norm, has 0.13 of them.
     kept = ["--test", "f004,f010,m006,m010", "--validation", "2", "--workers", "2"]
     prepare.main(["generated", *corpus, *kept, "--out", str(shards)])
-    for verb, main, steps in (("classifier", classifier.main, 300), ("verifier", verifier.main, 200)):
-        told = f"fit --config {CSV} --config {MINI / verb}.yaml --data.shards {shards} --trainer.max_steps {steps}"
-        main([*told.split(), "--trainer.default_root_dir", str(tmp_path / verb)])
+    told = f"fit --config {CSV} --config {MINI}/speaker_recognition.yaml --data.shards {shards} --trainer.max_steps 300"
+    speaker_recognition.main([*told.split(), "--trainer.default_root_dir", str(tmp_path / "trained")])
     sentences = tmp_path / "sentences.txt"
     sentences.write_text("\n".join(SENTENCES))
     what = f"--model {tiny_run.folder} --shards {shards} --sentences {sentences} --methods [encoder] --clips 5"
-    judges = [f"--{verb}={tmp_path / verb / 'last.ckpt'}" for verb in ("classifier", "verifier")]
-    command = [*what.split(), "--out", str(out), *judges]
+    command = [*what.split(), "--out", str(out), "--speaker_recognition", str(tmp_path / "trained" / "last.ckpt")]
     command += ["--corpus.n_speakers", "24", "--corpus.utterances", "24"]
     evaluate.main(command)
     others = [str(path) for path in given(out, tmp_path / "other")]

@@ -29,7 +29,7 @@ VALUES: tuple[Any, ...] = (
 CLASS_PATHS = (
     "canary.Canary", "canary.run", "canary", "canary.deep.Canary", "os.system", "builtins.exec", "builtins.eval",
     "subprocess.Popen", "runpy.run_path", "importlib.import_module", "posix.system", "this.s",
-    "lightning_vc.modules.verifier.PretrainedVerifier", "lightning_vc.__main__.main",
+    "lightning_vc.modules.speaker_recognition.SpeakerEmbedder", "lightning_vc.__main__.main",
     "lightning_vc.tasks.base.import_module",
     "lightning_vc.tasks.base.torch.hub.load", "torch.nn.Linear", "torch.hub.load", "torch.nn.Identity", "..", "", ".",
     "../canary.Canary", "canary:Canary", "lightning_vc", "lightning_vc.tasks.tts.Nothing",
