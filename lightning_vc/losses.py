@@ -1,4 +1,4 @@
-"""What is minimised: pure functions of tensors and masks."""
+"""Losses: pure functions of tensors and masks."""
 
 import torch
 import torch.nn.functional as F
@@ -11,7 +11,7 @@ def masked_l1(predicted: Tensor, target: Tensor, mask: Tensor) -> Tensor:
 
 
 def masked_l2(predicted: Tensor, target: Tensor, mask: Tensor) -> Tensor:
-    """Mean squared error over real frames, which penalises large errors more than in proportion; as `masked_l1`."""
+    """Mean squared error over real frames; as `masked_l1`."""
     return _masked_mean((predicted - target) ** 2, mask)
 
 
@@ -23,10 +23,10 @@ def _masked_mean(error: Tensor, mask: Tensor) -> Tensor:
 def guided_attention(
     alignments: Tensor, symbols: Tensor, steps: Tensor, places: Tensor, sigma: float = 0.2, known_sigma: float = 1.5
 ) -> Tensor:
-    """Attention far from where it should be costs up to 1 (Tachibana et al. 2018, equation 1).
+    """Attention away from the expected symbol costs up to 1 (Tachibana et al. 2018, equation 1).
 
-    That is the diagonal, where `places` says nothing, and cost rises over a share `sigma` of the text. Where it says
-    what is being said at each step, that is much nearer, and cost rises over `known_sigma` symbols.
+    Where `places` is NaN the diagonal is expected, with a width of `sigma` of the text; else the symbol in `places`,
+    with a width of `known_sigma` symbols.
 
     (B, A, S, L) weights, (B,) symbols and (B,) decoder steps of each sentence, (B, S) symbols from `places_at`.
     """

@@ -1,4 +1,4 @@
-"""How good: pure functions from tensors to numbers."""
+"""Metrics: pure functions from tensors to numbers."""
 
 import math
 from collections.abc import Sequence
@@ -25,10 +25,7 @@ def attention_focus(alignment: Tensor) -> float:
 
 
 def attention_coverage(alignment: Tensor) -> float:
-    """Share of the symbols that were some step's first choice or next to one, in the best layer: (A, S, L) -> 0 to 1.
-
-    A skipped word leaves a hole.
-    """
+    """Share of the symbols that are some step's first choice or next to one, in the best layer: (A, S, L) -> 0 to 1."""
     chosen = alignment.argmax(-1)  # (A, S)
     symbols = torch.arange(alignment.shape[2])
     near = (chosen.unsqueeze(-1) - symbols).abs() <= 1  # (A, S, L)
@@ -36,7 +33,7 @@ def attention_coverage(alignment: Tensor) -> float:
 
 
 def alignment_problems(alignment: Tensor, symbols: Sequence[str], seconds: float, finished: bool) -> tuple[str, ...]:
-    """What seems to have gone wrong in a sentence, judged by the layer in which least did: others may look elsewhere.
+    """Attention failures of a sentence, in the layer that has fewest.
 
     Args:
         alignment: (A, S, L).
@@ -49,7 +46,7 @@ def alignment_problems(alignment: Tensor, symbols: Sequence[str], seconds: float
 
 
 def _problems(layer: Tensor, symbols: Sequence[str], seconds: float) -> list[str]:
-    """What went wrong in one layer, (S, L)."""
+    """Failures in one layer, (S, L)."""
     place = layer.argmax(-1)  # (S,)
     problems = []
     if float(layer.amax(-1).mean()) < _FOCUS:
@@ -71,14 +68,14 @@ def _problems(layer: Tensor, symbols: Sequence[str], seconds: float) -> list[str
 
 
 def retrieval_rank(answers: Tensor, voices: Tensor, rows: Tensor) -> Tensor:
-    """Mean place of the right one among voices (K, E) sorted by L1 distance to answers (B, E): 1 to K; rows (B,)."""
+    """Mean rank of the right one (B,) among voices (K, E) by L1 distance to the predicted ones (B, E): 1 to K."""
     distance = torch.cdist(answers, voices, p=1)  # (B, K)
     own = distance.gather(1, rows[:, None])
     return 1 + (distance < own).sum(1).float().mean()
 
 
 class Warp(NamedTuple):
-    """The best path through time from one sound to another that says the same."""
+    """Dynamic time warping of one sound to another of the same text."""
 
     rows: Tensor  # (P,) frames of the first
     columns: Tensor  # (P,) and those of the second that go with them
@@ -86,10 +83,9 @@ class Warp(NamedTuple):
 
 
 def time_warp(first: Tensor, second: Tensor, coefficients: int = 13) -> Warp:
-    """Two normalised mel spectrograms (T, M), (T', M) on the path that brings them nearest to each other.
+    """Dynamic time warping of normalised mel spectrograms (T, M), (T', M), and their mel-cepstral distortion.
 
-    Their distortion is the root mean square difference of the smoothed log spectra, which is what Kubichek's (1993)
-    formula comes to. Coefficient 0 (loudness) is left out, as in the formula.
+    It is the RMS difference of the smoothed log spectra, as in Kubichek (1993), without coefficient 0 (loudness).
     """
     dct = torchaudio.functional.create_dct(coefficients + 1, first.shape[1], "ortho")[:, 1:].to(first)
     distance = torch.cdist(first @ dct, second @ dct)  # (T, T')
