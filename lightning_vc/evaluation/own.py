@@ -23,15 +23,15 @@ def classify(task: SpeakerRecognitionTask, folder: EvaluationFolder, sounds: Seq
     """`accuracy`: whether each sound is taken for its speaker; `sex` and `accent`: whether for one of the same.
 
     Of a voice that was moved it is what the voice has become. A sex is as probable as all its speakers together.
-    The classifier is not asked about recordings that it has learnt from, nor who it is where it does not know the
-    speaker or the voice was moved.
+    Recordings that the task was trained on are left out, and `accuracy` where it does not know the speaker or the voice
+    was moved.
     """
     entries = {entry.id: entry for entry in folder.index.speakers}
     traits = {
         trait: [getattr(entries[id], trait) if id in entries else None for id in task.speakers] for trait in TRAITS
     }
     opinions: Opinions = {}
-    for sound in track(sounds, "the classifier listens"):
+    for sound in track(sounds, "speaker classification"):
         if folder.sources.get(sound.path) in task.learnt:
             continue
         wave = io.read(sound.path, folder.rate).to(task.device)
