@@ -28,13 +28,14 @@ from torch import Tensor
 from lightning_vc.corpora.base import Corpus
 from lightning_vc.corpora.kaldi import KaldiCorpus
 from lightning_vc.corpora.librispeech import LibriSpeech
-from lightning_vc.data.datamodule import Loading, TTSDataModule
-from lightning_vc.data.encoding import Limits, encode
+from lightning_vc.data.datamodule import Loading
 from lightning_vc.data.index import SETS, Index
+from lightning_vc.data.loader import Loader
 from lightning_vc.data.reading import read_shards
 from lightning_vc.data.shards import prepare
 from lightning_vc.data.splits import Splits
-from lightning_vc.data.stream import Loader
+from lightning_vc.data.tts import TTSDataModule
+from lightning_vc.data.utterance import Limits, encode
 from lightning_vc.text.frontend import Characters
 from lightning_vc.types import Utterance
 

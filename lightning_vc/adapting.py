@@ -18,10 +18,11 @@ from torch import Tensor
 from lightning_vc.audio.io import encode_flac, resample
 from lightning_vc.console import interruptible, print_warning
 from lightning_vc.data.alignment import SAMPLE_RATE, Aligner, Piece, split
-from lightning_vc.data.collate import TTSBatcher
-from lightning_vc.data.encoding import Limits
-from lightning_vc.data.reading import Sample
-from lightning_vc.data.stream import Clips, Loader, TrainingStream, ValidationStream
+from lightning_vc.data.loader import Loader
+from lightning_vc.data.pipeline import Clips, TrainingStream, ValidationStream
+from lightning_vc.data.samples import Sample
+from lightning_vc.data.tts import TTSBatcher
+from lightning_vc.data.utterance import Limits
 from lightning_vc.modules.acoustic import AcousticModel
 from lightning_vc.modules.low_rank import load_moved
 from lightning_vc.tasks.adaptation import (
@@ -33,7 +34,7 @@ from lightning_vc.tasks.adaptation import (
 )
 from lightning_vc.tasks.tts import TTSTask
 from lightning_vc.text.normalize import normalize, written
-from lightning_vc.types import Speaker
+from lightning_vc.types import Speaker, TTSBatch
 from lightning_vc.voice import Voice
 
 
@@ -200,7 +201,7 @@ def adapt(
             enable_progress_bar=progress,
         )
         training = Loader(TrainingStream(Clips(known), batcher, steps))
-        validation = Loader(ValidationStream(Clips(aside), batcher, -(-held // batcher.batch_size)))
+        validation: Loader[TTSBatch] = Loader(ValidationStream(Clips(aside), batcher, -(-held // batcher.batch_size)))
         with interruptible():
             trainer.fit(task, training, validation)
     return task

@@ -21,7 +21,7 @@ from lightning_vc.audio.quality import clipping, complaints
 from lightning_vc.audio.vocoder import Vocoder
 from lightning_vc.checkpoint import finite
 from lightning_vc.console import print_warning, short
-from lightning_vc.data.reading import Sample
+from lightning_vc.data.samples import Sample
 from lightning_vc.modules.acoustic import AcousticModel
 from lightning_vc.modules.low_rank import load_moved
 from lightning_vc.pretrained import checkpoint_in, shipped

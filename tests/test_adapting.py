@@ -12,8 +12,8 @@ from lightning_vc import adapting
 from lightning_vc.adapting import METHODS, AlongTheWay, KeepBest, Method, adapt, samples_of, voice_of
 from lightning_vc.audio.io import read
 from lightning_vc.corpora.librispeech import LibriSpeech
-from lightning_vc.data.collate import collate_tts
 from lightning_vc.data.reading import clips_of
+from lightning_vc.data.tts import collate_tts
 from lightning_vc.tasks.adaptation import AdaptationTask, EmbeddingAdaptationTask
 from lightning_vc.text.normalize import normalize
 from tests.tiny import TinyRun

@@ -15,7 +15,8 @@ from lightning.pytorch.loggers import CSVLogger, Logger
 from lightning_vc import Voice
 from lightning_vc.audio import io
 from lightning_vc.callbacks import CheckMonitors, ClipGradientValues, LastCheckpoint, Pace, SaveVoice, SpeakSentences
-from lightning_vc.data.datamodule import AdaptationDataModule, TTSDataModule
+from lightning_vc.data.adaptation import AdaptationDataModule
+from lightning_vc.data.tts import TTSDataModule
 from lightning_vc.recipes import tts
 from lightning_vc.tasks.adaptation import EmbeddingAdaptationTask
 from lightning_vc.tasks.tts import TTSTask

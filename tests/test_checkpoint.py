@@ -22,7 +22,7 @@ import torch
 from safetensors.torch import save_file
 
 from lightning_vc.checkpoint import SUMS, read_checkpoint, write_checkpoint
-from lightning_vc.data.datamodule import CloningDataModule
+from lightning_vc.data.cloning import CloningDataModule
 from lightning_vc.pretrained import export
 from lightning_vc.tasks.base import Task
 from lightning_vc.tasks.speaker_encoder import SpeakerEncoderTask

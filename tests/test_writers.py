@@ -5,6 +5,7 @@ import resource
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -32,8 +33,7 @@ WRITERS: dict[str, Callable[[Path], object]] = {
     **{f"a{suffix}": lambda path: io.write(path, WAVE, 16000) for suffix in io.SUFFIXES},
     "voice.safetensors": lambda path: Voice(torch.zeros(500), "encoder", "base", 1).save(path),
     "figure.png": lambda path: save_figure(Figure(), path),
-    "index.json": lambda path: Index(str(path.parent), *list(vars(INDEX).values())[1:]).save(),
-    "report.txt": INDEX.write_report,
+    "index.json": lambda path: replace(INDEX, folder=str(path.parent)).save(),
     "results.json": lambda path: write_results(path.parent, RESULTS, {}),
     "judge.tsv": lambda path: write_manifest(path, [SOUND]),
     "costs.md": lambda path: write_costs(path, []),

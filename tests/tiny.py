@@ -7,7 +7,8 @@ from typing import Any
 from omegaconf import OmegaConf
 
 from lightning_vc.data.index import Index
-from lightning_vc.data.reading import Sample, clips_of
+from lightning_vc.data.reading import clips_of
+from lightning_vc.data.samples import Sample
 from lightning_vc.recipes import encoder, prepare, tts
 
 ROOT = Path(__file__).parents[1]

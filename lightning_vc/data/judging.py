@@ -6,11 +6,14 @@ from dataclasses import replace
 from itertools import cycle, islice
 from typing import Literal
 
-from lightning_vc.data.collate import CloningBatcher
+from lightning_vc.data.cloning import CloningBatcher
 from lightning_vc.data.datamodule import Loading, ShardsDataModule
 from lightning_vc.data.index import SETS
-from lightning_vc.data.reading import Sample, apart, scattered
-from lightning_vc.data.stream import Clips, Loader
+from lightning_vc.data.loader import Loader
+from lightning_vc.data.pipeline import Clips
+from lightning_vc.data.reading import apart
+from lightning_vc.data.samples import Sample
+from lightning_vc.data.splits import scattered
 from lightning_vc.types import CloningBatch
 
 

@@ -14,7 +14,8 @@ from lightning_vc.audio import io
 from lightning_vc.audio.conditioning import condition
 from lightning_vc.corpora.generated import GeneratedCorpus
 from lightning_vc.data.index import Index, SpeakerEntry
-from lightning_vc.data.reading import Sample, apart, clips_of
+from lightning_vc.data.reading import apart, clips_of
+from lightning_vc.data.samples import Sample
 from lightning_vc.evaluation.sounds import Row, Sound
 from lightning_vc.files import inside, plain_name, read_text, refuse_links, remove_folder, write_file
 from lightning_vc.text.normalize import normalize

@@ -4,7 +4,7 @@ from lightning.pytorch.cli import ArgsType
 
 from lightning_vc.adapting import METHODS
 from lightning_vc.cli import VoiceCLI
-from lightning_vc.data.datamodule import AdaptationDataModule
+from lightning_vc.data.adaptation import AdaptationDataModule
 from lightning_vc.tasks.adaptation import WholeModelAdaptationTask
 
 

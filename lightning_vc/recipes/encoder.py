@@ -3,7 +3,7 @@
 from lightning.pytorch.cli import ArgsType
 
 from lightning_vc.cli import VoiceCLI
-from lightning_vc.data.datamodule import CloningDataModule
+from lightning_vc.data.cloning import CloningDataModule
 from lightning_vc.tasks.speaker_encoder import SpeakerEncoderTask
 
 

@@ -3,7 +3,7 @@
 from lightning.pytorch.cli import ArgsType
 
 from lightning_vc.cli import VoiceCLI
-from lightning_vc.data.datamodule import JointDataModule
+from lightning_vc.data.joint import JointDataModule
 from lightning_vc.tasks.joint import JointTask
 
 

@@ -22,10 +22,10 @@ from yaml import YAMLError
 
 from lightning_vc.console import print_warning, printable, reported
 from lightning_vc.corpora.base import Corpus
-from lightning_vc.data.encoding import Limits
 from lightning_vc.data.index import SETS, Index
 from lightning_vc.data.shards import UNTRANSCRIBED, prepare
 from lightning_vc.data.splits import Splits
+from lightning_vc.data.utterance import Limits
 from lightning_vc.settings import bounded
 
 set_loader("yaml", bounded(get_loader("yaml")), (YAMLError,))
@@ -60,12 +60,9 @@ def main(argv: list[str] | None = None) -> None:
         options.test, options.validation = _speakers(options.test), _speakers(options.validation)
         made, splits, limits = _call(corpus, options), _call(Splits, options), _call(Limits, options)
         index = _call(prepare, options, corpus=made, splits=splits, limits=limits)
-        if index is None:
-            print(printable(f"part {options.part} of {options.out} is done; the last part to end makes the index"))
-        else:
-            print(printable(options.out))
-            Console(markup=False).print(index)
-            _warn(index, splits)
+        print(printable(options.out))
+        Console(markup=False).print(index)
+        _warn(index, splits)
 
 
 def _warn(index: Index, splits: Splits) -> None:

@@ -3,7 +3,7 @@
 from lightning.pytorch.cli import ArgsType
 
 from lightning_vc.cli import VoiceCLI
-from lightning_vc.data.datamodule import TTSDataModule
+from lightning_vc.data.tts import TTSDataModule
 from lightning_vc.tasks.tts import TTSTask
 
 

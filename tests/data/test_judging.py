@@ -2,12 +2,12 @@ from collections import Counter
 
 import pytest
 
-from lightning_vc.data.encoding import Limits
 from lightning_vc.data.index import Index
 from lightning_vc.data.judging import ClassifierDataModule, VerifierDataModule
 from lightning_vc.data.reading import clips_of
 from lightning_vc.data.shards import prepare
 from lightning_vc.data.splits import Splits
+from lightning_vc.data.utterance import Limits
 from tests.data.tones import Tones
 
 

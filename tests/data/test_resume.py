@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from lightning_vc.data.datamodule import Loading, TTSDataModule
+from lightning_vc.data.datamodule import Loading
 from lightning_vc.data.index import Index
+from lightning_vc.data.tts import TTSDataModule
 from lightning_vc.text.frontend import Characters
 from tests.data.listener import Listener, heard, trainer
 from tests.tiny import ROOT

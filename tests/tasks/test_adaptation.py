@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from lightning_vc.data.collate import collate_tts
-from lightning_vc.data.datamodule import AdaptationDataModule
+from lightning_vc.data.adaptation import AdaptationDataModule
+from lightning_vc.data.tts import collate_tts
 from lightning_vc.tasks.adaptation import (
     AdaptationTask,
     EmbeddingAdaptationTask,

@@ -6,7 +6,7 @@ import torch
 
 from lightning_vc import Cloner
 from lightning_vc.audio import io
-from lightning_vc.data.datamodule import JointDataModule
+from lightning_vc.data.joint import JointDataModule
 from lightning_vc.recipes import joint
 from lightning_vc.tasks.joint import JointTask
 from tests.data.listener import trainer

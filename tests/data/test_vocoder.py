@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from lightning_vc.data.waves import VocoderDataModule
+from lightning_vc.data.vocoder import VocoderDataModule
 from tests.tiny import TinyRun
 
 

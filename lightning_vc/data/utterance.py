@@ -1,11 +1,7 @@
-"""One utterance of a corpus as samples of a shard: read, check, trim, split, spell, code."""
+"""One utterance of a corpus as samples of a shard: read, check, trim, split at pauses, normalise its text, encode."""
 
-import hashlib
-import json
-import zlib
 from dataclasses import dataclass
 from functools import cache
-from urllib.parse import quote
 
 import torch
 from torch import Tensor
@@ -16,15 +12,13 @@ from lightning_vc.console import printable
 from lightning_vc.corpora.base import Corpus
 from lightning_vc.data.alignment import SAMPLE_RATE, Aligner, Piece, split, split_untranscribed
 from lightning_vc.data.index import LONGEST_SECONDS
+from lightning_vc.data.samples import Sample
 from lightning_vc.text.events import without_events
 from lightning_vc.text.normalize import normalize, written
 from lightning_vc.types import Utterance, Word
 
-FLAC_HEADER = 1024  # bytes of a flac file, which cover its header and more
-_CRC = len(b'{"crc32": "00000000", ')
 _FULL_SCALE = 0.999
 _MAX_CLIPPED = 0.01  # share of the samples that may be at full scale
-_LONGEST_KEY = 100 - len(".flac")  # the name of a file in a plain header of a tar has 100 bytes
 
 
 @dataclass(frozen=True)
@@ -59,27 +53,27 @@ class Limits:
         if self.split_seconds is not None and self.split_seconds <= self.min_seconds:
             raise ValueError(f"split_seconds {self.split_seconds} must be above min_seconds {self.min_seconds}")
 
+    def check(self, piece: Piece) -> None:
+        """Raise Rejected for a piece of another length, or speed if it has words."""
+        seconds = piece.end - piece.start
+        if seconds < self.min_seconds:
+            raise Rejected("too short")
+        if seconds > self.max_seconds:
+            raise Rejected("too long")
+        rate = sum(len(word.phonemes) for word in piece.words) / seconds
+        if piece.words and not self.min_rate <= rate <= self.max_rate:
+            raise Rejected("too slow for its text" if rate < self.min_rate else "too fast for its text")
+
 
 class Rejected(ValueError):
     """An utterance that is left out; its message is the reason, or `reason: detail`."""
 
 
 @dataclass(frozen=True)
-class Encoded:
-    """A sample: the members of its tar file, and what the index counts."""
-
-    key: str
-    flac: bytes
-    json: bytes
-    seconds: float
-    transcribed: bool
-
-
-@dataclass(frozen=True)
 class Outcome:
     """What became of one utterance."""
 
-    samples: tuple[Encoded, ...]
+    samples: tuple[Sample, ...]
     rejected: tuple[tuple[str, str], ...]  # (id of the utterance or its piece, reason[: detail])
     unaligned: bool = False  # its words should have been found, and were not
     events: bool = False  # marks of events, such as [noise], were removed from its text
@@ -89,56 +83,24 @@ def encode(corpus: Corpus, utterance: Utterance, limits: Limits, sample_rate: in
     """Make samples of an utterance: one, or its pieces."""
     try:
         wave = _read(corpus, utterance, limits, sample_rate)
-        spoken, words = _words(utterance.text)
+        text, words = _words(utterance.text)
     except Rejected as reason:
         return Outcome((), ((utterance.id, str(reason)),))
-    seconds = len(wave) / sample_rate
-    spans = None
-    if words is not None and limits.split_seconds is not None:
-        spans = _aligner()(resample(wave, sample_rate, SAMPLE_RATE), words)
-    if spans is not None:
-        pieces = list(split(words or (), spans, seconds, limits.split_seconds or seconds))
-    elif words is None and limits.split_seconds is not None:
-        pieces = list(split_untranscribed(wave, sample_rate, limits.split_seconds))
-    else:
-        pieces = [Piece(0.0, seconds, tuple(words or ()))]
-    unaligned = spans is None and words is not None and limits.split_seconds is not None
+    pieces, aligned = _pieces(wave, words, limits.split_seconds, sample_rate)
     samples, rejected = [], []
     for number, piece in enumerate(pieces):
         id = utterance.id if len(pieces) == 1 else f"{utterance.id}_{number:02d}"
         try:
-            _check(piece, limits, words is not None)
+            limits.check(piece)
         except Rejected as reason:
             rejected.append((id, str(reason)))
             continue
         cut = wave[round(piece.start * sample_rate) : round(piece.end * sample_rate)]
-        if words is None:
-            samples.append(_coded(id, utterance, None, None, cut, sample_rate))
-        else:
-            text = spoken if spans is None else written(piece.words)
-            samples.append(_coded(id, utterance, text, piece, cut, sample_rate))
-    return Outcome(tuple(samples), tuple(rejected), unaligned, events=spoken != utterance.text)
-
-
-def checksum_holds(text: bytes, flac: bytes) -> bool:
-    """Whether json and flac of a sample are those that were written, as far as can be told without decoding.
-
-    The json begins with a CRC-32 of the rest of it and of the beginning of the flac, where length, rate and a digest of
-    the sound are. Each frame of the flac that follows has a CRC of its own, which every decoder checks.
-    """
-    return text[:_CRC] == _head(text[_CRC:], flac)
-
-
-def key_of(id: str) -> str:
-    """Name of a sample in a tar file: ASCII, of a length that its header has room for, and without a dot.
-
-    webdataset takes all that follows the first dot for the suffix.
-    """
-    key = quote(id, safe="").replace(".", "%2E")
-    if len(key) <= _LONGEST_KEY:
-        return key
-    digest = hashlib.sha256(id.encode()).hexdigest()[:16]
-    return f"{key[: _LONGEST_KEY - 1 - len(digest)]}-{digest}"
+        of_piece = written(piece.words) if piece.spans is not None else text
+        said = piece.words if words is not None else None
+        flac = encode_flac(cut, sample_rate)
+        samples.append(Sample(id, utterance.speaker, of_piece, said, piece.spans, len(cut) / sample_rate, flac))
+    return Outcome(tuple(samples), tuple(rejected), unaligned=not aligned, events=text != utterance.text)
 
 
 def _read(corpus: Corpus, utterance: Utterance, limits: Limits, sample_rate: int) -> Tensor:
@@ -159,12 +121,10 @@ def _read(corpus: Corpus, utterance: Utterance, limits: Limits, sample_rate: int
     if float((wave.abs() >= _FULL_SCALE).float().mean()) > _MAX_CLIPPED:
         raise Rejected("clipped")
     wave = condition(wave, sample_rate, limits.top_db)
-    if utterance.speed != 1:
-        wave = resample(wave, round(sample_rate * utterance.speed), sample_rate)
-    return wave
+    return wave if utterance.speed == 1 else resample(wave, round(sample_rate * utterance.speed), sample_rate)
 
 
-def _words(text: str | None) -> tuple[str | None, list[Word] | None]:
+def _words(text: str | None) -> tuple[str | None, tuple[Word, ...] | None]:
     """Text without marks of events, and its words; raises Rejected for a text that cannot be spoken."""
     if text is None:
         return None, None
@@ -173,44 +133,24 @@ def _words(text: str | None) -> tuple[str | None, list[Word] | None]:
     except ValueError as error:
         raise Rejected("words not understood") from error
     try:
-        return text, normalize(text)
+        return text, tuple(normalize(text))
     except ValueError as error:
         raise Rejected("unspeakable text") from error
 
 
-def _check(piece: Piece, limits: Limits, transcribed: bool) -> None:
-    seconds = piece.end - piece.start
-    if seconds < limits.min_seconds:
-        raise Rejected("too short")
-    if seconds > limits.max_seconds:
-        raise Rejected("too long")
-    rate = sum(len(word.phonemes) for word in piece.words) / seconds
-    if transcribed and not limits.min_rate <= rate <= limits.max_rate:
-        raise Rejected("too slow for its text" if rate < limits.min_rate else "too fast for its text")
-
-
-def _coded(
-    id: str, utterance: Utterance, text: str | None, said: Piece | None, wave: Tensor, sample_rate: int
-) -> Encoded:
-    who, seconds = utterance.speaker, len(wave) / sample_rate
-    flac = encode_flac(wave, sample_rate)
-    known = {
-        "id": id,
-        "speaker": who.id,
-        "sex": who.sex,
-        "accent": who.accent,
-        "age": who.age,
-        "text": text,
-        "words": said and [[word.text, " ".join(word.phonemes)] for word in said.words],
-        "spans": said and said.spans and [[round(start, 2), round(end, 2)] for start, end in said.spans],
-        "seconds": seconds,
-    }
-    body = json.dumps(known, ensure_ascii=False).encode()[1:]
-    return Encoded(key_of(id), flac, _head(body, flac) + body, seconds, said is not None)
-
-
-def _head(body: bytes, flac: bytes) -> bytes:
-    return b'{"crc32": "%08x", ' % zlib.crc32(flac[:FLAC_HEADER], zlib.crc32(body))
+def _pieces(
+    wave: Tensor, words: tuple[Word, ...] | None, longest: float | None, sample_rate: int
+) -> tuple[list[Piece], bool]:
+    """Pieces of an utterance, or the whole; and False where its words should have been found, and were not."""
+    seconds = len(wave) / sample_rate
+    if longest is None:
+        return [Piece(0.0, seconds, words or ())], True
+    if words is None:
+        return list(split_untranscribed(wave, sample_rate, longest)), True
+    spans = _aligner()(resample(wave, sample_rate, SAMPLE_RATE), words)
+    if spans is None:
+        return [Piece(0.0, seconds, words)], False
+    return list(split(words, spans, seconds, longest)), True
 
 
 @cache
