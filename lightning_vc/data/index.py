@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple, get_args
 
 from pydantic import Field
+from pydantic_core import from_json
 from rich.markup import escape
 from rich.table import Table
 
@@ -167,7 +168,7 @@ class Index:
                 f"write them with `python -m lightning_vc.recipes.prepare CORPUS --root DIR --out {folder}`"
             ) from error
         try:
-            content = _parse(text)
+            content = from_json(text)
             version = content.get("schema_version") if isinstance(content, dict) else SCHEMA_VERSION
             if version == SCHEMA_VERSION:
                 index = replace(load(cls, text), folder=folder)
@@ -222,13 +223,6 @@ class Index:
             counts = (len(self.shards(*sets)), self.samples(*sets), self.transcribed(*sets))
             table.add_row(name, *map(str, counts), hours, "" if name.endswith("-held") else str(speakers))
         return table
-
-
-def _parse(text: bytes) -> Any:
-    try:
-        return json.loads(text)
-    except RecursionError:
-        raise ValueError("its JSON is nested too deeply") from None
 
 
 def _crc32(content: Mapping[str, Any]) -> str:

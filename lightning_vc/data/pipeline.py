@@ -160,7 +160,7 @@ class TrainingStream(IterableDataset[B]):
     def __iter__(self) -> Iterator[B]:
         """The batches of this process: of the main one, or its turns where there are workers."""
         worker, workers = _worker()
-        order = f"{self.seed}/{int(self.epoch)}"
+        start, order = int(self.start), f"{self.seed}/{int(self.epoch)}"
         rng = random.Random(f"{order}/{self.rank}/{worker}")
         planned = iter(
             wds.DataPipeline(
@@ -175,7 +175,7 @@ class TrainingStream(IterableDataset[B]):
                     f"reader {self.rank * workers + worker + 1} of {self.world * workers} (ranks x workers) has not "
                     "enough samples of its own for one batch; use fewer workers or ranks, or fewer clips of a speaker"
                 )
-            if number // workers >= int(self.start):
+            if number // workers >= start:
                 yield self.batcher.collate(batch, random.Random(f"{order}/{self.rank}/{number}"))
 
 

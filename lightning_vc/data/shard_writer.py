@@ -1,6 +1,7 @@
 """One shard of a preparation: a tar file, and a record that it is finished and what is in it."""
 
 import json
+import pickle
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -57,7 +58,7 @@ class ShardWriter(Dataset[Record | Exception]):
         self.corpus, self.work, self.limits, self.sample_rate = corpus, work, limits, sample_rate
 
     def __getitem__(self, job: Job) -> Record | Exception:
-        """Write a shard, unless it is there; an error is returned, because a loader would wrap it."""
+        """Write a shard, unless it is there; an error is returned, for a loader would put a traceback into it."""
         path, file = self.work / SHARDS / job.name, self.work / RECORDS / f"{job.name}.json"
         try:
             record = _read(file)
@@ -66,7 +67,7 @@ class ShardWriter(Dataset[Record | Exception]):
                 write_file(file, json.dumps(asdict(record), ensure_ascii=False))
             return record
         except Exception as error:
-            return error
+            return _portable(error)
 
     def _write(self, job: Job, path: Path) -> Record:
         """Write one shard; no file where all of its utterances are rejected."""
@@ -108,6 +109,15 @@ class ShardWriter(Dataset[Record | Exception]):
             sha256=sha256_of(path),
         )
         return record
+
+
+def _portable(error: Exception) -> Exception:
+    """The same error, or one that another process can get: a loader would wait for ever for what cannot be pickled."""
+    try:
+        pickle.loads(pickle.dumps(error))
+    except Exception:
+        return ChildProcessError(f"{type(error).__name__}: {error}")
+    return error
 
 
 def _is(file: Path, sha256: str) -> bool:
