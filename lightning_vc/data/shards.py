@@ -6,7 +6,7 @@ interrupted.
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -101,8 +101,9 @@ def _checked(corpus: Corpus) -> list[Utterance]:
     id, count = Counter(utterance.id for utterance in utterances).most_common(1)[0]
     if count > 1:
         raise ValueError(f"{name} has {count} utterances with the id {id!r}; ids must be unique")
-    speakers = {utterance.speaker.id for utterance in utterances}
-    if odd := [*_not_plain("speaker", speakers), *_not_plain("utterance", (utterance.id for utterance in utterances))]:
+    names = [("speaker", id) for id in {utterance.speaker.id for utterance in utterances}]
+    names += [("utterance", utterance.id) for utterance in utterances]
+    if odd := [f"{kind} {id!r:.60}" for kind, id in names if not _is_plain(id)]:
         raise ValueError(
             f"{name} has {len(odd)} ids that cannot be names of files: {some(odd)}; rename them wherever the corpus "
             f"has them, such as a/b to a-b: use up to {_LONGEST_ID} letters, digits, '_', '-' and '.', and begin with "
@@ -111,14 +112,12 @@ def _checked(corpus: Corpus) -> list[Utterance]:
     return utterances
 
 
-def _not_plain(kind: str, ids: Iterable[str]) -> Iterator[str]:
-    """Those ids that are no plain names, or too long to have the number of a piece behind them, for a message."""
-    for id in ids:
-        try:
-            if len(plain_name(id, kind)) > _LONGEST_ID:
-                raise ValueError
-        except ValueError:
-            yield f"{kind} {id!r:.60}"
+def _is_plain(id: str) -> bool:
+    """Whether an id is the name of a file, and short enough to have the number of a piece behind it."""
+    try:
+        return len(plain_name(id, "id")) <= _LONGEST_ID
+    except ValueError:
+        return False
 
 
 def _at_speed(speed: float, utterance: Utterance) -> Utterance:
