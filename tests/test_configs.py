@@ -25,7 +25,9 @@ RECIPES = {
     "base": ("recipes/base/recipe.yaml", []),
     "librispeech, W&B": ("recipes/librispeech/recipe.yaml", ["logger=wandb"]),
 }
-EXAMPLES = sorted(path.relative_to(ROOT) for path in (ROOT / "recipes").rglob("*.yaml") if path.name != "recipe.yaml")
+EXAMPLES = sorted(
+    path.relative_to(ROOT) for path in (ROOT / "recipes").rglob("*.yaml") if path.stem not in ("recipe", "defaults")
+)
 
 
 @pytest.fixture(autouse=True)
@@ -48,7 +50,7 @@ def parsed(verb: str, words: list[str], capsys: pytest.CaptureFixture[str]) -> A
 
 def verb_of(path: Path) -> str:
     """The verb that an example is for: the longest that its name begins with."""
-    verbs = [each.stem for each in (ROOT / "lightning_vc" / "recipes").glob("[!_]*.py")]
+    verbs = [file.stem for file in (ROOT / "lightning_vc" / "recipes").glob("[!_]*.py")]
     return max((verb for verb in verbs if path.stem.startswith(verb)), key=len)
 
 
@@ -65,12 +67,14 @@ def checkpoints(config: Any) -> Any:
 
 @pytest.mark.parametrize("path", CONFIGS, ids=str)
 def test_a_config_is_a_piece_of_a_command_line(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    own = OmegaConf.load(path)
-    (section,) = own
-    words = ["fit", "--config", str(MINI / "tts.yaml"), "--config", str(path), "--trainer.default_root_dir", "here"]
-    with_it, without = (parsed("tts", each, capsys) for each in (words, [*words[:3], *words[5:]]))
-    assert with_it[section] != without[section]
-    assert {name for name in with_it if with_it[name] != without[name]} == {section}
+    """It changes one section; what recipes share is included by two of them at least."""
+    (section,) = OmegaConf.load(path)
+    if path.parent.name == "logger" or path.stem == "ddp":  # whoever runs a recipe chooses these
+        words = ["fit", "--config", str(MINI / "tts.yaml"), "--config", str(path), "--trainer.default_root_dir", "here"]
+        with_it, without = (parsed("tts", each, capsys) for each in (words, [*words[:3], *words[5:]]))
+        assert {name for name in with_it if with_it[name] != without[name]} == {section}
+    else:
+        assert len([example for example in EXAMPLES if f"/{path}" in example.read_text(encoding="utf-8")]) >= 2
 
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=str)
@@ -164,7 +168,7 @@ def test_nobody_in_the_generated_corpus_says_the_sentences_of_mini() -> None:
     assert len(sentences) == len(set(sentences)) == 20
     assert all(len(sentence.split()) > 3 for sentence in sentences)
     settings: Any = OmegaConf.load(MINI / "recipe.yaml")
-    corpus = GeneratedCorpus(settings.speakers, settings.utterances, settings.seed)
+    corpus = GeneratedCorpus(settings.speakers, settings.utterances, seed=0)
     said = {spoken(utterance.text or "") for utterance in corpus}
     assert len(said) > 1000
     assert said.isdisjoint(sentences)

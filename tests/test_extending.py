@@ -72,7 +72,7 @@ def call(command: list[str], folder: Path) -> None:
 
 
 def test_the_page_has_its_examples() -> None:
-    assert {"my_encoder.py", "my_adaptation.py", "my_recipe.py", "my_corpus.py"} <= FILES.keys()
+    assert {"my_encoder.py", "my_adaptation.py", "my_corpus.py"} <= FILES.keys()
     assert len(COMMANDS) >= 5
 
 
@@ -102,7 +102,7 @@ def test_an_encoder_of_ones_own(
 def test_an_adaptation_of_ones_own(
     tiny_run: TinyRun, outside: Path, inside_python: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    command = documented("my_recipe.py fit", tiny_run)
+    command = documented("recipes.adapt fit", tiny_run)
     mine = ["--data.speaker", tiny_run.speaker, "--data.clips=3", "--trainer.enable_progress_bar=false"]
     call([*command, *mine, "--trainer.max_steps=2", "--trainer.accelerator=cpu"], outside)
     (checkpoint,) = (outside / "lightning_logs").rglob("*.ckpt")

@@ -82,7 +82,7 @@ def _warn(index: Index, splits: Splits) -> None:
         )
     for split, uses in (
         ("validation", "`encoder fit`, `joint fit` and `vocoder fit` cannot validate"),
-        ("test", "nobody is left to clone, and `evaluate` and `adapt_*` need somebody"),
+        ("test", "nobody is left to clone, and `evaluate` and `adapt` need somebody"),
     ):
         if not index.speakers_of(split):
             print_warning(f"there is no {split} speaker, so {uses}: prepare with --{split} 1 or more, or with ids")

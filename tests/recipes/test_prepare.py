@@ -151,7 +151,7 @@ def test_librispeech_as_published(shared_data: Path, tmp_path: Path) -> None:
         ),
         (
             "--test 0 --validation 1 --held 0.5",
-            "there is no test speaker, so nobody is left to clone, and `evaluate` and `adapt_*` need somebody",
+            "there is no test speaker, so nobody is left to clone, and `evaluate` and `adapt` need somebody",
             "prepare with --test 1 or more, or with ids",
         ),
     ],
