@@ -208,7 +208,7 @@ def main(args: list[str] | None = None) -> None:
     parser = ArgumentParser(prog="python -m lightning_vc.recipes.evaluate", description=__doc__)
     parser.add_function_arguments(evaluate, as_group=False)
     options = parser.parse_args(args)
-    with reported(parser):
+    with reported():
         evaluate(**parser.instantiate(options).as_dict())
 
 

@@ -16,7 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from jsonargparse import ArgumentParser, Namespace, get_loader, set_loader
+from jsonargparse import Namespace, get_loader, set_loader
 from rich.console import Console
 from yaml import YAMLError
 
@@ -27,6 +27,7 @@ from lightning_vc.data.index import SETS, Index
 from lightning_vc.data.shards import UNTRANSCRIBED, prepare
 from lightning_vc.data.splits import Splits
 from lightning_vc.settings import bounded
+from lightning_vc.verbs import VerbParser
 
 set_loader("yaml", bounded(get_loader("yaml")), (YAMLError,))
 
@@ -42,8 +43,8 @@ ALIASES = {
 def main(argv: list[str] | None = None) -> None:
     """Prepare what the command line says, and print what came of it."""
     argv = sys.argv[1:] if argv is None else argv
-    parser = ArgumentParser(prog="prepare", description=__doc__)
-    with reported(parser):
+    parser = VerbParser(prog="python -m lightning_vc.recipes.prepare", description=__doc__)
+    with reported():
         if argv[:1] == ["verify"]:
             return _verify(argv[1:])
         corpus = _find(argv[0]) if argv and not argv[0].startswith("-") else Corpus
@@ -90,7 +91,10 @@ def _warn(index: Index, splits: Splits) -> None:
 
 def _verify(argv: list[str]) -> None:
     """Check all shards of a folder; raises ValueError with the name of one that is not what was written."""
-    parser = ArgumentParser(prog="prepare verify", description="Compare shards with their index, byte for byte.")
+    parser = VerbParser(
+        prog="python -m lightning_vc.recipes.prepare verify",
+        description="Compare shards with their index, byte for byte.",
+    )
     parser.add_argument("folder", type=str, help="folder of shards, or its address")
     folder = parser.parse_args(argv).folder
     index = Index.load(folder)
@@ -114,7 +118,7 @@ def _find(name: str) -> type[Corpus]:
     return found
 
 
-def _add_options(parser: ArgumentParser, corpus: type[Corpus]) -> None:
+def _add_options(parser: VerbParser, corpus: type[Corpus]) -> None:
     """Everything that can be said, from the signatures of what it is said to."""
     own = inspect.signature(corpus).parameters
     parser.add_argument("corpus", metavar="CORPUS", help="short name or class path")

@@ -57,8 +57,9 @@ def test_what_is_said_of_speakers_is_text() -> None:
         ),
         *(
             (["--toward", "SELF", f"--amount={odd}"], "amount must be a number from -100 to 100, got ")
-            for odd in ("1e300", "-1e300", "inf", "-inf", "nan", "101")
+            for odd in ("1e300", "-1e300", "101")
         ),
+        *((["--toward", "SELF", f"--amount={odd}"], "amount") for odd in ("inf", "-inf", "nan")),
     ],
 )
 def test_what_does_not_go_together_is_named(
