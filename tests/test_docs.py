@@ -19,6 +19,8 @@ from lightning_vc.recipes import prepare
 from lightning_vc.stages import Recipe
 from tests.tiny import ROOT, TinyRun
 
+pytestmark = pytest.mark.recipe
+
 PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").glob("*.md"), *(ROOT / "recipes").rglob("*.md")])
 START = "python -m lightning_vc.recipes."
 MEASURE = "python benchmarks/"

@@ -235,6 +235,7 @@ def test_a_trainer_that_starts_again_goes_on_with_the_next_epoch(shards: str, tm
     assert len({tuple(ids) for _, ids in resumed}) == len(resumed) == 24
 
 
+@pytest.mark.distributed
 def test_two_ranks_train_on_disjoint_samples(shards: str, tmp_path: Path) -> None:
     data = TTSDataModule(shards, Mixed(), batch_size=4)
     parallel = trainer(tmp_path, strategy="ddp_spawn", devices=2, max_epochs=2, enable_checkpointing=False)

@@ -318,6 +318,7 @@ def heard(out: Path, rank: int) -> list[list[str]]:
     return [json.loads(line) for line in (out / f"heard-{rank}.jsonl").read_text().splitlines()]
 
 
+@pytest.mark.distributed
 @pytest.mark.timeout(280)
 @pytest.mark.parametrize("recipe", [tts, encoder], ids=verb)
 def test_two_ranks_train_on_disjoint_samples(tiny_run: TinyRun, tmp_path: Path, recipe: ModuleType) -> None:
