@@ -64,9 +64,13 @@ def main(argv: list[str] | None = None) -> None:
         if index is None:
             print(printable(f"part {options.part} of {options.out} is done; the last part to end makes the index"))
         else:
-            print(printable(options.out))
-            Console(markup=False).print(index)
+            _show(index)
             _warn(index, splits)
+
+
+def _show(index: Index) -> None:
+    print(printable(index.folder))
+    Console(markup=False).print(index)
 
 
 def _warn(index: Index, splits: Splits) -> None:
@@ -99,8 +103,7 @@ def _verify(argv: list[str]) -> None:
     folder = parser.parse_args(argv).folder
     index = Index.load(folder)
     index.check(thorough=True)
-    print(printable(folder))
-    Console(markup=False).print(index)
+    _show(index)
     print("all shards are what was written")
 
 
