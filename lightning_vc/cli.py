@@ -1,5 +1,6 @@
 """LightningCLI with our switches: every verb that trains goes through here."""
 
+import os
 import sys
 import warnings
 from collections.abc import Iterator
@@ -26,12 +27,17 @@ from lightning_vc.files import plain_name
 from lightning_vc.settings import bounded, check_interpolation
 from lightning_vc.tasks.base import Task
 from lightning_vc.trust import TRUST, trust
+from lightning_vc.verbs import VerbParser
 
 _KEYWORDS = ("best", "last", "hpc")  # for which Lightning looks for a checkpoint in the folder of the run
 
 # Interpolation that crosses sections is right only with both this and the parser mode below (jsonargparse 4.53).
 set_parsing_settings(omegaconf_absolute_to_relative_paths=True)
 set_loader("omegaconf+", bounded(get_omegaconf_loader("omegaconf+"), check_interpolation), (YAMLError,))  # type: ignore[no-untyped-call]
+
+
+class TrainingParser(VerbParser, LightningArgumentParser):
+    """Lightning's parser with short errors."""
 
 
 class VoiceCLI(LightningCLI):
@@ -59,6 +65,7 @@ class VoiceCLI(LightningCLI):
             seed_everything_default=0,
             auto_configure_optimizers=False,
             parser_kwargs={"parser_mode": "omegaconf+"},
+            parser_class=TrainingParser,
             save_config_kwargs={"overwrite": True},
             trainer_defaults={"callbacks": [Pace(), CheckMonitors()], **defaults},
         )
@@ -147,7 +154,10 @@ class VoiceCLI(LightningCLI):
             message = str(error)
             if message.startswith("Caught "):  # in a process that loads, whose traceback torch put into the message
                 message = message.strip().splitlines()[-1].partition(": ")[2]
-            self.parser.error("\n".join(map(printable, message.splitlines())), error)
+            if os.environ.get("JSONARGPARSE_DEBUG"):
+                raise
+            print("error:", "\n".join(map(printable, message.splitlines())), file=sys.stderr)
+            raise SystemExit(1) from None
 
     def _parse_ckpt_path(self) -> None:
         """Do nothing: Lightning would let the hyper-parameters in a checkpoint silently beat flags and YAML."""

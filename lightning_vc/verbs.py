@@ -15,7 +15,8 @@ class VerbParser(ArgumentParser):
     """A parser whose errors are two lines: what is wrong, and where the options are listed."""
 
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
-        print(f"usage: {self.prog} --help lists the options", file=sys.stderr)
+        prog = self.prog.replace(" [options]", "")  # of a subcommand
+        print(f"usage: {prog} --help lists the options", file=sys.stderr)
         print(f"error: {printable(' '.join(message.split()))}", file=sys.stderr)
         self.exit(2)
 
