@@ -275,6 +275,24 @@ def test_who_comes_back_to_the_first_settings_has_lost_nothing(
     assert again == []
 
 
+def test_a_checkpoint_comes_back_where_only_its_record_had(recipe: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As after a kill between the two."""
+    checkpoint, records = recipe.parent / "out" / "plant.ckpt", recipe.parent / "out" / ".stages"
+    fail_at(1, monkeypatch)
+    for speed in (6, 7):
+        with pytest.raises(SystemExit):
+            Recipe(recipe, [f"speed={speed}"]).run(["dig", "plant"] if speed == 6 else ["plant", "reap"])
+        if speed == 6:
+            checkpoint.write_text("of 6")
+    assert not checkpoint.exists()
+    (record,) = records.glob("plant-*.json")
+    record.replace(records / "plant.json")
+    again = fail_at(9, monkeypatch)
+    Recipe(recipe, ["speed=6"]).run(["plant"])
+    assert checkpoint.read_text() == "of 6"
+    assert again[0][-2:] == ["--ckpt_path", str(checkpoint)]
+
+
 def test_a_stage_that_fails_ends_the_run_and_goes_on_from_its_checkpoint(
     recipe: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
