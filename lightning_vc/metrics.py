@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
-from torchmetrics.functional.classification import binary_eer, binary_roc
+from torchmetrics.functional.classification import binary_eer
 
 from lightning_vc.audio.backend import torchaudio
 from lightning_vc.text.symbols import END, LONG_PAUSE, PUNCTUATION, SHORT_PAUSE, SPACE
@@ -17,22 +17,6 @@ _BACK = 3  # symbols
 # the Deep Voice 3 of recipes/mini said well, 99 % had none of more than 0.26 s, and none had one of 0.4 s.
 _STUCK, _SLOW = 0.4, 0.25
 _PAUSING = {SPACE, END, SHORT_PAUSE, LONG_PAUSE, *PUNCTUATION}
-
-
-def attention_focus(alignment: Tensor) -> float:
-    """Mean of the largest weight of each decoder step, over the layer that has most of it: (A, S, L) -> 0 to 1."""
-    return float(alignment.amax(-1).mean(-1).max())
-
-
-def attention_coverage(alignment: Tensor) -> float:
-    """Share of the symbols that were some step's first choice or next to one, in the best layer: (A, S, L) -> 0 to 1.
-
-    A skipped word leaves a hole.
-    """
-    chosen = alignment.argmax(-1)  # (A, S)
-    symbols = torch.arange(alignment.shape[2])
-    near = (chosen.unsqueeze(-1) - symbols).abs() <= 1  # (A, S, L)
-    return float(near.any(1).float().mean(-1).max())
 
 
 def alignment_problems(alignment: Tensor, symbols: Sequence[str], seconds: float, finished: bool) -> tuple[str, ...]:
@@ -128,21 +112,9 @@ def _cheapest_path(distance: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def equal_error_rate(scores: Tensor, same: Tensor) -> float:
-    """Error rate at the threshold where as many pairs of one speaker are refused as of two accepted; (n,), (n,)."""
-    return float(binary_eer(_places(scores), same.long()))
+    """Error rate at the threshold where as many pairs of one speaker are refused as of two accepted; (n,), (n,).
 
-
-def min_dcf(scores: Tensor, same: Tensor, p_target: float = 0.01) -> float:
-    """Least cost of detection over all thresholds, misses times `p_target` and false alarms times the rest; (n,), (n,).
-
-    As NIST has it, in parts of what it costs to refuse all or to accept all, whichever is less: 0 to 1.
+    Scores are ranked first: torchmetrics would squash those outside of [0, 1] with a sigmoid, which makes ties.
     """
-    alarms, hits, _ = binary_roc(_places(scores), same.long())
-    costs = p_target * (1 - hits) + (1 - p_target) * alarms
-    return float(costs.min()) / min(p_target, 1 - p_target)
-
-
-def _places(scores: Tensor) -> Tensor:
-    """Scores as their places from 0 to 1: torchmetrics would squash others with a sigmoid, which makes ties."""
-    values, place = scores.double().unique(return_inverse=True)
-    return place.double() / len(values)
+    values, rank = scores.double().unique(return_inverse=True)
+    return float(binary_eer(rank.double() / len(values), same.long()))

@@ -143,8 +143,8 @@ def test_the_other_stages_understand_theirs(
     for each in evaluated:
         assert str(prepared["out"]) == each["shards"]
         assert Path(each["sentences"]).is_file()
-        if each["joint"]:
-            assert each["joint"] == str(stages["joint"].checkpoint.parent)
+        if joint := each["systems"].joint:
+            assert joint == str(stages["joint"].checkpoint.parent)
         if corpus := each["corpus"]:
             assert (corpus.seed, corpus.utterances, corpus.voices.keys()) == (
                 prepared["corpus"].seed,
