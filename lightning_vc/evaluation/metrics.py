@@ -41,10 +41,12 @@ class Metric(ABC):
 
     Attributes:
         packages: what has to be installed for it.
-        settings: what its scores depend on besides the sound.
+        inputs: what its scores depend on besides the audio: fields of the sound.
+        settings: and of itself.
     """
 
     packages: tuple[str, ...] = ()
+    inputs: tuple[str, ...] = ()
     settings = ""
 
     @abstractmethod
@@ -58,6 +60,8 @@ class Metric(ABC):
 
 class ParallelDistance(Metric):
     """`distortion`, mel-cepstral, in dB, and `pitch_error` in semitones, to the speaker saying the same text."""
+
+    inputs = ("parallel",)
 
     def __init__(self, cloner: Cloner) -> None:
         self.spectrograms = cloner.tts.spectrograms
@@ -80,6 +84,8 @@ class ParallelDistance(Metric):
 class EncoderSimilarity(Metric):
     """`likeness`: cosine of the encoder's embeddings of a synthesised sound and of the references."""
 
+    inputs = ("references", "recording")
+
     def __init__(self, cloner: Cloner) -> None:
         self.cloner = cloner
         self.settings = f"{cloner.heard_by} {cloner.encoder and cloner.encoder.stretch}"
@@ -97,7 +103,7 @@ class EncoderSimilarity(Metric):
 class Resemblyzer(Metric):
     """`similarity`: cosine of Resemblyzer's embeddings (Wan et al. 2018) of the sound and of the mean reference."""
 
-    packages = ("resemblyzer",)
+    packages, inputs = ("resemblyzer",), ("references",)
 
     def __init__(self) -> None:
         self.embed = cache(self._embed)
@@ -152,6 +158,8 @@ class Whisper(Metric):
             package, which needs no network.
     """
 
+    inputs = ("text",)
+
     def __init__(self, model: str | None = None) -> None:
         self.settings = model or _OFFLINE
         self.packages = ("faster_whisper",) if model else ("faster_whisper", _OFFLINE)
@@ -176,15 +184,20 @@ class Whisper(Metric):
 def score(metrics: Sequence[Metric], sounds: Sequence[Sound], record: Path) -> dict[Sound, Scores]:
     """Score sounds by those metrics whose packages are installed.
 
-    Each score is appended to `record`, so that scoring can be interrupted, and is reused where metric, sound,
-    references, text and parallel sound are the same. Raises ValueError if the record is damaged or a package lacks
-    another one.
+    Each score is appended to `record`, so that scoring can be interrupted, and is reused where all that it depends on
+    is the same. Raises ValueError if the record is damaged or a package lacks another one.
     """
     known, digest = read_scores(record), cache(sha256_of)
 
     def key(metric: Metric, sound: Sound) -> str:
-        paths = [sound.path, *sound.references, *([sound.parallel] if sound.parallel else [])]
-        parts = [type(metric).__name__, metric.settings, sound.text, len(sound.references), *map(digest, paths)]
+        fields = {
+            "text": sound.text,
+            "recording": sound.recording,
+            "references": [digest(path) for path in sound.references],
+            "parallel": digest(sound.parallel) if sound.parallel else None,
+        }
+        inputs = [fields[name] for name in metric.inputs]
+        parts = [type(metric).__name__, metric.settings, digest(sound.path), inputs]
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:24]
 
     scores: dict[Sound, Scores] = {sound: {} for sound in sounds}

@@ -1,6 +1,6 @@
 """What the project's own speaker classifier and verifier say of sounds (section 3.4 of the paper)."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
@@ -65,7 +65,7 @@ def verify(verifier: SpeakerVerifierTask, folder: EvaluationFolder, sounds: Sequ
         return io.read(path, folder.rate)
 
     trials: dict[Sound, Trials] = {}
-    for speakers in _groups(folder):
+    for speakers in (folder.speakers, [speaker for speaker in folder.real if speaker not in folder.speakers]):
         for count in ENROLMENTS:
             if any(len(folder.real[speaker]) <= count for speaker in speakers):
                 continue  # nothing would be left to try
@@ -81,9 +81,3 @@ def verify(verifier: SpeakerVerifierTask, folder: EvaluationFolder, sounds: Sequ
                 own = row.pop(speakers.index(sound.speaker))
                 trials.setdefault(sound, {})[f"trials_{count}"] = [own, *row]
     return trials
-
-
-def _groups(folder: EvaluationFolder) -> Iterator[list[str]]:
-    """The held-out speakers, and those of the model."""
-    yield folder.speakers
-    yield [speaker for speaker in folder.real if speaker not in folder.speakers]

@@ -1,4 +1,5 @@
 import sys
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -14,6 +15,8 @@ from lightning_vc.evaluation.metrics import DNSMOS, Metric, Resemblyzer, Whisper
 
 class Peak(Metric):
     """How loud the loudest sample is."""
+
+    inputs = ("references",)
 
     def __init__(self) -> None:
         self.asked: list[Path] = []
@@ -45,6 +48,10 @@ def test_sounds_are_scored_once(sounds: list[Sound], tmp_path: Path) -> None:
     io.write(sounds[0].path, torch.ones(16000) * 0.5, 16000)  # another sound, which is a reference of all, too
     score([peak], sounds, record)
     assert len(peak.asked) == 5 + 3
+    peak.inputs = ("text",)
+    copies = [replace(sound, row=Row("b"), references=()) for sound in sounds]
+    assert len(score([peak], [*sounds, *copies], record)) == 6
+    assert len(peak.asked) == 5 + 3 + 3  # no copy
 
 
 def test_a_package_that_is_not_installed(sounds: list[Sound], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
