@@ -132,7 +132,7 @@ def evaluate(
 
     scores, missing = _measure(metrics, judges, folder, cloner, sounds)
     if not table:
-        missing.append(f"the model's own speakers: {model} was trained on others than {shards} has")
+        missing.append(f"The model's own speakers: {model} was trained on others than {shards} has")
     results, about = summarise(scores), {"speakers": folder.speakers, "not measured": missing}
     compared = [sound for sound in clones if sound.row.steps is None]
     figures = draw_results(results) | draw_voices(system, [*compared, *edited])
