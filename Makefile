@@ -6,6 +6,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 # Further arguments for pytest, as in: make test ARGS="-k cloning"
 ARGS ?=
+# Which tests, by their markers in pyproject.toml
+TIERS ?= not distributed and not slow and not gpu
 # What to clone, and to say, as in: make demo CLIPS="a.wav b.wav" TEXT="Good morning."
 CLIPS ?=
 TEXT ?=
@@ -14,10 +16,10 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_NO_INPUT := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo mini test lint format docs clean
+.PHONY: help demo mini test test-all lint format docs clean
 
 help:  ## list these targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: $(VENV)/.demo  ## clone a voice: make demo CLIPS="a.wav b.wav" TEXT="..."; without clips, two made ones: runs/demo
 	$(BIN)/python -m lightning_vc.recipes.demo $(if $(CLIPS),--clips $(CLIPS)) $(if $(TEXT),--text "$(TEXT)")
@@ -25,8 +27,11 @@ demo: $(VENV)/.demo  ## clone a voice: make demo CLIPS="a.wav b.wav" TEXT="...";
 mini: $(VENV)/.demo  ## train on generated voices, clone six that were held out: runs/mini/report.html
 	$(BIN)/python -m lightning_vc.recipes.run recipes/mini/recipe.yaml
 
-test: $(VENV)/.dev  ## run the tests but for the slow ones and those that need a GPU
-	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not slow and not gpu" $(ARGS)
+test: $(VENV)/.dev  ## run the tests of modules and recipes
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m "$(TIERS)" $(ARGS)
+
+test-all:  ## run all tests but those that need a GPU
+	$(MAKE) test TIERS="not gpu"
 
 lint: $(VENV)/.dev  ## check style, types and who imports whom
 	$(BIN)/ruff check .

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from lightning_vc import Cloner
-from lightning_vc.adapting import METHODS
+from lightning_vc.adaptation import METHODS
 from lightning_vc.audio import io
 from lightning_vc.data.index import Index
 from lightning_vc.data.reading import clips_of

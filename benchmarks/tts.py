@@ -24,6 +24,7 @@ from lightning_vc import Cloner, Voice
 from lightning_vc.audio.features import Spectrograms
 from lightning_vc.audio.vocoder import GriffinLim
 from lightning_vc.modules.acoustic import DeepVoice3
+from lightning_vc.modules.tts import TTSModel
 from lightning_vc.tasks.tts import TTSTask
 from lightning_vc.text.frontend import Mixed
 from lightning_vc.text.symbols import SYMBOLS
@@ -62,7 +63,7 @@ def made(device: str = "cpu") -> TTSTask:
     torch.manual_seed(0)
     spectrograms = Spectrograms(RATE, N_FFT, N_FFT, HOP)
     model = DeepVoice3(n_fft=N_FFT, frames_per_symbol=FRAMES_PER_SYMBOL)
-    task = TTSTask(model, spectrograms, Mixed(), [str(i) for i in range(SPEAKERS)])
+    task = TTSTask(TTSModel(model, spectrograms, Mixed(), [str(i) for i in range(SPEAKERS)]))
     task.configure_model()
     return task.to(device)
 
@@ -115,10 +116,10 @@ def training(task: TTSTask, of: TTSBatch, kind: torch.dtype, rounds: int) -> tup
 def endless(task: TTSTask) -> DeepVoice3:
     """The model, which never thinks that it is done: a random one would stop anywhere."""
     task.eval()
-    assert isinstance(task.model, DeepVoice3)
-    torch.nn.init.constant_(task.model.decoder.done.bias, -100)
-    task.model.frames_at_end = 10**6
-    return task.model
+    assert isinstance(task.tts.model, DeepVoice3)
+    torch.nn.init.constant_(task.tts.model.decoder.done.bias, -100)
+    task.tts.model.frames_at_end = 10**6
+    return task.tts.model
 
 
 def reading(task: TTSTask, rounds: int) -> float:
@@ -136,7 +137,7 @@ def reading(task: TTSTask, rounds: int) -> float:
 def decoding(task: TTSTask, size: int, steps: int, rounds: int) -> float:
     """Seconds a step of free running."""
     model, device = endless(task), task.device.type
-    text, voice = batch(size, device=device).text, task.table.voices[:size].detach()
+    text, voice = batch(size, device=device).text, task.tts.table.voices[:size].detach()
     with torch.no_grad():
         keys, values = model.encoder(text, voice)
     limits = torch.full((size,), steps, device=device)
@@ -149,7 +150,7 @@ def decoding(task: TTSTask, size: int, steps: int, rounds: int) -> float:
 def speaking(task: TTSTask, size: int, symbols: int, rounds: int, vocoder: GriffinLim | None) -> float:
     """Seconds from texts to spectrograms, or to waves."""
     model, device = endless(task), task.device.type
-    text, voice = batch(size, symbols, device=device).text, task.table.voices[:size].detach()
+    text, voice = batch(size, symbols, device=device).text, task.tts.table.voices[:size].detach()
 
     def speak() -> Tensor | Spectra:
         made = model.synthesize(text, voice)
@@ -167,7 +168,7 @@ def report(device: str, rounds: int, only: str | None) -> None:
         print(f"ceiling, decoding: {reading(task, rounds) * 1e3:.2f} ms a step for reading its convolutions' weights")
         for size in (1, 16):
             print(f"decoding, batch {size}: {decoding(task, size, 100, rounds) * 1e3:.2f} ms a step", flush=True)
-        vocoder = task.griffin_lim()
+        vocoder = task.tts.griffin_lim()
         for size, symbols in ((1, 40), (1, 80), (1, 160), (1, 320), (1, 640), (16, 80)):
             spoken = size * symbols * FRAMES_PER_SYMBOL * HOP / RATE
             alone, whole = (speaking(task, size, symbols, rounds, each) for each in (None, vocoder))
@@ -219,8 +220,8 @@ def main() -> None:
     parser.add_argument("--profile", action="store_true", help="show where the time goes on the CPU")
     options = parser.parse_args()
     task = made()
-    weights = sum(weight.numel() for weight in task.model.parameters()) / 1e6
-    print(f"torch {torch.__version__}; {weights:.2f} M parameters, and {task.table.voices.shape[1]} a voice")
+    weights = sum(weight.numel() for weight in task.tts.model.parameters()) / 1e6
+    print(f"torch {torch.__version__}; {weights:.2f} M parameters, and {task.tts.table.voices.shape[1]} a voice")
     if options.model:
         first_words(options.model, options.rounds)
     for device in ("cpu", *(["cuda"] if torch.cuda.is_available() else [])):
@@ -230,7 +231,7 @@ def main() -> None:
             if options.only != "speaking":
                 training(task, batch(), torch.float32, 1)
             if options.only != "training":
-                speaking(task, 1, 80, 3, task.griffin_lim())
+                speaking(task, 1, 80, 3, task.tts.griffin_lim())
         print(profiled.key_averages().table(sort_by="self_cpu_time_total", row_limit=25, max_name_column_width=50))
 
 

@@ -24,11 +24,12 @@ from torchmetrics.functional.audio.stoi import short_time_objective_intelligibil
 
 from lightning_vc.audio import io
 from lightning_vc.audio.features import Spectrograms
-from lightning_vc.audio.vocoder import GriffinLim
+from lightning_vc.audio.vocoder import GriffinLim, NeuralVocoder
+from lightning_vc.checkpoint import load_model
 from lightning_vc.data.index import Index
 from lightning_vc.data.reading import clips_of
-from lightning_vc.evaluation.outside import opinion, present
-from lightning_vc.tasks.vocoder import VocoderTask
+from lightning_vc.evaluation.folder import Row, Scores, Sound
+from lightning_vc.evaluation.metrics import DNSMOS, Metric, Resemblyzer
 from lightning_vc.types import Spectra
 
 ROUNDS = (30, 60)
@@ -41,7 +42,7 @@ class FromMel:
     """Griffin-Lim from the linear spectrogram that a mel spectrogram is most likely of (non-negative least squares)."""
 
     def __init__(self, spectrograms: Spectrograms, rounds: int) -> None:
-        self.vocoder = GriffinLim(spectrograms, rounds, power=1.0, contrast=1.0)
+        self.vocoder = GriffinLim(spectrograms, rounds)
 
     def __call__(self, mel: Tensor) -> Tensor:
         wave: Tensor = self.vocoder(Spectra(mel, self.vocoder.spectrograms.linear_of(mel)))
@@ -55,15 +56,15 @@ def main() -> None:
     parser.add_argument("--clips", type=int, default=3, help="recordings of each speaker")
     parser.add_argument("--speakers", nargs="*", help="of the test speakers these alone")
     options = parser.parse_args()
-    tasks = {path: VocoderTask.load(path) for path in options.checkpoints}
-    spectrograms = next(iter(tasks.values())).spectrograms
-    if any(task.spectrograms.settings != spectrograms.settings for task in tasks.values()):
+    trained = {path: load_model(path, NeuralVocoder) for path in options.checkpoints}  # type: ignore[type-abstract]
+    spectrograms = next(iter(trained.values())).spectrograms
+    if any(vocoder.spectrograms.settings != spectrograms.settings for vocoder in trained.values()):
         parser.error("the vocoders hear different spectrograms: compare those that hear the same")
     index = Index.load(options.shards)
     speakers = [each.id for each in index.speakers_of("test") if not options.speakers or each.id in options.speakers]
-    vocoders: dict[str, Copy] = {path: task.vocoder for path, task in tasks.items()}
+    vocoders: dict[str, Copy] = {path: vocoder.from_mel for path, vocoder in trained.items()}
     vocoders |= {f"Griffin-Lim, {rounds} rounds": FromMel(spectrograms, rounds) for rounds in ROUNDS}
-    judges = present([])
+    metrics = [Resemblyzer(), DNSMOS()]
     with tempfile.TemporaryDirectory() as folder, torch.no_grad():
         real, others = {}, {}
         for speaker in speakers:
@@ -78,7 +79,7 @@ def main() -> None:
         print(f"{len(real)} recordings of {len(speakers)} speakers, {sum(map(len, real.values())) / 16000:.0f} s\n")
         print("| | PESQ | STOI | p808 | ovrl | similarity | mel error | real time, 1 thread | 2 threads |")
         print("| --- |" + " --- |" * 8, flush=True)
-        judged = [opinion(judges, path, others[path], None) for path in real]
+        judged = [scores_of(metrics, path, others[path]) for path in real]
         print(f"| recordings | | | {row(judged)} | 0 | | |", flush=True)
         for name, vocoder in vocoders.items():
             scores, judged = [], []
@@ -87,7 +88,7 @@ def main() -> None:
                 wave = wave[: len(copy)]
                 made = Path(folder, "copy.wav")
                 io.write(made, copy, index.sample_rate)
-                judged.append(opinion(judges, made, others[path], None))
+                judged.append(scores_of(metrics, made, others[path]))
                 error = (spectrograms.mel(copy * wave.std() / copy.std()) - spectrograms.mel(wave)).abs().mean()
                 pesq = perceptual_evaluation_speech_quality(copy, wave, index.sample_rate, "wb")
                 stoi = short_time_objective_intelligibility(copy, wave, index.sample_rate)
@@ -95,6 +96,12 @@ def main() -> None:
             pesq, stoi, error = (statistics.mean(each) for each in zip(*scores, strict=True))
             times = " | ".join(f"{factor(vocoder, list(mels.values()), spectrograms, n):.3f}" for n in (1, 2))
             print(f"| {name} | {pesq:.2f} | {stoi:.3f} | {row(judged)} | {error:.4f} | {times} |", flush=True)
+
+
+def scores_of(metrics: list[Metric], path: Path, references: list[Path]) -> Scores:
+    """Objective metrics of a sound."""
+    sound = Sound(path, Row("copy"), "", "", tuple(references))
+    return {name: score for metric in metrics for name, score in metric(sound).items()}
 
 
 def row(judged: list[dict[str, float]]) -> str:

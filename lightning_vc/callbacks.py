@@ -15,16 +15,15 @@ from lightning.pytorch.utilities.exceptions import SIGTERMException
 from torch.nn.utils import clip_grad_value_
 from torch.optim import Optimizer
 
-from lightning_vc.adapting import METHODS, voice_of
+from lightning_vc.adaptation import METHODS, voice_of
 from lightning_vc.audio import io
-from lightning_vc.checkpoint import write_checkpoint
+from lightning_vc.checkpoint import source_of
 from lightning_vc.console import printable
+from lightning_vc.files import plain_name
 from lightning_vc.plots import draw_speech, save_figure
-from lightning_vc.synthesis import speak
+from lightning_vc.synthesis import Synthesizer
 from lightning_vc.tasks.adaptation import AdaptationTask
-from lightning_vc.tasks.joint import JointTask
 from lightning_vc.tasks.tts import TTSTask
-from lightning_vc.tasks.vocoder import VocoderTuningTask
 from lightning_vc.text.normalize import normalize
 from lightning_vc.types import Speech
 
@@ -57,25 +56,6 @@ class LastCheckpoint(ModelCheckpoint):
         alone = trainer.world_size == 1  # several processes may have stopped after different steps
         if isinstance(exception, SIGTERMException) and trainer.training and alone:
             trainer.save_checkpoint(Path(self.dirpath or "", "last.ckpt"))
-
-
-class SaveParts(Callback):
-    """When fine-tuning has finished, write tts/last.ckpt and encoder/last.ckpt, or vocoder/last.ckpt, ready to use.
-
-    Args:
-        dirpath: the folder that gets them.
-    """
-
-    def __init__(self, dirpath: str) -> None:
-        self.dirpath = dirpath
-
-    def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Write them, each whole or not at all."""
-        if not isinstance(pl_module, JointTask | VocoderTuningTask):
-            raise ValueError(f"SaveParts needs a task that has parts, not {type(pl_module).__name__}")
-        if trainer.is_global_zero:
-            for name, saved in pl_module.parts():
-                write_checkpoint(saved, Path(self.dirpath, name, "last.ckpt"))
 
 
 class ClipGradientValues(Callback):
@@ -203,18 +183,19 @@ class SpeakSentences(Callback):
         """Raise ValueError at once for a sentence that the model could not say."""
         if isinstance(pl_module, TTSTask):
             for sentence in self.sentences:
-                pl_module.frontend(normalize(sentence))
+                pl_module.tts.frontend(normalize(sentence))
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Speak on the first rank."""
         folder = trainer.log_dir  # asked on every rank: they tell each other
         if trainer.sanity_checking or not trainer.is_global_zero or not isinstance(pl_module, TTSTask):
             return
-        table = pl_module.table.voices.detach()
+        tts = pl_module.tts
+        table = tts.table.voices.detach()
         for row in torch.linspace(0, len(table) - 1, self.voices).long().tolist():
-            speeches = speak(pl_module.model, pl_module, self.sentences, table[row])
-            for number, speech in enumerate(speeches, 1):
-                self._show(trainer, folder, f"{pl_module.speakers[row]}-{number}", speech)
+            speaker = plain_name(tts.speakers[row], "a speaker of the model")  # it becomes the name of a file
+            for number, speech in enumerate(Synthesizer(tts, table[row]).speak(self.sentences), 1):
+                self._show(trainer, folder, f"{speaker}-{number}", speech)
 
     def _show(self, trainer: Trainer, folder: str | None, name: str, speech: Speech) -> None:
         figure = draw_speech(speech)
@@ -260,6 +241,6 @@ class SaveVoice(Callback):
             )
             seconds = sum(clip.seconds for clip in clips)
             voice_of(pl_module, method, len(clips), seconds, self.consent).save(self.path)
-            model = f"--model {pl_module.base} --voice {self.path}"
+            model = f"--model {source_of(pl_module.tts)} --voice {self.path}"
             told = f'speak with: python -m lightning_vc.recipes.synthesize {model} --text "..." --out out.wav'
             print(printable(told))

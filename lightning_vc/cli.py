@@ -1,5 +1,6 @@
 """LightningCLI with our switches: every verb that trains goes through here."""
 
+import os
 import sys
 import warnings
 from collections.abc import Iterator
@@ -20,12 +21,15 @@ from yaml import YAMLError
 from lightning_vc.audio.features import Spectrograms
 from lightning_vc.audio.pitch import HarmonicPitch
 from lightning_vc.callbacks import CheckMonitors, Pace
-from lightning_vc.checkpoint import read_checkpoint
+from lightning_vc.checkpoint import load_model
 from lightning_vc.console import STOPPED, interruptible, printable
 from lightning_vc.files import plain_name
+from lightning_vc.modules.tts import TTSModel
 from lightning_vc.settings import bounded, check_interpolation
 from lightning_vc.tasks.base import Task
 from lightning_vc.trust import TRUST, trust
+from lightning_vc.untrusted import read_checkpoint
+from lightning_vc.verbs import VerbParser
 
 _KEYWORDS = ("best", "last", "hpc")  # for which Lightning looks for a checkpoint in the folder of the run
 
@@ -34,11 +38,28 @@ set_parsing_settings(omegaconf_absolute_to_relative_paths=True)
 set_loader("omegaconf+", bounded(get_omegaconf_loader("omegaconf+"), check_interpolation), (YAMLError,))  # type: ignore[no-untyped-call]
 
 
+class PretrainedTTS:
+    """Models that training starts from.
+
+    Args:
+        tts: checkpoint or exported file of the generative model.
+    """
+
+    def __init__(self, tts: str) -> None:
+        self.tts = load_model(tts, TTSModel)
+        self.frontend = self.tts.frontend
+
+
+class TrainingParser(VerbParser, LightningArgumentParser):
+    """Lightning's parser with short errors."""
+
+
 class VoiceCLI(LightningCLI):
     """`fit`, `validate` and `test` of one task on one datamodule, from flags and YAML.
 
     Args:
         linked: (source, target) pairs whose value the target takes from the built source, e.g. the data's speakers.
+        pretrained: class whose arguments are paths of models to start from; a source of links.
         shared: (source, target) pairs of settings that are one setting, e.g. the frontend.
     """
 
@@ -49,9 +70,10 @@ class VoiceCLI(LightningCLI):
         args: ArgsType = None,
         linked: tuple[tuple[str, str], ...] = (),
         shared: tuple[tuple[str, str], ...] = (),
+        pretrained: type | None = None,
         **defaults: Any,
     ) -> None:
-        self.linked, self.shared = linked, shared
+        self.linked, self.shared, self.pretrained = linked, shared, pretrained
         super().__init__(
             task,
             data,
@@ -59,6 +81,7 @@ class VoiceCLI(LightningCLI):
             seed_everything_default=0,
             auto_configure_optimizers=False,
             parser_kwargs={"parser_mode": "omegaconf+"},
+            parser_class=TrainingParser,
             save_config_kwargs={"overwrite": True},
             trainer_defaults={"callbacks": [Pace(), CheckMonitors()], **defaults},
         )
@@ -66,6 +89,8 @@ class VoiceCLI(LightningCLI):
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         parser.add_argument("--trust", nargs="+", default=[], help=TRUST)
         parser.link_arguments("seed_everything", "data.loading.seed", int)  # one seed for everything
+        if self.pretrained is not None:
+            parser.add_class_arguments(self.pretrained, "pretrained")
         for source, target in self.linked:
             parser.link_arguments(source, target, apply_on="instantiate")
         for source, target in self.shared:
@@ -147,7 +172,10 @@ class VoiceCLI(LightningCLI):
             message = str(error)
             if message.startswith("Caught "):  # in a process that loads, whose traceback torch put into the message
                 message = message.strip().splitlines()[-1].partition(": ")[2]
-            self.parser.error("\n".join(map(printable, message.splitlines())), error)
+            if os.environ.get("JSONARGPARSE_DEBUG"):
+                raise
+            print("error:", "\n".join(map(printable, message.splitlines())), file=sys.stderr)
+            raise SystemExit(1) from None
 
     def _parse_ckpt_path(self) -> None:
         """Do nothing: Lightning would let the hyper-parameters in a checkpoint silently beat flags and YAML."""

@@ -5,112 +5,99 @@ from contextlib import contextmanager
 from copy import deepcopy
 from operator import itemgetter
 from pathlib import Path
-from typing import get_args
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
-from lightning_vc.adapting import METHODS, AlongTheWay, adapt, method_named, samples_of, voice_of
 from lightning_vc.audio import io
-from lightning_vc.audio.conditioning import outside, repair, shorten_pauses
+from lightning_vc.audio.conditioning import cancels, mix, outside, repair, shorten_pauses, trim
 from lightning_vc.audio.decoding import decode
 from lightning_vc.audio.loudness import level
-from lightning_vc.audio.mixing import cancels, mix
 from lightning_vc.audio.quality import clipping, complaints
-from lightning_vc.audio.vocoder import Vocoder
-from lightning_vc.checkpoint import finite
+from lightning_vc.audio.vocoder import NeuralVocoder, Vocoder
+from lightning_vc.checkpoint import fingerprint, load_model, source_of
 from lightning_vc.console import print_warning, short
-from lightning_vc.data.reading import Sample
-from lightning_vc.modules.acoustic import AcousticModel
 from lightning_vc.modules.low_rank import load_moved
-from lightning_vc.pretrained import checkpoint_in, shipped
-from lightning_vc.synthesis import check_length, speak, stream
-from lightning_vc.tasks.adaptation import Start
-from lightning_vc.tasks.speaker_encoder import SpeakerEncoderTask
-from lightning_vc.tasks.tts import TTSTask
-from lightning_vc.tasks.vocoder import load_vocoders
+from lightning_vc.modules.speaker_encoder import SpeakerEncoder
+from lightning_vc.modules.tts import TTSModel, check_spectrograms
+from lightning_vc.pretrained import load_folder, shipped
+from lightning_vc.synthesis import Synthesizer, check_length
 from lightning_vc.text.normalize import normalize, unspoken
 from lightning_vc.trust import trust as allow
 from lightning_vc.types import Speech
+from lightning_vc.untrusted import finite
 from lightning_vc.voice import Voice, check_texts
 
-GRIFFIN_LIM = "griffin_lim"  # what the command line calls it
+if TYPE_CHECKING:
+    from lightning_vc.data.samples import Sample
+    from lightning_vc.tasks.adaptation import Start
+
+GRIFFIN_LIM = "griffin_lim"  # its name on the command line
 MODEL = "folder of a run (with tts/last.ckpt), or one TTS checkpoint; default: the model that comes with the package"
-_SHOWN = 40  # signs that a warning names
-_SHORTEST = 0.3  # seconds of a clip that tell anything of a voice
-_PAUSE_HEARD = 0.3  # seconds of a pause that the encoder hears
-_PAUSE_ADAPTED = 0.5  # seconds of a pause that adaptation hears: more than its transcripts mark as a long one
+STARTS = ("mean", "nearest", "encoder")
+_METHODS = ("embedding", "low_rank", "whole_model")
+_SHOWN = 40  # characters that a warning names
+_SHORTEST = 0.3  # seconds of a clip that holds enough of a voice
+_ENCODER_PAUSE = 0.3  # seconds that pauses are cut to for the encoder
+_ADAPTATION_PAUSE = 0.5  # seconds that pauses are cut to for adaptation: more than transcripts mark as a long one
 
 
 class Cloner:
     """A trained model that clones voices and speaks with them.
 
     Args:
-        tts: checkpoint of a `TTSTask`.
-        encoder: checkpoint of a `SpeakerEncoderTask` trained for it, needed by the method "encoder" alone.
-        vocoder: spectrograms to sound, or the checkpoint of a `VocoderTask`; Griffin-Lim if none is given.
-        trust: top-level modules of your own whose classes the checkpoints may name; they are imported.
+        tts: the generative model.
+        encoder: the speaker encoder trained for it, needed by the method "encoder" alone.
+        vocoder: spectrograms to sound; Griffin-Lim if none is given.
 
     Raises:
-        FileNotFoundError, ValueError: if a checkpoint is missing, of another kind, the encoder of another base, or the
-            vocoder of other spectrograms.
+        TypeError: for a path in the place of a model.
+        ValueError: for an encoder of another model, or a vocoder of other spectrograms.
     """
 
-    def __init__(
-        self,
-        tts: str | Path,
-        encoder: str | Path | None = None,
-        vocoder: Vocoder | str | Path | None = None,
-        trust: Sequence[str] = (),
-    ) -> None:
-        allow(trust)
-        self.path = str(tts)
-        self.tts = TTSTask.load(tts)
-        self.base = self.tts.fingerprint()
-        self.encoder = SpeakerEncoderTask.load(encoder) if encoder else None
-        self.encoder_path = str(encoder) if encoder else None
-        self.heard_by = self.encoder.fingerprint() if self.encoder else None
-        if self.encoder and self.encoder.base_fingerprint != self.base:
-            raise ValueError(f"{encoder} was trained for the voices of another model than {tts}: train it again")
-        self.vocoder: Vocoder
-        self.vocoder_of_adapted: Vocoder
-        if isinstance(vocoder, str | Path):
-            self.vocoder, self.vocoder_of_adapted = load_vocoders(vocoder, self.tts.spectrograms)
-        else:
-            self.vocoder = vocoder or self.tts.griffin_lim()
-            self.vocoder_of_adapted = vocoder or self.tts.griffin_lim(adapted=True)
-        self.sample_rate = self.tts.spectrograms.sample_rate
-        self._adapted: tuple[Voice, AcousticModel] | None = None  # the last voice that moved the model, and its model
+    def __init__(self, tts: TTSModel, encoder: SpeakerEncoder | None = None, vocoder: Vocoder | None = None) -> None:
+        if not isinstance(tts, TTSModel):
+            raise TypeError(f"tts is of type {type(tts).__name__}: Cloner.load takes the path of a model")
+        self.tts, self.encoder, self.vocoder = tts, encoder, vocoder or tts.griffin_lim()
+        self.base = fingerprint(tts)
+        self.sample_rate = tts.spectrograms.sample_rate
+        if encoder is not None and encoder.tts_fingerprint != self.base:
+            raise ValueError(
+                f"{source_of(encoder)} was trained for the speaker embeddings of another model than {source_of(tts)}: "
+                "train it again"
+            )
+        if isinstance(vocoder, NeuralVocoder):
+            check_spectrograms(vocoder, tts, source_of(vocoder))
+        self._adapted: tuple[Voice, TTSModel] | None = None  # the last voice with parameters of its own, and its model
 
     @classmethod
     def load(
         cls, model: str | Path | None = None, vocoder: str | Path | None = None, trust: Sequence[str] = ()
     ) -> "Cloner":
-        """From the folder of a run or an exported model, or one TTS checkpoint; raises what the constructor raises.
+        """Load the models of a run or an exported folder, or one TTS checkpoint.
 
         Args:
             model: folder with tts/last.ckpt and, where they were trained, encoder/last.ckpt and vocoder/last.ckpt; or
-                with tts.safetensors and so on; if none is given, the one of `from_pretrained`.
+                with tts.safetensors and so on; or a checkpoint; if none is given, that of `from_pretrained`.
             vocoder: "griffin_lim", or the checkpoint of another vocoder than that of the folder.
-            trust: as in the constructor.
+            trust: top-level modules of your own whose classes the checkpoints may name; they are imported.
+
+        Raises:
+            FileNotFoundError, ValueError: for a file that is missing, of another kind or damaged, and for models that
+                do not belong together.
         """
         allow(trust)
-        if model is None:
-            return cls.from_pretrained(vocoder=vocoder)
-        if not Path(model).is_dir():
-            return cls(model, vocoder=None if vocoder == GRIFFIN_LIM else vocoder)
-        if vocoder is None:
-            vocoder = checkpoint_in(model, "vocoder")
-        return cls(
-            checkpoint_in(model, "tts") or Path(model, "tts", "last.ckpt"),
-            checkpoint_in(model, "encoder"),
-            None if vocoder == GRIFFIN_LIM else vocoder,
-        )
+        path = shipped() if model is None else Path(model)
+        models: dict[str, Any] = load_folder(path) if path.is_dir() else {"tts": load_model(path, TTSModel)}
+        if vocoder is not None:
+            models["vocoder"] = None if vocoder == GRIFFIN_LIM else load_model(vocoder, NeuralVocoder)  # type: ignore[type-abstract]
+        return cls(**models)
 
     @classmethod
     def from_pretrained(cls, name: str = "base", vocoder: str | Path | None = None) -> "Cloner":
-        """A model that comes with the package: no network is needed. `vocoder` as in `load`.
+        """Load a model that comes with the package, without a network. `vocoder` as in `load`.
 
         Raises FileNotFoundError and ValueError: if there is none of that name, or it is damaged.
         """
@@ -118,16 +105,11 @@ class Cloner:
 
     @property
     def methods(self) -> list[str]:
-        """Names of the ways in which this model can clone."""
-        return ["encoder", *METHODS] if self.encoder else list(METHODS)
-
-    @property
-    def start(self) -> Start:
-        """The voice that adaptation begins with, unless another is asked for."""
-        return "encoder" if self.encoder else "mean"
+        """Names of the methods by which this model can clone."""
+        return ["encoder", *_METHODS] if self.encoder else list(_METHODS)
 
     def check(self, text: str) -> None:
-        """Raise ValueError for a text that this model could not say."""
+        """Raise ValueError for a text that this model could not speak."""
         check_length(text)
         self.tts.frontend(normalize(text))
 
@@ -143,21 +125,21 @@ class Cloner:
         method: str = "encoder",
         transcripts: Sequence[str] | None = None,
         steps: int | None = None,
-        start: Start | None = None,
+        start: str | None = None,
         consent: str = "",
         progress: bool = False,
     ) -> Voice:
-        """The voice of the speaker of these recordings (any format that soundfile reads, any rate).
+        """Clone the voice of the speaker of some recordings (any format that soundfile reads, any rate).
 
         Args:
             clips: files.
-            method: "encoder" (needs no transcripts), "embedding" or "whole_model" (section 3), "low_rank", or an
-                `AdaptationTask` of one's own by its import path.
-            transcripts: what is said in each clip; adaptation needs it.
+            method: "encoder" (needs no transcripts), "embedding" or "whole_model" (section 3), "low_rank", or the
+                import path of an `AdaptationTask` of one's own.
+            transcripts: of each clip; adaptation needs them.
             steps: of adaptation; None is what suits the method.
-            start: the voice that adaptation begins with, as in `AdaptationTask`; None is what the encoder hears in the
-                first batch of clips, where the model has one, and else the mean.
-            consent: what the speaker has agreed to; it stands in the voice.
+            start: the initial embedding of adaptation, as in `AdaptationTask`; by default "encoder" where there is one,
+                else "mean".
+            consent: what the speaker has agreed to; it is kept in the voice.
             progress: show a bar while adapting.
 
         Raises:
@@ -170,71 +152,45 @@ class Cloner:
         waves = self._waves(clips)
         seconds = round(sum(map(len, waves)) / self.sample_rate, 2)
         if method == "encoder":
-            if steps is not None:
-                raise ValueError(f"method 'encoder' takes no steps, got {steps}: it answers at once")
-            if start is not None:
-                raise ValueError(f"method 'encoder' begins with no voice, got start {start!r}: it answers at once")
-            return Voice(
-                self.hear(sorted(waves, key=_content)), method, self.base, len(clips), seconds=seconds, consent=consent
+            for name, value in (("steps", steps), ("start", start)):
+                if value is not None:
+                    raise ValueError(f"method 'encoder' takes no {name}, got {value!r}: it does not train")
+            embedding = self.embed(sorted(waves, key=_content))
+            return Voice(embedding, method, self.base, len(clips), seconds=seconds, consent=consent)
+        if start not in (None, *STARTS):
+            raise ValueError(f"unknown start {start!r}: choose one of {', '.join(STARTS)}")
+        if start == "encoder" and self.encoder is None:
+            raise ValueError(
+                f"start is 'encoder', and {source_of(self.tts)} has no speaker encoder: start from mean or nearest"
             )
-        if start not in (None, *get_args(Start)):
-            raise ValueError(f"unknown start {start!r}: choose one of {', '.join(get_args(Start))}")
         if steps is not None and steps < 1:
             raise ValueError(f"steps of adaptation must be 1 or more, got {steps}")
+        from lightning_vc.adaptation import adapt, voice_of  # Lightning takes seconds to import
+
         samples = self._samples(clips, waves, method, transcripts)
-        first = start or self.start
-        if first == "encoder" and self.encoder is None:
-            raise ValueError(f"start is 'encoder', and {self.path} has no speaker encoder: begin with mean or nearest")
-        encoder = self.encoder_path if first == "encoder" else None
-        task = adapt(self.path, method, samples, self.sample_rate, steps, first, encoder, progress)
+        first = cast("Start", start or ("encoder" if self.encoder else "mean"))
+        task = adapt(self.tts, method, samples, steps, first, self.encoder if first == "encoder" else None, progress)
         return voice_of(task, method, len(clips), seconds, consent)
-
-    def clone_along(
-        self, clips: Sequence[str | Path], method: str, transcripts: Sequence[str] | None, steps: Sequence[int]
-    ) -> list[Voice]:
-        """The voices after so many steps each of one adaptation, to all clips, of which none are put aside.
-
-        With fewer than twenty clips they are those of as many adaptations by `clone`; raises what that raises.
-        """
-        if method == "encoder" or not steps or min(steps) < 1:
-            raise ValueError(f"steps are counted in adaptation, 1 or more, got {list(steps)} for method {method!r}")
-        waves = self._waves(clips)
-        seconds = round(sum(map(len, waves)) / self.sample_rate, 2)
-        samples = self._samples(clips, waves, method, transcripts)
-        watcher = AlongTheWay(steps, lambda task: voice_of(task, method, len(clips), seconds))
-        first, encoder = self.start, self.encoder_path
-        adapt(
-            self.path,
-            method,
-            samples,
-            self.sample_rate,
-            max(steps),
-            first,
-            encoder,
-            watchers=[watcher],
-            to_the_end=True,
-        )
-        return [watcher.found[step] for step in steps]
 
     def say(self, text: str, voice: Voice) -> Speech:
         """Speak one text; raises ValueError for a text without words or too long, or a voice of another model."""
         return self.say_all([text], voice)[0]
 
     def say_all(self, texts: Sequence[str], voice: Voice) -> list[Speech]:
-        """Speak several texts; what `say` raises."""
+        """Speak several texts; raises what `say` raises."""
         for text in texts:
             self.warn(text)
-        with _going_together(self.path):
-            return speak(self._model(voice), self.tts, texts, voice.vector, self._vocoder(voice))
+        with _compatible(source_of(self.tts)):
+            return self._synthesizer(voice).speak(texts)
 
     def stream(self, text: str, voice: Voice) -> Iterator[Speech]:
-        """Speak one text, a sentence or clause at a time, each while the next is being made; what `say` raises."""
-        model = self._model(voice)
+        """Speak one text, a sentence or clause at a time, each while the next is being made; raises what `say` does."""
+        synthesizer = self._synthesizer(voice)
         self.warn(text)
-        return self._guarded(stream(model, self.tts, text, voice.vector, self._vocoder(voice)))
+        return self._guarded(synthesizer.stream(text))
 
     def _guarded(self, parts: Iterator[Speech]) -> Iterator[Speech]:
-        with _going_together(self.path):
+        with _compatible(source_of(self.tts)):
             yield from parts
 
     def _waves(self, clips: Sequence[str | Path]) -> list[Tensor]:
@@ -248,8 +204,10 @@ class Cloner:
 
     def _samples(
         self, clips: Sequence[str | Path], waves: Sequence[Tensor], method: str, transcripts: Sequence[str] | None
-    ) -> list[Sample]:
-        """What a method of adaptation trains on: the same, in whatever order the clips are given."""
+    ) -> "list[Sample]":
+        """Training samples of adaptation, whatever the order of the clips."""
+        from lightning_vc.adaptation import method_named, samples_of
+
         method_named(method)
         if transcripts is None or len(transcripts) != len(clips):
             got = len(transcripts or ())
@@ -257,8 +215,8 @@ class Cloner:
                 f"method {method!r} needs a transcript of each clip: {len(clips)} clips, {got} transcripts; on the "
                 "command line give them by --transcripts or --said, or as a.txt beside a clip a.wav"
             )
-        short = [level(shorten_pauses(wave, self.sample_rate, _PAUSE_ADAPTED)) for wave in waves]
-        recordings = [  # in the order of the clips: the first wrong transcript is the one that is told
+        short = [level(shorten_pauses(wave, self.sample_rate, _ADAPTATION_PAUSE)) for wave in waves]
+        recordings = [  # in the order of the clips: the error is that of the first wrong transcript
             (_content(wave), samples_of(str(clip), wave, text, self.sample_rate))
             for clip, wave, text in zip(clips, short, transcripts, strict=True)
         ]
@@ -267,7 +225,7 @@ class Cloner:
     def _read(self, clip: str | Path) -> Tensor:
         channels, rate = decode(clip)
         wave, bursts = repair(io.resample(mix(channels), rate, self.sample_rate), self.sample_rate)
-        wave = level(io.trim(wave, self.sample_rate, name=str(clip)))
+        wave = level(trim(wave, self.sample_rate, name=str(clip)))
         if len(wave) < _SHORTEST * self.sample_rate:
             seconds = len(wave) / self.sample_rate
             raise ValueError(f"{clip} has {seconds:.2f} s of sound: give a recording of {_SHORTEST} s or more")
@@ -277,52 +235,55 @@ class Cloner:
             print_warning(f"{clip} {complaint}")
         return wave
 
-    def _vocoder(self, voice: Voice) -> Vocoder:
-        return self.vocoder_of_adapted if voice.moved else self.vocoder
+    def _synthesizer(self, voice: Voice) -> Synthesizer:
+        return Synthesizer(self._model(voice), voice.vector, self.vocoder, adapted=bool(voice.moved))
 
-    def _model(self, voice: Voice) -> AcousticModel:
+    def _model(self, voice: Voice) -> TTSModel:
+        """The model with the parameters of a voice."""
         if voice.base != self.base:
             raise ValueError(
-                f"this voice belongs to model {short(voice.base)}, and {self.path} is {self.base}: clone it again"
+                f"this voice belongs to model {short(voice.base)}, and {source_of(self.tts)} is {self.base}: "
+                "clone it again"
             )
-        if voice.vector.shape != (self.tts.model.voice_dim,):
-            raise ValueError(
-                f"this voice has {tuple(voice.vector.shape)} numbers, {self.path} wants {self.tts.model.voice_dim}"
-            )
+        size = self.tts.model.voice_dim
+        if voice.vector.shape != (size,):
+            raise ValueError(f"this voice has {tuple(voice.vector.shape)} numbers, {source_of(self.tts)} needs {size}")
         if not voice.moved:
-            return self.tts.model
+            return self.tts
         if self._adapted and self._adapted[0] is voice:
             return self._adapted[1]
-        model = deepcopy(self.tts.model)
+        network = deepcopy(self.tts.model)
         try:
-            load_moved(model, voice.moved)
+            load_moved(network, voice.moved)
         except ValueError as error:
-            raise ValueError(f"this voice moves what {self.path} does not have ({error}): clone it again") from error
-        self._adapted = voice, model
-        return model
+            raise ValueError(
+                f"this voice has parameters that {source_of(self.tts)} does not have ({error}): clone it again"
+            ) from error
+        self._adapted = voice, self.tts.with_model(network)
+        return self._adapted[1]
 
     @torch.no_grad()
-    def hear(self, waves: Sequence[Tensor]) -> Tensor:
-        """What the speaker encoder makes of recordings of one speaker, each (W,), at `sample_rate` and levelled: (E,).
+    def embed(self, waves: Sequence[Tensor]) -> Tensor:
+        """Predict the speaker embedding (E,) of recordings of one speaker, each (W,), at `sample_rate` and levelled.
 
-        Pauses are cut to 0.3 s: the encoder averages over all frames, and silence is in none of the voices.
+        Pauses are cut to 0.3 s: the encoder averages over all frames, and silence tells nothing of a speaker.
 
         Raises ValueError if the model has no speaker encoder.
         """
         if self.encoder is None:
             raise ValueError(
-                f"{self.path} has no speaker encoder: give the folder of a run that trained one, or adapt instead"
+                f"{source_of(self.tts)} has no speaker encoder: load the folder of a run that trained one, or adapt"
             )
-        waves = [level(shorten_pauses(wave, self.sample_rate, _PAUSE_HEARD)) for wave in waves]
+        waves = [level(shorten_pauses(wave, self.sample_rate, _ENCODER_PAUSE)) for wave in waves]
         lengths = torch.tensor([[len(wave) for wave in waves]])
-        with _going_together(str(self.encoder_path)):
-            voice: Tensor = self.encoder(pad_sequence(list(waves), batch_first=True).unsqueeze(0), lengths)[0]
-            stretched = self.encoder.stretched(voice, self.tts.table.voices)
-        return finite(stretched, f"what the speaker encoder {self.encoder_path} answers")
+        with _compatible(source_of(self.encoder)):
+            batch = pad_sequence(list(waves), batch_first=True).unsqueeze(0)
+            embedding = self.encoder.predict(batch, lengths, self.tts.table.voices)[0]
+        return finite(embedding, f"the embedding that {source_of(self.encoder)} predicts")
 
 
 @contextmanager
-def _going_together(path: str) -> Iterator[None]:
+def _compatible(what: str) -> Iterator[None]:
     """Raise ValueError where the settings of a model file, which fit its weights, make layers that do not work."""
     try:
         yield
@@ -330,9 +291,9 @@ def _going_together(path: str) -> Iterator[None]:
         raise
     except (RuntimeError, IndexError) as error:
         reason = " ".join(str(error).split())
-        raise ValueError(f"{path} cannot be used, its settings do not go together ({reason[:200]})") from error
+        raise ValueError(f"{what} cannot be used, its settings do not go together ({reason[:200]})") from error
 
 
 def _content(wave: Tensor) -> bytes:
-    """What recordings are sorted by, so that their order does not change the voice."""
+    """A sort key of recordings, so that their order does not change the voice."""
     return wave.numpy().tobytes()

@@ -5,16 +5,8 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import TracebackType
-from typing import Protocol
 
 INTERRUPTED, STOPPED = 130, 143  # exit status after Ctrl-C and after SIGTERM, as shells have it
-
-
-class Parser(Protocol):
-    """A parser of a command line: that of argparse, or of jsonargparse."""
-
-    def error(self, message: str) -> object:
-        """Print the message and exit with status 2."""
 
 
 @contextmanager
@@ -60,12 +52,13 @@ def print_warning(message: str) -> None:
 
 
 @contextmanager
-def reported(parser: Parser) -> Iterator[None]:
-    """End the program with one line and status 2 for bad input, and with status 130 for Ctrl-C."""
+def reported() -> Iterator[None]:
+    """End the program with one line and status 1 for bad input, and with status 130 for Ctrl-C."""
     try:
         yield
     except (OSError, ValueError, ImportError) as error:
-        parser.error(printable(error))
+        print(f"error: {printable(error)}", file=sys.stderr)
+        raise SystemExit(1) from None
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         raise SystemExit(INTERRUPTED) from None

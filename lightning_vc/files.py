@@ -112,7 +112,9 @@ def refuse_links(folder: Path, but: str = "") -> None:
 
 
 def sha256_of(file: Path) -> str:
-    """Return the SHA-256 of a file in hexadecimal."""
+    """Return the SHA-256 of a regular file in hexadecimal; raises OSError for anything else, such as a pipe."""
+    if not file.is_file():
+        raise OSError(f"{file} is no regular file")
     digest = hashlib.sha256()
     with file.open("rb") as stream:
         while block := stream.read(1 << 20):

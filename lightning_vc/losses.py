@@ -1,12 +1,8 @@
-"""What is minimised: pure functions of tensors and masks."""
+"""Losses: pure functions of tensors and masks."""
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-
-import lightning_vc.audio.backend  # noqa: F401  # before speechbrain, which imports torchaudio
-
-from speechbrain.nnet.losses import AdditiveAngularMargin  # isort: skip
 
 
 def masked_l1(predicted: Tensor, target: Tensor, mask: Tensor) -> Tensor:
@@ -15,7 +11,7 @@ def masked_l1(predicted: Tensor, target: Tensor, mask: Tensor) -> Tensor:
 
 
 def masked_l2(predicted: Tensor, target: Tensor, mask: Tensor) -> Tensor:
-    """Mean squared error over real frames, which penalises large errors more than in proportion; as `masked_l1`."""
+    """Mean squared error over real frames; as `masked_l1`."""
     return _masked_mean((predicted - target) ** 2, mask)
 
 
@@ -27,10 +23,10 @@ def _masked_mean(error: Tensor, mask: Tensor) -> Tensor:
 def guided_attention(
     alignments: Tensor, symbols: Tensor, steps: Tensor, places: Tensor, sigma: float = 0.2, known_sigma: float = 1.5
 ) -> Tensor:
-    """Attention far from where it should be costs up to 1 (Tachibana et al. 2018, equation 1).
+    """Attention away from the expected symbol costs up to 1 (Tachibana et al. 2018, equation 1).
 
-    That is the diagonal, where `places` says nothing, and cost rises over a share `sigma` of the text. Where it says
-    what is being said at each step, that is much nearer, and cost rises over `known_sigma` symbols.
+    Where `places` is NaN the diagonal is expected, with a width of `sigma` of the text; else the symbol in `places`,
+    with a width of `known_sigma` symbols.
 
     (B, A, S, L) weights, (B,) symbols and (B,) decoder steps of each sentence, (B, S) symbols from `places_at`.
     """
@@ -73,18 +69,3 @@ def last_step(logits: Tensor, steps: Tensor, behind: int = 4) -> Tensor:
     counted = (s < steps[:, None] + behind).to(logits.dtype)
     error = F.binary_cross_entropy_with_logits(logits, target, reduction="none")
     return (error * counted).sum() / counted.sum()
-
-
-def pair_cross_entropy(scores: Tensor, same: Tensor) -> Tensor:
-    """Binary cross-entropy of log odds (B, C) where pairs of one speaker (B, C) and of two count half each."""
-    cost = F.binary_cross_entropy_with_logits(scores, same.to(scores), reduction="none")  # (B, C)
-    return sum((cost * kind).sum() / kind.sum().clamp(min=1) / 2 for kind in (same, ~same))  # type: ignore[return-value]
-
-
-def angular_margin_cross_entropy(cosines: Tensor, classes: Tensor, margin: float, scale: float) -> Tensor:
-    """Cross-entropy of cosines (B, C) times `scale`, each first an angle further from its class (B,).
-
-    Classes come to lie as far apart (Deng et al. 2019, of speakers Xiang et al. 2019).
-    """
-    apart = AdditiveAngularMargin(margin, scale)(cosines, F.one_hot(classes, cosines.shape[1]).float())
-    return F.cross_entropy(apart, classes)

@@ -1,4 +1,4 @@
-"""How good: pure functions from tensors to numbers."""
+"""Metrics: pure functions from tensors to numbers."""
 
 import math
 from collections.abc import Sequence
@@ -6,7 +6,6 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
-from torchmetrics.functional.classification import binary_eer, binary_roc
 
 from lightning_vc.audio.backend import torchaudio
 from lightning_vc.text.symbols import END, LONG_PAUSE, PUNCTUATION, SHORT_PAUSE, SPACE
@@ -19,24 +18,8 @@ _STUCK, _SLOW = 0.4, 0.25
 _PAUSING = {SPACE, END, SHORT_PAUSE, LONG_PAUSE, *PUNCTUATION}
 
 
-def attention_focus(alignment: Tensor) -> float:
-    """Mean of the largest weight of each decoder step, over the layer that has most of it: (A, S, L) -> 0 to 1."""
-    return float(alignment.amax(-1).mean(-1).max())
-
-
-def attention_coverage(alignment: Tensor) -> float:
-    """Share of the symbols that were some step's first choice or next to one, in the best layer: (A, S, L) -> 0 to 1.
-
-    A skipped word leaves a hole.
-    """
-    chosen = alignment.argmax(-1)  # (A, S)
-    symbols = torch.arange(alignment.shape[2])
-    near = (chosen.unsqueeze(-1) - symbols).abs() <= 1  # (A, S, L)
-    return float(near.any(1).float().mean(-1).max())
-
-
 def alignment_problems(alignment: Tensor, symbols: Sequence[str], seconds: float, finished: bool) -> tuple[str, ...]:
-    """What seems to have gone wrong in a sentence, judged by the layer in which least did: others may look elsewhere.
+    """Attention failures of a sentence, in the layer that has fewest.
 
     Args:
         alignment: (A, S, L).
@@ -49,7 +32,7 @@ def alignment_problems(alignment: Tensor, symbols: Sequence[str], seconds: float
 
 
 def _problems(layer: Tensor, symbols: Sequence[str], seconds: float) -> list[str]:
-    """What went wrong in one layer, (S, L)."""
+    """Failures in one layer, (S, L)."""
     place = layer.argmax(-1)  # (S,)
     problems = []
     if float(layer.amax(-1).mean()) < _FOCUS:
@@ -71,14 +54,14 @@ def _problems(layer: Tensor, symbols: Sequence[str], seconds: float) -> list[str
 
 
 def retrieval_rank(answers: Tensor, voices: Tensor, rows: Tensor) -> Tensor:
-    """Mean place of the right one among voices (K, E) sorted by L1 distance to answers (B, E): 1 to K; rows (B,)."""
+    """Mean rank of the right one (B,) among voices (K, E) by L1 distance to the predicted ones (B, E): 1 to K."""
     distance = torch.cdist(answers, voices, p=1)  # (B, K)
     own = distance.gather(1, rows[:, None])
     return 1 + (distance < own).sum(1).float().mean()
 
 
 class Warp(NamedTuple):
-    """The best path through time from one sound to another that says the same."""
+    """Dynamic time warping of one sound to another of the same text."""
 
     rows: Tensor  # (P,) frames of the first
     columns: Tensor  # (P,) and those of the second that go with them
@@ -86,10 +69,9 @@ class Warp(NamedTuple):
 
 
 def time_warp(first: Tensor, second: Tensor, coefficients: int = 13) -> Warp:
-    """Two normalised mel spectrograms (T, M), (T', M) on the path that brings them nearest to each other.
+    """Dynamic time warping of normalised mel spectrograms (T, M), (T', M), and their mel-cepstral distortion.
 
-    Their distortion is the root mean square difference of the smoothed log spectra, which is what Kubichek's (1993)
-    formula comes to. Coefficient 0 (loudness) is left out, as in the formula.
+    It is the RMS difference of the smoothed log spectra, as in Kubichek (1993), without coefficient 0 (loudness).
     """
     dct = torchaudio.functional.create_dct(coefficients + 1, first.shape[1], "ortho")[:, 1:].to(first)
     distance = torch.cdist(first @ dct, second @ dct)  # (T, T')
@@ -128,21 +110,16 @@ def _cheapest_path(distance: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def equal_error_rate(scores: Tensor, same: Tensor) -> float:
-    """Error rate at the threshold where as many pairs of one speaker are refused as of two accepted; (n,), (n,)."""
-    return float(binary_eer(_places(scores), same.long()))
+    """Error rate at the threshold where as many pairs of one speaker are refused as of two accepted; (n,), (n,).
 
-
-def min_dcf(scores: Tensor, same: Tensor, p_target: float = 0.01) -> float:
-    """Least cost of detection over all thresholds, misses times `p_target` and false alarms times the rest; (n,), (n,).
-
-    As NIST has it, in parts of what it costs to refuse all or to accept all, whichever is less: 0 to 1.
+    Scores are ranked first: torchmetrics would squash those outside of [0, 1] with a sigmoid, which makes ties.
     """
-    alarms, hits, _ = binary_roc(_places(scores), same.long())
-    costs = p_target * (1 - hits) + (1 - p_target) * alarms
-    return float(costs.min()) / min(p_target, 1 - p_target)
+    from torchmetrics.functional.classification import binary_eer  # here: it takes a second, and synthesis needs none
+
+    values, rank = scores.double().unique(return_inverse=True)
+    return float(binary_eer(rank.double() / len(values), same.long()))
 
 
-def _places(scores: Tensor) -> Tensor:
-    """Scores as their places from 0 to 1: torchmetrics would squash others with a sigmoid, which makes ties."""
-    values, place = scores.double().unique(return_inverse=True)
-    return place.double() / len(values)
+def similarity(cosines: Tensor) -> Tensor:
+    """Cosines scaled to [0, 1]: torchmetrics would take a sigmoid of scores outside."""
+    return ((1 + cosines) / 2).clamp(0, 1)

@@ -63,7 +63,7 @@ def learned_by_speaker(cloner: Cloner, index: Index, **attributes: object) -> di
     """
     if not learnt_from(cloner, index):
         raise ValueError(
-            f"{index.folder} holds other speakers than {cloner.path} learnt: give the shards of its training"
+            f"{index.folder} holds other speakers than the model has learnt: give the shards that it was trained on"
         )
     known = [field.name for field in fields(SpeakerEntry)]
     if unknown := set(attributes) - set(known):

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import numpy as np
 from matplotlib.figure import Figure
 from torch import Tensor, block_diag
 
@@ -15,20 +16,25 @@ def draw_speech(speech: Speech) -> Figure:
     layers, symbols = len(alignment), len(speech.symbols)
     figure = Figure(figsize=(5, 1.8 + 1.6 * layers), layout="constrained", dpi=70)
     axes = figure.subplots(1 + layers, 1, squeeze=False)[:, 0]
-    axes[0].imshow(speech.spectra.linear[0].T, origin="lower", aspect="auto", cmap="magma")
-    axes[0].set(ylabel="bin", xlabel="frame")
+    extent = (0, len(speech.wave) / speech.sample_rate, 0, speech.sample_rate / 2000)
+    axes[0].imshow(speech.spectra.linear[0].T, origin="lower", aspect="auto", cmap="magma", extent=extent)
+    axes[0].set(ylabel="kHz", xlabel="seconds")
     for axis, weights in zip(axes[1:], alignment, strict=True):
         axis.imshow(weights.T, origin="lower", aspect="auto", vmin=0, vmax=1)
         axis.set(ylabel="symbol", xlabel="decoder step", ylim=(-0.5, symbols - 0.5))
     return figure
 
 
-def draw_spectrum(linear: Tensor) -> Figure:
-    """A linear spectrogram (T, F)."""
+def draw_wave(wave: Tensor, sample_rate: int) -> Figure:
+    """The spectrogram of a sound (W,), over a range of 80 dB."""
     figure = Figure(figsize=(5, 1.8), layout="constrained", dpi=70)
     axis = figure.subplots()
-    axis.imshow(linear.T, origin="lower", aspect="auto", cmap="magma")
-    axis.set(ylabel="bin", xlabel="frame")
+    with np.errstate(divide="ignore"):  # digital silence
+        power, _, _, image = axis.specgram(wave, NFFT=512, noverlap=384, Fs=sample_rate, cmap="magma")
+    top = 10 * np.log10(power.max().clip(min=1e-12))
+    image.set_clim(top - 80, top)
+    axis.set(ylabel="kHz", xlabel="seconds")
+    axis.yaxis.set_major_formatter(lambda hertz, _: f"{hertz / 1000:g}")
     return figure
 
 

@@ -1,30 +1,49 @@
-"""Models that come with the package, and how a run becomes one: half the bytes, no pickle, nothing of its training."""
+"""The models of a run, of an exported folder, and those that come with the package."""
 
-import json
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
-from safetensors.torch import save
+from torch import nn
 
-from lightning_vc.checkpoint import SUMS, VERSION, exported, read_checkpoint, read_sums
+from lightning_vc.audio.vocoder import NeuralVocoder
+from lightning_vc.checkpoint import fingerprint, model_of, save_model
 from lightning_vc.files import sha256_of, write_file
-from lightning_vc.tasks.base import Task
-from lightning_vc.tasks.speaker_encoder import SpeakerEncoderTask
-from lightning_vc.tasks.tts import TTSTask
-from lightning_vc.tasks.vocoder import VocoderTask
+from lightning_vc.modules.speaker_encoder import SpeakerEncoder
+from lightning_vc.modules.tts import TTSModel
+from lightning_vc.untrusted import MODELS, SUMS, read_checkpoint, read_sums
 
-PARTS: dict[str, type[Task]] = {"tts": TTSTask, "encoder": SpeakerEncoderTask, "vocoder": VocoderTask}
+_KINDS: dict[str, type[nn.Module]] = {"tts": TTSModel, "encoder": SpeakerEncoder, "vocoder": NeuralVocoder}
 _MODELS = Path(__file__).parent / "models"
 
 
-def checkpoint_in(folder: str | Path, part: str) -> Path | None:
-    """The checkpoint of a part in the folder of a run (`tts/last.ckpt`) or of an exported model (`tts.safetensors`)."""
-    places = (Path(folder, part, "last.ckpt"), Path(folder, f"{part}.safetensors"))
-    return next((place for place in places if place.exists()), None)
+def load_folder(folder: str | Path) -> dict[str, Any]:
+    """Load the models "tts", "encoder" and "vocoder" of a folder, as far as they are there.
+
+    They are in tts/last.ckpt and so on (a run), in tts.safetensors and so on (an exported model), or together in
+    last.ckpt (a run of joint training). Each file is read once.
+
+    Raises:
+        FileNotFoundError: if there is no TTS model.
+        ValueError: for a file that is no model of its kind.
+    """
+    shared = Path(folder, "last.ckpt")
+    together: Mapping[str, Any] = read_checkpoint(shared) if shared.exists() else {MODELS: {}}
+    found = {}
+    for part, kind in _KINDS.items():
+        places = (Path(folder, part, "last.ckpt"), Path(folder, f"{part}.safetensors"))
+        if f"{part}." in together[MODELS]:
+            found[part] = model_of(together, kind, shared)
+        elif place := next((place for place in places if place.exists()), None):
+            found[part] = model_of(read_checkpoint(place), kind, place)
+    if "tts" not in found:
+        raise FileNotFoundError(f"no tts/last.ckpt in {folder}: name the folder of a run")
+    return found
 
 
 def shipped(name: str = "base") -> Path:
-    """The folder of a model that comes with the package.
+    """Return the folder of a model that comes with the package.
 
     Raises:
         FileNotFoundError: if there is none of that name, or one of its files is missing.
@@ -38,41 +57,29 @@ def shipped(name: str = "base") -> Path:
     return folder
 
 
+@torch.no_grad()
 def export(run: str | Path, out: str | Path) -> list[Path]:
-    """Write the parts of a run as safetensors in half precision, and their checksums; returns the files.
+    """Write the models of a run as safetensors in half precision, and their checksums; returns the files.
 
     Rounded weights are other weights: voices and encoders of the run do not belong to the exported model, so its
-    encoder is told the fingerprint of what is written.
+    encoder gets the fingerprint of what is written.
 
     Raises:
         FileNotFoundError: if the run has no TTS.
         ValueError: if its encoder was trained for another one.
     """
-    found = {part: place for part in PARTS if (place := checkpoint_in(run, part))}
-    if "tts" not in found:
-        raise FileNotFoundError(f"no tts/last.ckpt in {run}: name the folder of a run")
-    tts = TTSTask.load(found["tts"])
-    fingerprint = tts.fingerprint()
-    if "encoder" in found and SpeakerEncoderTask.load(found["encoder"]).base_fingerprint != fingerprint:
-        raise ValueError(f"{found['encoder']} was trained for the voices of another model than {found['tts']}")
-    tts.load_state_dict({name: _half(value).to(value.dtype) for name, value in tts.state_dict().items()})
-    files, rounded = [], tts.fingerprint()
-    for part, place in found.items():
-        saved = read_checkpoint(place)
-        if part == "encoder":
-            saved["base_fingerprint"] = rounded
-            saved["hyper_parameters"]["base"] = Path(saved["hyper_parameters"]["base"]).name  # not whose folder it was
-        weights = {name: _half(value) for name, value in saved["state_dict"].items()}
-        if "lengths" in saved:
-            weights[exported("lengths")] = saved["lengths"]
-        about = {name: saved[name] for name in ("task", "hyper_parameters", VERSION)}
-        about |= {name: saved[name] for name in ("base_fingerprint", "global_step") if name in saved}
+    models = load_folder(run)
+    tts, encoder = models["tts"], models.get("encoder")
+    if encoder is not None and encoder.tts_fingerprint != fingerprint(tts):
+        raise ValueError(f"the encoder in {run} was trained for another TTS model than the one beside it")
+    for value in (value for model in models.values() for value in model.state_dict().values()):
+        if value.is_floating_point():
+            value.copy_(value.half())
+    if encoder is not None:
+        encoder.tts_fingerprint = fingerprint(tts)
+    files = []
+    for part, model in models.items():
         files.append(Path(out, f"{part}.safetensors"))
-        write_file(files[-1], save(weights, {"about": json.dumps(about)}))
-    sums = "".join(f"{sha256_of(file)}  {file.name}\n" for file in files)
-    write_file(Path(out, SUMS), sums)
+        save_model(files[-1], model, half=True)
+    write_file(Path(out, SUMS), "".join(f"{sha256_of(file)}  {file.name}\n" for file in files))
     return files
-
-
-def _half(value: torch.Tensor) -> torch.Tensor:
-    return value.half().contiguous() if value.is_floating_point() else value.contiguous()

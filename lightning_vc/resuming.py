@@ -12,8 +12,9 @@ from lightning.pytorch.trainer.states import TrainerFn
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from lightning_vc.checkpoint import field, finite, read_checkpoint, write_checkpoint
+from lightning_vc.checkpoint import write_checkpoint
 from lightning_vc.console import short
+from lightning_vc.untrusted import field, finite, read_checkpoint
 
 _OWN_STATE = ("state_dict", "combined_loader")  # of loops: the position of loaders, which check it themselves
 

@@ -1,10 +1,18 @@
-"""YAML from others, read within bounds: nothing in it can grow, and it can interpolate its own settings only."""
+"""YAML from others, read within bounds: nothing in it can grow, and it can interpolate its own settings only.
+
+Settings may be composed: `include: [../../configs/optim/cosine.yaml]` names files, relative to the one that says so,
+whose settings hold where it says nothing else, also within a mapping. A key `callbacks+` adds to the list that they
+have.
+"""
 
 import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import yaml
+
+from lightning_vc.files import read_text
 
 _LARGEST = 1 << 20  # letters, with all that is repeated
 _DEEPEST = 50  # lists and mappings within each other
@@ -56,16 +64,71 @@ def check_interpolation(content: Any) -> None:
 
 
 def bounded(load: Callable[[str], Any], check: Callable[[Any], None] | None = None) -> Callable[[str], Any]:
-    """A loader of YAML that refuses what `check_yaml` refuses, and `check` of what was loaded."""
+    """A loader of YAML that composes it, and refuses what `check_yaml` refuses, and `check` of what was loaded.
+
+    Files to include are looked up in the current folder, which is that of the YAML file when jsonargparse loads one.
+    """
 
     def load_bounded(text: str) -> Any:
-        check_yaml(text)
-        content = load(text)
+        content = compose(text, Path(), load)
         if check:
             check(content)
         return content
 
     return load_bounded
+
+
+def compose(text: str, folder: Path, load: Callable[[str], Any]) -> Any:
+    """Load YAML and what it includes.
+
+    Args:
+        text: the YAML.
+        folder: where its `include` looks for files. These include no others.
+        load: makes settings of the text of one file.
+
+    Raises:
+        yaml.YAMLError: for a text that `check_yaml` refuses, or a file that cannot be included.
+    """
+    check_yaml(text)
+    return _included(load(text), folder, load, [_LARGEST])
+
+
+def _included(content: Any, folder: Path, load: Callable[[str], Any], left: list[int]) -> Any:
+    """Replace each `include` by the settings of the files that it names; `left` is the letters that they may have."""
+    if not isinstance(content, dict):
+        return content
+    content = {key: _included(value, folder, load, left) for key, value in content.items()}
+    if "include" not in content:
+        return content
+    names = content.pop("include")
+    base: dict[str, Any] = {}
+    for name in names if isinstance(names, list) else [names]:
+        try:
+            part = read_text(Path(folder, name), _LARGEST)
+            left[0] -= len(part)
+            check_yaml(part)
+            settings = load(part)
+        except (OSError, ValueError, TypeError, yaml.YAMLError) as error:
+            raise yaml.YAMLError(f"include: {name!r} cannot be included: {error}") from error
+        if not isinstance(settings, dict) or "include" in settings or left[0] < 0:
+            raise yaml.YAMLError(f"include: {name} has to be a mapping of at most {_LARGEST} letters, without include")
+        base = merge(base, settings)
+    return merge(base, content)
+
+
+def merge(base: Any, over: Any) -> Any:
+    """Replace settings by others: mappings key by key unless their class changes; `key+` extends the list `key`."""
+    mappings = isinstance(base, dict) and isinstance(over, dict)
+    if not mappings or over.get("class_path", base.get("class_path")) != base.get("class_path"):
+        return over
+    result = dict(base)
+    for key, value in over.items():
+        name = str(key).removesuffix("+")
+        if name != key and isinstance(result.get(name), list) and isinstance(value, list):
+            result[name] = result[name] + value
+        else:
+            result[key] = merge(result.get(key), value)
+    return result
 
 
 def _size(value: Any, place: tuple[str, ...], root: Any, sizes: dict[tuple[str, ...], int]) -> int:

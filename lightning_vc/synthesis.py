@@ -1,4 +1,4 @@
-"""Text to sound: cut into stretches, each said, looked at, said again where that went wrong, and joined."""
+"""Text to sound: cut into stretches, each synthesised, checked, synthesised again if it failed, and joined."""
 
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -12,33 +12,19 @@ from torch.nn.utils.rnn import pad_sequence
 
 from lightning_vc.audio import io
 from lightning_vc.audio.loudness import limit_to_headroom, scale_to_headroom
+from lightning_vc.audio.post_filter import PostFilter
 from lightning_vc.audio.vocoder import Vocoder
 from lightning_vc.console import print_warning
 from lightning_vc.metrics import alignment_problems
-from lightning_vc.modules.acoustic import AcousticModel, check_finite
-from lightning_vc.tasks.tts import TTSTask
+from lightning_vc.modules.acoustic import check_finite
+from lightning_vc.modules.tts import TTSModel
 from lightning_vc.text.split import Stretch, stretches
 from lightning_vc.text.symbols import PUNCTUATION, SYMBOLS
 from lightning_vc.types import Spectra, Speech
 
-LONGEST_TEXT = 20_000  # characters that `speak` says: twenty minutes, and 0.5 GB of sound and spectrograms
+LONGEST_TEXT = 20_000  # characters of a text: twenty minutes, and 0.5 GB of sound and spectrograms
 _SHOWN = 200  # letters of a sentence that a problem names
-_TOGETHER = 32  # stretches that are said at once: more would only cost memory
-
-
-def speak(
-    model: AcousticModel, tts: TTSTask, texts: Sequence[str], vector: Tensor, vocoder: Vocoder | None = None
-) -> list[Speech]:
-    """Let a model trained by `tts` (its own, or one adapted from it) say texts in the voice of a vector (E,).
-
-    Its peaks stay 1 dB below full scale: a text that would be louder is scaled down as a whole.
-    Raises ValueError for a text without words, naming it, and for one of more than `LONGEST_TEXT` characters.
-    """
-    for text in texts:
-        check_length(text)
-    cut = [list(_cut(tts, text)) for text in texts]
-    said = iter(_say(model, tts, [stretch for parts in cut for stretch in parts], vector, vocoder))
-    return [_joined(text, [next(said) for _ in parts]) for text, parts in zip(texts, cut, strict=True)]
+_BATCH_SIZE = 32  # stretches that are synthesised at once: more would only cost memory
 
 
 def check_length(text: str) -> None:
@@ -50,104 +36,9 @@ def check_length(text: str) -> None:
         )
 
 
-def stream(
-    model: AcousticModel, tts: TTSTask, text: str, vector: Tensor, vocoder: Vocoder | None = None
-) -> Iterator[Speech]:
-    """The same for one text, a stretch at a time and each in the pieces that a vocoder makes of it.
-
-    While one is listened to, the next is being made. Joined, the waves are that of `speak`, but for what a vocoder
-    makes of rounding, and for peaks above -3 dB of full scale: a soft limiter keeps them 1 dB below full scale, as how
-    loud the rest will be is not known. Everything else about a stretch comes with its first piece.
-    """
-    pieces = _pieces(model, tts, _cut(tts, text), vector, vocoder or _default(tts, vector))
-    with ThreadPoolExecutor(1) as aside:
-        coming = aside.submit(next, pieces, None)
-        while speech := coming.result():
-            coming = aside.submit(next, pieces, None)
-            yield speech
-
-
-@torch.no_grad()
-def _pieces(
-    model: AcousticModel, tts: TTSTask, parts: Iterator[Stretch], vector: Tensor, vocoder: Vocoder
-) -> Iterator[Speech]:
-    """What `stream` yields."""
-    for part in parts:
-        (read,) = _read(model, tts, [part], vector)
-        waves = (limit_to_headroom(wave[0].cpu()) for wave in vocoder.stream(read.spectra))
-        speech = _speech(tts, part, read, next(waves))
-        for wave in waves:
-            yield speech
-            speech = _rest(speech, wave)
-        yield replace(speech, wave=torch.cat([speech.wave, _pause(tts, part)]))
-
-
-def _rest(speech: Speech, wave: Tensor) -> Speech:
-    """A further piece of a stretch: its wave, and nothing that its first piece has said."""
-    _check_sound(wave)
-    nothing = Spectra(*(spectrum[:, :0] for spectrum in speech.spectra))
-    return replace(speech, wave=wave, text="", spectra=nothing, alignments=(), symbols=(), problems=())
-
-
-def _check_sound(wave: Tensor) -> None:
-    if not wave.isfinite().all():
-        raise ValueError("the vocoder makes sound of NaN or infinite numbers: train another, or use griffin_lim")
-
-
-def _cut(tts: TTSTask, text: str) -> Iterator[Stretch]:
-    """A text as stretches that are no longer than what the model has learnt from."""
-    return stretches(text, tts.longest, lambda word: len(tts.frontend.symbols([word])) + (word.text not in PUNCTUATION))
-
-
-@torch.no_grad()
-def _say(
-    model: AcousticModel, tts: TTSTask, parts: Sequence[Stretch], vector: Tensor, vocoder: Vocoder | None
-) -> list[Speech]:
-    """Say stretches."""
-    vocoder = vocoder or _default(tts, vector)
-    return [
-        _speech(tts, part, read, torch.cat([vocoder(read.spectra)[0].cpu(), _pause(tts, part)]))
-        for part, read in zip(parts, _read(model, tts, parts, vector), strict=True)
-    ]
-
-
-def _default(tts: TTSTask, vector: Tensor) -> Vocoder:
-    return tts.griffin_lim().to(vector.device)
-
-
-@torch.no_grad()
-def _read(model: AcousticModel, tts: TTSTask, parts: Sequence[Stretch], vector: Tensor) -> "list[_Tried]":
-    """Read stretches, those that went wrong a second time, and keep the better."""
-    spelt = [torch.tensor(tts.frontend(part.words), device=vector.device) for part in parts]
-    read = _tried(model, tts, spelt, vector)
-    again = [i for i, each in enumerate(read) if each.problems]
-    second = _tried(model, tts, [spelt[i] for i in again], vector, careful=True)
-    for i, each in zip(again, second, strict=True):
-        read[i] = min(read[i], each, key=lambda tried: len(tried.problems))
-    return read
-
-
-def _pause(tts: TTSTask, part: Stretch) -> Tensor:
-    return torch.zeros(round(part.pause * tts.spectrograms.sample_rate))
-
-
-def _speech(tts: TTSTask, part: Stretch, read: "_Tried", wave: Tensor) -> Speech:
-    _check_sound(wave)
-    return Speech(
-        wave=wave,
-        sample_rate=tts.spectrograms.sample_rate,
-        text=part.text,
-        spectra=Spectra(*(spectrum.cpu() for spectrum in read.spectra)),
-        alignments=(read.alignment,),
-        symbols=read.symbols,
-        finished=read.finished,
-        problems=tuple(f"{problem}: {shorten(part.text, _SHOWN)}" for problem in read.problems),
-    )
-
-
 @dataclass(frozen=True)
-class _Tried:
-    """What a model made of a stretch, before it can be heard."""
+class _Attempt:
+    """The spectrograms of a stretch, and what seems to be wrong with them."""
 
     spectra: Spectra  # (1, T, M), (1, T, F)
     alignment: Tensor  # (A, S, L)
@@ -156,29 +47,134 @@ class _Tried:
     problems: tuple[str, ...]
 
 
-def _tried(
-    model: AcousticModel, tts: TTSTask, spelt: Sequence[Tensor], vector: Tensor, careful: bool = False
-) -> list[_Tried]:
-    """Say texts of numbered symbols, those of like length together: less padding."""
-    order = sorted(range(len(spelt)), key=lambda i: len(spelt[i]))
-    step = model.reduction * tts.spectrograms.hop / tts.spectrograms.sample_rate  # seconds
-    said: dict[int, _Tried] = {}
-    for group in (order[start : start + _TOGETHER] for start in range(0, len(order), _TOGETHER)):
-        text = pad_sequence([spelt[i] for i in group], batch_first=True)
-        made = model.synthesize(text, vector.expand(len(group), -1), careful)
-        check_finite(*made.spectra)
-        for row, i in enumerate(group):
-            frames, symbols = int(made.frames[row]), tuple(SYMBOLS[number] for number in spelt[i])
-            spectra = Spectra(*(spectrum[row : row + 1, :frames] for spectrum in made.spectra))
-            alignment = made.alignments[row, :, : frames // model.reduction, : len(symbols)].cpu()
-            finished = bool(made.finished[row])
-            problems = alignment_problems(alignment, symbols, step, finished)
-            said[i] = _Tried(spectra, alignment, symbols, finished, problems)
-    return [said[i] for i in range(len(spelt))]
+class Synthesizer:
+    """Speech of one speaker embedding.
+
+    Args:
+        tts: the model, as it was trained or adapted.
+        voice: the speaker embedding, (E,).
+        vocoder: Griffin-Lim if none is given.
+        adapted: whether to use the post-filter for an adapted model.
+    """
+
+    def __init__(self, tts: TTSModel, voice: Tensor, vocoder: Vocoder | None = None, adapted: bool = False) -> None:
+        self.tts, self.voice, self.vocoder = tts, voice, vocoder or tts.griffin_lim().to(voice.device)
+        settings = tts if self.vocoder.post_filter is None else self.vocoder
+        found = settings.adapted_post_filter if adapted else settings.post_filter
+        self.post_filter = found or PostFilter()
+        self.sample_rate = tts.spectrograms.sample_rate
+
+    @torch.no_grad()
+    def speak(self, texts: Sequence[str]) -> list[Speech]:
+        """Synthesise texts. Peaks stay 1 dB below full scale: a louder text is scaled down as a whole.
+
+        Raises ValueError for a text without words, naming it, and for one of more than `LONGEST_TEXT` characters.
+        """
+        for text in texts:
+            check_length(text)
+        cut = [list(self._cut(text)) for text in texts]
+        stretches = [stretch for parts in cut for stretch in parts]
+        speeches = (
+            self._speech(stretch, made, torch.cat([self._wave(made), self._pause(stretch)]))
+            for stretch, made in zip(stretches, self._spectra(stretches), strict=True)
+        )
+        return [_joined(text, [next(speeches) for _ in parts]) for text, parts in zip(texts, cut, strict=True)]
+
+    def stream(self, text: str) -> Iterator[Speech]:
+        """Synthesise one text, a stretch at a time and each in the pieces that the vocoder makes of it.
+
+        While one is consumed, the next is being made. Joined, the waves are those of `speak`, but for rounding, and for
+        peaks above -3 dB of full scale: a soft limiter keeps them 1 dB below full scale, as the level of the rest is
+        not known. Everything else about a stretch comes with its first piece.
+        """
+        pieces = self._pieces(text)
+        with ThreadPoolExecutor(1) as aside:
+            coming = aside.submit(next, pieces, None)
+            while speech := coming.result():
+                coming = aside.submit(next, pieces, None)
+                yield speech
+
+    @torch.no_grad()
+    def _pieces(self, text: str) -> Iterator[Speech]:
+        for stretch in self._cut(text):
+            (made,) = self._spectra([stretch])
+            pieces = self.vocoder.stream(made.spectra, self.post_filter)
+            waves = (limit_to_headroom(wave[0].cpu()) for wave in pieces)
+            speech = self._speech(stretch, made, next(waves))
+            for wave in waves:
+                yield speech
+                speech = _rest(speech, wave)
+            yield replace(speech, wave=torch.cat([speech.wave, self._pause(stretch)]))
+
+    def _cut(self, text: str) -> Iterator[Stretch]:
+        """A text as stretches that are no longer than the texts of training."""
+        symbols = self.tts.frontend.symbols
+        return stretches(text, self.tts.longest, lambda word: len(symbols([word])) + (word.text not in PUNCTUATION))
+
+    def _spectra(self, parts: Sequence[Stretch]) -> list[_Attempt]:
+        """Synthesise stretches, those that failed a second time by the strict window, and keep the better."""
+        numbers = [torch.tensor(self.tts.frontend(part.words), device=self.voice.device) for part in parts]
+        made = self._attempts(numbers)
+        failed = [i for i, attempt in enumerate(made) if attempt.problems]
+        for i, attempt in zip(failed, self._attempts([numbers[i] for i in failed], careful=True), strict=True):
+            made[i] = min(made[i], attempt, key=lambda each: len(each.problems))
+        return made
+
+    def _attempts(self, texts: Sequence[Tensor], careful: bool = False) -> list[_Attempt]:
+        """Synthesise texts of numbered symbols, those of like length together: less padding."""
+        model, spectrograms = self.tts.model, self.tts.spectrograms
+        order = sorted(range(len(texts)), key=lambda i: len(texts[i]))
+        step = model.reduction * spectrograms.hop / spectrograms.sample_rate  # seconds
+        attempts: dict[int, _Attempt] = {}
+        for group in (order[start : start + _BATCH_SIZE] for start in range(0, len(order), _BATCH_SIZE)):
+            text = pad_sequence([texts[i] for i in group], batch_first=True)
+            output = model.synthesize(text, self.voice.expand(len(group), -1), careful)
+            check_finite(*output.spectra)
+            for row, i in enumerate(group):
+                frames, symbols = int(output.frames[row]), tuple(SYMBOLS[number] for number in texts[i])
+                spectra = Spectra(*(spectrum[row : row + 1, :frames] for spectrum in output.spectra))
+                alignment = output.alignments[row, :, : frames // model.reduction, : len(symbols)].cpu()
+                finished = bool(output.finished[row])
+                problems = alignment_problems(alignment, symbols, step, finished)
+                attempts[i] = _Attempt(spectra, alignment, symbols, finished, problems)
+        return [attempts[i] for i in range(len(texts))]
+
+    def _wave(self, made: _Attempt) -> Tensor:
+        """(W,)."""
+        wave: Tensor = self.vocoder(made.spectra, self.post_filter)[0].cpu()
+        return wave
+
+    def _pause(self, part: Stretch) -> Tensor:
+        return torch.zeros(round(part.pause * self.sample_rate))
+
+    def _speech(self, part: Stretch, made: _Attempt, wave: Tensor) -> Speech:
+        _check_wave(wave)
+        return Speech(
+            wave=wave,
+            sample_rate=self.sample_rate,
+            text=part.text,
+            spectra=Spectra(*(spectrum.cpu() for spectrum in made.spectra)),
+            alignments=(made.alignment,),
+            symbols=made.symbols,
+            finished=made.finished,
+            problems=tuple(f"{problem}: {shorten(part.text, _SHOWN)}" for problem in made.problems),
+        )
+
+
+def _check_wave(wave: Tensor) -> None:
+    if not wave.isfinite().all():
+        raise ValueError("the vocoder makes sound of NaN or infinite numbers: train another, or use griffin_lim")
+
+
+def _rest(speech: Speech, wave: Tensor) -> Speech:
+    """A further piece of a stretch: its wave, and nothing that came with the first piece."""
+    _check_wave(wave)
+    nothing = Spectra(*(spectrum[:, :0] for spectrum in speech.spectra))
+    return replace(speech, wave=wave, text="", spectra=nothing, alignments=(), symbols=(), problems=())
 
 
 def _joined(text: str, parts: Sequence[Speech]) -> Speech:
-    """What was said one after the other as one."""
+    """Consecutive stretches as one."""
     return Speech(
         wave=scale_to_headroom(torch.cat([part.wave for part in parts])),
         sample_rate=parts[0].sample_rate,

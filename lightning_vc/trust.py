@@ -10,6 +10,7 @@ import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import is_dataclass
 from importlib import import_module
 from inspect import Parameter, isabstract, signature
 from threading import get_ident
@@ -21,15 +22,12 @@ from torch.nn.modules.module import (
     register_module_module_registration_hook,
     register_module_parameter_registration_hook,
 )
-from torch.optim import Optimizer
-from torch.optim.lr_scheduler import LRScheduler
 
 from lightning_vc.console import short
 
 T = TypeVar("T")
 
-PARTS = ("lightning_vc.audio.", "lightning_vc.modules.", "lightning_vc.text.")
-TASKS = ("lightning_vc.tasks.",)
+_PARTS = ("lightning_vc.audio.", "lightning_vc.modules.", "lightning_vc.text.")
 TRUST = "modules of your own whose classes model files may name, such as my_encoder"  # help of --trust
 _PACKAGE = "lightning_vc"
 _CLASS_PATH = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)+")
@@ -37,7 +35,7 @@ _NODE = {"class_path", "init_args", "dict_kwargs"}  # what jsonargparse writes d
 _LONGEST_PATH = 200  # letters
 _MAX_TENSORS = 5000  # that the size of a model is derived from
 _LONGEST_REASON = 300
-_LARGEST = 10**9  # of an integer in settings
+_LARGEST = 10**6  # of an integer in settings
 _SEQUENCES = (list, tuple, set, frozenset)
 _trusted: set[str] = set()
 
@@ -61,17 +59,16 @@ def trust(modules: Iterable[str]) -> None:
     _trusted.update(names)
 
 
-def find_class(path: object, needed: type[T], field: str, places: tuple[str, ...] = PARTS) -> type[T]:
+def find_class(path: object, needed: type[T], field: str) -> type[T]:
     """Return the class that a model file names.
 
-    It is a subclass of `needed`, and either one of this package, in one of the modules `places`, or one of a module
+    It is a subclass of `needed`, and either one of this package, in `audio`, `modules` or `text`, or one of a module
     that was given to `trust`, or, where `needed` is a class of this package, one of any module that is imported.
 
     Args:
         path: import path, as in the file.
         needed: base class that its place asks for.
         field: name of the setting, for the message.
-        places: prefixes of the modules of this package that may be imported.
 
     Raises:
         SettingsError: if it is no such class. Nothing is imported then.
@@ -85,7 +82,7 @@ def find_class(path: object, needed: type[T], field: str, places: tuple[str, ...
             f"{field} names {path}, which is not a class of lightning_vc: if you trust the code of {top}, "
             f'allow it by --trust {top} (in Python: trust=("{top}",))'
         )
-    if f"{module}.".startswith(places) or top in _trusted:
+    if f"{module}.".startswith(_PARTS) or top in _trusted:
         try:
             import_module(module)
         except ImportError as error:
@@ -93,7 +90,7 @@ def find_class(path: object, needed: type[T], field: str, places: tuple[str, ...
     found = vars(sys.modules[module]).get(name) if module in sys.modules else None  # no __getattr__ of a module runs
     if not isinstance(found, type) or found.__module__.partition(".")[0] != top or isabstract(found):
         raise SettingsError(f"{field} names {path}, which is not found in this version of {top}")
-    if not issubclass(found, needed) or (top == _PACKAGE and not found.__module__.startswith(places)):
+    if not issubclass(found, needed) or (top == _PACKAGE and not found.__module__.startswith(_PARTS)):
         raise SettingsError(f"{field} names {path}, where a class derived from {needed.__name__} is needed")
     return found
 
@@ -101,8 +98,7 @@ def find_class(path: object, needed: type[T], field: str, places: tuple[str, ...
 def build(kind: type[T], settings: Any, field: str, given: tuple[Any, ...] = ()) -> T:
     """Build an object from the settings of a model file.
 
-    Settings are checked against the annotations of the constructor, at any depth. Optimizers and schedulers are left
-    out: they belong to training, which takes them from the command line.
+    Settings are checked against the annotations of the constructor, at any depth.
 
     Args:
         kind: class of the object.
@@ -122,14 +118,9 @@ def build(kind: type[T], settings: Any, field: str, given: tuple[Any, ...] = ())
     for name, value in settings.items():
         if not isinstance(name, str) or not name.isidentifier():
             raise SettingsError(f"{field} has the setting {short(name)}, which is no name")
-        if name in parameters or takes_any:
-            if not _is_of_training(hints.get(name)):
-                arguments[name] = _value(value, hints.get(name, Any), f"{field}.{name}")
-        elif name not in hints:  # Lightning also writes down arguments of base classes, which are not used here
+        if name not in parameters and not takes_any:
             raise SettingsError(f"{field}.{name} is no setting of {kind.__name__}")
-    for name, parameter in parameters.items():
-        if parameter.default is Parameter.empty and name not in arguments and _is_of_training(hints.get(name)):
-            arguments[name] = _refuse_to_train
+        arguments[name] = _value(value, hints.get(name, Any), f"{field}.{name}")
     try:
         return kind(*given, **arguments)
     except SettingsError:
@@ -150,7 +141,7 @@ def limited(tensors: int) -> Iterator[None]:
         if get_ident() == thread:
             left[what] -= 1
             if left[what] < 0:
-                raise SettingsError(f"hyper_parameters ask for far more layers than the {tensors} tensors of the file")
+                raise SettingsError(f"the settings ask for far more layers than the {tensors} tensors of the file")
 
     hooks = [
         register_module_parameter_registration_hook(lambda *_: count("parameters")),
@@ -180,22 +171,6 @@ def _annotations(kind: type) -> dict[str, Any]:
     return hints
 
 
-def _is_of_training(hint: Any) -> bool:
-    """Whether an argument makes an optimizer or a scheduler."""
-    if get_origin(hint) in (Union, UnionType):
-        return any(_is_of_training(option) for option in get_args(hint))
-    if get_origin(hint) is not Callable:
-        return False
-    made = get_args(hint)[-1]
-    return any(
-        isinstance(option, type) and issubclass(option, Optimizer | LRScheduler) for option in (made, *get_args(made))
-    )
-
-
-def _refuse_to_train(*_: object) -> Any:
-    raise ValueError("a task that was loaded from a model file has no optimizer: train it from the command line")
-
-
 def _value(value: Any, hint: Any, field: str) -> Any:
     """A setting as its annotation asks for it."""
     origin, options = get_origin(hint), get_args(hint)
@@ -216,6 +191,8 @@ def _value(value: Any, hint: Any, field: str) -> Any:
         raise SettingsError(f"{field} cannot be taken from a model file: its annotation is {hint}")
     if kind in (dict, Mapping):
         return _mapping(value, options, field)
+    if is_dataclass(kind):
+        return build(kind, value, field)
     if kind in _SEQUENCES or (issubclass(kind, Iterable) and kind.__module__ == "collections.abc"):
         return _sequence(value, kind, options, field)
     return _part(value, kind, field)

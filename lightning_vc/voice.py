@@ -14,9 +14,9 @@ from safetensors.torch import save
 from torch import Tensor
 
 from lightning_vc.audio import io
-from lightning_vc.checkpoint import header_size, single_precision
 from lightning_vc.console import print_warning, short
 from lightning_vc.files import write_file
+from lightning_vc.untrusted import header_size, single_precision
 
 _FORMAT = "lightning_vc voice 2"
 _SUFFIX = ".safetensors"

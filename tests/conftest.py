@@ -21,6 +21,13 @@ os.environ["MPLBACKEND"] = "Agg"  # no screen
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put whatever needs a trained model into the tier of recipes."""
+    for item in items:
+        if "tiny_run" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.recipe)
+
+
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
     """Give the folder of real recordings that lies beside some checkouts."""

@@ -15,7 +15,10 @@ from lightning.pytorch.loggers import CSVLogger, Logger
 from lightning_vc import Voice
 from lightning_vc.audio import io
 from lightning_vc.callbacks import CheckMonitors, ClipGradientValues, LastCheckpoint, Pace, SaveVoice, SpeakSentences
-from lightning_vc.data.datamodule import AdaptationDataModule, TTSDataModule
+from lightning_vc.checkpoint import load_model
+from lightning_vc.data.adaptation import AdaptationDataModule
+from lightning_vc.data.tts import TTSDataModule
+from lightning_vc.modules.tts import TTSModel
 from lightning_vc.recipes import tts
 from lightning_vc.tasks.adaptation import EmbeddingAdaptationTask
 from lightning_vc.tasks.tts import TTSTask
@@ -38,12 +41,12 @@ def trainer(out: Path, callback: Any, **options: Any) -> Trainer:
 
 @pytest.fixture
 def task(tiny_run: TinyRun) -> TTSTask:
-    return TTSTask.load(tiny_run.tts)
+    return TTSTask(load_model(tiny_run.tts, TTSModel))
 
 
 @pytest.fixture
 def data(tiny_run: TinyRun, task: TTSTask) -> TTSDataModule:
-    return TTSDataModule(str(tiny_run.shards), task.frontend, batch_size=4)
+    return TTSDataModule(str(tiny_run.shards), task.tts.frontend, batch_size=4)
 
 
 def validate(out: Path, task: TTSTask, data: TTSDataModule, voices: int, logger: Logger) -> list[str]:
@@ -56,7 +59,7 @@ def validate(out: Path, task: TTSTask, data: TTSDataModule, voices: int, logger:
 
 def test_the_learned_voices_speak_after_validation(tmp_path: Path, task: TTSTask, data: TTSDataModule) -> None:
     spoken = validate(tmp_path, task, data, 2, CSVLogger(tmp_path, "log"))
-    first, last = task.speakers[0], task.speakers[-1]
+    first, last = task.tts.speakers[0], task.tts.speakers[-1]
     names = [
         f"{speaker}-{number}{suffix}" for speaker in (first, last) for number in (1, 2) for suffix in (".png", ".wav")
     ]
@@ -66,6 +69,12 @@ def test_the_learned_voices_speak_after_validation(tmp_path: Path, task: TTSTask
             assert io.read(tmp_path / name, 16000).abs().max() > 0.01
         else:
             assert (tmp_path / name).read_bytes().startswith(b"\x89PNG")
+
+
+def test_an_id_of_a_speaker_is_no_path(tmp_path: Path, task: TTSTask, data: TTSDataModule) -> None:
+    task.tts.speakers[0] = "../../victim"
+    with pytest.raises(ValueError, match=r"a speaker of the model '\.\./\.\./victim' is not a plain name"):
+        validate(tmp_path / "out", task, data, 1, CSVLogger(tmp_path / "out", "log"))
 
 
 def test_loggers_are_told_what_can_be_written_down(tmp_path: Path, task: TTSTask, data: TTSDataModule) -> None:
@@ -84,7 +93,7 @@ def test_nothing_is_said_before_training_or_by_another_task(tmp_path: Path, task
     stand_in: Any = SimpleNamespace(sanity_checking=True, is_global_zero=True, log_dir=str(tmp_path), loggers=[])
     speak.on_validation_end(stand_in, task)
     stand_in.sanity_checking = False
-    speak.on_validation_end(stand_in, EmbeddingAdaptationTask(str(tiny_run.tts)))
+    speak.on_validation_end(stand_in, EmbeddingAdaptationTask(load_model(tiny_run.tts, TTSModel)))
     stand_in.is_global_zero = False
     speak.on_validation_end(stand_in, task)
     assert list(tmp_path.iterdir()) == []
@@ -93,20 +102,20 @@ def test_nothing_is_said_before_training_or_by_another_task(tmp_path: Path, task
 def test_a_voice_is_saved_when_its_adaptation_has_finished(
     tiny_run: TinyRun, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    task = EmbeddingAdaptationTask(str(tiny_run.tts))
-    data = AdaptationDataModule(str(tiny_run.shards), tiny_run.speaker, task.frontend, clips=4, steps=1)
+    task = EmbeddingAdaptationTask(load_model(tiny_run.tts, TTSModel))
+    data = AdaptationDataModule(str(tiny_run.shards), tiny_run.speaker, task.tts.frontend, clips=4, steps=1)
     path = tmp_path / "voices" / "mine.safetensors"
     trainer(tmp_path, SaveVoice(str(path)), max_steps=1, limit_val_batches=0).fit(task, data)
     voice = Voice.load(path)
-    assert (voice.clips, voice.base, voice.moved) == (4, task.tts.fingerprint(), {})
+    assert (voice.clips, voice.base, voice.moved) == (4, task.base, {})
     assert voice.vector.equal(task.voice.detach())
     told = capsys.readouterr().out.replace("\n", " ")
     assert f"recipes.synthesize --model {tiny_run.tts} --voice {path}" in told
 
 
 def test_a_voice_that_cannot_be_saved_is_not_trained(tiny_run: TinyRun, tmp_path: Path) -> None:
-    task = EmbeddingAdaptationTask(str(tiny_run.tts))
-    data = AdaptationDataModule(str(tiny_run.shards), tiny_run.speaker, task.frontend, clips=4, steps=1)
+    task = EmbeddingAdaptationTask(load_model(tiny_run.tts, TTSModel))
+    data = AdaptationDataModule(str(tiny_run.shards), tiny_run.speaker, task.tts.frontend, clips=4, steps=1)
     saving = trainer(tmp_path, SaveVoice("/proc/nope/v.safetensors"), max_steps=1, limit_val_batches=0)
     with pytest.raises(ValueError, match=r"/proc/nope/v\.safetensors cannot be written"):
         saving.fit(task, data)
@@ -276,5 +285,5 @@ def test_every_recipe_checks_its_monitors(
     keep = ["--trainer.callbacks+=lightning.pytorch.callbacks.ModelCheckpoint", "--trainer.callbacks.monitor=val_loss"]
     with pytest.raises(SystemExit) as end:
         tts.main([*tiny_run.tts_flags(tmp_path), *keep])
-    assert end.value.code == 2
+    assert end.value.code == 1
     assert "error: ModelCheckpoint monitors 'val_loss', which nothing logs" in capsys.readouterr().err

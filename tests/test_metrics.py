@@ -6,40 +6,16 @@ from torch import Tensor
 
 from lightning_vc.metrics import (
     alignment_problems,
-    attention_coverage,
-    attention_focus,
     equal_error_rate,
-    min_dcf,
     pitch_error,
     retrieval_rank,
     time_warp,
 )
 
 
-def test_focus_is_that_of_the_most_focused_layer() -> None:
-    vague = torch.full((4, 5), 0.2)
-    half = torch.tensor([[0.6, 0.4, 0, 0, 0], [0.0, 0, 0, 1, 0]] * 2)
-    assert attention_focus(torch.stack([vague, half])) == pytest.approx(0.8)
-    assert attention_focus(vague.unsqueeze(0)) == pytest.approx(0.2)
-
-
 def walk(*symbols: int, of: int = 8) -> Tensor:
     """Attention that is at these symbols, step by step."""
     return torch.eye(of)[list(symbols)].unsqueeze(0)
-
-
-@pytest.mark.parametrize(
-    ("alignment", "share"),
-    [
-        (walk(0, 1, 2, 3, 4, 5, 6, 7), 1.0),
-        (walk(1, 4, 6), 1.0),  # what is next to a choice counts
-        (walk(0, 1, 5, 6, 7), 7 / 8),  # 3 is skipped
-        (walk(3, 3, 3), 3 / 8),
-        (torch.cat([walk(3, 3, 3), walk(0, 3, 6)]), 1.0),  # the best layer
-    ],
-)
-def test_coverage_by_hand(alignment: Tensor, share: float) -> None:
-    assert attention_coverage(alignment) == pytest.approx(share)
 
 
 @pytest.mark.parametrize(
@@ -122,24 +98,20 @@ def test_retrieval_rank() -> None:
 
 
 @pytest.mark.parametrize("scale", [1.0, 100.0])
-def test_error_rates_by_hand(scale: float) -> None:
+def test_equal_error_rate_by_hand(scale: float) -> None:
     scores = scale * torch.tensor([0.9, 0.8, 0.7, 0.2, 0.6, 0.3, 0.1, 0.0])
     same = torch.tensor([True, True, True, True, False, False, False, False])
     assert equal_error_rate(scores, same) == pytest.approx(0.25)  # one of four refused, one of four accepted
-    assert min_dcf(scores, same) == pytest.approx(0.25)  # all of two speakers refused, and so one of one
     assert equal_error_rate(scores, ~same) == pytest.approx(0.75)
-    assert min_dcf(scores, ~same) == pytest.approx(1)  # nothing is better than to refuse all
-    assert (equal_error_rate(scores, scores > 0.5 * scale), min_dcf(scores, scores > 0.5 * scale)) == (0, 0)
+    assert equal_error_rate(scores, scores > 0.5 * scale) == 0
 
 
-def test_error_rates_are_those_of_speechbrain() -> None:
-    from speechbrain.utils.metric_stats import EER, minDCF
+def test_equal_error_rate_is_that_of_speechbrain() -> None:
+    from speechbrain.utils.metric_stats import EER
 
     import lightning_vc.audio.backend  # noqa: F401  # before speechbrain
 
     torch.manual_seed(0)
-    positive, negative = 20 + 3 * torch.randn(200), 15 + 3 * torch.randn(300)  # a sigmoid makes 1 of most of them
+    positive, negative = torch.tanh(0.5 + 0.3 * torch.randn(200)), torch.tanh(0.3 * torch.randn(300))
     scores, same = torch.cat([positive, negative]), torch.arange(500) < 200
     assert equal_error_rate(scores, same) == pytest.approx(EER(positive, negative)[0], abs=2e-3)
-    cost, _ = minDCF(positive, negative, p_target=0.05)  # which is not normalised
-    assert min_dcf(scores, same, 0.05) == pytest.approx(cost / 0.05, abs=1e-5)

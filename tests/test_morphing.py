@@ -57,7 +57,7 @@ def test_voices_that_do_not_go_together_are_named() -> None:
 
 
 def test_the_voices_that_a_model_learnt(tiny_run: TinyRun) -> None:
-    cloner, index = Cloner(tiny_run.tts), tiny_run.index
+    cloner, index = Cloner.load(tiny_run.tts), tiny_run.index
     every = learned_by_speaker(cloner, index)
     assert list(every) == cloner.tts.speakers
     women, men = learned_voices(cloner, index, sex="F"), learned_voices(cloner, index, sex="M")
@@ -69,7 +69,7 @@ def test_the_voices_that_a_model_learnt(tiny_run: TinyRun) -> None:
 
 
 def test_speakers_that_there_are_not(tiny_run: TinyRun) -> None:
-    cloner, index = Cloner(tiny_run.tts), tiny_run.index
+    cloner, index = Cloner.load(tiny_run.tts), tiny_run.index
     with pytest.raises(ValueError, match="with sex X; there are sex: F, M"):
         learned_voices(cloner, index, sex="X")
     with pytest.raises(ValueError, match="speakers have no 'height': choose from id, sex, accent"):

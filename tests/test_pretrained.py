@@ -5,10 +5,10 @@ import torch
 
 from lightning_vc import Cloner, pretrained
 from lightning_vc.audio import io
-from lightning_vc.checkpoint import SUMS
 from lightning_vc.pretrained import export, shipped
 from lightning_vc.recipes import demo
 from lightning_vc.recipes import export as verb
+from lightning_vc.untrusted import SUMS
 from tests.tiny import TinyRun
 
 
@@ -51,7 +51,7 @@ def test_a_changed_file_is_refused(exported: Path, tmp_path: Path, monkeypatch: 
     content = bytearray(file.read_bytes())
     content[-1] ^= 1
     file.write_bytes(content)
-    for load in (lambda: Cloner.from_pretrained("own"), lambda: Cloner.load(file.parent), lambda: Cloner(file)):
+    for load in (lambda: Cloner.from_pretrained("own"), lambda: Cloner.load(file.parent), lambda: Cloner.load(file)):
         with pytest.raises(ValueError, match=r"tts\.safetensors is damaged .*SHA256SUMS"):
             load()
     (tmp_path / "own" / SUMS).write_text("nothing\n")
@@ -104,3 +104,11 @@ def test_the_demo_clones_clips_or_voices_that_it_makes(tmp_path: Path, capsys: p
     with pytest.raises(SystemExit):
         demo.main(["--out", str(tmp_path), "--clips", "nothing.wav"])
     assert "nothing.wav" in capsys.readouterr().err
+
+
+def test_options_are_written_in_full(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A recipe could name what is written by an abbreviation otherwise."""
+    with pytest.raises(SystemExit) as end:
+        verb.main(["--model", str(tmp_path), "--ou", str(tmp_path / "out")])
+    assert end.value.code == 2
+    assert "--ou" in capsys.readouterr().err

@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from lightning_vc.recipes import tts
-from lightning_vc.settings import bounded, check_interpolation, check_yaml
+from lightning_vc.settings import bounded, check_interpolation, check_yaml, compose
 
 LAUGHS = "a0: &a0 [lol, lol, lol, lol, lol, lol, lol, lol, lol]\n" + "".join(
     f"a{number}: &a{number} [{', '.join([f'*a{number - 1}'] * 9)}]\n" for number in range(1, 12)
@@ -96,3 +96,50 @@ def test_configs_of_training_are_bounded_too(
     told = capsys.readouterr().err
     assert "swordfish" not in told
     assert "Traceback" not in told
+
+
+# Settings in several files
+
+
+def write(folder: Path, **files: str) -> None:
+    for name, text in files.items():
+        (folder / f"{name}.yaml").write_text(text)
+
+
+def test_settings_come_before_those_that_they_include(tmp_path: Path) -> None:
+    write(
+        tmp_path,
+        first="trainer: {steps: 1, clip: 2, callbacks: [bar]}\nmodel: {class_path: A, init_args: {size: 3}}",
+        second="trainer: {steps: 4, callbacks+: [speak]}",
+    )
+    text = "include: [first.yaml, second.yaml]\ntrainer: {rate: 5, callbacks+: [save], loggers+: [csv]}\n"
+    assert compose(text + "model: {init_args: {width: 6}}", tmp_path, yaml.safe_load) == {
+        "trainer": {"steps": 4, "clip": 2, "callbacks": ["bar", "speak", "save"], "rate": 5, "loggers+": ["csv"]},
+        "model": {"class_path": "A", "init_args": {"size": 3, "width": 6}},
+    }
+    other = compose(text + "model: {class_path: B, init_args: {width: 6}}", tmp_path, yaml.safe_load)
+    assert other["model"] == {"class_path": "B", "init_args": {"width": 6}}
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (None, "include: 'other.yaml' cannot be included: .*other.yaml: no such file"),
+        ("- a", "include: other.yaml has to be a mapping"),
+        ("include: recipe.yaml", "include: other.yaml has to be a mapping .*, without include"),
+        (LAUGHS, "letters, with what its aliases repeat"),
+        ("a: [", "include: 'other.yaml' cannot be included: "),
+    ],
+)
+def test_what_cannot_be_included(tmp_path: Path, content: str | None, message: str) -> None:
+    if content is not None:
+        write(tmp_path, other=content)
+    with pytest.raises(yaml.YAMLError, match=message):
+        compose("include: other.yaml", tmp_path, yaml.safe_load)
+
+
+def test_what_is_included_is_bounded_in_all(tmp_path: Path) -> None:
+    write(tmp_path, other="a: " + "x" * 300_000)
+    compose("include: [other.yaml, other.yaml]", tmp_path, yaml.safe_load)
+    with pytest.raises(yaml.YAMLError, match="a mapping of at most 1048576 letters"):
+        compose("include: [other.yaml, other.yaml, other.yaml, other.yaml]", tmp_path, yaml.safe_load)

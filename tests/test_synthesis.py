@@ -7,6 +7,7 @@ from torch import Tensor
 
 from lightning_vc import Cloner, Voice
 from lightning_vc.audio.features import Spectrograms, magnitude
+from lightning_vc.audio.post_filter import PostFilter
 from lightning_vc.audio.vocoder import GriffinLim, Vocoder
 from lightning_vc.modules.acoustic import Synthesis
 from lightning_vc.synthesis import LONGEST_TEXT, write_speech
@@ -23,7 +24,7 @@ class ZeroPhases(Vocoder):
         super().__init__()
         self.spectrograms, self.gain = spectrograms, 0.01
 
-    def forward(self, spectra: Spectra) -> Tensor:
+    def forward(self, spectra: Spectra, post_filter: PostFilter | None = None) -> Tensor:
         made = self.spectrograms
         loud = made.undo(magnitude(spectra.linear.mT.clamp(0, 1)))
         return self.gain * torch.istft(loud + 0j, made.n_fft, made.hop, made.window, made.stft.window)

@@ -5,9 +5,8 @@ import resource
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
 
 import pytest
 import torch
@@ -15,10 +14,9 @@ from matplotlib.figure import Figure
 
 from lightning_vc.audio import io
 from lightning_vc.data.index import Index
-from lightning_vc.evaluation.clones import write_costs
+from lightning_vc.evaluation.folder import Row
 from lightning_vc.evaluation.report import write_report
-from lightning_vc.evaluation.results import Result, write_results
-from lightning_vc.evaluation.sounds import Row, Sound, write_manifest
+from lightning_vc.evaluation.tables import Result, write_results
 from lightning_vc.files import named_errors
 from lightning_vc.plots import save_figure
 from lightning_vc.voice import Voice
@@ -26,18 +24,13 @@ from lightning_vc.voice import Voice
 WAVE = torch.rand(16000, generator=torch.Generator().manual_seed(0)) - 0.5
 INDEX = Index("", 16000, {}, (), {}, 0, 0, "x" * 500)
 RESULTS = [Result(Row("encoder", 5), f"measure_{number}", 0.5, 0.4, 0.6, 9) for number in range(40)]
-CLONES: Any = SimpleNamespace(folder=SimpleNamespace(speakers=[], sentences=[]))
-SOUND = Sound(Path("a.wav"), Row("a"), "a", "a text " * 100, ())
 WRITERS: dict[str, Callable[[Path], object]] = {
     **{f"a{suffix}": lambda path: io.write(path, WAVE, 16000) for suffix in io.SUFFIXES},
     "voice.safetensors": lambda path: Voice(torch.zeros(500), "encoder", "base", 1).save(path),
     "figure.png": lambda path: save_figure(Figure(), path),
-    "index.json": lambda path: Index(str(path.parent), *list(vars(INDEX).values())[1:]).save(),
-    "report.txt": INDEX.write_report,
+    "index.json": lambda path: replace(INDEX, folder=str(path.parent)).save(),
     "results.json": lambda path: write_results(path.parent, RESULTS, {}),
-    "judge.tsv": lambda path: write_manifest(path, [SOUND]),
-    "costs.md": lambda path: write_costs(path, []),
-    "report.html": lambda path: write_report(path, CLONES, RESULTS, {}, []),
+    "report.html": lambda path: write_report(path, INDEX, [], RESULTS, {}, {}, []),
 }
 
 

@@ -4,11 +4,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import yaml
 from omegaconf import OmegaConf
 
 from lightning_vc.data.index import Index
 from lightning_vc.data.reading import Sample, clips_of
 from lightning_vc.recipes import encoder, prepare, tts
+from lightning_vc.settings import compose
 
 ROOT = Path(__file__).parents[1]
 MINI = ROOT / "recipes" / "mini"
@@ -20,14 +22,11 @@ _SIZES = {name: 16 for name in ("channels", "embedding", "attention", "hidden")}
 _TRAINING = {
     "tts": ({"max_steps": 4, "val_check_interval": 4}, {"batch_size": 4}),
     "encoder": ({"max_steps": 2, "val_check_interval": 1}, {"n_speakers": 2, "max_seconds": 0.5}),
-    "classifier": (
+    "speaker_recognition": (
         {"max_steps": 2, "val_check_interval": 1},
-        {"batch_size": 4, "max_seconds": 0.5, "clips": 3, "least": 2},
+        {"batch_size": 4, "max_seconds": 0.5, "cloning_clips": 3, "min_utterances": 2},
     ),
-    "verifier": ({"max_steps": 2, "val_check_interval": 1}, {"n_speakers": 2, "max_seconds": 0.5, "enrolled": [1, 2]}),
-    "adapt_embedding": ({"max_steps": 2}, {"clips": 3, "steps": 2}),
-    "adapt_low_rank": ({"max_steps": 2}, {"clips": 3, "steps": 2}),
-    "adapt_whole_model": ({"max_steps": 2}, {"clips": 3, "steps": 2}),
+    "adapt": ({"max_steps": 2}, {"clips": 3, "steps": 2}),
 }
 
 
@@ -40,16 +39,16 @@ def shrunk(value: Any, name: str = "") -> Any:
 
 def configs(verb: str, folder: Path, every_n_train_steps: int = 2) -> list[str]:
     """The `--config` flags of mini's file for a verb, and of one behind it that makes everything tiny."""
-    own: Any = OmegaConf.to_container(OmegaConf.load(MINI / f"{verb}.yaml"))
+    own = compose((MINI / f"{verb}.yaml").read_text(encoding="utf-8"), MINI, yaml.safe_load)
     trainer, data = _TRAINING[verb]
     callbacks = own["trainer"]["callbacks"]
     for callback in callbacks:
-        if "every_n_train_steps" in callback.get("init_args", {}):
+        if callback["class_path"].endswith("LastCheckpoint"):
             callback["init_args"]["every_n_train_steps"] = every_n_train_steps
     quiet = {"accelerator": "cpu", "log_every_n_steps": 1, "num_sanity_val_steps": 0, "enable_model_summary": False}
     model = shrunk(own["model"])
     if verb == "tts":
-        model["model"]["init_args"]["longest"] = 4
+        model["tts"]["init_args"]["model"]["init_args"]["longest"] = 4
     tiny = {"trainer": {**trainer, **quiet, "callbacks": callbacks}, "model": model, "data": data}
     folder.mkdir(parents=True, exist_ok=True)
     file = folder / f"tiny-{verb}.yaml"
@@ -96,18 +95,18 @@ class TinyRun:
     def encoder_flags(self, out: Path, command: str = "fit") -> list[str]:
         """A command line of `recipes.encoder` that trains for 2 steps."""
         where = ["--data.shards", str(self.shards), "--trainer.default_root_dir", str(out)]
-        return [command, *configs("encoder", out), "--model.base", str(self.tts), *where]
+        return [command, *configs("encoder", out), "--pretrained.tts", str(self.tts), *where]
 
-    def judge_flags(self, verb: str, out: Path, command: str = "fit") -> list[str]:
-        """A command line of `recipes.classifier` or `recipes.verifier` that trains for 2 steps."""
+    def recognition_flags(self, out: Path, command: str = "fit") -> list[str]:
+        """A command line of `recipes.speaker_recognition` that trains for 2 steps."""
         where = ["--data.shards", str(self.shards), "--trainer.default_root_dir", str(out)]
-        return [command, *configs(verb, out), *where]
+        return [command, *configs("speaker_recognition", out), *where]
 
-    def adapt_flags(self, verb: str, out: Path, command: str = "fit") -> list[str]:
-        """A command line of `recipes.adapt_embedding` or one of its siblings that trains for 2 steps."""
+    def adapt_flags(self, method: str, out: Path, command: str = "fit") -> list[str]:
+        """A command line of `recipes.adapt` that trains for 2 steps."""
         where = ["--data.shards", str(self.shards), "--trainer.default_root_dir", str(out)]
-        what = ["--model.base", str(self.tts), "--data.speaker", self.speaker]
-        return [command, *configs(verb, out), *where, *what]
+        what = ["--pretrained.tts", str(self.tts), "--data.speaker", self.speaker]
+        return [command, "--method", method, *configs("adapt", out), *where, *what]
 
 
 def train(folder: Path) -> TinyRun:

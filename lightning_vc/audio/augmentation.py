@@ -5,10 +5,7 @@ import math
 import torch
 from torch import Tensor, nn
 
-import lightning_vc.audio.backend  # noqa: F401  # before speechbrain, which imports torchaudio
-
-from speechbrain.augment.time_domain import AddNoise  # isort: skip
-from speechbrain.processing.signal_processing import reverberate  # isort: skip
+from lightning_vc.audio.backend import torchaudio
 
 _PHONE = (300.0, 3400.0)  # hertz, what a telephone lets through
 _REVERBERATION = (0.1, 0.6)  # seconds in which a room's sound falls by 60 dB
@@ -42,36 +39,40 @@ class Augmentation(nn.Module):
                 raise ValueError(f"{name} is the share of the clips that get it, from 0 to 1, got {share}")
         if snr[0] > snr[1]:
             raise ValueError(f"snr must be the least and the most decibels, got {snr}")
-        self.sample_rate = sample_rate
+        self.sample_rate, self.snr = sample_rate, snr
         self.reverberation, self.noise, self.phone = reverberation, noise, phone
-        self.snr = snr
 
     def forward(self, waves: Tensor, lengths: Tensor) -> Tensor:
         """N clips each of B speakers (B, N, W) of so many samples (B, N) -> (B, N, W), as long and about as loud."""
-        clips, samples = waves.flatten(0, 1), lengths.flatten()  # (C, W), (C,)
-        real = torch.arange(clips.shape[1], device=clips.device) < samples[:, None]
-        noise = other_voices(waves) if len(waves) > 1 and torch.rand(()) < 0.5 else coloured_noise(clips)
-        # The noise ends with its clip: speechbrain measures all of it, and would make that of short clips too quiet.
-        add = AddNoise(snr_low=self.snr[0], snr_high=self.snr[1], noise_funct=lambda _: noise * real)
-        room = reverberate(clips, self._room().to(clips), rescale_amp="avg")
-        clips = torch.where(self._chosen(clips, self.reverberation), room, clips)
-        clips = torch.where(self._chosen(clips, self.noise), add(clips, samples / clips.shape[1]), clips)
-        clips = torch.where(self._chosen(clips, self.phone), self._telephone(clips), clips)
-        return (clips * real).view_as(waves)
+        clips = waves.flatten(0, 1)  # (C, W)
+        real = torch.arange(clips.shape[1], device=clips.device) < lengths.view(-1, 1)
+        behind = other_voices(waves) if len(waves) > 1 and torch.rand(()) < 0.5 else coloured_noise(clips)
+        clips = torch.where(self._chosen(clips, self.reverberation), self._reverberated(clips) * real, clips)
+        clips = torch.where(self._chosen(clips, self.noise), self._with_noise(clips, behind * real), clips)
+        clips = torch.where(self._chosen(clips, self.phone), self._telephone(clips) * real, clips)
+        return clips.view_as(waves)
 
     def _chosen(self, waves: Tensor, share: float) -> Tensor:
         """(C, 1)."""
         return (torch.rand(len(waves), 1) < share).to(waves.device)
 
-    def _room(self) -> Tensor:
-        """What a clap sounds like in a room, (R,): noise that dies away (Polack 1988), after the clap itself."""
+    def _reverberated(self, waves: Tensor) -> Tensor:
+        """Convolve (C, W) with a room's impulse response: a clap, then noise that dies away (Polack 1988)."""
         low, high = _REVERBERATION
         seconds = low + (high - low) * float(torch.rand(()))
         time = torch.arange(round(seconds * self.sample_rate)) / self.sample_rate
         tail = torch.randn(len(time)) * torch.exp(-3 * math.log(10) * time / seconds)
-        response = tail * (0.1 + 0.9 * torch.rand(())) / tail.norm()  # up to as much as the clap
-        response[0] = 1.0
-        return response
+        room = tail * (0.1 + 0.9 * torch.rand(())) / tail.norm()  # up to as much power as the clap
+        room[0] = 1.0
+        wet: Tensor = torchaudio.functional.fftconvolve(waves, room.to(waves).unsqueeze(0))[:, : waves.shape[1]]
+        return wet * waves.abs().mean(1, keepdim=True) / wet.abs().mean(1, keepdim=True).clamp(min=1e-8)
+
+    def _with_noise(self, waves: Tensor, noise: Tensor) -> Tensor:
+        """Add noise to (C, W), each at a signal-to-noise ratio drawn for it, where the noise is not silent."""
+        low, high = self.snr
+        snr = (low + (high - low) * torch.rand(len(waves))).to(waves)  # (C,), decibels
+        noisy: Tensor = torchaudio.functional.add_noise(waves, noise, snr)
+        return torch.where(noise.any(1, keepdim=True), noisy, waves)
 
     def _telephone(self, waves: Tensor) -> Tensor:
         spectrum = torch.fft.rfft(waves)

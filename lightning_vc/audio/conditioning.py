@@ -1,4 +1,4 @@
-"""Conditioning of a recording before models hear it: offset, clicks, ends, long pauses and level.
+"""Conditioning of a recording before models hear it: channels, offset, clicks, ends, long pauses and level.
 
 `prepare` and `Cloner` apply the same steps, except that only `Cloner` shortens pauses.
 """
@@ -11,11 +11,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from lightning_vc.audio.io import trim
 from lightning_vc.audio.loudness import level
 
 _CUTOFF = 10.0  # hertz, below which no voice has anything
 _FRAME = 0.01  # seconds
+_LEVEL_FRAME = 0.02  # seconds over which loudness is taken to find the ends
+_SILENCE = 1e-3  # -60 dB: quieter than any voice that was recorded on purpose, louder than the hiss of a muted input
+_CANCELLED = 0.5  # of the power that the mean of independent channels has, below which channels cancel each other
 _LOUDEST = 0.3, 0.02  # seconds, and share of a recording, whose frames may be louder than the reference of bursts
 _BURST, _BURST_EDGE = 12.0, 6.0  # decibels of a burst, and of what belongs to it, above the reference
 _AROUND, _FADE = 0.05, 0.002  # seconds around a burst whose level it is brought to, and of the fades at its ends
@@ -36,6 +38,50 @@ def condition(wave: Tensor, sample_rate: int, top_db: float = 40.0, name: str = 
     """
     wave, _ = repair(wave, sample_rate)
     return level(trim(wave, sample_rate, top_db, name=name))
+
+
+def mix(channels: Tensor) -> Tensor:
+    """Average the channels of a recording: (W, channels) -> (W,).
+
+    Where they cancel each other, as when one side of a stereo recording is inverted, the loudest is used alone.
+    """
+    if channels.shape[1] == 1:
+        return channels[:, 0]
+    return channels[:, int(_powers(channels).argmax())] if cancels(channels) else channels.mean(1)
+
+
+def cancels(channels: Tensor) -> bool:
+    """Whether channels (W, channels) are so opposed that their mean would lose most of the sound."""
+    powers, mixed = _powers(channels), channels.mean(1)
+    return bool((mixed - mixed.mean()).square().mean() < _CANCELLED * powers.mean() / channels.shape[1])
+
+
+def _powers(channels: Tensor) -> Tensor:
+    """Power of each channel around its mean, (channels,)."""
+    return (channels - channels.mean(0)).square().mean(0)
+
+
+def is_silent(wave: Tensor) -> bool:
+    """Whether nothing in (W,) rises 0.001 of full scale above its mean, as with a muted microphone."""
+    return not len(wave) or bool((wave - wave.mean()).abs().max() < _SILENCE)
+
+
+def trim(
+    wave: Tensor, sample_rate: int, top_db: float = 40.0, margin: float = 0.1, name: str = "the recording"
+) -> Tensor:
+    """Cut what is `top_db` quieter than the loudest moment off both ends, but for `margin` seconds: (W,) -> (W',).
+
+    Raises ValueError, with `name` for the recording, where there is nothing but silence.
+    """
+    if is_silent(wave):
+        raise ValueError(f"{name} is silent: give a recording in which somebody speaks")
+    frame = max(1, round(_LEVEL_FRAME * sample_rate))
+    padded = F.pad(wave - wave.mean(), (0, -len(wave) % frame))
+    power = padded.reshape(-1, frame).var(1, correction=0)  # (W / frame,); of no offset, nor of a filter's slow ringing
+    loud = (power > power.max() * 10 ** (-top_db / 10)).nonzero()
+    spare = round(margin * sample_rate)
+    start = max(0, int(loud[0]) * frame - spare)
+    return wave[start : (int(loud[-1]) + 1) * frame + spare]
 
 
 def repair(wave: Tensor, sample_rate: int) -> tuple[Tensor, list[Burst]]:
@@ -84,7 +130,9 @@ def attenuate(wave: Tensor, sample_rate: int, bursts: Iterable[Burst]) -> Tensor
         end = min(len(wave), round(burst.end * sample_rate) + fade)
         inside = wave[start:end]
         beside = torch.cat([wave[max(0, start - around) : start], wave[end : end + around]])
-        gain = min(1.0, _ratio(_power(beside), _power(inside)) ** 0.5, _ratio(_peak(beside), _peak(inside)))
+        power = float(beside.square().mean()) / float(inside.square().mean())
+        peak = float(beside.abs().max()) / float(inside.abs().max())
+        gain = min(1.0, power**0.5, peak)
         ramp = (torch.arange(1, len(inside) + 1) / fade).clamp(max=1)
         wave[start:end] = inside * (1 + (gain - 1) * torch.minimum(ramp, ramp.flip(0)))
     return wave
@@ -127,15 +175,3 @@ def _runs(flags: Sequence[bool]) -> Iterable[tuple[int, int, bool]]:
         end = start + sum(1 for _ in run)
         yield start, end, flag
         start = end
-
-
-def _ratio(one: float, other: float) -> float:
-    return one / other if other else 1.0
-
-
-def _power(wave: Tensor) -> float:
-    return float(wave.square().mean()) if len(wave) else 0.0
-
-
-def _peak(wave: Tensor) -> float:
-    return float(wave.abs().max()) if len(wave) else 0.0

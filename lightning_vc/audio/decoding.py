@@ -6,6 +6,7 @@ refused. Every error names the file.
 
 import io
 import os
+import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import BinaryIO
@@ -16,7 +17,6 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from lightning_vc.audio.containers import declares_mp3_frames, last_page_is_incomplete, missing_ratio, with_length
 from lightning_vc.console import print_warning, printable
 
 MAX_SECONDS = 600.0
@@ -25,6 +25,11 @@ _MIN_RATE, _MAX_RATE = 1_000, 768_000  # hertz
 _MAX_LEVEL = 2.0**31  # times full scale: 32-bit integers that were stored as floats
 _MAX_MISSING = 0.1  # seconds that a file may hold less than it declares: some encoders count wrongly
 _UNKNOWN_FRAMES = 2**63 - 1  # libsndfile's length of a FLAC whose encoder could not go back to write it
+_UNKNOWN_BYTES = 0x7FFFF000  # ffmpeg, sox and others declare so many or more in a WAV that they write to a pipe
+_MAX_BYTES = 2**29  # that are read of a WAV without a length
+_MAX_CHUNKS = 100  # of a WAV before its samples
+_OGG_PAGE = 27 + 255 + 255 * 255  # bytes of the longest page
+_MP3_TABLES = (b"Xing", b"Info", b"VBRI")  # one of these names stands before the number of frames
 
 
 class _ForwardFile(soundfile.SoundFile):  # type: ignore[misc]  # soundfile has no types
@@ -54,7 +59,7 @@ def decode(file: str | os.PathLike[str] | BinaryIO, max_seconds: float = MAX_SEC
     name = _name(file)
     with _opened(file, name) as stream:
         try:
-            return _decode(with_length(stream), name, max_seconds)
+            return _decode(_with_length(stream), name, max_seconds)
         except (soundfile.SoundFileError, TypeError, OSError) as error:  # TypeError: an open file named .raw
             reason = str(getattr(error, "error_string", error)).rstrip(".")
             raise ValueError(
@@ -131,9 +136,9 @@ def _decode(stream: BinaryIO, name: str, max_seconds: float) -> tuple[Tensor, in
 def _check_complete(stream: BinaryIO, name: str, container: str, declared: int, held: int, rate: int) -> None:
     """Raise ValueError for a file of which less than it declares, or than it holds, was decoded."""
     bytes_decoded, size = stream.tell(), stream.seek(0, os.SEEK_END)
-    counted = declared != _UNKNOWN_FRAMES and (container != "MP3" or declares_mp3_frames(stream))
-    missing = max(declared - held if counted else 0, held * missing_ratio(stream)) / rate
-    if missing > _MAX_MISSING or (container == "OGG" and last_page_is_incomplete(stream)):
+    counted = declared != _UNKNOWN_FRAMES and (container != "MP3" or _declares_mp3_frames(stream))
+    missing = max(declared - held if counted else 0, held * _missing_ratio(stream)) / rate
+    if missing > _MAX_MISSING or (container == "OGG" and _last_page_is_incomplete(stream)):
         raise ValueError(f"{name} is cut off: only {held / rate:.1f} s of it are there; copy or record it again")
     if (container == "OGG" or not counted) and size - bytes_decoded > size // 4:
         raise ValueError(
@@ -151,3 +156,71 @@ def _check_level(samples: NDArray[np.float32], coding: str, name: str) -> None:
         raise ValueError(f"{name} holds samples that are NaN or infinite: record or convert it again")
     if highest > _MAX_LEVEL:
         raise ValueError(f"{name} holds a sample of {highest:g}, where full scale is 1: record or convert it again")
+
+
+# What containers declare about their length and libsndfile does not tell. A file is left at any position.
+
+
+def _with_length(stream: BinaryIO) -> BinaryIO:
+    """The file itself; of a WAV whose recorder never replaced the length 0, a copy that libsndfile reads."""
+    start, declared, held = _wav_data(stream)
+    if declared or not held or _is_wav_chunk(stream, start):
+        return stream
+    stream.seek(0)
+    content = bytearray(stream.read(_MAX_BYTES))
+    content[start - 4 : start] = b"\xff" * 4  # unknown
+    return io.BytesIO(content)
+
+
+def _missing_ratio(stream: BinaryIO) -> float:
+    """The ratio of missing to present sample bytes of a WAV; 0 for other formats and unknown lengths."""
+    _, declared, held = _wav_data(stream)
+    return (declared - held) / held if 0 < held < declared < _UNKNOWN_BYTES else 0.0
+
+
+def _last_page_is_incomplete(stream: BinaryIO) -> bool:
+    """Whether an Ogg file ends within a page, or within a packet that another page should continue.
+
+    A missing end-of-stream flag does not tell: Android's recorder never sets it.
+    """
+    stream.seek(max(0, stream.seek(0, os.SEEK_END) - 2 * _OGG_PAGE))
+    tail = stream.read()
+    page = tail[max(0, tail.rfind(b"OggS")) :]
+    if len(page) < 27:
+        return True
+    segments = page[27 : 27 + page[26]]
+    end = 27 + page[26] + sum(segments)
+    begins_another = end < len(page) and b"OggS".startswith(page[end : end + 4])
+    return len(page) < end or segments[-1:] == b"\xff" or begins_another
+
+
+def _declares_mp3_frames(stream: BinaryIO) -> bool:
+    """Whether an MP3 file declares its number of frames; otherwise libsndfile guesses it."""
+    stream.seek(0)
+    head = stream.read(2**16)
+    return any(table in head for table in _MP3_TABLES)
+
+
+def _wav_data(stream: BinaryIO) -> tuple[int, int, int]:
+    """Where the samples of a WAV file start, and how many bytes are declared and held; zeros for other files."""
+    size = stream.seek(0, os.SEEK_END)
+    stream.seek(0)
+    head = stream.read(12)
+    if head[:4] == b"RIFF" and head[8:] == b"WAVE":
+        start = len(head)
+        for _ in range(_MAX_CHUNKS):
+            stream.seek(start)
+            name, declared = struct.unpack("<4sI", stream.read(8).ljust(8, b"\0"))
+            start += 8
+            if name == b"data":
+                return start, declared, max(0, size - start)
+            start += declared + declared % 2
+    return 0, 0, 0
+
+
+def _is_wav_chunk(stream: BinaryIO, start: int) -> bool:
+    """Whether a chunk starts there: four letters and a length that the file has room for."""
+    size = stream.seek(0, os.SEEK_END)
+    stream.seek(start)
+    name, length = struct.unpack("<4sI", stream.read(8).ljust(8, b"\0"))
+    return name.isascii() and name.decode("latin-1").isprintable() and start + 8 + length <= size

@@ -6,7 +6,7 @@ from torch import Tensor, nn
 from lightning_vc.audio.backend import torchaudio
 from lightning_vc.types import Spectra
 
-_LARGEST_FFT = 8192
+MAX_FFT = 8192  # samples
 _MOST_MELS = 512
 _LARGEST_OVERLAP = 64  # frames in which one sample is
 _FLOOR = 1e-5  # magnitude of silence: -100 dB, the zero of the normalised scale
@@ -32,9 +32,9 @@ class Spectrograms(nn.Module):
         preemphasis: float = 0.97,
     ) -> None:
         super().__init__()
-        if not (0 < hop <= window <= n_fft <= _LARGEST_FFT and window <= _LARGEST_OVERLAP * hop):
+        if not (0 < hop <= window <= n_fft <= MAX_FFT and n_fft <= _LARGEST_OVERLAP * hop):
             raise ValueError(
-                f"need 0 < hop <= window <= n_fft <= {_LARGEST_FFT} and window <= {_LARGEST_OVERLAP} * hop, "
+                f"need 0 < hop <= window <= n_fft <= {MAX_FFT} and n_fft <= {_LARGEST_OVERLAP} * hop, "
                 f"got hop={hop}, window={window}, n_fft={n_fft}"
             )
         most = min(_MOST_MELS, n_fft // 2 + 1)

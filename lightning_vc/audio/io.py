@@ -17,8 +17,8 @@ import torch
 from torch import Tensor
 
 from lightning_vc.audio.backend import torchaudio
+from lightning_vc.audio.conditioning import mix
 from lightning_vc.audio.decoding import MAX_SECONDS, decode
-from lightning_vc.audio.mixing import mix
 from lightning_vc.files import write_file
 
 # Suffix -> container and coding of soundfile.
@@ -35,9 +35,7 @@ _RATES = {
     "OPUS": (8000, 12000, 16000, 24000, 48000),
     "MPEG_LAYER_III": (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000),
 }
-_SILENCE = 1e-3  # -60 dB: quieter than any voice that was recorded on purpose, louder than the hiss of a muted input
 _BLOCK = 65536  # samples written at a time: libsndfile's Vorbis encoder crashes the process on half a minute at once
-_FRAME = 0.02  # seconds over which loudness is taken
 
 
 def read(file: str | os.PathLike[str] | BinaryIO, sample_rate: int, max_seconds: float = MAX_SECONDS) -> Tensor:
@@ -95,7 +93,7 @@ def writable(path: str | Path) -> Path:
     if path.is_dir():
         raise ValueError(f"{path} is a folder: name the sound file to write")
     if path.suffix.lower() not in _FORMATS:
-        raise ValueError(f"{path}: cannot write audio as '{path.suffix}': end the name in {_known()}")
+        raise ValueError(f"{path}: cannot write audio as '{path.suffix}': end the name in {', '.join(SUFFIXES)}")
     probe(path)
     return path
 
@@ -127,35 +125,6 @@ def encode(wave: Tensor, sample_rate: int, suffix: str, name: str = "audio") -> 
 def encode_flac(wave: Tensor, sample_rate: int) -> bytes:
     """Code (W,) samples in [-1, 1] as the bytes of a 16-bit flac file."""
     return encode(wave, sample_rate, ".flac")
-
-
-def is_silent(wave: Tensor) -> bool:
-    """Whether nothing in (W,) rises 0.001 of full scale above its mean, as with a muted microphone."""
-    return not len(wave) or bool((wave - wave.mean()).abs().max() < _SILENCE)
-
-
-def trim(
-    wave: Tensor, sample_rate: int, top_db: float = 40.0, margin: float = 0.1, name: str = "the recording"
-) -> Tensor:
-    """Cut what is `top_db` quieter than the loudest moment off both ends, but for `margin` seconds: (W,) -> (W',).
-
-    Raises ValueError, with `name` for the recording, where there is nothing but silence.
-    """
-    if is_silent(wave):
-        raise ValueError(f"{name} is silent: give a recording in which somebody speaks")
-    frame = max(1, round(_FRAME * sample_rate))
-    padded = torch.nn.functional.pad(wave - wave.mean(), (0, -len(wave) % frame))
-    power = padded.reshape(-1, frame).var(1, correction=0)  # (W / frame,); of no offset, nor of a filter's slow ringing
-    loud = (power > power.max() * 10 ** (-top_db / 10)).nonzero()
-    spare = round(margin * sample_rate)
-    start = max(0, int(loud[0]) * frame - spare)
-    return wave[start : (int(loud[-1]) + 1) * frame + spare]
-
-
-def _known() -> str:
-    """Name the formats for messages: `.wav, .flac, .ogg, .opus or .mp3`."""
-    *others, last = _FORMATS
-    return f"{', '.join(others)} or {last}"
 
 
 def _encode(file: Path | BinaryIO, parts: Iterable[Tensor], sample_rate: int, suffix: str, name: str) -> int:

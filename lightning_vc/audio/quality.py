@@ -9,15 +9,15 @@ reader follow four of another, it is noticed of 27 in 33 pairs of a man and a wo
 about it promises nothing.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from lightning_vc.audio.backend import torchaudio
-from lightning_vc.audio.conditioning import Burst
-from lightning_vc.audio.io import is_silent, resample
+from lightning_vc.audio.conditioning import Burst, is_silent
+from lightning_vc.audio.io import resample
 
 _FRAME, _HOP = 0.025, 0.01  # seconds
 _RANGE = 19.0  # decibels between loud and quiet frames, below which there is something behind the voice
@@ -28,7 +28,7 @@ _NAMED = 3  # clicks whose places are named
 _TONES = 24.0  # decibels of the clearest tone of quiet frames above what is beside it
 _CHANGE = 0.35  # of the mean cepstrum, in variances
 _VOICE = 2.0  # seconds of sound from which one knows the mean of a voice
-_RATE = 16000  # at which tones and voices are looked at
+_RATE, _FFT = 16000, 1024  # at which tones and voices are looked at
 _DULL = -57.0  # decibels of what is above 5.7 kHz, relative to what makes out a voice, below which nothing is there
 _PAUSES = 2.0  # seconds, below which a voice may well not pause, so that nothing is known of what is behind it
 
@@ -39,39 +39,39 @@ def complaints(wave: Tensor, sample_rate: int, cut_off: float = 0.0, bursts: Seq
     `cut_off` is the share of its samples that were, as `clipping` finds it: that is not seen once it is resampled.
     `bursts` are the clicks and thumps that were attenuated in it.
     """
-    found: list[str] = []
-    if is_silent(wave):
-        return found
+    return [] if is_silent(wave) else list(_complaints(wave, sample_rate, cut_off, bursts))
+
+
+def _complaints(wave: Tensor, sample_rate: int, cut_off: float, bursts: Sequence[Burst]) -> Iterator[str]:
     seconds = len(wave) / sample_rate
     if seconds < _LITTLE:
-        found.append(f"has {seconds:.1f} s of sound only, which tells little of a voice: give more, or longer ones")
+        yield f"has {seconds:.1f} s of sound only, which tells little of a voice: give more, or longer ones"
     if cut_off > _SHARE:
-        found.append(
+        yield (
             f"was recorded too loud ({cut_off:.1%} of it is cut off): the voice becomes harsh; record it again, "
             "further from the microphone"
         )
     if bursts:
         places = ", ".join(f"{burst.start:.1f} s" for burst in bursts[:_NAMED]) + (" ..." if bursts[_NAMED:] else "")
-        found.append(
+        yield (
             f"has clicks or thumps much louder than the voice (at {places}): they were turned down; record it without, "
             "or cut them out"
         )
     between = dynamic_range(wave, sample_rate)
     if tonality(wave, sample_rate) > _TONES:
-        found.append("has music behind the voice: it becomes a part of it; record it without")
+        yield "has music behind the voice: it becomes a part of it; record it without"
     elif seconds >= _PAUSES and between < _RANGE:
-        found.append(
+        yield (
             f"has noise or other people behind the voice (its quiet moments are only {between:.0f} dB below the loud "
             "ones): they become a part of it; record it in a quiet room"
         )
     if treble(wave, sample_rate) < _DULL:
-        found.append(
+        yield (
             "has nothing above some 5 kHz, as if by telephone: much of a voice is there, and without it another one is "
             "heard; record it at 16 kHz or more"
         )
     if change(wave, sample_rate) > _CHANGE:
-        found.append("seems to have two speakers: the voice becomes a mixture; cut out what one of them says")
-    return found
+        yield "seems to have two speakers: the voice becomes a mixture; cut out what one of them says"
 
 
 def clipping(channels: Tensor) -> float:
@@ -100,12 +100,9 @@ def tonality(wave: Tensor, sample_rate: int) -> float:
 
     Of noise there is a little, of a voice that dies away some, of music much.
     """
-    size = 1024
-    wave = resample(wave, sample_rate, _RATE)
-    if len(wave) < size:
+    power = _power_spectra(wave, sample_rate)
+    if len(power) < 2:
         return 0.0
-    frames = wave.unfold(0, size, size // 4) * torch.hann_window(size)
-    power = torch.fft.rfft(frames).abs().square()  # (T, F)
     loudness = power.sum(1)
     quiet = power[loudness <= loudness.quantile(0.2), 6:256]  # 94 to 4,000 Hz
     decibels = 10 * quiet.clamp(min=1e-12).log10()
@@ -115,10 +112,7 @@ def tonality(wave: Tensor, sample_rate: int) -> float:
 
 def treble(wave: Tensor, sample_rate: int) -> float:
     """Decibels of the power of a wave (W,) from 5.7 to 7.5 kHz above that from 0.3 to 3.4 kHz, by frequency."""
-    size = 1024
-    wave = resample(wave, sample_rate, _RATE)
-    wave = F.pad(wave, (0, max(0, size - len(wave))))
-    power = torch.fft.rfft(wave.unfold(0, size, size // 4) * torch.hann_window(size)).abs().square().mean(0)  # (F,)
+    power = _power_spectra(wave, sample_rate).mean(0)  # (F,)
     high, low = power[365:480].mean(), power[19:218].mean()
     return float(10 * (high.clamp(min=1e-12) / low.clamp(min=1e-12)).log10())
 
@@ -141,6 +135,13 @@ def change(wave: Tensor, sample_rate: int) -> float:
     around = first * before.square() + (len(spoken) - first) * after.square()
     variance = (spoken.square().sum(0) - around) / len(spoken)
     return float(((before - after).square() / variance).mean(1).max())
+
+
+def _power_spectra(wave: Tensor, sample_rate: int) -> Tensor:
+    """Power of frames of 64 ms, each 16 ms, at 16 kHz: (T, F), at least one frame."""
+    wave = resample(wave, sample_rate, _RATE)
+    wave = F.pad(wave, (0, max(0, _FFT - len(wave))))
+    return torch.fft.rfft(wave.unfold(0, _FFT, _FFT // 4) * torch.hann_window(_FFT)).abs().square()
 
 
 def _cepstrum(wave: Tensor) -> tuple[Tensor, Tensor]:

@@ -1,5 +1,6 @@
-"""Spectrograms back to waveforms."""
+"""Vocoders: spectrograms to waveforms."""
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 
@@ -8,70 +9,112 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from lightning_vc.audio.features import Spectrograms
-from lightning_vc.audio.loudness import level
-from lightning_vc.audio.sharpening import Sharpening
+from lightning_vc.audio.post_filter import PostFilter
 from lightning_vc.types import Spectra
+
+NO_FILTER = PostFilter()
+_STREAM_FRAMES = 128  # frames of a piece of a stream
+_MAX_ROUNDS = 1000
 
 
 class Vocoder(nn.Module, ABC):
-    """What the acoustic model predicts in, sound out.
+    """Predicted spectrograms to waveforms.
 
     Attributes:
-        sharpening: what it does to spectrograms first; None where nothing.
+        post_filter, adapted_post_filter: the filters that suit this vocoder, for the model as it was trained and for an
+            adapted one; None where those of the acoustic model are used.
     """
 
-    sharpening: Sharpening | None = None
+    post_filter: PostFilter | None = None
+    adapted_post_filter: PostFilter | None = None
 
     @abstractmethod
-    def forward(self, spectra: Spectra) -> Tensor:
+    def forward(self, spectra: Spectra, post_filter: PostFilter = NO_FILTER) -> Tensor:
         """(B, T, M) and (B, T, F) -> (B, W) with W = (T - 1) * hop."""
 
-    def stream(self, spectra: Spectra) -> Iterator[Tensor]:
-        """The same in pieces (B, W'), each as soon as it is made; in one, unless a vocoder knows better."""
-        yield self(spectra)
+    def stream(self, spectra: Spectra, post_filter: PostFilter = NO_FILTER) -> Iterator[Tensor]:
+        """Yield the same waveforms in pieces (B, W'); in a single one unless a subclass overrides this."""
+        yield self(spectra, post_filter)
+
+
+class NeuralVocoder(Vocoder):
+    """A network of mel spectrograms, which `VocoderTask` trains.
+
+    Attributes:
+        spectrograms: the settings of its input, those of the acoustic model.
+    """
+
+    spectrograms: Spectrograms
+
+    @abstractmethod
+    def from_mel(self, mels: Tensor) -> Tensor:
+        """(B, T, M) -> (B, W) with W = (T - 1) * hop."""
+
+    def forward(self, spectra: Spectra, post_filter: PostFilter = NO_FILTER) -> Tensor:
+        """Take the mel spectrogram of the linear one: it holds more than the decoder's own. No post-filter applies."""
+        return self.from_mel(self.spectrograms.mel_of(spectra.linear))
 
 
 class GriffinLim(Vocoder):
     """Phases by the fast iteration of Griffin and Lim (Perraudin et al. 2013), from the linear spectrogram.
 
-    It starts from `sinusoidal_phases`, which saves a third of the rounds (docs/paper.md).
-
     Args:
-        rounds: of the iteration.
-        power, contrast, denoise: see `Sharpening`, which comes before.
-        momentum: how far a round goes on in the direction of the one before.
+        spectrograms: the settings of its input.
+        rounds: iterations.
+
+    Raises:
+        ValueError: for less than one round, or more than 1000.
     """
 
-    def __init__(
-        self,
-        spectrograms: Spectrograms,
-        rounds: int = 20,
-        power: float = 1.4,
-        contrast: float = 1.0,
-        momentum: float = 0.99,
-        denoise: float = 0.0,
-    ) -> None:
+    def __init__(self, spectrograms: Spectrograms, rounds: int = 20) -> None:
         super().__init__()
-        if rounds < 1 or not 0 <= momentum < 1:
-            raise ValueError(f"Griffin-Lim needs rounds >= 1 and 0 <= momentum < 1, got {rounds=}, {momentum=}")
-        self.spectrograms, self.rounds, self.momentum = spectrograms, rounds, momentum
-        self.sharpening: Sharpening = Sharpening(power, contrast, denoise)
+        self.spectrograms, self.rounds = spectrograms, check_rounds(rounds)
 
-    def forward(self, spectra: Spectra) -> Tensor:
-        sharp = self.sharpening(spectra.linear.clamp(0, 1.2), self.spectrograms)  # (B, F, T)
-        waves = self.invert(self.spectrograms.undo(sharp))
-        # Sharpening changes the level: every sound leaves as loud as the recordings that models are trained on.
-        return torch.stack([level(wave) if len(wave) else wave for wave in waves])  # (B, W)
+    def forward(self, spectra: Spectra, post_filter: PostFilter = NO_FILTER) -> Tensor:
+        return invert(post_filter(spectra.linear.clamp(0, 1.2), self.spectrograms), self.spectrograms, self.rounds)
 
-    def invert(self, magnitudes: Tensor) -> Tensor:
-        """Magnitudes of a short-time Fourier transform (B, F, T) to waves (B, W)."""
-        made = self.spectrograms
-        sizes, window = (made.n_fft, made.hop, made.window), made.stft.window
-        samples = (magnitudes.shape[-1] - 1) * made.hop
-        magnitudes = F.pad(magnitudes, (0, max(0, made.n_fft - samples) // made.hop))  # a transform needs so many
-        spectrum = torch.polar(magnitudes, sinusoidal_phases(magnitudes, made.n_fft, made.hop))
-        spectrum = griffin_lim(spectrum, sizes, window, self.rounds, self.momentum)
-        return torch.istft(spectrum, *sizes, window)[:, :samples]
+    def stream(self, spectra: Spectra, post_filter: PostFilter = NO_FILTER) -> Iterator[Tensor]:
+        magnitudes = post_filter(spectra.linear.clamp(0, 1.2), self.spectrograms)
+        yield from stream_inverse(magnitudes, self.spectrograms, self.rounds)
+
+
+def check_rounds(rounds: int) -> int:
+    """Return a number of Griffin-Lim iterations; raises ValueError for one that is out of bounds."""
+    if not 1 <= rounds <= _MAX_ROUNDS:
+        raise ValueError(f"rounds of Griffin-Lim must be from 1 to {_MAX_ROUNDS}, got {rounds}")
+    return rounds
+
+
+def invert(magnitudes: Tensor, spectrograms: Spectrograms, rounds: int) -> Tensor:
+    """Magnitudes of a short-time Fourier transform (B, F, T) to waves (B, W); gradients flow through magnitudes."""
+    samples = (magnitudes.shape[-1] - 1) * spectrograms.hop
+    return _istft(_initial(magnitudes, spectrograms), spectrograms, rounds)[:, :samples]
+
+
+def stream_inverse(magnitudes: Tensor, spectrograms: Spectrograms, rounds: int) -> Iterator[Tensor]:
+    """Yield the waves of `invert` in pieces: the initial phases are those of the whole, as sinusoids go on."""
+    hop, end = spectrograms.hop, magnitudes.shape[-1] - 1
+    overlap = math.ceil(spectrograms.n_fft / hop)  # frames that a frame shares samples with
+    context = rounds * (overlap - 1) + math.ceil(overlap / 2)
+    spectrum = _initial(magnitudes, spectrograms)
+    for start in range(0, max(1, end), _STREAM_FRAMES):
+        first, stop = max(0, start - context), min(start + _STREAM_FRAMES, end)
+        waves = _istft(spectrum[..., first : stop + context + 1], spectrograms, rounds)
+        yield waves[:, (start - first) * hop :][:, : (stop - start) * hop]
+
+
+def _initial(magnitudes: Tensor, spectrograms: Spectrograms) -> Tensor:
+    """Magnitudes with phases of sinusoids, padded to the frames that an inverse transform needs."""
+    missing = 1 + spectrograms.n_fft // spectrograms.hop - magnitudes.shape[-1]
+    magnitudes = F.pad(magnitudes, (0, max(0, missing)))
+    return torch.polar(magnitudes, sinusoidal_phases(magnitudes.detach(), spectrograms.n_fft, spectrograms.hop))
+
+
+def _istft(spectrum: Tensor, spectrograms: Spectrograms, rounds: int) -> Tensor:
+    sizes, window = (spectrograms.n_fft, spectrograms.hop, spectrograms.window), spectrograms.stft.window
+    with torch.no_grad():
+        phases = torch.sgn(griffin_lim(spectrum, sizes, window, rounds))
+    return torch.istft(spectrum.abs() * phases, *sizes, window)
 
 
 def griffin_lim(

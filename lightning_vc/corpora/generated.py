@@ -94,10 +94,6 @@ class GeneratedCorpus(Corpus):
             raise ValueError(f"utterance {utterance.id} has no text to synthesise")
         return self.say(utterance.speaker.id, utterance.text, sample_rate)
 
-    def speakers(self) -> list[Speaker]:
-        """Everyone who speaks."""
-        return [voice.speaker for voice in self.voices.values()]
-
     def say(self, speaker: str, text: str, sample_rate: int) -> Tensor:
         """Any sentence by one of the speakers, just as the corpus would hold it: (W,) float32."""
         if speaker not in self.voices:

@@ -6,8 +6,6 @@ from pathlib import Path
 from lightning_vc.corpora.base import Corpus, existing_folder, lines, some
 from lightning_vc.types import Speaker, Utterance
 
-_SUFFIXES = {".flac", ".opus"}
-
 
 class LibriSpeech(Corpus):
     """The corpus as published: `<subset>/<reader>/<chapter>/<reader>-<chapter>-<number>.flac`, or the same as `.opus`.
@@ -30,25 +28,24 @@ class LibriSpeech(Corpus):
 
     def __iter__(self) -> Iterator[Utterance]:
         """Every utterance once, sorted by id."""
-        found: dict[str, Utterance] = {}
-        readers = {reader.name for subset in self.subsets for reader in _readers(self.root / subset)}
-        if unknown := sorted(readers - self.sexes.keys()):
+        folders = [reader for subset in self.subsets for reader in _readers(self.root / subset)]
+        if unknown := sorted({folder.name for folder in folders} - self.sexes.keys()):
             raise ValueError(f"readers {some(unknown)} have no line in {self.root / 'SPEAKERS.TXT'}: add them")
-        for subset in self.subsets:
-            for reader in _readers(self.root / subset):
-                for utterance in self._read_aloud(reader):
-                    known = found.get(utterance.id)
-                    if known is None or (known.text is None and utterance.text is not None):
-                        found[utterance.id] = utterance
+        found: dict[str, Utterance] = {}
+        for utterance in (utterance for folder in folders for utterance in self._utterances(folder)):
+            if utterance.id not in found or (found[utterance.id].text is None and utterance.text is not None):
+                found[utterance.id] = utterance
         yield from (found[name] for name in sorted(found))
 
-    def _read_aloud(self, reader: Path) -> Iterator[Utterance]:
-        """List what one reader reads in one subset."""
+    def _utterances(self, reader: Path) -> Iterator[Utterance]:
+        """What one reader reads in one subset."""
         speaker = Speaker(reader.name, sex=self.sexes[reader.name])
         for chapter in sorted(folder for folder in reader.iterdir() if folder.is_dir()):
-            texts = _texts(chapter / f"{reader.name}-{chapter.name}.trans.txt")
-            for audio in sorted(file for file in chapter.iterdir() if file.suffix in _SUFFIXES):
-                yield Utterance(audio.stem, speaker, texts.get(audio.stem), audio)
+            transcripts = chapter / f"{reader.name}-{chapter.name}.trans.txt"
+            rows = [line.partition(" ") for line in lines(transcripts)] if transcripts.is_file() else []
+            texts = {name: text.strip() for name, _, text in rows}
+            for audio in sorted(file for file in chapter.iterdir() if file.suffix in (".flac", ".opus")):
+                yield Utterance(audio.stem, speaker, texts.get(audio.stem) or None, audio)
 
 
 def _readers(subset: Path) -> list[Path]:
@@ -62,11 +59,3 @@ def _sexes(file: Path) -> dict[str, str]:
         raise FileNotFoundError(f"{file} is missing: it is in every archive of LibriSpeech and says the readers' sex")
     rows = [line.split("|") for line in lines(file) if not line.startswith(";")]
     return {row[0].strip(): row[1].strip() for row in rows if len(row) > 1}
-
-
-def _texts(file: Path) -> dict[str, str]:
-    """Utterance -> text of a chapter, of those that are transcribed."""
-    if not file.is_file():
-        return {}
-    rows = [line.partition(" ") for line in lines(file)]
-    return {name: text.strip() for name, _, text in rows if text.strip()}

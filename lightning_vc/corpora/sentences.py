@@ -1,8 +1,10 @@
 """Sentences that nobody wrote: short templates filled from words.txt."""
 
 import random
-from functools import cache
-from importlib import resources
+import re
+from pathlib import Path
+
+from lightning_vc.text.tables import word_lists
 
 # Each word in braces is a kind of word of words.txt. Three to eight words, one to two and a half seconds of speech.
 TEMPLATES = (
@@ -25,25 +27,18 @@ TEMPLATES = (
 )
 
 
-@cache
 def words() -> dict[str, tuple[str, ...]]:
     """The word list by kind; a word that stands twice is drawn twice as often."""
-    text = resources.files("lightning_vc.corpora").joinpath("words.txt").read_text(encoding="utf-8")
-    paragraphs = "\n".join(line for line in text.splitlines() if not line.startswith("#")).strip().split("\n\n")
-    return {kind: tuple(rest.split()) for kind, _, rest in (p.partition(":") for p in paragraphs)}
+    return word_lists(Path(__file__).with_name("words.txt"))
 
 
 def sentence(rng: random.Random) -> str:
-    """Draw a sentence, capitalised and with its full stop or question mark; no word but "the" stands in it twice."""
-    said: set[str] = set()
-    filled = []
-    for part in rng.choice(TEMPLATES).split():
-        opening, _, rest = part.partition("{")
-        kind, _, mark = rest.partition("}")
-        word = part
-        if kind:
-            fresh = [w for w in words()[kind] if w == "the" or w not in said]
-            word = opening + rng.choice(fresh) + mark
-        said.add(word.strip(".?"))
-        filled.append(word)
-    return " ".join(filled).capitalize()
+    """Draw a sentence, capitalised and with its full stop or question mark; no word but "the" is drawn twice."""
+    drawn: set[str] = set()
+
+    def draw(kind: re.Match[str]) -> str:
+        word = rng.choice([word for word in words()[kind[1]] if word == "the" or word not in drawn])
+        drawn.add(word)
+        return word
+
+    return re.sub(r"\{(\w+)\}", draw, rng.choice(TEMPLATES)).capitalize()

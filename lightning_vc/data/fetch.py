@@ -1,6 +1,8 @@
 """Files from other machines, by fsspec: s3://, gs://, http(s):// and whatever else has a filesystem for it.
 
-A shard is fetched whole and checked before it is read: so a dropped connection costs a new attempt and never a sample.
+A shard is fetched whole and checked before it is read, so a dropped connection costs a new attempt and never a sample.
+It is not `webdataset.cache.FileCache`, whose downloads have no limit of size or time, which knows a file by the last
+part of its address, and which never looks again at a file that it has.
 """
 
 import errno
@@ -38,7 +40,7 @@ def read_bytes(url: str, most: int) -> bytes:
 
     Raises FileNotFoundError where there is none, ValueError where it is longer or cannot be had.
     """
-    return _stubborn(url, lambda: b"".join(_blocks(url, most)))
+    return _with_retries(url, lambda: b"".join(_blocks(url, most)))
 
 
 @contextmanager
@@ -52,27 +54,22 @@ def local(url: str, sha256: str, size: int, cache: str | None = None) -> Iterato
         if not Path(url).is_file():
             raise FileNotFoundError(f"{url}: no such file; bring it from where it was written")
         yield Path(url)
-        return
-    if cache is None:
+    elif cache is None:
         with tempfile.TemporaryFile() as file:
             path = Path(f"/dev/fd/{file.fileno()}")
             _copy(url, sha256, size, path)
             yield path
     else:
-        yield _kept(url, sha256, size, Path(cache, f"{sha256[:16]}-{url.rpartition('/')[2]}"))
-
-
-def _kept(url: str, sha256: str, size: int, path: Path) -> Path:
-    """A copy from before, or a new one; each is compared with its checksum once by each process."""
-    there = path.exists()
-    if there and path not in _compared and sha256_of(path) != sha256:
-        _log.warning("%s is not what it was: fetching it again", path)
-        there = False
-    if not there:
-        with atomic_write(path) as partial:
-            _copy(url, sha256, size, partial)
-    _compared.add(path)
-    return path
+        path = Path(cache, f"{sha256[:16]}-{url.rpartition('/')[2]}")
+        there = path.exists()
+        if there and path not in _compared and sha256_of(path) != sha256:  # once by each process
+            _log.warning("%s has another checksum than the index says: fetching it again", path)
+            there = False
+        if not there:
+            with atomic_write(path) as partial:
+                _copy(url, sha256, size, partial)
+        _compared.add(path)
+        yield path
 
 
 def _copy(url: str, sha256: str, size: int, path: Path) -> None:
@@ -86,13 +83,21 @@ def _copy(url: str, sha256: str, size: int, path: Path) -> None:
         if sha256_of(path) != sha256:
             raise OSError("what arrived is not what the index says: its checksum differs")
 
-    _stubborn(url, fetch)
+    _with_retries(url, fetch)
 
 
 def _blocks(url: str, most: int) -> Iterator[bytes]:
     """Parts of a file as they arrive; raises ValueError for more bytes than `most`, OSError for a slow server."""
+    options = {}
+    if url.startswith(("http://", "https://")):
+        import aiohttp  # needed for nothing else
+
+        # However long a file takes, but a server that says nothing for a minute has hung up. And as a stream: in a
+        # block of a fixed size it would wait for the last byte, however slowly they come.
+        timeout = aiohttp.ClientTimeout(total=None, sock_connect=_PATIENCE, sock_read=_PATIENCE)
+        options = {"block_size": 0, "client_kwargs": {"timeout": timeout}}
     arrived, started = 0, time.monotonic()
-    with _opened(url) as remote:
+    with fsspec.open(url, "rb", **options) as remote:
         while block := remote.read(_BLOCK):
             arrived += len(block)
             if arrived > most:
@@ -102,18 +107,7 @@ def _blocks(url: str, most: int) -> Iterator[bytes]:
             yield block
 
 
-def _opened(url: str) -> fsspec.core.OpenFile:
-    if not url.startswith(("http://", "https://")):
-        return fsspec.open(url, "rb")
-    import aiohttp  # needed for nothing else
-
-    # However long a file takes, but a server that says nothing for a minute has hung up.
-    patience = aiohttp.ClientTimeout(total=None, sock_connect=_PATIENCE, sock_read=_PATIENCE)
-    # As a stream: in a block of a fixed size it would wait for the last byte, however slowly they come.
-    return fsspec.open(url, "rb", block_size=0, client_kwargs={"timeout": patience})
-
-
-def _stubborn(url: str, fetch: Callable[[], T]) -> T:
+def _with_retries(url: str, fetch: Callable[[], T]) -> T:
     """Try again where a connection drops, each time after a longer wait."""
     for tried in range(1, _TRIES + 1):
         try:

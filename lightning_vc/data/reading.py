@@ -1,122 +1,33 @@
-"""From tar files to samples, and nothing that is broken for one.
-
-A sample's sound stays where it is in its shard until its batch is collated, so buffers for shuffling hold none.
-"""
+"""From tar files to samples: the first stages of every pipeline, and what is broken in a shard, by name."""
 
 import io
-import os
-import zlib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from functools import lru_cache
-from itertools import pairwise, starmap
-from pathlib import Path
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator
+from os import fstat
+from typing import Any, BinaryIO
 
-import numpy as np
-from numpy.typing import NDArray
-from torch import Tensor
 from webdataset.tariterators import group_by_keys
 
-from lightning_vc.audio.decoding import read_into
 from lightning_vc.audio.io import read
-from lightning_vc.data.encoding import FLAC_HEADER, checksum_holds, key_of
 from lightning_vc.data.fetch import local
-from lightning_vc.data.fields import Fields, parse
-from lightning_vc.data.index import LONGEST_SECONDS, Index, Shard, ShardFile
-from lightning_vc.files import plain_name
-from lightning_vc.text.symbols import PHONEMES, SYMBOLS
-from lightning_vc.types import Span, Speaker, Word
+from lightning_vc.data.index import LONGEST_SECONDS, Index, ShardFile
+from lightning_vc.data.samples import BRING_AGAIN, Sample
+from lightning_vc.data.splits import scattered
 
-_LARGEST_JSON = 1 << 22  # bytes, of a sample
-_FLAC_BYTES = 4, 1 << 16  # most for each sample of its sound, and beside them
-_ROUNDING = 0.01  # seconds: times in a json have two digits
-_LETTERS, _PHONEMES = frozenset(SYMBOLS), frozenset(PHONEMES)
 _BLOCK = 512  # bytes, of which a tar has whole ones
-_AGAIN = "bring it again from where it was written"
+_ROUNDING = 0.01  # seconds by which the length of a sample may differ in the sum of a shard
+
+Skip = Callable[[str, int], None]
 
 
-class Tar:
-    """An open tar file, which closes itself when no sample needs it any more."""
+def read_shards(shards: Iterable[ShardFile], cache: str | None = None, skip: Skip | None = None) -> Iterator[Sample]:
+    """Samples of tar files, in their order: a stage of a pipeline.
 
-    def __init__(self, path: Path) -> None:
-        self.descriptor = os.open(path, os.O_RDONLY)
-        self.size = os.fstat(self.descriptor).st_size
-        if hasattr(os, "posix_fadvise"):  # samples are read in random order: have the disk read in its own
-            os.posix_fadvise(self.descriptor, 0, 0, os.POSIX_FADV_WILLNEED)
-
-    def __del__(self) -> None:
-        if hasattr(self, "descriptor"):
-            os.close(self.descriptor)
-
-
-@dataclass(frozen=True)
-class Member:
-    """A file in a tar file."""
-
-    tar: Tar
-    start: int
-    size: int
-
-    def read(self, most: int | None = None) -> bytes:
-        """All of them, or the first; raises ValueError where the file has become shorter."""
-        wanted = self.size if most is None else min(most, self.size)
-        data = os.pread(self.tar.descriptor, wanted, self.start)
-        if len(data) < wanted:
-            raise ValueError("the file ends before it")
-        return data
-
-    def __reduce__(self) -> tuple[type[bytes], tuple[bytes]]:
-        """A copy, perhaps in another process, has the bytes: the number of an open file means nothing there."""
-        return bytes, (self.read(),)
-
-
-@dataclass(frozen=True)
-class Sample:
-    """One utterance as it comes out of a shard."""
-
-    id: str
-    speaker: Speaker
-    text: str | None
-    words: tuple[Word, ...] | None  # None where nobody transcribed it
-    spans: tuple[Span, ...] | None  # of each word that is said; None where nobody has looked
-    seconds: float
-    flac: bytes | Member
-    shard: str = "memory"  # the tar file that it is from
-
-    def wave(self, sample_rate: int) -> Tensor:
-        """The sound: (W,) float32."""
-        try:
-            return read(io.BytesIO(self.coded()), sample_rate, LONGEST_SECONDS)
-        except (ValueError, OSError) as error:
-            raise self._broken(error) from error
-
-    def wave_into(self, samples: NDArray[np.float32]) -> None:
-        """Put the sound, at the rate of its shard, into (W,) of its length."""
-        try:
-            read_into(io.BytesIO(self.coded()), samples)
-        except (ValueError, OSError) as error:
-            raise self._broken(error) from error
-
-    def held(self) -> "Sample":
-        """The same with its bytes in memory: it may wait for long, and keeps no file open."""
-        return replace(self, flac=self.coded())
-
-    def coded(self) -> bytes:
-        """The sound as a flac file; raises ValueError where it is not there any more."""
-        return self.flac if isinstance(self.flac, bytes) else self.flac.read()
-
-    def _broken(self, error: Exception) -> ValueError:
-        return ValueError(f"{self.shard} is broken at sample {self.id} ({error}); {_AGAIN}")
-
-
-def read_shards(
-    files: Iterable[ShardFile], cache: str | None = None, skip: Callable[[str, int], None] | None = None
-) -> Iterator[Sample]:
-    """Samples of tar files, in their order.
+    It does what `webdataset.tarfile_to_samples` does, but opens and walks the tar files itself. webdataset opens no
+    local file where WDS_SECURE is set, does not limit downloads, and reads by tarfile, which takes unbounded memory for
+    a sparse or compressed file, and a tenth of the time of decoding.
 
     Args:
-        files: shards on this machine or elsewhere.
+        shards: on this machine or elsewhere.
         cache: folder in which copies of shards from elsewhere are kept.
         skip: told what is broken and how many samples that costs, which are then left out; the sound of each sample is
             decoded once more for that. What cannot be had at all is never left out: it may be there the next time.
@@ -125,152 +36,76 @@ def read_shards(
         OSError: where a shard is not there or cannot be read.
         ValueError: where one cannot be fetched, or is broken and there is no `skip`, naming shard and sample.
     """
-    for url, shard, sample_rate in files:
-        with local(url, shard.sha256, shard.bytes, cache) as path:
-            seen: set[str] = set()
-            seconds: list[float] = []
-            errors: list[Exception] = []  # kept until the samples before have come out
-            for raw in group_by_keys(_members(url, Tar(path), errors), handler=errors.append):
-                key = raw["__key__"]
-                try:
-                    if key in seen:
-                        raise ValueError("it was there before")
-                    seen.add(key)
-                    sample = _parse(raw, sample_rate, thorough=skip is not None)
-                except ValueError as error:
-                    message = f"{url} is broken at sample {key} ({error})"
-                    if skip is None:
-                        raise ValueError(f"{message}; {_AGAIN}") from error
-                    skip(message, 1)
-                    continue
-                seconds.append(sample.seconds)
-                yield sample
-            if why := errors[0] if errors else _contradiction(shard, len(seen), seconds):
-                message = f"{url} is broken {f'after sample {key}' if seen else 'from the beginning'} ({why})"
-                if skip is None:
-                    raise ValueError(f"{message}; {_AGAIN}")
-                skip(message, max(0, shard.samples - len(seen)))
+    for shard in shards:
+        with local(shard.url, shard.shard.sha256, shard.shard.bytes, cache) as path, path.open("rb") as file:
+            yield from _samples(shard, file, skip)
 
 
-def _contradiction(shard: Shard, samples: int, seconds: Sequence[float]) -> str | None:
-    """What an index says wrongly of a shard of so many samples, and of the lengths of those that are whole."""
-    if samples != shard.samples:
-        return f"it holds {samples} samples, the index says {shard.samples}"
-    if len(seconds) == samples and abs(sum(seconds) - shard.seconds) > _ROUNDING * samples:
-        return f"it holds {sum(seconds):.3f} seconds, the index says {shard.seconds}"
-    return None
-
-
-def _members(url: str, tar: Tar, errors: list[Exception]) -> Iterator[dict[str, Any]]:
-    """Files in a tar file as `group_by_keys` takes them; where it breaks they end, and the error is noted.
-
-    In place of webdataset's walk, which reads all that is in the tar, and headers of every kind with tarfile: to hold
-    the sound of a thousand samples costs a twentieth of the time of decoding them, and so do the headers.
-    """
+def _members(url: str, tar: BinaryIO, errors: list[Exception]) -> Iterator[dict[str, Any]]:
+    """Files in a tar file as `group_by_keys` takes them; where it breaks they end, and the error is noted."""
+    left = fstat(tar.fileno()).st_size
     try:
-        place = 0
-        while any(header := os.pread(tar.descriptor, _BLOCK, place)):  # zeros end a tar
-            name, size = _plain(header)
-            file = Member(tar, place + _BLOCK, size)
-            place += _BLOCK + size + -size % _BLOCK
-            if place > tar.size:
+        while (header := tar.read(_BLOCK)).strip(b"\0"):  # zeros end a tar
+            name = header[:100].rstrip(b"\0").decode("ascii", "replace")
+            try:
+                size, checksum = int(header[124:136].rstrip(b" \0"), 8), int(header[148:154], 8)
+            except ValueError:
+                raise ValueError("there is something that is no header of a tar") from None
+            # The checksum is a sum in which its own eight bytes are blanks.
+            if len(header) < _BLOCK or checksum != sum(header[:148]) + sum(header[156:]) + 8 * ord(" "):
+                raise ValueError(f"the header of {name} is not what was written")
+            if header[156:157] != b"0" or header[345:346] != b"\0":  # all that `prepare` writes (POSIX ustar)
+                raise ValueError(f"{name!r} is no plain file with a short name")
+            left -= _BLOCK + size + -size % _BLOCK
+            if size < 0 or left < 0:
                 raise ValueError(f"{name} of {size} bytes cannot be in it")
-            yield {"fname": name, "data": file, "__url__": url}
+            yield {"fname": name, "data": tar.read(size), "__url__": url}
+            tar.read(-size % _BLOCK)
     except ValueError as error:
-        errors.append(error.with_traceback(None))  # whose frames would keep the file open
+        errors.append(error)
 
 
-def _plain(header: bytes) -> tuple[str, int]:
-    """Name and size of a plain file with a short name, which is all that `prepare` puts into a tar (POSIX ustar)."""
-    try:
-        size, checksum = int(header[124:135], 8), int(header[148:154], 8)
-    except ValueError:
-        raise ValueError("there is something that is no header of a tar") from None
-    name = header[:100].partition(b"\0")[0].decode("ascii", "replace")
-    # The checksum is a sum in which its own eight bytes are blanks.
-    if len(header) < _BLOCK or checksum != sum(header[:148]) + sum(header[156:]) + 8 * ord(" "):
-        raise ValueError(f"the header of {name} is not what was written")
-    if size < 0 or header[156:157] != b"0" or header[345:346] != b"\0":
-        raise ValueError(f"{name} is no plain file, or is named longer than `prepare` names one")
-    return name, size
+def _samples(file: ShardFile, tar: BinaryIO, skip: Skip | None) -> Iterator[Sample]:
+    """Samples of one shard, in its turns; it is compared with what the index says of it."""
+    url, shard = file.url, file.shard
+    errors: list[Exception] = []
+    keys: set[str] = set()
+    taken, seconds, whole = 0, 0.0, True
+    for files in group_by_keys(_members(url, tar, errors), handler=errors.append):  # which ends at an error
+        number, key = len(keys), files["__key__"]
+        repeated = key in keys
+        keys.add(key)
+        if number % file.step != file.first and not repeated:
+            whole = False
+            continue
+        taken += 1
+        try:
+            if repeated:
+                raise ValueError("it was there before")
+            sample = Sample.decode(files, file.sample_rate)
+            if skip:
+                read(io.BytesIO(sample.flac), file.sample_rate, LONGEST_SECONDS)
+        except ValueError as error:
+            _report(f"{url} is broken at sample {key} ({error})", 1, skip)
+            whole = False
+            continue
+        seconds += sample.seconds
+        yield sample
+    why = errors[0].args[0] if errors else None
+    if not why and len(keys) != shard.samples:
+        why = f"it holds {len(keys)} samples, the index says {shard.samples}"
+    if not why and whole and abs(seconds - shard.seconds) > _ROUNDING * shard.samples:
+        why = f"it holds {seconds:.3f} seconds, the index says {shard.seconds}"
+    if why:
+        lost = len(range(file.first, shard.samples, file.step)) - taken
+        where = f"after sample {key}" if keys else "from the beginning"
+        _report(f"{url} is broken {where} ({why})", max(0, lost), skip)
 
 
-def _parse(raw: Mapping[str, Any], sample_rate: int, thorough: bool) -> Sample:
-    """A sample from its members; with `thorough` its sound is decoded too. Raises ValueError for a broken one."""
-    if missing := [name for name in ("json", "flac") if name not in raw]:
-        raise ValueError(f"it has no {' and no '.join(missing)}")
-    text, flac = raw["json"], raw["flac"]
-    if text.size > _LARGEST_JSON:
-        raise ValueError(f"its json has {text.size} bytes, more than {_LARGEST_JSON}")
-    content, header = text.read(), flac.read(FLAC_HEADER)
-    if not checksum_holds(content, header):
-        raise ValueError("its checksum differs: it is not what was written")
-    known = Fields(parse(content))
-    id, seconds = plain_name(known.value("id"), "its id"), known.seconds("seconds", LONGEST_SECONDS)
-    if key_of(id) != raw["__key__"]:
-        raise ValueError(f"its id is {id!r}, which is not its name")
-    length = round(seconds * sample_rate)
-    _check_flac(header, length, sample_rate)
-    if flac.size > _FLAC_BYTES[0] * length + _FLAC_BYTES[1]:
-        raise ValueError(f"its flac has {flac.size} bytes, too many for {seconds} seconds")
-    try:
-        words = None if known.value("words") is None else tuple(starmap(_word, known.items("words")))
-        spans = None if known.value("spans") is None else _spans(known.items("spans"), words or (), seconds)
-        speaker = _speaker(*(known.value(field) for field in ("speaker", "sex", "accent", "age")))
-    except TypeError as error:  # lists of another form
-        raise ValueError(f"its json is not what it should be: {error}") from error
-    sample = Sample(id, speaker, known.text_or_none("text"), words, spans, seconds, flac, raw["__url__"])
-    if thorough and len(read(io.BytesIO(flac.read()), sample_rate, LONGEST_SECONDS)) != length:
-        raise ValueError(f"it has not the {seconds} seconds that it says")
-    return sample
-
-
-def _check_flac(header: bytes, length: int, sample_rate: int) -> None:
-    """Raise ValueError where the first bytes of a flac file do not announce so many samples of one channel.
-
-    So nothing longer is ever decoded. STREAMINFO stands first in each flac file: 20 bits of rate, 3 of channels less
-    one, 5 of resolution, 36 of length, from byte 18 on.
-    """
-    if header[:4] != b"fLaC" or len(header) < 42:
-        raise ValueError("it cannot be read as audio: it is no flac file")
-    packed = int.from_bytes(header[18:26], "big")
-    rate, channels, held = packed >> 44, (packed >> 41 & 7) + 1, packed & (1 << 36) - 1
-    if (held, channels, rate) != (length, 1, sample_rate):
-        raise ValueError(
-            f"it holds {held} samples of {channels} channels at {rate} Hz, and should hold {length} of one at "
-            f"{sample_rate} Hz"
-        )
-
-
-def _spans(known: list[Span], words: Sequence[Word], seconds: float) -> tuple[Span, ...]:
-    times = [time for start, end in known for time in (start, end)]
-    if not all(first <= second for first, second in pairwise([0.0, *times, seconds + _ROUNDING])):
-        raise ValueError(f"the times of its words are in no order, or not within its {seconds} seconds")
-    if len(known) != sum(bool(word.phonemes) for word in words):
-        raise ValueError(f"it says when {len(known)} words are said, and has others")
-    return tuple((start, end) for start, end in known)
-
-
-# The same words and speakers come again and again; to make each anew costs a twentieth of all reading.
-@lru_cache(maxsize=100_000)
-def _word(text: str, phonemes: str) -> Word:
-    if not isinstance(text, str) or not isinstance(phonemes, str):
-        raise ValueError("its words are not pairs of strings")
-    word = Word(text, tuple(phonemes.split()))
-    if not text or not (text.startswith("{") or {*text} <= _LETTERS) or not {*word.phonemes} <= _PHONEMES:
-        raise ValueError(f"its word {text!r:.40}, {phonemes!r:.40} cannot be spoken")
-    return word
-
-
-@lru_cache(maxsize=10_000)
-def _speaker(id: str, sex: str | None, accent: str | None, age: int | None) -> Speaker:
-    known = Fields({"speaker": id, "sex": sex, "accent": accent, "age": age})
-    return Speaker(
-        plain_name(id, "its speaker"),
-        known.text_or_none("sex"),
-        known.text_or_none("accent"),
-        None if age is None else known.count("age"),
-    )
+def _report(message: str, lost: int, skip: Skip | None) -> None:
+    if skip is None:
+        raise ValueError(f"{message}; {BRING_AGAIN}")
+    skip(message, lost)
 
 
 def clips_of(index: Index, speaker: str, cache: str | None = None) -> list[Sample]:
@@ -288,13 +123,8 @@ def clips_of(index: Index, speaker: str, cache: str | None = None) -> list[Sampl
 
 
 def apart(index: Index, samples: Iterable[Sample]) -> list[Sample]:
-    """Of each recording the first piece: for judges two would be too easy a pair."""
+    """The first piece of each recording: two would be too easy a pair for speaker verification."""
     firsts: dict[str, Sample] = {}
     for sample in samples:
         firsts.setdefault(index.recording(sample.id), sample)
     return list(firsts.values())
-
-
-def scattered(id: str) -> tuple[int, str]:
-    """A key that sorts ids into a fixed order without meaning."""
-    return zlib.crc32(id.encode()), id

@@ -1,36 +1,34 @@
-"""Write a corpus as shards: tar files of `<id>.flac` + `<id>.json`, and an index.
+"""Write a corpus as shards: tar files of `<key>.flac` + `<key>.json`, and an index.
 
-The same corpus and options give the same bytes, whatever the number of workers and of machines, and however often the
-work was interrupted. A sample's json holds crc32, id, speaker, sex, accent, age, text, words ([["the", "ð ə"],
-[",", ""]]; null where nobody transcribed it) and seconds.
+The same corpus and options give the same bytes, whatever the number of workers, and however often the work was
+interrupted.
 """
 
 import hashlib
 import multiprocessing
 import os
-import re
 import signal
 import threading
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
+from typing import Any
 
 import torch
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import track
 
 from lightning_vc.console import print_warning
 from lightning_vc.corpora.base import Corpus, some
-from lightning_vc.data.encoding import Limits
 from lightning_vc.data.index import SAMPLE_RATES, SETS, Index, SpeakerEntry
+from lightning_vc.data.shard_writer import RECORDS, SHARDS, Job, Record, ShardWriter
 from lightning_vc.data.splits import Splits
-from lightning_vc.data.writing import RECORDS, SHARDS, Job, Written, keep_or_write, read_record, record_of
-from lightning_vc.files import plain_name, refuse_links, remove_folder, write_file
+from lightning_vc.data.utterance import Limits
+from lightning_vc.files import plain_name, read_text, refuse_links, remove_folder, write_file
 from lightning_vc.types import Utterance
 
 _NAMED = 3  # unreadable recordings that a message names
@@ -49,8 +47,7 @@ def prepare(
     speeds: Sequence[float] = (),
     samples_per_shard: int = 256,
     workers: int = 1,
-    part: str = "1/1",
-) -> Index | None:
+) -> Index:
     """Read, check, trim, split and number a corpus into shards in the folder `out`.
 
     Everything is made in `<out>.partial`, and becomes `out` when all shards are there: then the index is returned.
@@ -69,8 +66,6 @@ def prepare(
             once more, as those of another speaker: more voices to learn where there are few (Yamamoto et al. 2019).
         samples_per_shard: at most, if no utterance is split.
         workers: processes.
-        part: `k/n` writes every n-th shard only, so that n machines can share the work. Whoever finds all of them in
-            `<out>.partial` makes the index; where the machines share no disk, gather their folders and prepare again.
 
     Raises:
         FileExistsError: where `out` holds something else already.
@@ -78,15 +73,9 @@ def prepare(
             names, options out of range, and a `<out>.partial` that was begun with another corpus or other options.
     """
     out = Path(out).resolve()
-    if samples_per_shard < 1 or workers < 1:
-        raise ValueError(f"{samples_per_shard=} and {workers=} must be at least 1")
-    if not SAMPLE_RATES[0] <= sample_rate <= SAMPLE_RATES[1]:
-        raise ValueError(f"sample_rate is {sample_rate}: give {SAMPLE_RATES[0]} to {SAMPLE_RATES[1]} Hz")
-    if len({"1", *(f"{speed:g}" for speed in speeds)}) <= len(speeds) or not all(0.5 <= each <= 2 for each in speeds):
-        raise ValueError(f"speeds are from 0.5 to 2, each once and none of them 1, got {list(speeds)}")
-    turn, parts = _part(part)
+    _check_options(sample_rate, speeds, samples_per_shard, workers)
     sets = splits.assign(_checked(corpus))
-    added = [_heard_at(speed, each) for speed in speeds for each in sets["train"] if each.text is not None]
+    added = [_at_speed(speed, each) for speed in speeds for each in sets["train"] if each.text is not None]
     sets["train"] = sorted([*sets["train"], *added], key=lambda each: splits.order(each.id))
     jobs = list(_jobs(sets, samples_per_shard))
     plan = _plan(corpus, jobs, limits, sample_rate)
@@ -94,127 +83,48 @@ def prepare(
         return _finished(out, plan)
     work = out.with_name(out.name + ".partial")
     _begin(work, plan)
-    write = partial(keep_or_write, corpus, work, limits, sample_rate)
-    for _ in _progress(_run(write, jobs[turn - 1 :: parts], workers), jobs[turn - 1 :: parts]):
-        pass
-    written = [read_record(record_of(work, job)) for job in jobs]
-    if None in written:
-        return None
-    with suppress(FileNotFoundError):  # another part was a moment faster
-        _finish(work, out, plan, sample_rate, [each for each in written if each])
+    writing = _write_all(ShardWriter(corpus, work, limits, sample_rate), jobs, workers)
+    _finish(work, out, plan, sample_rate, [*track(writing, "shards", len(jobs), console=Console(stderr=True))])
     return _finished(out, plan)
 
 
-def _part(part: str) -> tuple[int, int]:
-    """`2/8` as (2, 8)."""
-    match = re.fullmatch(r"([0-9]+)/([0-9]+)", part)
-    if match is None or not 1 <= int(match[1]) <= int(match[2]):
-        raise ValueError(f"part is k/n with k from 1 to n, such as 1/4, got {part!r}")
-    return int(match[1]), int(match[2])
-
-
-def _plan(corpus: Corpus, jobs: Sequence[Job], limits: Limits, sample_rate: int) -> str:
-    """Hash of all that the bytes of the shards depend on, but for the sound itself, wherever the corpus lies."""
-    options = {name: value for name, value in vars(corpus).items() if isinstance(value, str | int | float | None)}
-    digest = hashlib.sha256(f"{_FORMAT} {type(corpus).__qualname__} {options} {limits} {sample_rate}".encode())
-    for job in jobs:
-        for each in job.utterances:
-            file = each.audio and each.audio.name
-            digest.update(f"{job.name} {each.id} {each.speaker} {each.text} {file}\n".encode(errors="surrogateescape"))
-    return digest.hexdigest()
-
-
-def _finished(out: Path, plan: str) -> Index:
-    """The index of a folder, if it is what would have been written."""
-    try:
-        index = Index.load(out)
-    except (FileNotFoundError, ValueError):
-        index = None
-    if index is not None and index.plan == plan:
-        index.check()
-    else:
-        raise FileExistsError(
-            f"{out} is there already, with something else than this corpus and these options give: "
-            "delete it or give another folder to write the shards to"
-        )
-    with suppress(OSError):  # another part may be removing it too
-        remove_folder(out.parent, out.name + ".partial")
-    return index
-
-
-def _begin(work: Path, plan: str) -> None:
-    """Make the folder to work in, or take up the work that was left in it."""
-    if work.is_symlink():
-        raise FileExistsError(f"{work} is a symbolic link, where preparation would put its folder: move it away")
-    if work.exists() and not work.is_dir():
-        raise FileExistsError(f"{work} is a file, where preparation would put its folder: move it away")
-    refuse_links(work)
-    for name in (SHARDS, RECORDS):
-        (work / name).mkdir(parents=True, exist_ok=True)
-    file = work / "plan"
-    if not file.exists():
-        write_file(file, plan)
-    if file.read_text() != plan:
-        raise ValueError(
-            f"{work} was begun with another corpus or other options: finish it with those, or delete it to begin anew"
-        )
-
-
-def _finish(work: Path, out: Path, plan: str, sample_rate: int, written: Sequence[Written]) -> None:
-    """Write index and report, and move everything to where it was wanted."""
-    folder = work / SHARDS
-    index = _index(folder, plan, sample_rate, written)
-    unreadable = _unreadable(written)
-    if not index.speakers:
-        reasons = ", ".join(f"{count} {reason}" for reason, count in index.rejected.items())
-        raise ValueError(f"nothing of the corpus can be used ({reasons}){unreadable}; see {folder / 'rejected.tsv'}")
-    if unreadable:
-        print_warning(f"recordings are left out{unreadable}; {out / 'rejected.tsv'} lists all of them")
-    index.check(thorough=True)  # other parts, and other days, have written here too
-    index.save()
-    index.write_report(folder / "report.txt")
-    for left in folder.glob(".*.partial"):  # by another process, which was killed or is late
-        left.unlink()
-    folder.replace(out)
-
-
-def _unreadable(written: Sequence[Written]) -> str:
-    """Say how many recordings could not be read, and name the first; empty if all could."""
-    details = [detail for each in written for detail in each.unreadable]
-    more = [f"{len(details) - _NAMED} more"] if len(details) > _NAMED else []
-    return f"; {len(details)} cannot be read ({'; '.join(details[:_NAMED] + more)})" if details else ""
+def _check_options(sample_rate: int, speeds: Sequence[float], samples_per_shard: int, workers: int) -> None:
+    if samples_per_shard < 1 or workers < 1:
+        raise ValueError(f"{samples_per_shard=} and {workers=} must be at least 1")
+    if not SAMPLE_RATES[0] <= sample_rate <= SAMPLE_RATES[1]:
+        raise ValueError(f"sample_rate is {sample_rate}: give {SAMPLE_RATES[0]} to {SAMPLE_RATES[1]} Hz")
+    if len({"1", *(f"{speed:g}" for speed in speeds)}) <= len(speeds) or not all(0.5 <= each <= 2 for each in speeds):
+        raise ValueError(f"speeds are from 0.5 to 2, each once and none of them 1, got {list(speeds)}")
 
 
 def _checked(corpus: Corpus) -> list[Utterance]:
     """All utterances of a corpus that has some, each once; their ids name files and folders later."""
-    utterances = list(corpus)
+    utterances, name = list(corpus), type(corpus).__name__
     if not utterances:
-        raise ValueError(f"{type(corpus).__name__} has no utterances; check its root and subsets")
+        raise ValueError(f"{name} has no utterances; check its root and subsets")
     id, count = Counter(utterance.id for utterance in utterances).most_common(1)[0]
     if count > 1:
-        raise ValueError(f"{type(corpus).__name__} has {count} utterances with the id {id!r}; ids must be unique")
-    speakers = {utterance.speaker.id for utterance in utterances}
-    odd = [*_not_plain("speaker", speakers), *_not_plain("utterance", (utterance.id for utterance in utterances))]
-    if odd:
+        raise ValueError(f"{name} has {count} utterances with the id {id!r}; ids must be unique")
+    names = [("speaker", id) for id in {utterance.speaker.id for utterance in utterances}]
+    names += [("utterance", utterance.id) for utterance in utterances]
+    if odd := [f"{kind} {id!r:.60}" for kind, id in names if not _is_plain(id)]:
         raise ValueError(
-            f"{type(corpus).__name__} has {len(odd)} ids that cannot be names of files: {some(odd)}; rename them "
-            f"wherever the corpus has them, such as a/b to a-b: use up to {_LONGEST_ID} letters, digits, '_', '-' and "
-            "'.', and begin with a letter, a digit or '_'"
+            f"{name} has {len(odd)} ids that cannot be names of files: {some(odd)}; rename them wherever the corpus "
+            f"has them, such as a/b to a-b: use up to {_LONGEST_ID} letters, digits, '_', '-' and '.', and begin with "
+            "a letter, a digit or '_'"
         )
     return utterances
 
 
-def _not_plain(kind: str, ids: Iterable[str]) -> Iterator[str]:
-    """Those ids that are no plain names, or too long to have the number of a piece behind them, for a message."""
-    for id in ids:
-        try:
-            if len(plain_name(id, kind)) > _LONGEST_ID:
-                raise ValueError
-        except ValueError:
-            yield f"{kind} {id!r:.60}"
+def _is_plain(id: str) -> bool:
+    """Whether an id is the name of a file, and short enough to have the number of a piece behind it."""
+    try:
+        return len(plain_name(id, "id")) <= _LONGEST_ID
+    except ValueError:
+        return False
 
 
-def _heard_at(speed: float, utterance: Utterance) -> Utterance:
+def _at_speed(speed: float, utterance: Utterance) -> Utterance:
     speaker = replace(utterance.speaker, id=f"{utterance.speaker.id}@{speed:g}")
     return replace(utterance, id=f"{utterance.id}@{speed:g}", speaker=speaker, recorded=utterance, speed=speed)
 
@@ -229,7 +139,35 @@ def _jobs(sets: dict[str, list[Utterance]], samples_per_shard: int) -> Iterator[
             yield Job(name, f"{name}-{number:06d}.tar", utterances[start:end])
 
 
-def _run(write: "partial[int]", jobs: Sequence[Job], workers: int) -> Iterator[int]:
+def _plan(corpus: Corpus, jobs: Sequence[Job], limits: Limits, sample_rate: int) -> str:
+    """Hash of all that the bytes of the shards depend on, but for the sound itself, wherever the corpus lies."""
+    options = {name: value for name, value in vars(corpus).items() if isinstance(value, str | int | float | None)}
+    digest = hashlib.sha256(f"{_FORMAT} {type(corpus).__qualname__} {options} {limits} {sample_rate}".encode())
+    for job in jobs:
+        for each in job.utterances:
+            file = each.audio and each.audio.name
+            digest.update(f"{job.name} {each.id} {each.speaker} {each.text} {file}\n".encode(errors="surrogateescape"))
+    return digest.hexdigest()
+
+
+def _begin(work: Path, plan: str) -> None:
+    """Make the folder to work in, or take up the work that was left in it."""
+    for wrong, name in ((work.is_symlink(), "a symbolic link"), (work.exists() and not work.is_dir(), "a file")):
+        if wrong:
+            raise FileExistsError(f"{work} is {name}, where preparation would put its folder: move it away")
+    refuse_links(work)
+    for name in (SHARDS, RECORDS):
+        (work / name).mkdir(parents=True, exist_ok=True)
+    file = work / "plan"
+    if not file.exists():
+        write_file(file, plan)
+    if read_text(file) != plan:
+        raise ValueError(
+            f"{work} was begun with another corpus or other options: finish it with those, or delete it to begin anew"
+        )
+
+
+def _write_all(write: Callable[[Job], Record], jobs: Sequence[Job], workers: int) -> Iterator[Record]:
     """Do the jobs in order, in this process or in several, each with one thread: utterances are too short for more."""
     if workers == 1:
         threads = torch.get_num_threads()
@@ -290,19 +228,28 @@ def _end_with_parent() -> None:
         os._exit(1)
 
 
-def _progress(done: Iterable[int], jobs: Sequence[Job]) -> Iterator[int]:
-    """Pass results on and draw a progress bar in utterances."""
-    columns = (BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
-    with Progress(TextColumn("utterances"), *columns, console=Console(stderr=True)) as progress:
-        task = progress.add_task("", total=sum(len(job.utterances) for job in jobs))
-        for utterances in done:
-            progress.advance(task, utterances)
-            yield utterances
+def _finish(work: Path, out: Path, plan: str, sample_rate: int, written: Sequence[Record]) -> None:
+    """Write the index, and move everything to where it was wanted."""
+    folder = work / SHARDS
+    index = _index(folder, plan, sample_rate, written)
+    details = [detail for each in written for detail in each.unreadable]
+    more = [f"{len(details) - _NAMED} more"] if len(details) > _NAMED else []
+    unreadable = f"; {len(details)} cannot be read ({'; '.join(details[:_NAMED] + more)})" if details else ""
+    if not index.speakers:
+        reasons = ", ".join(f"{count} {reason}" for reason, count in index.rejected.items())
+        raise ValueError(f"nothing of the corpus can be used ({reasons}){unreadable}; see {folder / 'rejected.tsv'}")
+    if unreadable:
+        print_warning(f"recordings are left out{unreadable}; {out / 'rejected.tsv'} lists all of them")
+    index.check(thorough=True)  # parts of it may be of another day
+    index.save()
+    for left in folder.glob(".*.partial"):  # by a process that was killed
+        left.unlink()
+    folder.replace(out)
 
 
-def _index(folder: Path, plan: str, sample_rate: int, written: Sequence[Written]) -> Index:
+def _index(folder: Path, plan: str, sample_rate: int, written: Sequence[Record]) -> Index:
     """Add up what was written, and list what was rejected."""
-    sets = {name: tuple(each.shard for each in written if each.set == name and each.shard.samples) for name in SETS}
+    sets: Any = {name: tuple(each.shard for each in written if each.set == name and each.shard) for name in SETS}
     total: dict[str, SpeakerEntry] = {}
     for each in written:
         for id, entry in each.speakers.items():
@@ -312,11 +259,29 @@ def _index(folder: Path, plan: str, sample_rate: int, written: Sequence[Written]
     write_file(folder / "rejected.tsv", "utterance\treason\n" + lines)
     write_file(folder / UNTRANSCRIBED, "".join(f"{id}\n" for each in written for id in each.untranscribed))
     return Index(
-        str(folder), sample_rate, sets,
+        sample_rate,
+        sets,
         speakers=tuple(total[id] for id in sorted(total)),
         rejected=dict(sorted(Counter(reason.partition(": ")[0] for _, reason in rejected).items())),
         split=sum(each.split for each in written),
         unaligned=sum(each.unaligned for each in written),
         plan=plan,
         events=sum(each.events for each in written),
-    )  # fmt: skip
+        folder=str(folder),
+    )
+
+
+def _finished(out: Path, plan: str) -> Index:
+    """The index of a folder, if it is what would have been written."""
+    try:
+        index = Index.load(out)
+    except (FileNotFoundError, ValueError):
+        index = None
+    if index is None or index.plan != plan:
+        raise FileExistsError(
+            f"{out} is there already, with something else than this corpus and these options give: "
+            "delete it or give another folder to write the shards to"
+        )
+    index.check()
+    remove_folder(out.parent, out.name + ".partial")
+    return index

@@ -15,6 +15,11 @@ from lightning_vc.types import Speaker, Utterance
 _ENOUGH_UTTERANCES = 10
 
 
+def scattered(id: str) -> tuple[int, str]:
+    """A key that sorts ids into a fixed order without meaning."""
+    return zlib.crc32(id.encode()), id
+
+
 @dataclass(frozen=True)
 class Splits:
     """How a corpus is divided.
@@ -65,8 +70,8 @@ class Splits:
         return {id: "test" if id in test else "validation" if id in validation else "train" for id in speakers}
 
     def order(self, id: str) -> tuple[int, str]:
-        """Key that sorts ids into a fixed order without meaning."""
-        return zlib.crc32(f"{self.seed}/{id}".encode()), id
+        """As `scattered`, in another order for each seed."""
+        return scattered(f"{self.seed}/{id}")
 
     def _choose(
         self, split: str, wanted: Sequence[str] | int | float, speakers: dict[str, tuple[Speaker, int]], taken: set[str]

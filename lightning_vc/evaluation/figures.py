@@ -1,82 +1,120 @@
-"""The paper's figures, with our curves."""
+"""The paper's figures, with our curves: by number of clips, by steps of adaptation, and the space of embeddings."""
 
 from collections.abc import Mapping, Sequence
+from importlib.resources import files
+from typing import Any, Literal
 
+import torch
+import yaml
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from lightning_vc.evaluation.paper import ACCURACY, CLIPS, EER, ITERATIONS, STEPS, Curves
-from lightning_vc.evaluation.results import Result
+from lightning_vc.evaluation.folder import Row, Sound
+from lightning_vc.evaluation.systems import TRAITS, System
+from lightning_vc.evaluation.tables import Result
+from lightning_vc.morphing import learned_by_speaker, learnt_from
+from lightning_vc.voice import Voice
 
-_COLOURS = {"encoder": "C0", "joint": "C1", "embedding": "C2", "whole_model": "C3", "low_rank": "C4"}
-
-# Measures that have a curve against clips, and the paper's.
-_AGAINST_CLIPS: Mapping[str, Curves | None] = {"accuracy": ACCURACY, "eer_5": EER, "similarity": None, "p808": None}
+PAPER: Mapping[str, Any] = yaml.safe_load(files(__package__).joinpath("paper.yaml").read_text(encoding="utf-8"))
+_KINDS = {"learned": "training speaker", "encoder": "encoded", "morph": "edited"}  # by the method of a voice
+_MARKERS = {"training speaker": ".", "encoded": "o", "adapted": "s", "edited": "*"}
+_FEWEST = 3  # embeddings that span a plane
 
 
 def draw_results(results: Sequence[Result]) -> dict[str, Figure]:
-    """All that can be drawn of these: by measure against clips, and under a name of its own against steps."""
-    figures = {measure: draw_clips(results, measure, curves) for measure, curves in _AGAINST_CLIPS.items()}
-    figures["Against steps of adaptation"] = draw_steps(results, "accuracy") or draw_steps(results, "likeness")
-    return {name: figure for name, figure in figures.items() if figure}
+    """All that can be drawn of these: by clips under the names of the measures, and by steps."""
+    figures = {measure: draw_curves(results, measure, "clips") for measure in PAPER["by_clips"]}
+    by_steps = draw_curves(results, "accuracy", "steps") or draw_curves(results, "likeness", "steps")
+    return {name: figure for name, figure in (figures | {"By steps of adaptation": by_steps}).items() if figure}
 
 
-def draw_clips(results: Sequence[Result], measure: str, paper: Curves | None = None) -> Figure | None:
-    """A measure against the number of clips, a line for each method, the paper's dashed; None if nobody has it.
+def draw_curves(results: Sequence[Result], measure: str, along: Literal["clips", "steps"]) -> Figure | None:
+    """A measure by clips, a line for each method, or by steps, a plot for each method and a line for each clip count.
 
-    Around a line lies its 95 % interval, where it has one.
+    The paper's are dashed, intervals are shaded. None where nobody has the measure.
     """
-    own = [each for each in results if each.measure == measure and each.row.clips and each.row.steps is None]
-    if not own:
+    plots: dict[str, dict[str, list[Result]]] = {}
+    for result in results:
+        system, clips, steps = result.row
+        if result.measure == measure and clips and (steps is None) == (along == "clips"):
+            plot, name = ("", system) if along == "clips" else (system, f"{clips} clip{'s' if clips > 1 else ''}")
+            plots.setdefault(plot, {}).setdefault(name, []).append(result)
+    if not plots:
         return None
-    figure = Figure(figsize=(5.5, 3.6), layout="constrained", dpi=80)
-    axes = figure.subplots()
-    for method in dict.fromkeys(each.row.voice for each in own):
-        points = [(each.row.clips or 0, each) for each in own if each.row.voice == method]
-        _line(axes, points, method, _COLOURS.get(method, "C5"))
-    for method, values in (paper or {}).items():
-        axes.plot(CLIPS[: len(values)], values, "--", color=_COLOURS[method], alpha=0.4, label=f"{method}, the paper")
-    _finish(axes, "clips", measure, [*dict.fromkeys(each.row.clips or 0 for each in own)])
+    figure = Figure(figsize=(5.5 * len(plots), 3.6), layout="constrained", dpi=80)
+    grid: Sequence[Axes] = figure.subplots(1, len(plots), squeeze=False, sharey=True)[0]
+    for axes, (title, lines) in zip(grid, plots.items(), strict=True):
+        ticks = {getattr(result.row, along) for line in lines.values() for result in line}
+        for number, (label, line) in enumerate(lines.items()):
+            places = [getattr(result.row, along) for result in line]
+            axes.plot(places, [result.value for result in line], "o-", color=f"C{number}", label=label)
+            bounds = [(r.low, r.high) for r in line if r.low is not None and r.high is not None]
+            if len(bounds) == len(line):
+                low, high = zip(*bounds, strict=True)
+                axes.fill_between(places, low, high, color=f"C{number}", alpha=0.1)
+            if values := _paper(measure, line[0].row):
+                dashed = PAPER[along][: len(values)]
+                axes.plot(dashed, values, "--", color=f"C{number}", alpha=0.4, label=f"{label}, the paper")
+                ticks.add(dashed[-1])
+        axes.set(xscale="log", xlabel=along, ylabel=measure.replace("_", " "), title=title)
+        axes.minorticks_off()
+        axes.set_xticks(sorted(ticks), [str(tick) for tick in sorted(ticks)])
+        axes.legend(fontsize="x-small")
     return figure
 
 
-def draw_steps(results: Sequence[Result], measure: str) -> Figure | None:
-    """A measure against the steps of adaptation, a picture for each method, a line for each number of clips.
+def _paper(measure: str, row: Row) -> list[float]:
+    """The paper's curve; its scores of naturalness and similarity are opinions of listeners, which are not drawn."""
+    if row.steps is None:
+        return PAPER["by_clips"][measure].get(row.system, []) if measure in ("accuracy", "eer_5") else []
+    return PAPER["by_steps"].get(row.system, {}).get(row.clips, []) if measure == "accuracy" else []
 
-    The paper's accuracy is dashed. None if nobody has the measure.
+
+def draw_voices(system: System, sounds: Sequence[Sound]) -> dict[str, Figure]:
+    """The space of embeddings, with those of the model's training and of these sounds.
+
+    Nothing where the shards are of other speakers than the model's, or it has learned fewer than three. Embeddings of a
+    joint model are left out: they are in a space of their own.
     """
-    own = [each for each in results if each.measure == measure and each.row.steps is not None]
-    methods = list(dict.fromkeys(each.row.voice for each in own))
-    if not methods:
-        return None
-    figure = Figure(figsize=(5.5 * len(methods), 3.6), layout="constrained", dpi=80)
-    for method, axes in zip(methods, figure.subplots(1, len(methods), squeeze=False, sharey=True)[0], strict=True):
-        counts = dict.fromkeys(each.row.clips or 0 for each in own if each.row.voice == method)
-        for colour, clips in enumerate(counts):
-            points = [
-                (each.row.steps or 0, each) for each in own if (each.row.voice, each.row.clips) == (method, clips)
-            ]
-            _line(axes, points, f"{clips} clips", f"C{colour}")
-            if measure == "accuracy" and clips in ITERATIONS.get(method, {}):
-                values = ITERATIONS[method][clips]
-                axes.plot(STEPS, values, "--", color=f"C{colour}", alpha=0.4, label=f"{clips} clips, the paper")
-        axes.set_title(method)
-        _finish(axes, "steps", measure, [*dict.fromkeys(each.row.steps or 0 for each in own)])
+    cloner, index = system.cloner, system.folder.index
+    if not learnt_from(cloner, index) or len(cloner.tts.speakers) < _FEWEST:
+        return {}
+    entries = {entry.id: entry for entry in index.speakers}
+    voices, traits = [], []
+    for id, voice in learned_by_speaker(cloner, index).items():
+        voices.append(voice)
+        traits.append({trait: getattr(entries[id], trait) for trait in TRAITS})
+    for place, sound in {sound.path.parent: sound for sound in sounds}.items():
+        voice = Voice.load(place / "voice.safetensors")
+        if voice.base == cloner.base:
+            voices.append(voice)
+            known = {trait: getattr(entries[sound.speaker], trait) for trait in TRAITS}
+            traits.append(known | dict([sound.edited] if sound.edited else []))
+    return {"The space of speaker embeddings": draw_embeddings(voices, traits)}
+
+
+def draw_embeddings(voices: Sequence[Voice], traits: Sequence[Mapping[str, str | None]]) -> Figure:
+    """Embeddings on the first two principal axes of those of training speakers, coloured by each trait of the speakers.
+
+    The largest number of an axis is positive, so that no figure is mirrored from one run to the next. Raises ValueError
+    for fewer than three training speakers.
+    """
+    kinds = [_KINDS.get(voice.method, "adapted") for voice in voices]
+    rows = torch.stack([voice.vector.detach().cpu().double() for voice in voices])  # (N, E)
+    fitted = rows[[kind == "training speaker" for kind in kinds]]
+    if len(fitted) < _FEWEST:
+        raise ValueError(f"{len(fitted)} training speakers span no plane: give {_FEWEST} or more")
+    _, sizes, axes = torch.linalg.svd(fitted - fitted.mean(0), full_matrices=False)
+    axes = axes[:2] * axes[:2].gather(1, axes[:2].abs().argmax(1, keepdim=True)).sign()
+    points, shares = (rows - fitted.mean(0)) @ axes.T, sizes.square() / sizes.square().sum()
+    figure = Figure(figsize=(12, 5), layout="constrained", dpi=80)
+    for trait, plot in zip(traits[0], figure.subplots(1, len(traits[0]), squeeze=False)[0], strict=True):
+        values = [each[trait] or "unknown" for each in traits]
+        for number, value in enumerate(sorted({*values})):
+            for kind, marker in _MARKERS.items():
+                here = points[[(kind, value) == each for each in zip(kinds, values, strict=True)]]
+                label = f"{value}, {kind}" if len(here) else None
+                plot.plot(*here.T, marker, color=f"C{number}", alpha=0.5, markersize=8, label=label)
+        plot.set(title=trait, xlabel=f"axis 1, {shares[0]:.0%} of the variance", ylabel=f"axis 2, {shares[1]:.0%}")
+        plot.legend(fontsize="x-small", loc="center left", bbox_to_anchor=(1, 0.5))
     return figure
-
-
-def _line(axes: Axes, points: Sequence[tuple[int, Result]], label: str, colour: str) -> None:
-    points = sorted(points, key=lambda point: point[0])
-    places = [place for place, _ in points]
-    axes.plot(places, [each.value for _, each in points], "o-", color=colour, label=label)
-    known = [(place, each.low, each.high) for place, each in points if each.low is not None and each.high is not None]
-    if known:
-        where, low, high = zip(*known, strict=True)
-        axes.fill_between(where, low, high, color=colour, alpha=0.1)
-
-
-def _finish(axes: Axes, along: str, measure: str, places: Sequence[int]) -> None:
-    axes.set(xscale="log", xlabel=along, ylabel=measure.replace("_", " "))
-    axes.minorticks_off()
-    axes.set_xticks(places, [str(place) for place in places])
-    axes.legend(fontsize="x-small")

@@ -1,12 +1,17 @@
-"""The folder of an evaluation, and the recordings in it.
+"""The folder of an evaluation: the recordings in it, and the places of the sounds that are measured.
 
-clips/<speaker>/<n>.wav + transcripts.tsv     what the voices are cloned from
+clips/<speaker>/<n>.wav + transcripts.tsv     what the speakers are cloned from
 real/<speaker>/<n>.wav + transcripts.tsv      other recordings of the same speakers
-references/<speaker>/<sentence>.wav           the real voices saying the sentences, where the corpus can make them
+training/<speaker>/<n>.wav                    recordings of speakers that the model was trained on
+references/<speaker>/<sentence>.wav           the real speakers saying the sentences, where the corpus can make them
 """
 
-from collections.abc import Mapping, Sequence
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import NamedTuple
 
 from rich.progress import track
 
@@ -14,30 +19,60 @@ from lightning_vc.audio import io
 from lightning_vc.audio.conditioning import condition
 from lightning_vc.corpora.generated import GeneratedCorpus
 from lightning_vc.data.index import Index, SpeakerEntry
-from lightning_vc.data.reading import Sample, apart, clips_of
-from lightning_vc.evaluation.sounds import Row, Sound
+from lightning_vc.data.reading import apart, clips_of
+from lightning_vc.data.samples import Sample
 from lightning_vc.files import inside, plain_name, read_text, refuse_links, remove_folder, write_file
 from lightning_vc.text.normalize import normalize
 from lightning_vc.text.symbols import PUNCTUATION
 from lightning_vc.types import Word
 
-_KINDS = ("clips", "real", "known", "references", "clones", "bounds", "steps", "mixtures")
-_MARK = ".evaluation"  # that the folder is one of ours, in which folders of other speakers may be deleted
-_REAL = 15  # other recordings of each speaker, whose mean is what the clones are compared with
-REAL, REFERENCES = Row("real recordings"), Row("real voices, the sentences")
+_KINDS = ("clips", "real", "training", "references", "clones", "steps", "baselines", "edited")
+_MARK = ".evaluation"  # marks a folder as one of ours, in which folders of other speakers may be deleted
+_MOST_REAL = 15  # other recordings of each speaker
+
+Scores = dict[str, float]  # of a sound, by name
+
+
+class Row(NamedTuple):
+    """A row of the tables: a system, how many clips it clones from, and how many steps it adapts for."""
+
+    system: str  # a method of cloning, a reference system, or an external one
+    clips: int | None = None
+    steps: int | None = None  # None where the method chooses
+
+
+REAL, PARALLEL = Row("real recordings"), Row("real speakers, the sentences")
+
+
+@dataclass(frozen=True)
+class Sound:
+    """A sound of a system, and what it is compared with."""
+
+    path: Path
+    row: Row
+    speaker: str  # whom it should sound like
+    text: str  # what it should say
+    references: tuple[Path, ...] = ()  # other recordings of the speaker
+    parallel: Path | None = None  # the speaker saying the same text
+    recording: str | None = None  # of a recording or a copy of one, its id in the shards
+    edited: tuple[str, str] | None = None  # of an edited voice, the trait and what it has become
 
 
 class EvaluationFolder:
-    """Where the sounds of one evaluation stand, and the recordings of the speakers in it.
+    """The recordings of an evaluation, and the places of its sounds.
 
     Args:
         path: the folder.
         index: shards whose speakers are cloned.
-        speakers: those who are.
+        speakers: those speakers.
         sentences: what the clones say.
         clips: most recordings that anybody is cloned from.
-        sample_rate: of all sounds, in hertz.
-        corpus: where the speakers are generated ones, the corpus that can let them say the sentences.
+        rate: sample rate of all sounds, in hertz.
+        corpus: the generated corpus of the shards, if there is one: its speakers can say the sentences.
+
+    Attributes:
+        clips: by speaker, what it is cloned from.
+        real: by speaker, held out or of the training, its other recordings.
 
     Raises:
         FileExistsError: for a folder that holds what no evaluation has made.
@@ -52,132 +87,139 @@ class EvaluationFolder:
         speakers: Sequence[SpeakerEntry],
         sentences: Sequence[str],
         clips: int,
-        sample_rate: int,
+        rate: int,
         corpus: GeneratedCorpus | None = None,
     ) -> None:
-        self.path, self.index, self.speakers, self.sentences = path, index, speakers, sentences
-        self.held = {speaker.id for speaker in speakers}
-        self.clips, self.rate, self.corpus = clips, sample_rate, corpus
-        self.recordings: dict[str, list[str]] = {}  # speaker -> ids of what the shards have and is used
-        self.sources: dict[Path, str] = {}  # recording here, or a copy of one -> its id in the shards
-        for speaker in speakers:
-            plain_name(speaker.id, "speaker")
-            if speaker.transcribed <= clips:
+        self.path, self.index, self.sentences, self.rate, self.corpus = path, index, sentences, rate, corpus
+        self.speakers = [plain_name(speaker.id, "speaker") for speaker in speakers]
+        self.clips: dict[str, list[Sound]] = {}
+        self.real: dict[str, list[Sound]] = {}
+        for entry in speakers:
+            if entry.transcribed <= clips:
                 raise ValueError(
-                    f"speaker {speaker.id} has {speaker.transcribed} transcribed clips: cloning from {clips} needs more"
+                    f"speaker {entry.id} has {entry.transcribed} transcribed clips: cloning from {clips} needs more"
                 )
         if corpus:
-            self._check(corpus)
+            _check_corpus(corpus, index, self.speakers)
         refuse_links(path, but="wandb")  # where W&B keeps its own links
         self._clear()
-        for speaker in track(speakers, "recordings of the held-out speakers"):
-            self._write_recordings(speaker.id)
+        for speaker in track(self.speakers, "recordings of the held-out speakers"):
+            self._add_held_out(speaker, clips)
 
     def place(self, kind: str, speaker: str) -> Path:
         """The folder of a speaker in `kind`, a folder below this one; raises ValueError where it is not in there."""
         return inside(self.path, kind, plain_name(speaker, "speaker"))
 
-    def sentence(self, kind: str, speaker: str, number: int) -> Path:
-        """Where a sentence stands that somebody says; `kind` is a folder below this one."""
-        return self.place(kind, speaker) / f"{number + 1:02d}.wav"
+    def references(self, speaker: str, but: Path | None = None) -> tuple[Path, ...]:
+        """What the sounds of a speaker are compared with: its recordings, but for one."""
+        return tuple(recording.path for recording in self.real[speaker] if recording.path != but)
 
-    def clips_of(self, speaker: str) -> list[Path]:
-        """The recordings that a speaker is cloned from."""
-        return sorted(self.place("clips", speaker).glob("*.wav"))
+    def recordings(self) -> list[Sound]:
+        """The real recordings of the held-out speakers, each beside the others of its speaker: the ceiling."""
+        recordings = [recording for speaker in self.speakers for recording in self.real[speaker]]
+        return [replace(sound, references=self.references(sound.speaker, but=sound.path)) for sound in recordings]
 
-    def real_of(self, speaker: str) -> list[Path]:
-        """Other recordings of a speaker."""
-        kind = "real" if speaker in self.held else "known"
-        return sorted(self.place(kind, speaker).glob("*.wav"))
-
-    def transcripts(self, kind: str, speaker: str) -> list[str]:
-        """What is said in the recordings of a speaker; `kind` is "clips" or "real"."""
-        table = read_text(self.place(kind, speaker) / "transcripts.tsv")
-        return [line.split("\t")[1] for line in table.splitlines()]
-
-    def real(self) -> list[Sound]:
-        """The other recordings, each beside the rest of its speaker: what a judge makes of them is the ceiling."""
+    def spoken(self, kind: str, row: Row, speaker: str, edited: tuple[str, str] | None = None) -> list[Sound]:
+        """The sentences that a system says in the folder `kind`; an edited voice is compared with nobody."""
+        references = () if edited else self.references(speaker)
+        parallel = self.place("references", speaker) if self.corpus and not edited and row != PARALLEL else None
         sounds = []
-        for speaker in self.speakers:
-            paths = self.real_of(speaker.id)
-            for path, text in zip(paths, self.transcripts("real", speaker.id), strict=True):
-                rest = tuple(each for each in paths if each != path)
-                sounds.append(Sound(path, REAL, speaker.id, text, rest))
+        for number, text in enumerate(self.sentences, 1):
+            name = f"{number:02d}.wav"
+            path, other = self.place(kind, speaker) / name, parallel and parallel / name
+            sounds.append(Sound(path, row, speaker, text, references, other, edited=edited))
         return sounds
 
-    def references(self) -> list[Sound]:
-        """The real voices saying the sentences."""
-        return [sound for speaker in self.speakers for sound in self.said("references", REFERENCES, speaker.id)]
+    def parallel(self) -> list[Sound]:
+        """The real speakers saying the sentences; none where the corpus cannot make them."""
+        speakers = self.speakers if self.corpus else []
+        return [sound for speaker in speakers for sound in self.spoken("references", PARALLEL, speaker)]
 
-    def said(self, kind: str, row: Row, speaker: str) -> list[Sound]:
-        """The sentences as they stand in a folder `kind` below this one, which should sound like a speaker."""
-        real = tuple(self.real_of(speaker))
-        texts = enumerate(self.sentences)
-        return [Sound(self.sentence(kind, speaker, number), row, speaker, text, real) for number, text in texts]
+    def add_training_speaker(self, speaker: str) -> None:
+        """Write recordings of a speaker of the shards who is not held out."""
+        self._add_real("training", speaker, [sample for sample in clips_of(self.index, speaker) if sample.text])
 
-    def _check(self, corpus: GeneratedCorpus) -> None:
-        """Refuse a corpus that lets other people speak under the names of these: clones would be compared with them."""
-        if unknown := sorted(self.held - {*corpus.voices}):
-            raise ValueError(f"corpus has no speaker {unknown[0]}: give --corpus as {self.index.folder} was made with")
-        speaker = self.speakers[0].id  # one seed draws them all
-        said = {each.id: each.text for each in corpus if each.speaker.id == speaker}
-        for sample in clips_of(self.index, speaker):
-            text = said.get(self.index.recording(sample.id))
-            if text and sample.words and _spoken(sample.words) not in _spoken(normalize(text)):
-                raise ValueError(
-                    f"corpus says {text!r} where {self.index.folder} holds {sample.text!r} ({sample.id}): give "
-                    f"--corpus as the shards were made with, where --corpus.seed is {corpus.seed}"
-                )
+    def _add_held_out(self, speaker: str, clips: int) -> None:
+        samples = [sample for sample in clips_of(self.index, speaker) if sample.text]
+        used = {self.index.recording(sample.id) for sample in samples[:clips]}
+        others = [sample for sample in samples if self.index.recording(sample.id) not in used]
+        if not others:
+            raise ValueError(
+                f"the {len(samples)} clips of speaker {speaker} are pieces of recordings that it would be cloned from: "
+                f"clone from fewer than {clips}"
+            )
+        self.clips[speaker] = self._write("clips", speaker, samples[:clips])
+        self._add_real("real", speaker, others)
+
+    def _add_real(self, kind: str, speaker: str, samples: Sequence[Sample]) -> None:
+        self.real[speaker] = self._write(kind, speaker, apart(self.index, samples)[:_MOST_REAL])
+        if self.corpus:
+            for sound in self.spoken("references", PARALLEL, speaker):
+                wave = condition(self.corpus.say(speaker, sound.text, self.rate), self.rate)
+                io.write(sound.path, wave, self.rate)
+
+    def _write(self, kind: str, speaker: str, samples: Sequence[Sample]) -> list[Sound]:
+        place = self.place(kind, speaker)
+        remove_folder(self.path, kind, speaker)  # an earlier evaluation may have had other recordings
+        sounds = []
+        for number, sample in enumerate(samples, 1):
+            text = " ".join((sample.text or "").split())  # one line without tabs
+            sounds.append(Sound(place / f"{number:02d}.wav", REAL, speaker, text, recording=sample.id))
+            io.write(sounds[-1].path, sample.wave(self.rate), self.rate)
+        write_file(place / "transcripts.tsv", "".join(f"{sound.path.name}\t{sound.text}\n" for sound in sounds))
+        return sounds
 
     def _clear(self) -> None:
-        """Delete what an evaluation of other speakers has left: judges would take them for speakers of this one."""
+        """Delete the folders of speakers whom an earlier evaluation had: they would be taken for speakers of this."""
         mark = self.path / _MARK
         if not mark.exists() and any((self.path / kind).exists() for kind in _KINDS):
             raise FileExistsError(f"{self.path} holds {', '.join(_KINDS)} of something else: give another folder")
         self.path.mkdir(parents=True, exist_ok=True)
         mark.touch()
-        bounds = [f"bounds/{name}" for name in ("copies", "others", "mean")]
-        for kind in ("clips", "real", "references", *bounds, "clones/*", "steps/*/*"):
+        for kind in ("clips", "real", "references", "clones/*", "steps/*", "baselines/vocoded", "baselines/mean"):
             for folder in self.path.glob(f"{kind}/*"):
-                if folder.is_dir() and folder.name not in self.held:
+                if folder.is_dir() and folder.name not in self.speakers:
                     remove_folder(self.path, str(folder.relative_to(self.path)))
 
-    def add_known(self, speaker: str) -> None:
-        """Write recordings, as `real_of` gives them, of a speaker of the shards who is not held out."""
-        samples = apart(self.index, [sample for sample in clips_of(self.index, speaker) if sample.text])[:_REAL]
-        self.recordings[speaker] = [sample.id for sample in samples]
-        self._write(speaker, {"known": samples})
 
-    def _write_recordings(self, speaker: str) -> None:
-        samples = [sample for sample in clips_of(self.index, speaker) if sample.text]
-        own = samples[: self.clips]
-        used = {self.index.recording(sample.id) for sample in own}
-        others = apart(self.index, [each for each in samples if self.index.recording(each.id) not in used])[:_REAL]
-        if not others:
+def _check_corpus(corpus: GeneratedCorpus, index: Index, speakers: Sequence[str]) -> None:
+    """Refuse a corpus in which other speakers have these ids: clones would be compared with them."""
+    if unknown := sorted({*speakers} - {*corpus.voices}):
+        raise ValueError(f"corpus has no speaker {unknown[0]}: give --corpus as {index.folder} was made with")
+    texts = {utterance.id: utterance.text for utterance in corpus if utterance.speaker.id == speakers[0]}
+    for sample in clips_of(index, speakers[0]):  # one seed draws all speakers
+        text = texts.get(index.recording(sample.id))
+        if text and sample.words and _plain(sample.words) not in _plain(normalize(text)):
             raise ValueError(
-                f"the {len(samples)} clips of speaker {speaker} are pieces of recordings that it would be cloned from: "
-                f"clone from fewer than {self.clips}"
+                f"corpus says {text!r} where {index.folder} holds {sample.text!r} ({sample.id}): give --corpus as the "
+                f"shards were made with, where --corpus.seed is {corpus.seed}"
             )
-        self.recordings[speaker] = [sample.id for sample in own + others]
-        self._write(speaker, {"clips": own, "real": others})
-
-    def _write(self, speaker: str, chosen: Mapping[str, Sequence[Sample]]) -> None:
-        for kind, samples in chosen.items():
-            place = self.place(kind, speaker)
-            remove_folder(self.path, kind, plain_name(speaker, "speaker"))  # of an evaluation with other clips
-            for number, sample in enumerate(samples, 1):
-                path = place / f"{number:02d}.wav"
-                self.sources[path] = sample.id
-                io.write(path, sample.wave(self.rate), self.rate)
-            texts = [" ".join((sample.text or "").split()) for sample in samples]  # in one line, without tabs
-            table = [f"{number:02d}.wav\t{text}\n" for number, text in enumerate(texts, 1)]
-            write_file(place / "transcripts.tsv", "".join(table))
-        if self.corpus:
-            for number, text in enumerate(self.sentences):
-                said = condition(self.corpus.say(speaker, text, self.rate), self.rate)
-                io.write(self.sentence("references", speaker, number), said, self.rate)
 
 
-def _spoken(words: Sequence[Word]) -> str:
+def _plain(words: Sequence[Word]) -> str:
     """Words between spaces, without marks: those of a piece are in those of its recording."""
     return f" {' '.join(word.text for word in words if word.text not in PUNCTUATION)} "
+
+
+def read_scores(path: Path) -> dict[str, Scores]:
+    """Scores by key, of a file with a line for each; none where there is no file.
+
+    The last line of an interrupted evaluation may be incomplete and is left out. Raises ValueError for a damaged file.
+    """
+    scores = {}
+    try:
+        for line in read_text(path).splitlines() if path.exists() else ():
+            if line.endswith("}"):
+                content = json.loads(line)
+                key = content.pop("key")
+                scores[str(key)] = {str(name): float(value) for name, value in content.items()}
+                if not all(map(math.isfinite, scores[key].values())):
+                    raise ValueError("a score is infinite")
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
+        raise ValueError(f"{path} is damaged ({error}): delete it to make it again") from error
+    return scores
+
+
+def score_line(key: str, scores: Scores) -> str:
+    """The line of some scores in such a file."""
+    return json.dumps({"key": key} | {name: float(value) for name, value in scores.items()}) + "\n"

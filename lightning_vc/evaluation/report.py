@@ -1,223 +1,89 @@
-"""One self-contained page: tables and figures in the paper's layout, and the voices to listen to."""
+"""One self-contained page: the voices to listen to, tables and figures beside the paper's, and what it all cost."""
 
 import base64
-import html
 import io
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
+from jinja2 import Environment, StrictUndefined
 from matplotlib.figure import Figure
 
 from lightning_vc.audio import io as audio
-from lightning_vc.data.index import SpeakerEntry
-from lightning_vc.evaluation import paper
-from lightning_vc.evaluation.clones import Clones, cloned_by
-from lightning_vc.evaluation.paper import Curves
-from lightning_vc.evaluation.results import Result, shown
-from lightning_vc.evaluation.sounds import Row
+from lightning_vc.data.index import Index, SpeakerEntry
+from lightning_vc.evaluation.figures import PAPER
+from lightning_vc.evaluation.folder import Row, Scores, Sound
+from lightning_vc.evaluation.tables import Result
 from lightning_vc.files import write_file
-from lightning_vc.plots import draw_spectrum
+from lightning_vc.plots import draw_wave
 
-
-@dataclass(frozen=True)
-class Part:
-    """A measure that the page shows, and what it is beside in the paper."""
-
-    title: str
-    meaning: str
-    by: str  # what has to be given for it
-    paper: Curves | None = None
-    beside: str = ""  # what the paper's figures are
-
-
-PARTS: Mapping[str, Part] = {
-    "p808": Part(
-        "Naturalness",
-        "mean opinion of 5 as DNSMOS P.808 predicts it",
-        "an outside judge",
-        paper.NATURALNESS,
-        "Table 2, opinions of listeners, of 5",
-    ),
-    "ovrl": Part("Quality overall", "opinion of 5 as DNSMOS P.835 predicts it", "an outside judge"),
-    "similarity": Part(
-        "Similarity",
-        "cosine of Resemblyzer's voices of sound and speaker",
-        "an outside judge",
-        paper.SIMILARITY,
-        "Table 3, opinions of listeners, of 4",
-    ),
-    "accuracy": Part(
-        "Speaker classification",
-        "share that the classifier takes for the right speaker",
-        "a classifier",
-        paper.ACCURACY,
-        "Figure 4a, of 108 speakers",
-    ),
-    "eer_5": Part(
-        "Speaker verification, equal error rate, 5 enrolment recordings",
-        "as many of the own clones refused as of others' accepted",
-        "a verifier, and six real recordings of each speaker",
-        paper.EER,
-        "Figure 4b",
-    ),
-    "eer_1": Part("The same with 1 enrolment recording", "", "a verifier"),
-    "min_dcf_5": Part(
-        "Least cost of detection, 5 enrolment recordings",
-        "misses x 0.01 + alarms x 0.99, where to refuse everybody, which costs 0.01, counts as 1",
-        "a verifier, and six real recordings of each speaker",
-    ),
-    "min_dcf_1": Part("The same with 1 enrolment recording", "", "a verifier"),
-    "sex": Part("Sex", "share that the classifier takes for one of the speaker's sex", "a classifier"),
-    "accent": Part("Accent", "share that it takes for one of the speaker's accent", "a classifier, and accents"),
-    "word_error_rate": Part("Word error rate", "of a recogniser", "an outside judge"),
-    "character_error_rate": Part("Character error rate", "of a recogniser", "an outside judge"),
-    "distortion": Part(
-        "Mel-cepstral distortion",
-        "decibels to the real voice saying the same, after alignment in time",
-        "a corpus that can say the sentences",
-    ),
-    "pitch_error": Part(
-        "Pitch error",
-        "median distance in semitones to the real voice saying the same, after alignment in time",
-        "a corpus that can say the sentences",
-    ),
-    "attention_failures": Part(
-        "Attention failures",
-        "share of sentences in which something was skipped, repeated or blurred",
-        "a model that attends",
-    ),
-    "likeness": Part(
-        "Likeness to the encoder",
-        "cosine of the encoder's voices of clones and real recordings; no outside judge",
-        "an encoder",
-    ),
-}
-
-_STYLE = """
-body { font: 15px/1.5 system-ui, sans-serif; margin: 2em auto; max-width: 75em; padding: 0 1em; color: #222 }
-table { border-collapse: collapse; margin: 1em 0 } td, th { padding: .3em .8em; border-bottom: 1px solid #ddd }
-td { text-align: right } td:first-child, th:first-child { text-align: left } .paper td { color: #888 }
-.methods { display: grid; grid-template-columns: repeat(auto-fit, minmax(17em, 1fr)); gap: 1.5em }
-audio { width: 100%; height: 2.2em } .methods img { width: 100% } p { margin: .4em 0 } small { color: #666 }
-"""
-
-
-def missing(results: Sequence[Result]) -> list[str]:
-    """What the page would have shown, and what has to be given for it."""
-    known = {each.measure for each in results}
-    return [f"{part.title} ({measure}) needs {part.by}" for measure, part in PARTS.items() if measure not in known]
+_SENTENCES = 3  # of each system and speaker
+_MP3_RATE = 16000
 
 
 def write_report(
     path: Path,
-    clones: Clones,
+    index: Index,
+    sounds: Sequence[Sound],
     results: Sequence[Result],
     figures: Mapping[str, Figure],
-    absent: Sequence[str],
-    shown_sentences: int = 3,
+    costs: Mapping[Row, Scores],
+    missing: Sequence[str] = (),
 ) -> None:
-    """Write the page.
+    """Write the page from report.html.j2, which has all words in it.
 
     Args:
         path: of the page.
-        clones: what was cloned.
-        results: all figures.
-        figures: by the measure below whose table they stand; others come behind the tables, under their names.
-        absent: what was not measured, and why.
-        shown_sentences: of each speaker and method, cloned from the most clips.
+        index: shards, which say who the speakers are.
+        sounds: to listen to; the first of each system and speaker are on the page.
+        results: all figures; those by steps of adaptation are drawn only.
+        figures: pictures, by the measure that they show or under a title of their own.
+        costs: what each row of clones cost.
+        missing: what was not measured, and why, besides measures that are not in the results.
     """
-    ways = list(dict.fromkeys(each.row for each in results if each.row.clips and each.row.steps is None))
-    parts = [_heading(clones, ways, absent)]
-    for measure, part in PARTS.items():
-        own = [each for each in results if each.measure == measure and each.row.steps is None]
-        if own:
-            picture = _picture(figures[measure], part.title) if measure in figures else ""
-            parts.append(_table(own, part) + picture)
-    others = {html.escape(name): each for name, each in figures.items() if name not in PARTS}
-    parts += [f"<h2>{name}</h2>{_picture(each, name)}" for name, each in others.items()]
-    most = max((row.clips or 0 for row in ways), default=0)
-    methods = [row.voice for row in ways if row.clips == most]
-    for speaker in clones.folder.speakers:
-        parts.append(_speaker(clones, speaker, methods, most, shown_sentences))
-    page = f"<!doctype html><html lang=en><meta charset=utf-8><title>Cloned voices</title><style>{_STYLE}</style>"
-    write_file(path, page + "\n".join(parts) + "</html>")
-
-
-def _heading(clones: Clones, ways: Sequence[Row], absent: Sequence[str]) -> str:
-    counts = sorted({row.clips for row in ways if row.clips})
-    folder = clones.folder
-    lacks = "".join(f"<li>{html.escape(each)}</li>" for each in absent)
-    return (
-        f"<h1>{len(folder.speakers)} voices cloned from {', '.join(map(str, counts))} recordings each</h1>"
-        "<p>The model was trained on other speakers than these. "
-        f"All {len(folder.sentences)} sentences of each clone stand in <code>clones/</code>. In brackets are 95 % "
-        "intervals, by bootstrap over speakers and their sounds; a figure of one speaker alone has none. What each way "
-        "to clone took, beside the paper's Table 1, stands in <code>costs.md</code>: no two runs take the same time, "
-        "and this page is the same after each.</p>" + (f"<p>Not measured:</p><ul>{lacks}</ul>" if lacks else "")
+    template = Environment(
+        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    ).from_string(files(__package__).joinpath("report.html.j2").read_text(encoding="utf-8"))
+    entries = {entry.id: entry for entry in index.speakers}
+    page = template.render(
+        speakers=[_speaker(entries[id], sounds) for id in dict.fromkeys(sound.speaker for sound in sounds)],
+        tables={measure: _table(results, measure) for measure in dict.fromkeys(each.measure for each in results)},
+        figures={name: _picture(figure) for name, figure in figures.items()},
+        costs=costs,
+        paper=PAPER,
+        missing=missing,
     )
+    write_file(path, page)
 
 
-def _table(results: Sequence[Result], part: Part) -> str:
-    """A line for each method and a column for each number of clips; bounds have one figure; then the paper's."""
-    counts = sorted({each.row.clips for each in results if each.row.clips})
-    cells = {each.row: shown(each) for each in results}
-    lines = []
-    for voice in dict.fromkeys(each.row.voice for each in results):
-        bound, name = Row(voice), html.escape(voice)
-        if bound in cells:
-            lines.append(f"<tr><td>{name}</td><td colspan={len(counts) or 1}>{cells[bound]}</td></tr>")
-        else:
-            row = "".join(f"<td>{cells.get(Row(voice, clips), '')}</td>" for clips in counts)
-            lines.append(f"<tr><td>{name}</td>{row}</tr>")
-    for method, values in (part.paper or {}).items():
-        known = dict(zip(paper.CLIPS, values, strict=False))
-        row = "".join(f"<td>{known.get(clips, '')}</td>" for clips in counts)
-        lines.append(f"<tr class=paper><td>{method}, the paper</td>{row}</tr>")
-    head = "".join(f"<th>{clips} clip{'s' if clips > 1 else ''}</th>" for clips in counts)
-    notes = "; ".join(each for each in (part.meaning, part.beside and f"the paper's: {part.beside}") if each)
-    return f"<h2>{part.title}</h2><table><tr><th></th>{head}</tr>{''.join(lines)}</table><p><small>{notes}</small></p>"
+def _speaker(entry: SpeakerEntry, sounds: Sequence[Sound]) -> dict[str, Any]:
+    """What the page shows of a speaker: a column for each system."""
+    columns = []
+    for row in dict.fromkeys(sound.row for sound in sounds):
+        chosen = [sound for sound in sounds if (sound.speaker, sound.row) == (entry.id, row)][:_SENTENCES]
+        waves = [audio.read(sound.path, _MP3_RATE) for sound in chosen]
+        players = [_data(audio.encode(wave, _MP3_RATE, ".mp3"), "audio/mpeg") for wave in waves]
+        texts = [sound.text for sound in chosen]
+        picture = _picture(draw_wave(waves[0], _MP3_RATE))
+        columns.append({"system": row.system, "picture": picture, "players": list(zip(players, texts, strict=True))})
+    return {"id": entry.id, "sex": entry.sex, "accent": entry.accent, "columns": columns}
 
 
-def _speaker(clones: Clones, speaker: SpeakerEntry, methods: Sequence[str], clips: int, shown_sentences: int) -> str:
-    folder = clones.folder
-    about = ", ".join({"F": "female", "M": "male"}.get(word, word) for word in (speaker.sex, speaker.accent) if word)
-    real = folder.real_of(speaker.id)
-    picture = _picture(_spectrum(clones, real[0]), "spectrogram")
-    columns = [f"<div><h3>real</h3>{picture}{''.join(map(_player, real[:shown_sentences]))}"]
-    texts = list(enumerate(folder.sentences[:shown_sentences]))
-    for number, text in texts:
-        path = folder.sentence("references", speaker.id, number)
-        if path.exists():
-            columns[0] += f"<p>{html.escape(text)}</p>{_player(path)}"
-    columns[0] += "</div>"
-    for method in methods:
-        kind = cloned_by(method, clips)
-        plot = (folder.place(kind, speaker.id) / "01.png").read_bytes()
-        sounds = "".join(
-            f"<p>{html.escape(text)}</p>{_player(folder.sentence(kind, speaker.id, number))}" for number, text in texts
-        )
-        columns.append(f"<div><h3>{html.escape(method)}</h3>{_image(plot, 'spectrogram and attention')}{sounds}</div>")
-    name, about = html.escape(speaker.id), html.escape(about)
-    return f"<h2>{name} <small>{about}</small></h2><div class=methods>{''.join(columns)}</div>"
+def _table(results: Sequence[Result], measure: str) -> dict[str, dict[int | None, str]]:
+    """Figures by system and number of clips, which systems that do not clone do not have."""
+    table: dict[str, dict[int | None, str]] = {}
+    for result in results:
+        if result.measure == measure and result.row.steps is None:
+            table.setdefault(result.row.system, {})[result.row.clips] = str(result)
+    return table
 
 
-def _spectrum(clones: Clones, path: Path) -> Figure:
-    wave = audio.read(path, clones.folder.rate)
-    return draw_spectrum(clones.cloner.tts.spectrograms(wave.unsqueeze(0)).linear[0])
-
-
-def _picture(figure: Figure, shows: str) -> str:
+def _picture(figure: Figure) -> str:
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png")
-    return _image(buffer.getvalue(), shows)
+    return _data(buffer.getvalue(), "image/png")
 
 
-def _image(data: bytes, shows: str) -> str:
-    return f'<img alt="{shows}" src="data:image/png;base64,{base64.b64encode(data).decode()}">'
-
-
-def _player(path: Path) -> str:
-    """The sound as mp3, which every browser plays and which keeps the page small."""
-    data = base64.b64encode(audio.encode(audio.read(path, 16000), 16000, ".mp3")).decode()
-    return f'<audio controls preload=none src="data:audio/mpeg;base64,{data}"></audio>'
+def _data(content: bytes, kind: str) -> str:
+    return f"data:{kind};base64,{base64.b64encode(content).decode()}"

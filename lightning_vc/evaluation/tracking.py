@@ -1,4 +1,4 @@
-"""An evaluation as a run of W&B: its tables, figures, page and sounds."""
+"""An evaluation as a run of W&B: its results, figures, page and sounds."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -7,8 +7,8 @@ from typing import Any
 import wandb
 from matplotlib.figure import Figure
 
-from lightning_vc.evaluation.results import Result, table
-from lightning_vc.evaluation.sounds import Row, Sound
+from lightning_vc.evaluation.folder import Row, Sound
+from lightning_vc.evaluation.tables import Result, table
 
 
 def track_evaluation(
@@ -19,28 +19,18 @@ def track_evaluation(
     sounds: Sequence[Sound],
     about: Mapping[str, Any],
 ) -> None:
-    """Send one run to a project: WANDB_MODE=offline keeps it in wandb/ of the folder.
-
-    Args:
-        project: of W&B.
-        folder: of the evaluation, with report.html.
-        results: all figures.
-        figures: pictures by their names.
-        sounds: the first of each row and speaker is sent.
-        about: what else there is to say of the evaluation.
-    """
-    firsts: dict[tuple[object, str], Sound] = {}
+    """Send one run to a project of W&B, with the first sound of each row and speaker; `folder` has report.html."""
+    firsts: dict[str, wandb.Audio] = {}
     for sound in sounds:
-        firsts.setdefault((sound.row, sound.speaker), sound)
+        name = f"{_name(sound.row)}/{sound.speaker}"
+        firsts[name] = firsts.get(name) or wandb.Audio(str(sound.path), caption=sound.text)
     with wandb.init(project=project, dir=folder, job_type="evaluate", config=dict(about)) as run:
         heading, *lines = table(results)
-        run.log({"results": wandb.Table([*heading], lines)})
-        run.log({f"{_named(s.row)}/{s.speaker}": wandb.Audio(str(s.path), caption=s.text) for s in firsts.values()})
-        run.log({name: wandb.Image(figure) for name, figure in figures.items()})
-        run.log({"report": wandb.Html(str(folder / "report.html"))})
-        for each in results:
-            run.summary[f"{each.measure}/{_named(each.row)}"] = each.value
+        pictures = {name: wandb.Image(figure) for name, figure in figures.items()}
+        run.log({"results": wandb.Table([*heading], lines), "report": wandb.Html(str(folder / "report.html"))})
+        run.log(firsts | pictures)
+        run.summary.update({f"{result.measure}/{_name(result.row)}": result.value for result in results})
 
 
-def _named(row: Row) -> str:
-    return "/".join(str(part) for part in (row.voice, row.clips, row.steps) if part is not None)
+def _name(row: Row) -> str:
+    return "/".join(str(part) for part in row if part is not None)

@@ -14,21 +14,22 @@ from lightning_vc.modules.text_encoder import TextEncoder
 from lightning_vc.types import Spectra
 
 MOST_FRAMES = 1000  # of one symbol or step: what is longer is no speech
+_PATIENCE = 20  # frames after which attention is pushed on from a symbol; half as many in a second attempt
 
 
 @dataclass(frozen=True)
 class Teacherforced:
-    """What the model says when it is shown the true frames."""
+    """Teacher-forced predictions."""
 
     spectra: Spectra  # (B, T, M), (B, T, F)
     done: Tensor | None  # (B, S) logits: is this the last step? None where the model need not be asked
     alignments: Tensor  # (B, A, S, L)
-    losses: Mapping[str, Tensor] = field(default_factory=dict)  # what else it minimises, weighted
+    losses: Mapping[str, Tensor] = field(default_factory=dict)  # further terms, weighted
 
 
 @dataclass(frozen=True)
 class Synthesis:
-    """What the model says on its own."""
+    """Free-running predictions."""
 
     spectra: Spectra  # (B, T, M), (B, T, F)
     frames: Tensor  # (B,) how many of them are speech
@@ -42,8 +43,8 @@ class AcousticModel(nn.Module, ABC):
     Attributes:
         voice_dim: E, the numbers of a voice.
         reduction: r, frames per decoder step.
-        attends: whether its alignments are found while it speaks, so that they can go wrong.
-        adapts_in: the part of the steps of an adaptation's `Method` that suits this model, of 1 for Deep Voice 3.
+        attends: whether its alignments are found at synthesis, so that they can go wrong.
+        adapts_in: scale of the number of adaptation steps; 1 for Deep Voice 3.
     """
 
     voice_dim: int
@@ -60,10 +61,7 @@ class AcousticModel(nn.Module, ABC):
 
     @abstractmethod
     def synthesize(self, text: Tensor, voice: Tensor, careful: bool = False) -> Synthesis:
-        """Symbols (B, L) padded with 0, voices (B, E): decode until the model says that it is done.
-
-        `careful` is asked for where that went wrong: the model may do something safer.
-        """
+        """Free-running synthesis of symbols (B, L) padded with 0 by voices (B, E); `careful` in a second attempt."""
 
 
 def check_finite(*spoken: Tensor) -> None:
@@ -79,18 +77,14 @@ class DeepVoice3(AcousticModel):
 
     Args:
         encoder, decoder, converter: the parts, as functions of the sizes that they share.
-        window: symbols that attention may step (back, ahead) at synthesis.
-        careful_window: the same where a sentence went wrong and is said again.
-        patience: frames after which attention is pushed on from a symbol; half as many in such a sentence.
         frames_per_symbol: decoding is cut off after this many frames for each symbol of the text.
-        frames_at_end: decoding ends, also if the model does not say so, after attention was at the end of the text for
-            this many frames (and twice as many at most).
-        own_frames: share of the groups of frames that the decoder hears from itself in training instead of from the
-            recording, so that it learns to go on from its own errors (scheduled sampling in parallel, Mihaylova and
-            Martins 2019).
+        frames_at_end: decoding also ends after attention was at the end of the text for this many frames, or up to
+            twice as many.
+        own_frames: share of the groups of frames that are the decoder's own instead of the recording's in training, so
+            that it learns to go on from its errors (parallel scheduled sampling, Mihaylova and Martins 2019).
 
     Raises:
-        ValueError: for a number of frames or symbols that is out of bounds.
+        ValueError: for a number of frames that is out of bounds.
     """
 
     def __init__(
@@ -102,42 +96,34 @@ class DeepVoice3(AcousticModel):
         encoder: Callable[[int], TextEncoder] = lambda voice: TextEncoder(voice),
         decoder: Callable[[int, int, int, int], Decoder] = lambda text, voice, mels, r: Decoder(text, voice, mels, r),
         converter: Callable[[int, int, int, int], Converter] = lambda h, voice, bins, r: Converter(h, voice, bins, r),
-        window: tuple[int, int] = (1, 3),
-        careful_window: tuple[int, int] = (0, 2),
-        patience: int = 20,
         frames_per_symbol: int = 20,
         frames_at_end: int = 24,
         own_frames: float = 0.0,
     ) -> None:
         super().__init__()
-        counts = {"frames_per_symbol": frames_per_symbol, "frames_at_end": frames_at_end, "patience": patience}
-        for name, count in {**counts, "reduction": reduction}.items():
+        counts = {"frames_per_symbol": frames_per_symbol, "frames_at_end": frames_at_end, "reduction": reduction}
+        for name, count in counts.items():
             if not 1 <= count <= MOST_FRAMES:
                 raise ValueError(f"{name} must be from 1 to {MOST_FRAMES} frames, got {count}")
-        for name, steps in (("window", window), ("careful_window", careful_window)):
-            if not all(0 <= step <= MOST_FRAMES for step in steps):
-                raise ValueError(f"{name} must be symbols from 0 to {MOST_FRAMES}, got {steps}")
         self.voice_dim, self.reduction = voice_dim, reduction
         self.encoder = encoder(voice_dim)
         self.decoder = decoder(self.encoder.dim, voice_dim, n_mels, reduction)
         self.converter = converter(self.decoder.dim, voice_dim, n_fft // 2 + 1, reduction)
-        self.walk = Walk(*window, max(1, patience // reduction))
-        self.careful_walk = Walk(*careful_window, max(1, patience // 2 // reduction))
+        self.walk = Walk(1, 3, max(1, _PATIENCE // reduction))
+        self.careful_walk = Walk(0, 2, max(1, _PATIENCE // 2 // reduction))
         self.frames_per_symbol, self.frames_at_end, self.own_frames = frames_per_symbol, frames_at_end, own_frames
 
     def forward(self, text: Tensor, voice: Tensor, true: Spectra, real: Tensor) -> Teacherforced:
-        frames = true.mel
-        keys, values = self.encoder(text, voice)
-        if self.training and self.own_frames:
-            frames = self._mix(keys, values, text == 0, voice, frames)
-        decoded = self.decoder(keys, values, text == 0, voice, frames)
+        memory = (*self.encoder(text, voice), text == 0, voice)
+        frames = self._mix(memory, true.mel) if self.training and self.own_frames else true.mel
+        decoded = self.decoder(*memory, frames)
         linear = self.converter(decoded.hidden, voice)
         return Teacherforced(Spectra(decoded.mel, linear), decoded.done, decoded.alignments)
 
     @torch.no_grad()
-    def _mix(self, keys: Tensor, values: Tensor, padding: Tensor, voice: Tensor, frames: Tensor) -> Tensor:
+    def _mix(self, memory: tuple[Tensor, ...], frames: Tensor) -> Tensor:
         """True frames (B, T, M) with some groups replaced by what the decoder makes of the true ones before them."""
-        own = self.decoder(keys, values, padding, voice, frames).mel
+        own = self.decoder(*memory, frames).mel
         groups = torch.rand(frames.shape[0], frames.shape[1] // self.reduction, device=frames.device)
         chosen = (groups < self.own_frames).repeat_interleave(self.reduction, 1).unsqueeze(-1)  # (B, T, 1)
         return torch.where(chosen, own.to(frames.dtype), frames)

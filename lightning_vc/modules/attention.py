@@ -34,10 +34,10 @@ class Walk:
 
 
 class Attention(nn.Module):
-    """Where in the text a decoder step is (Deep Voice 3, section 3.5).
+    """Dot-product attention of decoder steps to symbols (Deep Voice 3, section 3.5).
 
-    Queries and keys carry position signals at rates that a voice sets: a slow voice walks its keys in smaller steps.
-    Both projections start from the same weights, so that attention starts near the diagonal.
+    Queries and keys carry position signals at rates that depend on the voice. Both projections start from the same
+    weights, so that attention starts near the diagonal.
 
     Args:
         key_rate: frames that a symbol lasts at first; w_k = 2 * key_rate / r * sigmoid(project(voice)).
@@ -67,18 +67,10 @@ class Attention(nn.Module):
         self.dropout = nn.Dropout(dropout)
 
     def remember(self, keys: Tensor, values: Tensor, voice: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """(B, L, H), (B, L, H), (B, E) to what all steps share: keys (B, h, L), values (B, L, h), query rates (B,)."""
+        """(B, L, H), (B, L, H), (B, E) -> keys (B, h, L), values (B, L, h) and query rates (B,) for all steps."""
         query_rate, key_rate = (2 * torch.sigmoid(self.rates(voice))).unbind(-1)
         signal = positions(keys.shape[1], keys.shape[2], key_rate * self.key_rate)
-        keys = self.key(keys + self.position_weight * signal)
-        return keys.mT, self.value(values), query_rate
-
-    def stepper(self, keys: Tensor, values: Tensor, padding: Tensor, voice: Tensor, walk: Walk) -> "AttentionStepper":
-        """The same one step at a time, held to a walk.
-
-        Keys and values (B, L, H), padding (B, L), voices (B, E). A subclass with another `forward` needs its own.
-        """
-        return AttentionStepper(self, keys, values, padding, voice, walk)
+        return self.key(keys + self.position_weight * signal).mT, self.value(values), query_rate
 
     def forward(self, x: Tensor, memory: tuple[Tensor, Tensor, Tensor], blocked: Tensor) -> tuple[Tensor, Tensor]:
         """(B, H, S), memory, blocked symbols (B, 1 or S, L) -> (B, H, S), weights (B, S, L)."""
@@ -87,25 +79,21 @@ class Attention(nn.Module):
         query = self.query(x.mT + self.position_weight * signal)  # (B, S, h)
         scores = (query @ keys) * keys.shape[1] ** -0.5
         weights = scores.masked_fill(blocked, float("-inf")).softmax(-1)  # (B, S, L)
-        context = self.dropout(weights) @ values  # (B, S, h)
-        return (x + self.out(context).mT) * HALF, weights
+        return (x + self.out(self.dropout(weights) @ values).mT) * HALF, weights
 
 
 class AttentionStepper:
-    """Monotonic attention, one step at a time, without dropout: (B, H), number of the step -> (B, H).
+    """Attention held to a walk, one step at a time, without dropout: (B, H), number of the step -> (B, H).
 
-    A step sees only the few symbols of its window, so it costs the same however long the text is. Nor does it project
-    anything: the projections of queries and contexts are linear, and are multiplied into keys and values beforehand.
+    A step sees only the few symbols of its window, so it costs the same however long the text is. The projections of
+    queries and contexts are linear, and are multiplied into keys and values beforehand.
+
+    Args:
+        keys, values, padding, voice: (B, L, H), (B, L, H), (B, L), (B, E).
     """
 
     def __init__(
-        self,
-        attention: Attention,
-        keys: Tensor,
-        values: Tensor,
-        padding: Tensor,
-        voice: Tensor,
-        walk: Walk,
+        self, attention: Attention, keys: Tensor, values: Tensor, padding: Tensor, voice: Tensor, walk: Walk
     ) -> None:
         self.walk, back, ahead = walk, walk.back, walk.ahead
         keys, values, self.rate = attention.remember(keys, values, voice)  # (B, h, L), (B, L, h), (B,)
@@ -150,7 +138,7 @@ class AttentionStepper:
         return (self.row - self.first)[:, 0]
 
     def alignments(self) -> Tensor:
-        """Where the steps looked since this was last asked: (B, S, L)."""
+        """Weights of the steps since the last call: (B, S, L)."""
         rows, weights = (torch.stack(each, 1) for each in zip(*self.trail, strict=True))  # (B, S, w), (B, S, w, 1)
         self.trail.clear()
         places = rows - self.first.unsqueeze(1) + self.walk.back

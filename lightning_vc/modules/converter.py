@@ -1,4 +1,4 @@
-"""Decoder states to the linear spectrogram that a vocoder wants."""
+"""Features of steps to features of frames, such as the linear spectrogram."""
 
 from torch import Tensor, nn
 
@@ -6,7 +6,7 @@ from lightning_vc.modules.layers import ConvBlock, projection
 
 
 class Converter(nn.Module):
-    """Every hidden state becomes r frames, then non-causal convolution blocks (Deep Voice 3, section 3.6)."""
+    """Every step becomes r frames, then non-causal convolution blocks follow (Deep Voice 3, section 3.6)."""
 
     def __init__(
         self,
@@ -32,5 +32,5 @@ class Converter(nn.Module):
             if real is not None:
                 x = x * real.unsqueeze(1)
             x = block(x, voice)
-        linear: Tensor = self.leave(x.mT)
-        return linear
+        features: Tensor = self.leave(x.mT)
+        return features

@@ -9,13 +9,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from lightning_vc.modules.attention import Attention, Walk
-from lightning_vc.modules.layers import ConvBlock, VoiceBias, projection
+from lightning_vc.modules.attention import Attention, AttentionStepper, Walk
+from lightning_vc.modules.layers import ConvBlock, ConvStepper, VoiceBias, projection
 
 
 @dataclass(frozen=True)
 class Decoded:
-    """What the decoder made of S steps."""
+    """Output of S decoder steps."""
 
     mel: Tensor  # (B, S * r, M)
     hidden: Tensor  # (B, H, S)
@@ -24,7 +24,7 @@ class Decoded:
 
 
 class Prenet(nn.Module):
-    """The last frames, as the decoder's blocks want them; (B, S, r * M), (B, E) -> (B, H, S).
+    """Previous frames to inputs of the decoder's blocks; (B, S, r * M), (B, E) -> (B, H, S).
 
     Args:
         dropout: a high one keeps the decoder from copying its last frames instead of reading the text.
@@ -43,13 +43,9 @@ class Prenet(nn.Module):
             x = self.dropout(F.relu(layer(x) + bias(voice).unsqueeze(1)))
         return x.mT
 
-    def stepper(self, voice: Tensor) -> "PrenetStepper":
-        """The same for one step, for voices (B, E). A subclass with another `forward` needs its own."""
-        return PrenetStepper(self, voice)
-
 
 class PrenetStepper:
-    """A prenet for one step, without dropout: frames (B, r * M) -> (B, H)."""
+    """A prenet for voices (B, E), one step at a time, without dropout: frames (B, r * M) -> (B, H)."""
 
     def __init__(self, prenet: Prenet, voice: Tensor) -> None:
         layers = [cast(nn.Linear, layer) for layer in prenet.layers]
@@ -80,7 +76,7 @@ class Decoder(nn.Module):
 
     Args:
         prenet, attention: the parts, as functions of the sizes that are known here.
-        attending: the blocks that attention follows; None is all of them, the paper's multi-hop attention.
+        attending: numbers of the blocks that attention follows; all of them, as in the paper, if None.
     """
 
     def __init__(
@@ -117,7 +113,7 @@ class Decoder(nn.Module):
         return (cast(DecoderLayer, layer) for layer in self.layers)
 
     def leave(self, x: Tensor, alignments: list[Tensor]) -> Decoded:
-        """Hidden states (B, H, S) to what the decoder says."""
+        """Hidden states (B, H, S) to the output."""
         mel = self.mel(x.mT).unflatten(-1, (self.reduction, self.n_mels)).flatten(1, 2)
         return Decoded(mel, x, self.done(x.mT).squeeze(-1), torch.stack(alignments, 1))
 
@@ -144,14 +140,12 @@ class Decoder(nn.Module):
         walk: Walk,
         linger: int | None = None,
     ) -> tuple[Decoded, Tensor, Tensor]:
-        """Free running, each sentence until it says that it is done, or for as many steps as its limit, (B,).
+        """Free-running decoding, without dropout, each layer's attention held to a walk.
 
-        Nor does one go on that has had its attention at the end of the text for `linger` to twice as many steps.
+        A sentence ends, and leaves the batch, where the decoder says so, after as many steps as its limit (B,), or
+        after its attention was at the end of the text for `linger` to twice as many steps.
 
-        Attention is held to a walk, layer by layer. Dropout is off. A sentence that is done leaves the batch, so that
-        it costs nothing more.
-
-        Returns what was decoded, padded; the steps of each sentence (B,); which came to an end (B,).
+        Returns the padded output, the steps of each sentence (B,), and which came to an end before the limit (B,).
         """
         stepper = DecoderStepper(self, keys, values, padding, voice, walk)
         rows = torch.arange(len(padding), device=padding.device)  # that have not ended
@@ -159,7 +153,7 @@ class Decoder(nn.Module):
         steps, finished = limits.clone(), torch.zeros_like(limits, dtype=torch.bool)
         frames = keys.new_zeros(len(padding), self.n_mels * self.reduction)
         hidden = keys.new_zeros(len(padding), int(limits.max()), self.dim)
-        alignments = keys.new_zeros(len(padding), stepper.hops, hidden.shape[1], keys.shape[1])
+        alignments = keys.new_zeros(len(padding), len(stepper.attention), hidden.shape[1], keys.shape[1])
         lingers = torch.zeros_like(finished)  # whose attention was at the end when it was last asked
         start, limit = 0, int(limits.min())  # where the steps begin that are not in those two yet; who is cut off next
         with torch.inference_mode():  # a sixth faster than no_grad alone; what leaves it was made outside
@@ -190,25 +184,20 @@ class Decoder(nn.Module):
 
 
 class DecoderStepper:
-    """A decoder, one step at a time, without dropout, and what it remembers in between.
-
-    Attributes:
-        hops: A, layers that attend.
-    """
+    """A decoder, one step at a time, without dropout: its layers' steppers and what they have made."""
 
     def __init__(
         self, decoder: Decoder, keys: Tensor, values: Tensor, padding: Tensor, voice: Tensor, walk: Walk
     ) -> None:
-        self.prenet = decoder.prenet.stepper(voice)
+        self.prenet = PrenetStepper(decoder.prenet, voice)
         self.layers = [
             (
-                layer.block.stepper(voice),
-                layer.attention.stepper(keys, values, padding, voice, walk) if layer.attention else None,
+                ConvStepper(layer.block, voice),
+                AttentionStepper(layer.attention, keys, values, padding, voice, walk) if layer.attention else None,
             )
             for layer in decoder._layers()
         ]
-        self.attention = [attention for _, attention in self.layers if attention]
-        self.hops = len(self.attention)
+        self.attention = [attention for _, attention in self.layers if attention]  # A
         self.weight = torch.cat([decoder.mel.weight, decoder.done.weight]).mT  # (H, r * M + 1)
         self.bias = torch.cat([decoder.mel.bias, decoder.done.bias])
         self.hidden: list[Tensor] = []  # (B, H) of each step
@@ -225,11 +214,11 @@ class DecoderStepper:
         return said[:, :-1].clamp(0, 1.2), said[:, -1]  # no runaway: no recording is louder
 
     def places(self) -> Tensor:
-        """The symbol that each layer looked at most in the last step: (A, B)."""
+        """The symbol with most attention of each layer in the last step: (A, B)."""
         return torch.stack([attention.place for attention in self.attention])
 
     def said(self) -> tuple[Tensor, Tensor]:
-        """Hidden states (B, S, H) and attention (B, A, S, L) of the steps since this was last asked."""
+        """Hidden states (B, S, H) and attention (B, A, S, L) of the steps since the last call."""
         hidden, self.hidden = torch.stack(self.hidden, 1), []
         return hidden, torch.stack([attention.alignments() for attention in self.attention], 1)
 

@@ -9,6 +9,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import weight_norm
 
+from lightning_vc.audio.features import MAX_FFT
+
+_MAX_RESOLUTIONS = 8
 _SLOPE = 0.1  # of the leaky rectifiers
 
 Judged = tuple[list[Tensor], list[list[Tensor]]]  # by each discriminator: scores, and features of each of its layers
@@ -79,6 +82,8 @@ class Discriminators(nn.Module):
         spectral: int = 16,
     ) -> None:
         super().__init__()
+        if max(resolutions, default=0) > MAX_FFT or len(resolutions) > _MAX_RESOLUTIONS:
+            raise ValueError(f"give at most {_MAX_RESOLUTIONS} resolutions of up to {MAX_FFT}, got {resolutions}")
         self.parts = nn.ModuleList(
             [_PeriodDiscriminator(period, channels) for period in periods]
             + [_SpectralDiscriminator(n_fft, spectral) for n_fft in resolutions]

@@ -5,7 +5,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from lightning_vc.modules.layers import ConvBlock, projection
 from lightning_vc.text.symbols import SYMBOLS
 
 _SHARPNESS = 10.0  # of scores, in the beginning
@@ -13,10 +12,9 @@ _WIDTH = 0.1  # of a text, that a symbol is away from where it would be if all w
 
 
 class Aligner(nn.Module):
-    """How likely each frame is to be each symbol, whoever speaks (Badlani et al. 2022, section 2.1).
+    """Probability of each symbol in each frame, independent of the speaker (Badlani et al. 2022, section 2.1).
 
-    Compared by the angle between both: so scores differ from the first step on, and learning starts at once. As texts
-    are said from left to right, and pauses are short, symbols far from the diagonal are unlikely beforehand.
+    Cosines make scores differ from the first step on; a prior favours the diagonal.
     """
 
     def __init__(self, n_mels: int = 80, hidden: int = 128, n_symbols: int = len(SYMBOLS)) -> None:
@@ -38,17 +36,17 @@ class Aligner(nn.Module):
 
 
 def _diagonal(count: int, text: Tensor, real: Tensor) -> Tensor:
-    """How likely each symbol is beforehand in each of `count` frames, as logarithms (B, T, L)."""
+    """Log prior of each symbol in each of `count` frames (B, T, L)."""
     frame = torch.arange(count, device=text.device) / real.unsqueeze(1)  # (B, T) shares of the sound
     symbol = torch.arange(text.shape[1], device=text.device) / (text != 0).sum(1, keepdim=True)  # (B, L), of the text
     return -((frame.unsqueeze(2) - symbol.unsqueeze(1)) ** 2) / (2 * _WIDTH**2)
 
 
 def best_path(scores: Tensor, symbols: Tensor, frames: Tensor) -> Tensor:
-    """The likeliest way through a text that skips nothing (monotonic alignment search, Kim et al. 2020, section 3.1).
+    """Monotonic alignment search (Kim et al. 2020, section 3.1).
 
     Log probabilities (B, T, L), (B,) symbols and (B,) frames that are no padding -> the symbol of each frame (B, T), in
-    padding the last. Of a text with more symbols than frames only the last symbols are said.
+    padding the last. A text with more symbols than frames gets only its last symbols.
     """
     logs = scores.detach().float().cpu().numpy()  # a loop over frames: on arrays this small NumPy is faster
     batch, count, length = logs.shape
@@ -85,21 +83,3 @@ def symbol_of(durations: Tensor) -> tuple[Tensor, Tensor]:
     frames = ends[:, -1]  # (B,)
     times = torch.arange(int(frames.max()), device=durations.device).expand(len(ends), -1).contiguous()  # (B, T)
     return torch.searchsorted(ends, times, right=True).clamp(max=ends.shape[1] - 1), frames
-
-
-class SymbolPredictor(nn.Module):
-    """Some numbers of each symbol, such as how long it lasts, from the text and the voice."""
-
-    def __init__(self, inputs: int, voice_dim: int, outputs: int, channels: int, layers: int, dropout: float) -> None:
-        super().__init__()
-        self.enter = projection(inputs, channels)
-        self.blocks = nn.ModuleList(ConvBlock(channels, 5, voice_dim, dropout) for _ in range(layers))
-        self.leave = projection(channels, outputs)
-
-    def forward(self, x: Tensor, voice: Tensor, real: Tensor) -> Tensor:
-        """(B, L, H), (B, E), which symbols are no padding (B, L) -> (B, L, outputs)."""
-        x = self.enter(x).mT * real.unsqueeze(1)
-        for block in self.blocks:
-            x = block(x, voice) * real.unsqueeze(1)
-        said: Tensor = self.leave(x.mT)
-        return said

@@ -1,31 +1,28 @@
-"""From mel spectrograms to linear ones, whose phases Griffin-Lim finds."""
+"""The neural vocoder: mel spectrograms to linear ones, whose phases Griffin-Lim finds."""
 
-import math
 from collections.abc import Iterator
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
-from lightning_vc.audio.features import Spectrograms, magnitude
-from lightning_vc.audio.sharpening import Sharpening
-from lightning_vc.audio.vocoder import griffin_lim, sinusoidal_phases
-from lightning_vc.modules.vocoder import ConvNeXt, MelVocoder
-
-_MOST_ROUNDS = 1000
+from lightning_vc.audio.features import Spectrograms
+from lightning_vc.audio.post_filter import PostFilter
+from lightning_vc.audio.vocoder import NO_FILTER, NeuralVocoder, check_rounds, invert, stream_inverse
+from lightning_vc.types import Spectra
 
 
-class InverseMelVocoder(MelVocoder):
-    """Griffin-Lim from a linear spectrogram that a network makes of the mel spectrogram.
+class InverseMelVocoder(NeuralVocoder):
+    """A residual correction of the least-squares inverse of the mel filter bank, then Griffin-Lim.
 
-    Phases are not what Griffin-Lim lacks: from the true linear spectrogram it is as good as the recording
-    (docs/results.md). So the network says what is different from the spectrogram that least squares find, above all
-    where harmonics stand that mel bands are too wide to show. Before it has learnt anything, this is Griffin-Lim.
+    Griffin-Lim does not lack phases: from the true linear spectrogram it is as good as the recording
+    (docs/results.md). So the network predicts how the linear spectrogram differs from the one that least squares find,
+    above all where mel bands are too wide to resolve harmonics. Untrained, this is Griffin-Lim.
 
     Args:
-        spectrograms: that it hears, and whose linear part it makes.
+        spectrograms: the settings of its input and of the linear spectrogram that it predicts.
         channels, layers, width: of the network, as in `ConvNeXt`.
         rounds: of Griffin-Lim.
+        post_filter, adapted_post_filter: as in `Vocoder`; without an adapted one, the same for both.
 
     Raises:
         ValueError: for less than one round, or more than 1000.
@@ -38,50 +35,73 @@ class InverseMelVocoder(MelVocoder):
         layers: int = 8,
         width: int = 7,
         rounds: int = 16,
+        post_filter: PostFilter = NO_FILTER,
+        adapted_post_filter: PostFilter | None = None,
     ) -> None:
         super().__init__()
-        if not 1 <= rounds <= _MOST_ROUNDS:
-            raise ValueError(f"rounds of Griffin-Lim must be from 1 to {_MOST_ROUNDS}, got {rounds}")
-        self.sharpening: Sharpening = Sharpening()
-        self.spectrograms, self.hop, self.rounds = spectrograms, spectrograms.hop, rounds
+        self.spectrograms, self.rounds = spectrograms, check_rounds(rounds)
+        self.post_filter, self.adapted_post_filter = post_filter, adapted_post_filter or post_filter
         self.network = ConvNeXt(spectrograms.n_mels, spectrograms.n_bins, channels, layers, width)
         nn.init.zeros_(self.network.leave.weight)
         nn.init.zeros_(self.network.leave.bias)
-        self.around = rounds * (math.ceil(spectrograms.n_fft / self.hop) - 1) + math.ceil(
-            spectrograms.n_fft / 2 / self.hop
-        )  # frames that Griffin-Lim looks at
 
-    def forward(self, mels: Tensor) -> Tensor:
-        """(B, T, M) -> (B, W); phases are no function that is learnt from."""
-        return self._sound(self._spectrum(mels))[:, : (mels.shape[1] - 1) * self.hop]
+    def from_mel(self, mels: Tensor) -> Tensor:
+        return invert(NO_FILTER(self.linear(mels), self.spectrograms), self.spectrograms, self.rounds)
 
-    def stream(self, mels: Tensor, frames: int) -> Iterator[Tensor]:
-        """Pieces of so many frames: magnitudes are made of all at once, as sinusoids go on from the first frame."""
-        spectrum, end = self._spectrum(mels), mels.shape[1] - 1
-        for start in range(0, max(1, end), frames):
-            first, stop = max(0, start - self.around), min(start + frames, end)
-            waves = self._sound(spectrum[..., first : stop + self.around + 1])
-            yield waves[:, (start - first) * self.hop :][:, : (stop - start) * self.hop]
+    def forward(self, spectra: Spectra, post_filter: PostFilter = NO_FILTER) -> Tensor:
+        return invert(self._filtered(spectra, post_filter), self.spectrograms, self.rounds)
+
+    def stream(self, spectra: Spectra, post_filter: PostFilter = NO_FILTER) -> Iterator[Tensor]:
+        yield from stream_inverse(self._filtered(spectra, post_filter), self.spectrograms, self.rounds)
 
     def linear(self, mels: Tensor) -> Tensor:
         """The linear spectrogram, in decibels: (B, T, M) -> (B, T, F)."""
         return (self.spectrograms.linear_of(mels) + self.network(mels).float()).clamp(0, 1.2)
 
-    def _spectrum(self, mels: Tensor) -> Tensor:
-        """Magnitudes, with phases of sinusoids, (B, F, T)."""
-        made = self.spectrograms
-        linear = self.linear(mels)
-        magnitudes = made.undo(magnitude(linear).mT)
-        if self.sharpening != Sharpening():
-            sharp = made.undo(self.sharpening(linear, made))
-            magnitudes = sharp * (magnitudes.norm(dim=(1, 2), keepdim=True) / sharp.norm(dim=(1, 2), keepdim=True))
-        magnitudes = F.pad(magnitudes, (0, max(0, 1 + made.n_fft // made.hop - mels.shape[1])))  # a transform's least
-        return torch.polar(magnitudes, sinusoidal_phases(magnitudes.detach(), made.n_fft, made.hop))
+    def _filtered(self, spectra: Spectra, post_filter: PostFilter) -> Tensor:
+        """Magnitudes (B, F, T)."""
+        return post_filter(self.linear(self.spectrograms.mel_of(spectra.linear)), self.spectrograms)
 
-    def _sound(self, spectrum: Tensor) -> Tensor:
-        """To waves, by phases that go together."""
-        made, window = self.spectrograms, self.spectrograms.stft.window
-        sizes = (made.n_fft, made.hop, made.window)
-        with torch.no_grad():
-            phases = torch.sgn(griffin_lim(spectrum, sizes, window, self.rounds))
-        return torch.istft(spectrum.abs() * phases, *sizes, window)
+
+class ConvNeXt(nn.Module):
+    """Convolutions at the frame rate, from mel spectrograms to `outputs` numbers a frame (Siuzdak 2023, Vocos).
+
+    Args:
+        n_mels: bands of the spectrogram.
+        outputs: numbers of each frame.
+        channels: of all layers.
+        layers: number of blocks, with four times the channels inside.
+        width: of their kernels over time.
+    """
+
+    def __init__(self, n_mels: int, outputs: int, channels: int, layers: int, width: int) -> None:
+        super().__init__()
+        self.enter = nn.Conv1d(n_mels, channels, width, padding=width // 2)
+        self.norm = nn.LayerNorm(channels)
+        self.blocks = nn.ModuleList(_ConvNeXtBlock(channels, width, 1 / layers) for _ in range(layers))
+        self.last = nn.LayerNorm(channels)
+        self.leave = nn.Linear(channels, outputs)
+
+    def forward(self, mels: Tensor) -> Tensor:
+        """(B, T, M) -> (B, T, outputs); decibels, mostly between 0.2 and 0.8, are scaled to about -1 to 1."""
+        x = self.norm(self.enter((3 * mels - 1.5).mT).mT)  # (B, T, H)
+        for block in self.blocks:
+            x = block(x)
+        outputs: Tensor = self.leave(self.last(x))
+        return outputs
+
+
+class _ConvNeXtBlock(nn.Module):
+    """A depthwise convolution over time and a two-layer perceptron for each frame, added to the input."""
+
+    def __init__(self, channels: int, width: int, scale: float) -> None:
+        super().__init__()
+        self.conv = nn.Conv1d(channels, channels, width, padding=width // 2, groups=channels)
+        self.layers = nn.Sequential(
+            nn.LayerNorm(channels), nn.Linear(channels, 4 * channels), nn.GELU(), nn.Linear(4 * channels, channels)
+        )
+        self.scale = nn.Parameter(torch.full((channels,), scale))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, T, H) -> (B, T, H)."""
+        return x + self.scale * self.layers(self.conv(x.mT).mT)

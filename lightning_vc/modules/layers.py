@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn.utils.parametrizations import weight_norm
 
 HALF = math.sqrt(0.5)  # keeps the variance where two signals are added
-_FEW = 10_000  # numbers, of which a drawn count would be too coarse
+_FEW = 10_000  # numbers
 _BLOCKS = 16  # the fastest of 2, 4, 8 and 16 for one sentence, 256 channels and two threads
 
 
@@ -21,7 +21,7 @@ def projection(inputs: int, outputs: int) -> nn.Linear:
 
 
 class VoiceBias(nn.Module):
-    """What a voice adds to `channels` features: softsign of a projection, (B, E) -> (B, channels)."""
+    """Bias of `channels` features by a voice: softsign of a projection, (B, E) -> (B, channels)."""
 
     def __init__(self, voice_dim: int, channels: int) -> None:
         super().__init__()
@@ -32,10 +32,10 @@ class VoiceBias(nn.Module):
 
 
 class SparseDropout(nn.Dropout):
-    """Dropout that draws which few numbers are dropped, instead of drawing for every number whether it is.
+    """Dropout that draws the dropped numbers, with replacement, instead of a decision for every number.
 
-    So many are drawn, with replacement, that each is dropped with probability p. With p = 0.05 this takes an eighth of
-    the time of nn.Dropout on a CPU. For few numbers, where that would be rounded, and on a GPU it is nn.Dropout.
+    Each is dropped with probability p. With p = 0.05 this takes an eighth of the time of nn.Dropout on a CPU. For few
+    numbers, whose drawn count would be coarse, and on a GPU it is nn.Dropout.
     """
 
     def forward(self, x: Tensor) -> Tensor:
@@ -51,7 +51,7 @@ class SparseDropout(nn.Dropout):
 class ConvBlock(nn.Module):
     """Dropout, convolution over time, gated linear unit biased by the voice, residual (Deep Voice 3, section 3.3).
 
-    A causal block sees only the past, so it can also go one step at a time: `stepper`.
+    A causal block sees only the past, so it can also go one step at a time: `ConvStepper`.
     """
 
     def __init__(self, channels: int, width: int, voice_dim: int, dropout: float = 0.05, causal: bool = False) -> None:
@@ -72,15 +72,11 @@ class ConvBlock(nn.Module):
         content, gate = self.conv(F.pad(self.dropout(x), self.padding)).chunk(2, 1)  # (B, H, T) both
         return ((content + self.voice(voice).unsqueeze(-1)) * torch.sigmoid(gate) + x) * HALF
 
-    def stepper(self, voice: Tensor) -> "ConvStepper":
-        """A causal block that goes one step at a time, for voices (B, E)."""
-        return ConvStepper(self, voice)
-
     def fused(self) -> Tensor:
-        """Weights as a `ConvStepper` wants them, (blocks, width * H, 2H / blocks), kept until the parameters change.
+        """Weights of a `ConvStepper`, (blocks, width * H, 2H / blocks), kept until the parameters change.
 
-        To make them takes as long as some twenty steps, to compare the parameters a tenth of that. Their version
-        counters would not do: a fused optimizer does not count.
+        They cost as much as twenty steps, comparing the parameters a tenth of that; a fused optimizer does not increase
+        their version counters.
         """
         now = [weight.detach() for weight in self.conv.parameters()]
         if self._fused is None or not all(map(_same, now, self._fused[0])):
@@ -94,10 +90,10 @@ class ConvBlock(nn.Module):
 
 
 class ConvStepper:
-    """A causal block, one step at a time, without dropout: (B, H) -> (B, H). It remembers its last inputs.
+    """A causal block for voices (B, E), one step at a time, without dropout: (B, H) -> (B, H).
 
-    A step is bound by reading the weights. A product with one vector is not shared out among threads, one with several
-    matrices is, and twice as fast even without: so the channels are computed in some blocks.
+    Reading the weights bounds a step. A product of several matrices is shared among threads and, even without them, is
+    twice as fast as one with a vector: so the channels are computed in blocks.
     """
 
     def __init__(self, block: ConvBlock, voice: Tensor) -> None:

@@ -1,4 +1,4 @@
-"""Small changes to large weights: each may move by a product of two thin matrices (Hu et al. 2021)."""
+"""Low-rank adaptation of weights (LoRA, Hu et al. 2021)."""
 
 from collections.abc import Mapping
 
@@ -22,7 +22,7 @@ class LowRank(nn.Module):
 
 
 def add_low_rank(model: nn.Module, rank: int) -> list[nn.Parameter]:
-    """Let the weights of all linear and convolution layers of a model move by so much; returns what there is to train.
+    """Add low-rank updates to the weights of all linear and convolution layers; returns their parameters.
 
     Raises ValueError for a rank below 1.
     """

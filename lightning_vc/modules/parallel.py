@@ -1,4 +1,4 @@
-"""Deep Voice 3 without its recurrence: every symbol has a duration and a prosody, and all frames come at once."""
+"""A FastPitch-like model on Deep Voice 3's blocks: durations, pitch and prosody of symbols, all frames in parallel."""
 
 from collections.abc import Callable
 
@@ -6,44 +6,43 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from lightning_vc.audio.features import MAX_FFT
 from lightning_vc.audio.pitch import LOWEST, HarmonicPitch
 from lightning_vc.modules.acoustic import MOST_FRAMES, AcousticModel, Synthesis, Teacherforced, check_finite
 from lightning_vc.modules.converter import Converter
-from lightning_vc.modules.durations import Aligner, SymbolPredictor, best_path, forward_sum, symbol_of
+from lightning_vc.modules.durations import Aligner, best_path, forward_sum, symbol_of
 from lightning_vc.modules.layers import ConvBlock, projection
 from lightning_vc.modules.text_encoder import TextEncoder
 from lightning_vc.types import Spectra
 
 _PLACES = 3  # numbers that say where in its symbol a frame is
-_LEAD = 5  # frames of silence before the first sound: 0.1 s, as `audio.io.trim` leaves them
+_LEAD = 5  # frames of silence before the first sound: 0.1 s, as `audio.conditioning.trim` leaves them
 _BEND = 3.0  # frames within which pitch goes from one symbol's to the next
 
 
 class ParallelDeepVoice(AcousticModel):
-    """Text encoder, duration and prosody of each symbol, converter (after FastPitch, Lancucki 2021).
+    """Text encoder, predictors of symbols' durations, pitch and prosody, converter (after FastPitch, Lancucki 2021).
 
-    Attention only learns which frame is which symbol; nothing is decoded from what was said before, so there is nothing
-    to get lost in. What the text does not say the converter is told: the pitch of each frame, and a few numbers of each
-    symbol. In training both are heard in the recording (these as in AdaSpeech, Chen et al. 2021, section 3.1), at
-    synthesis they are predicted from text and voice. So its frames are no average over all ways to say a text. Where
-    harmonics stand follows from the pitch, so the converter only says how far they stand out.
+    The converter is conditioned on the pitch of each frame and a few prosody latents of each symbol. In training both
+    come from the recording (the latents as in AdaSpeech, Chen et al. 2021, section 3.1), at synthesis from predictors
+    on text and voice. The pitch places the harmonics; the converter predicts how far they stand out.
 
     Args:
         sample_rate: hertz, of the spectrograms.
         encoder, converter: the parts, as functions of the sizes that they share.
-        waves: of cosines over frequency that a harmonic is made of.
-        prosody: numbers of each symbol that are heard.
-        noise: standard deviation of the noise on them in training, of numbers from -1 to 1: they shall say little.
-        channels, layers: of what hears and predicts them.
-        weight: of alignment, durations, melody and prosody in the loss.
-        longest: frames that no symbol exceeds at synthesis.
+        waves: number of cosines over frequency that make a harmonic.
+        prosody: number of latents of a symbol.
+        noise: standard deviation of the noise on the latents, which lie from -1 to 1, in training.
+        channels, layers: of the reference encoder and the predictors.
+        weight: of the losses of alignment, durations, pitch and prosody.
+        longest: most frames of a symbol at synthesis.
 
     Raises:
         ValueError: for a `longest` below 1 or above 1000.
     """
 
     attends = False  # durations make its alignments
-    adapts_in = 0.25  # it is told so much of a frame that little but the sound of the speaker is left to learn
+    adapts_in = 0.25  # conditioned on so much that little but the speaker's timbre is left to adapt to
 
     def __init__(
         self,
@@ -65,9 +64,11 @@ class ParallelDeepVoice(AcousticModel):
         super().__init__()
         if not 1 <= longest <= MOST_FRAMES:
             raise ValueError(f"longest must be from 1 to {MOST_FRAMES} frames of a symbol, got {longest}")
+        if n_fft > MAX_FFT:
+            raise ValueError(f"n_fft must be at most {MAX_FFT}, got {n_fft}")
         self.voice_dim, self.reduction = voice_dim, 1
         n_bins = n_fft // 2 + 1
-        self.sizes = (n_mels, n_bins, waves * n_bins)  # of what the converter says of a frame
+        self.sizes = (n_mels, n_bins, waves * n_bins)  # of the converter's outputs
         self.noise, self.weight, self.longest = noise, weight, longest
         self.encoder = encoder(voice_dim)
         dim = self.encoder.dim
@@ -76,9 +77,9 @@ class ParallelDeepVoice(AcousticModel):
         self.hear = projection(n_mels, channels)
         self.hearing = nn.ModuleList(ConvBlock(channels, 5, voice_dim, dropout) for _ in range(2))
         self.heard = projection(channels, prosody)
-        self.durations = SymbolPredictor(dim, voice_dim, 1, channels, layers, dropout)
-        self.prosody = SymbolPredictor(dim, voice_dim, prosody, channels, layers, dropout)
-        self.melody = SymbolPredictor(dim, voice_dim, 2, channels, layers, dropout)
+        self.durations, self.prosody, self.melody = (
+            Converter(dim, voice_dim, outputs, 1, channels, layers, dropout=dropout) for outputs in (1, prosody, 2)
+        )
         self.told = projection(prosody + _PLACES + 2, dim)
         self.converter = converter(dim, voice_dim, sum(self.sizes), 1)
         turns = torch.outer(torch.arange(1, waves + 1), torch.linspace(0, torch.pi * sample_rate, n_bins))
@@ -131,7 +132,7 @@ class ParallelDeepVoice(AcousticModel):
         return Synthesis(spectra, frames, finished, said.unsqueeze(1).to(spectra.mel))
 
     def _listen(self, frames: Tensor, voice: Tensor, said: Tensor, lasting: Tensor, mask: Tensor) -> Tensor:
-        """How each symbol is said in the recording: the mean over its frames, (B, L, P)."""
+        """Prosody latents of each symbol in the recording, of the mean over its frames: (B, L, P)."""
         x = self.hear(frames).mT * mask.unsqueeze(1)
         for block in self.hearing:
             x = block(x, voice) * mask.unsqueeze(1)
@@ -140,8 +141,9 @@ class ParallelDeepVoice(AcousticModel):
 
     def _predict(self, keys: Tensor, voice: Tensor, real: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Log durations (B, L), octaves and logits of voicing (B, L, 2), prosody (B, L, P)."""
-        durations = self.durations(keys, voice, real).squeeze(-1).float()
-        return durations, self.melody(keys, voice, real).float(), torch.tanh(self.prosody(keys, voice, real))
+        inputs = keys.mT, voice, real
+        durations = self.durations(*inputs).squeeze(-1).float()
+        return durations, self.melody(*inputs).float(), torch.tanh(self.prosody(*inputs))
 
     def _convert(
         self,
@@ -153,7 +155,7 @@ class ParallelDeepVoice(AcousticModel):
         voice: Tensor,
         mask: Tensor,
     ) -> Spectra:
-        """What is said in each frame, and how, to both spectrograms; `melody` is pitch and whether there is one."""
+        """Text, prosody and `melody` (pitch and voicing) of each frame to both spectrograms."""
         pitch, voiced = melody[0], melody[1].float()
         starts = lasting.cumsum(1) - lasting  # (B, L)
         within = torch.arange(path.shape[1], device=path.device) - starts.gather(1, path)  # (B, T)
@@ -170,9 +172,8 @@ class ParallelDeepVoice(AcousticModel):
 def _voicing(voiced_share: Tensor, lasting: Tensor, path: Tensor) -> Tensor:
     """Whether each frame has a pitch: (B, L) shares and frames of symbols, (B, T) -> (B, T).
 
-    Recordings begin with a moment of silence, which belongs to the first symbol. So the frames of that symbol without a
-    pitch come first, and where it is long enough they are at least 5, whatever an adapted model predicts from few
-    clips. All frames of another symbol are as most of them are.
+    Recordings begin with a moment of silence, which belongs to the first symbol: its unvoiced frames come first, and
+    are at least 5 where it is long enough, whatever an adapted model predicts. Other symbols follow their majority.
     """
     first = lasting[:, :1]
     silent = torch.maximum((1 - voiced_share[:, :1]) * first, (first - _LEAD).clamp(max=_LEAD)).round()  # (B, 1)
@@ -181,10 +182,7 @@ def _voicing(voiced_share: Tensor, lasting: Tensor, path: Tensor) -> Tensor:
 
 
 def _drawn(height: Tensor, sung: Tensor, lasting: Tensor, count: int) -> Tensor:
-    """The line through the pitches of symbols (B, L), in each of `count` frames: (B, T).
-
-    `sung` is how much of each has a pitch, and so how much it counts.
-    """
+    """Pitches of symbols (B, L), weighted by their voiced frames `sung`, interpolated to `count` frames: (B, T)."""
     middles = lasting.cumsum(1) - lasting / 2  # (B, L)
     times = torch.arange(count, device=height.device) + 0.5
     near = -((times[:, None] - middles.unsqueeze(1)) ** 2) / (2 * _BEND**2)  # (B, T, L)
@@ -194,5 +192,5 @@ def _drawn(height: Tensor, sung: Tensor, lasting: Tensor, count: int) -> Tensor:
 
 
 def _spread(x: Tensor, path: Tensor) -> Tensor:
-    """What belongs to symbols (B, L, H), in each frame (B, T, H)."""
+    """Features of symbols (B, L, H) to those of frames (B, T, H)."""
     return x.gather(1, path.unsqueeze(-1).expand(-1, -1, x.shape[2]))

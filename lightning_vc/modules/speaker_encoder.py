@@ -1,4 +1,4 @@
-"""Recordings to a voice."""
+"""Recordings to a speaker embedding."""
 
 import math
 from abc import ABC, abstractmethod
@@ -8,13 +8,53 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from lightning_vc.audio.features import Spectrograms
+
+_MAX_GAIN = 100.0
+
 
 class SpeakerEncoder(nn.Module, ABC):
-    """A few recordings of one speaker in, one voice out."""
+    """A few recordings of one speaker to one speaker embedding.
+
+    Args:
+        embedding_gain: predicted embeddings are moved away from the mean of the learned ones by this factor, which
+            compensates regression to the mean.
+
+    Raises:
+        ValueError: for a gain that is not above 0, or above 100.
+    """
+
+    def __init__(self, embedding_gain: float = 1.0) -> None:
+        super().__init__()
+        if not 0 < embedding_gain <= _MAX_GAIN:
+            raise ValueError(f"embedding_gain is a factor above 0, up to {_MAX_GAIN}, got {embedding_gain}")
+        self.embedding_gain: Tensor
+        self.register_buffer("embedding_gain", torch.tensor(float(embedding_gain)))
+        self._tts: Tensor  # fingerprint, as bytes: it is saved with the weights
+        self.register_buffer("_tts", torch.zeros(8, dtype=torch.uint8))
 
     @abstractmethod
-    def forward(self, mels: Tensor, mask: Tensor) -> Tensor:
-        """(B, N, T, M), (B, N, T) -> (B, E)."""
+    def forward(self, waves: Tensor, lengths: Tensor) -> Tensor:
+        """Recordings (B, N, W) with lengths (B, N) in samples -> speaker embeddings (B, E)."""
+
+    def predict(self, waves: Tensor, lengths: Tensor, table: Tensor) -> Tensor:
+        """The same with `embedding_gain` applied around the mean of the learned embeddings (speakers, E)."""
+        return apply_gain(self(waves, lengths), table, float(self.embedding_gain))
+
+    @property
+    def tts_fingerprint(self) -> str:
+        """Fingerprint of the `TTSModel` whose embeddings it predicts: 16 hex digits, all 0 before training."""
+        return bytes(self._tts.tolist()).hex()
+
+    @tts_fingerprint.setter
+    def tts_fingerprint(self, fingerprint: str) -> None:
+        self._tts.copy_(torch.tensor(list(bytes.fromhex(fingerprint)), dtype=torch.uint8))
+
+
+def apply_gain(embedding: Tensor, table: Tensor, gain: float) -> Tensor:
+    """Move embeddings (..., E) away from the mean of a speaker table (speakers, E) by a factor."""
+    mean = table.detach().mean(0)
+    return mean + gain * (embedding - mean) if gain != 1 else embedding
 
 
 class ResidualGLU(nn.Module):
@@ -51,11 +91,18 @@ class ConvAttentionEncoder(SpeakerEncoder):
     """The paper's encoder: spectral, temporal and clip-attention parts (section 3.3 and its figure).
 
     One model takes any number of recordings of any length.
+
+    Args:
+        spectrograms: the settings of its input (the mel part).
+        voice_dim: numbers of an embedding.
+        channels, prenet_layers, conv_layers, width: of the spectral and temporal parts.
+        attention, heads: of the attention among recordings.
+        embedding_gain: as in `SpeakerEncoder`.
     """
 
     def __init__(
         self,
-        n_mels: int = 80,
+        spectrograms: Spectrograms,
         voice_dim: int = 512,
         channels: int = 128,
         prenet_layers: int = 2,
@@ -63,15 +110,23 @@ class ConvAttentionEncoder(SpeakerEncoder):
         width: int = 12,
         attention: int = 128,
         heads: int = 2,
+        embedding_gain: float = 1.0,
     ) -> None:
-        super().__init__()
-        sizes = (n_mels, *[channels] * prenet_layers)
+        super().__init__(embedding_gain)
+        self.spectrograms = spectrograms
+        sizes = (spectrograms.n_mels, *[channels] * prenet_layers)
         self.prenet = nn.Sequential(*(nn.Sequential(nn.Linear(i, o), nn.ELU()) for i, o in pairwise(sizes)))
         self.convs = nn.ModuleList(ResidualGLU(channels, width) for _ in range(conv_layers))
         self.weigh = ClipAttention(channels, attention, heads)
         self.embed = nn.Linear(channels, voice_dim)
 
-    def forward(self, mels: Tensor, mask: Tensor) -> Tensor:
+    def forward(self, waves: Tensor, lengths: Tensor) -> Tensor:
+        mels = self.spectrograms.mel(waves)  # (B, N, T, M)
+        frames = self.spectrograms.frames(lengths).unsqueeze(-1)  # (B, N, 1)
+        return self.from_mels(mels, torch.arange(mels.shape[2], device=mels.device) < frames)
+
+    def from_mels(self, mels: Tensor, mask: Tensor) -> Tensor:
+        """(B, N, T, M), and which frames are no padding (B, N, T) -> (B, E)."""
         clips, real = mels.flatten(0, 1), mask.flatten(0, 1).unsqueeze(1)  # (B·N, T, M), (B·N, 1, T)
         x = self.prenet(clips).mT * real  # (B·N, H, T)
         for conv in self.convs:

@@ -1,4 +1,4 @@
-"""The table that turns a speaker's number into a voice."""
+"""The table of speaker embeddings."""
 
 from torch import Tensor, nn
 
@@ -6,8 +6,7 @@ from torch import Tensor, nn
 class SpeakerTable(nn.Module):
     """One learned voice per training speaker, at first uniform in ±`scale` (Deep Voice 3).
 
-    What a voice starts with is noise that no recording tells: the less of it, the better a speaker encoder can learn
-    where a voice has gone.
+    The start is noise that no recording tells: a small scale makes voices easier to learn for a speaker encoder.
     """
 
     def __init__(self, n_speakers: int, voice_dim: int = 512, scale: float = 0.1) -> None:

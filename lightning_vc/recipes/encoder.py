@@ -1,14 +1,15 @@
-"""Train the speaker encoder: recordings to the voices that the generative model has learned."""
+"""Train the speaker encoder: recordings to the speaker embeddings that the generative model has learned."""
 
 from lightning.pytorch.cli import ArgsType
 
-from lightning_vc.cli import VoiceCLI
-from lightning_vc.data.datamodule import CloningDataModule
+from lightning_vc.cli import PretrainedTTS, VoiceCLI
+from lightning_vc.data.cloning import CloningDataModule
 from lightning_vc.tasks.speaker_encoder import SpeakerEncoderTask
 
 
 def main(args: ArgsType = None) -> VoiceCLI:
-    return VoiceCLI(SpeakerEncoderTask, CloningDataModule, args, linked=(("data.speakers", "model.speakers"),))
+    linked = (("pretrained.tts", "model.tts"),)
+    return VoiceCLI(SpeakerEncoderTask, CloningDataModule, args, pretrained=PretrainedTTS, linked=linked)
 
 
 if __name__ == "__main__":

@@ -1,40 +1,87 @@
 """Clone held-out speakers by every method, measure the clones as the paper does, and write a page to listen to."""
 
-import math
+import sys
 from collections.abc import Sequence
+from dataclasses import dataclass, field
+from itertools import product
 from pathlib import Path
 from typing import Any
 
-from jsonargparse import ArgumentParser, get_loader, set_loader
+from jsonargparse import get_loader, set_loader
+from jsonargparse.typing import PositiveInt
 from yaml import YAMLError
 
+from lightning_vc.adaptation import method_named
+from lightning_vc.checkpoint import source_of
 from lightning_vc.cloning import Cloner
 from lightning_vc.console import reported
 from lightning_vc.corpora.generated import GeneratedCorpus
 from lightning_vc.data.index import Index, SpeakerEntry
-from lightning_vc.evaluation import outside
-from lightning_vc.evaluation.bounds import LEARNED, make_bounds
-from lightning_vc.evaluation.clones import Clones, write_costs
-from lightning_vc.evaluation.figures import draw_results
-from lightning_vc.evaluation.folder import EvaluationFolder
-from lightning_vc.evaluation.given import measure_given, read_given
-from lightning_vc.evaluation.mixtures import make_mixtures
-from lightning_vc.evaluation.own import classify, too_few, verify
-from lightning_vc.evaluation.report import missing, write_report
-from lightning_vc.evaluation.results import summarise, write_results
-from lightning_vc.evaluation.sounds import merged, write_manifest
-from lightning_vc.evaluation.space import draw_voices
+from lightning_vc.evaluation import systems as speaking
+from lightning_vc.evaluation.figures import draw_results, draw_voices
+from lightning_vc.evaluation.folder import EvaluationFolder, Sound
+from lightning_vc.evaluation.metrics import DNSMOS, EncoderSimilarity, ParallelDistance, Resemblyzer, Whisper, score
+from lightning_vc.evaluation.report import write_report
+from lightning_vc.evaluation.speaker_metrics import Recognition, classify, verify
+from lightning_vc.evaluation.tables import summarise, write_results
 from lightning_vc.evaluation.tracking import track_evaluation
 from lightning_vc.morphing import learnt_from
 from lightning_vc.settings import bounded
-from lightning_vc.tasks.classifier import SpeakerClassifierTask
-from lightning_vc.tasks.verifier import SpeakerVerifierTask
 from lightning_vc.text.transcripts import read_lines
 from lightning_vc.trust import trust as allow
+from lightning_vc.verbs import VerbParser
 
 set_loader("yaml", bounded(get_loader("yaml")), (YAMLError,))
 
 _AT_ONCE = ("encoder", "joint")  # methods that do not adapt
+
+
+@dataclass(frozen=True)
+class Systems:
+    """What speaks.
+
+    Args:
+        vocoder: "griffin_lim", or a checkpoint; if none is given, vocoder/last.ckpt of the run, else Griffin-Lim.
+        methods: of cloning; if none is given, all that the models can do.
+        clips: numbers of recordings to clone each speaker from.
+        steps: of adaptation, after each of which clones speak: of those of `methods` that adapt, or of embedding and
+            whole_model where no methods are given; none if none are given.
+        steps_clips: numbers of recordings that these are adapted to.
+        joint: folder of a joint fine-tuning, which is compared as the method "joint".
+        table_speakers: how many of the model's own speakers say the sentences; if none is given, as many as are cloned.
+        edit: how far these are moved, to say them once more with the other sex and with another accent: 1 is by the
+            difference of the means of both groups; if none is given, they are not.
+        external: folders with sounds of other systems, `<speaker>/<n>.wav`, each of which becomes a row of its name.
+    """
+
+    vocoder: str | None = None
+    methods: list[str] | None = None
+    clips: list[PositiveInt] = field(default_factory=lambda: [5])
+    steps: list[PositiveInt] | None = None
+    steps_clips: list[PositiveInt] = field(default_factory=lambda: [5])
+    joint: str | None = None
+    table_speakers: PositiveInt | None = None
+    edit: float | None = None
+    external: list[str] | None = None
+
+
+@dataclass(frozen=True)
+class Metrics:
+    """What is measured besides distances to the real speakers.
+
+    Args:
+        speaker_recognition: checkpoint of a `SpeakerRecognitionTask`, for classification accuracy and verification.
+        objective: whether sounds are scored by third-party packages (docs/evaluation.md says how to install them):
+            speaker similarity, predicted opinion scores, word error rate.
+        sentences: how many sentences of each voice these score; all if none is given.
+        whisper: the model that transcribes, a name or folder for faster-whisper; if none is given, the tiny.en of an
+            installed package, which needs no network.
+    """
+
+    speaker_recognition: str | None = None
+    objective: bool = False
+    sentences: PositiveInt | None = None
+    whisper: str | None = None
 
 
 def evaluate(
@@ -42,173 +89,159 @@ def evaluate(
     shards: str,
     sentences: str,
     out: str,
-    clips: int | list[int] = 5,
-    methods: list[str] | None = None,
     speakers: list[str] | None = None,
-    joint: str | None = None,
-    vocoder: str | None = None,
+    systems: Systems = Systems(),
+    metrics: Metrics = Metrics(),
     corpus: GeneratedCorpus | None = None,
-    steps: list[int] | None = None,
-    steps_clips: int | list[int] = 5,
-    own: int | None = None,
-    mixed: float | None = None,
-    given: list[str] | None = None,
-    classifier: str | None = None,
-    verifier: str | None = None,
-    objective_metrics: bool = False,
-    metric_sentences: int | None = None,
-    seed: int = 0,
     project: str | None = None,
     trust: str | list[str] | None = None,
 ) -> None:
-    """Write recordings, clones, judge.tsv, results (md, csv, json), costs.md and report.html into a folder.
+    """Write recordings, clones, results (md, json) and report.html into a folder.
 
     Args:
         model: folder of a run (tts/last.ckpt, encoder/last.ckpt).
         shards: folder whose test speakers are cloned.
         sentences: file with a sentence a line.
         out: folder to write to.
-        clips: recordings to clone each speaker from, or several counts to compare.
-        methods: of cloning; if none is given, all that the models can do.
         speakers: ids of test speakers; if none is given, all are cloned.
-        joint: folder of a joint fine-tuning, which is compared as the method "joint".
-        vocoder: "griffin_lim", or a checkpoint; if none is given, vocoder/last.ckpt of the run, else Griffin-Lim.
-        corpus: the generated corpus that the shards were made from, so that the real voices say the sentences too.
-        steps: of adaptation, after each of which clones speak: of those of `methods` that adapt, or of embedding and
-            whole_model where no methods are given; none if none are given.
-        steps_clips: recordings that these are adapted to, or several counts.
-        own: how many of the model's own speakers say the sentences; if none is given, as many as are cloned.
-        mixed: how far these are moved, to say them once more with the other sex and with another accent: 1 is by the
-            difference of the means of both groups; if none is given, they are not.
-        given: folders with sounds of other systems, `<speaker>/<n>.wav`, each of which becomes a row of its name.
-        classifier: checkpoint of a speaker classifier.
-        verifier: checkpoint of a speaker verifier.
-        objective_metrics: whether sounds are scored by third-party packages (docs/evaluation.md says how to install
-            them): speaker similarity, predicted opinion scores, word error rate.
-        metric_sentences: how many sentences of each voice they score; all if none is given.
-        seed: of the bootstrap.
+        corpus: the generated corpus that the shards were made from, so that the real speakers say the sentences too.
         project: of W&B, which gets tables, figures and sounds.
         trust: modules of your own whose classes model files may name, such as my_encoder.
     """
     allow(trust or [])
-    if metric_sentences is not None and metric_sentences < 1:
-        raise ValueError(f"metric_sentences must be 1 or more, got {metric_sentences}")
-    if metric_sentences is not None and not objective_metrics:
-        raise ValueError(f"metric_sentences {metric_sentences} needs --objective_metrics true")
-    counts, steps_counts = (sorted([each] if isinstance(each, int) else each) for each in (clips, steps_clips))
-    lists = {"clips": counts, "steps_clips": steps_counts, "steps": steps, "methods": methods, "speakers": speakers}
-    for name, values in lists.items():
-        _check_list(name, values)
-    if min(counts) < 1:
-        raise ValueError(f"clips to clone from must be 1 or more, got {counts}")
-    if steps and min(*steps, *steps_counts) < 1:
-        raise ValueError(f"steps and steps_clips must be 1 or more, got {steps} and {steps_counts}")
-    adapted = ["embedding", "whole_model"] if methods is None else [each for each in methods if each not in _AT_ONCE]
-    if steps and not adapted:
-        raise ValueError(f"steps are of methods that adapt, got methods {methods}: add one, such as embedding")
-    if own is not None and own < 1:
-        raise ValueError(f"own is how many of the model's speakers speak, 1 or more, got {own}")
-    if seed < 0:
-        raise ValueError(f"seed must be 0 or more, got {seed}")
-    if any(mark in str(Path(out).resolve()) for mark in ";\t\n"):
-        raise ValueError(f"out is {out!r}: judge.tsv has no place for a path with ; or a tab, give another folder")
-    index, cloner = Index.load(shards), Cloner.load(model, vocoder)
-    knows = SpeakerClassifierTask.load(classifier) if classifier else None
-    if knows and not knows.learnt:
-        raise ValueError(f"{classifier} does not say what it has learnt from: train it again")
-    verifies = SpeakerVerifierTask.load(verifier) if verifier else None
-    fine_tuned = Cloner.load(joint) if joint else None
-    most = max([*counts, *(steps_counts if steps else [])])
-    if mixed is not None and not learnt_from(cloner, index):
-        raise ValueError(f"mixed needs the shards that {model} was trained on, and {shards} holds other speakers")
-    texts, cloned = _texts(sentences, cloner), _chosen(index, shards, speakers)
-    _check_unlearnt(cloned, [cloner, *([fine_tuned] if fine_tuned else [])])
+    index, cloner = Index.load(shards), Cloner.load(model, systems.vocoder)
+    joint = Cloner.load(systems.joint) if systems.joint else None
+    texts, entries = read_lines(sentences), _test_speakers(index, shards, speakers)
+    _check(systems, cloner, joint, index, texts, entries)
+    recognition = _load_recognition(metrics)
+    clips = max(systems.clips + (systems.steps_clips if systems.steps else []))
 
-    folder = EvaluationFolder(Path(out), index, cloned, texts, most, cloner.sample_rate, corpus)
-    clones = Clones(folder, cloner, fine_tuned)
-    others = read_given(given or [], clones, methods or [])
-    said = clones.make(methods or clones.methods, counts)
-    bounds, measured = make_bounds(clones, own)
-    sources = list(dict.fromkeys(sound.speaker for sound in bounds if sound.row == LEARNED))
-    mixtures, read = make_mixtures(clones, sources, mixed) if mixed is not None else ([], {})
-    along = clones.adapt(adapted, steps_counts, sorted(steps)) if steps else []
-    sounds = [*folder.real(), *(folder.references() if corpus else []), *bounds, *said, *others]
-    everything = [*sounds, *mixtures, *along]
-    write_manifest(Path(out, "judge.tsv"), [*sounds, *mixtures])
+    folder = EvaluationFolder(Path(out), index, entries, texts, clips, cloner.sample_rate, corpus)
+    system = speaking.System(folder, cloner)
+    taken = [*cloner.methods, *(systems.methods or []), "joint"]
+    external = speaking.external_systems(folder, systems.external or [], taken)
+    clones = _clone(systems, system, joint)
+    table = speaking.table_speakers(system, systems.table_speakers or len(entries))
+    edited = speaking.edit_speakers(system, table, systems.edit) if systems.edit is not None else []
+    real, bounds = [*folder.recordings(), *folder.parallel()], [*table, *speaking.mean_speaker(system)]
+    bounds += [*speaking.vocode(folder, cloner), *speaking.other_speakers(folder)]
+    sounds = [*real, *bounds, *clones, *external, *edited]
 
-    opinions = [clones.scores([*said, *along]), measured, read, measure_given(clones, others)]
-    if objective_metrics:
-        heard = [each for each in [*sounds, *mixtures] if int(each.path.stem) <= (metric_sentences or math.inf)]
-        opinions.append(outside.score(Path(out), heard))
-    if knows:
-        opinions.append(classify(knows, folder, everything))
-    if verifies:
-        opinions.append(verify(verifies, folder, sounds))
-    results = summarise(everything, merged(opinions), seed)
-
-    lacking = [
-        *missing(results),
-        *(too_few(folder) if verifies else []),
-        *(f"{each} is not installed" for each in outside.absent() if objective_metrics),
-    ]
-    if not learnt_from(cloner, index):
-        lacking.append(
-            f"the model's own speakers and the space of voices: {model} was trained on others than {shards} has"
-        )
-    about: dict[str, Any] = {"speakers": [each.id for each in cloned], "seed": seed, "not measured": lacking}
+    scores, missing = _measure(metrics, recognition, folder, cloner, sounds)
+    if not table:
+        missing.append(f"The model's own speakers: {model} was trained on others than {shards} has")
+    results, about = summarise(scores), {"speakers": folder.speakers, "not measured": missing}
+    compared = [sound for sound in clones if sound.row.steps is None]
+    figures = draw_results(results) | draw_voices(system, [*compared, *edited])
     write_results(Path(out), results, about)
-    write_costs(Path(out, "costs.md"), said)
-    drawn = draw_results(results) | draw_voices(clones, [*said, *mixtures])
-    write_report(Path(out, "report.html"), clones, results, drawn, lacking)
+    shown = [*real, *(sound for sound in compared if sound.row.clips == max(systems.clips)), *external]
+    costs = speaking.mean_costs(compared)
+    write_report(Path(out, "report.html"), index, shown, results, figures, costs, missing)
     if project:
-        track_evaluation(project, Path(out), results, drawn, everything, about)
+        track_evaluation(project, Path(out), results, figures, sounds, about)
 
 
-def _check_list(name: str, values: Sequence[object] | None) -> None:
-    """Refuse what would be counted twice, and an empty list, which could mean nobody or everybody."""
-    if values is None:
-        return
-    if not values:
-        raise ValueError(f"{name} is an empty list: leave the option out, or name one at least")
-    if twice := [each for each in values if values.count(each) > 1]:
-        raise ValueError(f"{name} has {twice[0]!r} more than once: name each once")
-
-
-def _texts(sentences: str, cloner: Cloner) -> list[str]:
-    """The sentences, all of which can be said."""
-    texts = read_lines(sentences)
-    for text in texts:
-        if "\t" in text:
-            raise ValueError(f"{sentences} has a tab in {text!r}: judge.tsv has no place for it, write a space")
-        cloner.check(text)
-    return texts
-
-
-def _check_unlearnt(cloned: Sequence[SpeakerEntry], cloners: Sequence[Cloner]) -> None:
-    """Refuse speakers whose voices a model has learnt: that it speaks like them would be no cloning."""
-    for cloner in cloners:
-        if learnt := [entry.id for entry in cloned if entry.id in cloner.tts.speakers]:
-            raise ValueError(
-                f"{cloner.path} was trained on {', '.join(learnt)}, who would not be cloned: name others by "
-                "--speakers, or give shards whose test speakers it does not know"
-            )
-
-
-def _chosen(index: Index, shards: str, speakers: list[str] | None) -> list[SpeakerEntry]:
+def _test_speakers(index: Index, shards: str, speakers: list[str] | None) -> list[SpeakerEntry]:
     """The test speakers to clone."""
+    if speakers == []:
+        raise ValueError("speakers is an empty list: leave the option out, or name one at least")
     test = {entry.id: entry for entry in index.speakers_of("test")}
     if not test:
         raise ValueError(f"{shards} holds no test speaker to clone: prepare the corpus with --test 6 or the like")
     if unknown := [id for id in speakers or () if id not in test]:
         raise ValueError(f"{unknown[0]!r} is no test speaker of {shards}; they are {', '.join(test)}")
-    return [test[id] for id in speakers or test]
+    return [test[id] for id in dict.fromkeys(speakers or test)]
+
+
+def _check(
+    systems: Systems,
+    cloner: Cloner,
+    joint: Cloner | None,
+    index: Index,
+    texts: Sequence[str],
+    entries: Sequence[SpeakerEntry],
+) -> None:
+    """Refuse what could not be done, before anything is: it may take hours."""
+    if empty := [name for name, value in vars(systems).items() if value == []]:
+        raise ValueError(f"systems.{empty[0]} is an empty list: leave the option out, or name one at least")
+    if systems.steps and systems.methods and {*systems.methods} <= {*_AT_ONCE}:
+        raise ValueError(f"steps are of methods that adapt, got methods {systems.methods}: add one, such as embedding")
+    if systems.edit is not None and not learnt_from(cloner, index):
+        raise ValueError(
+            f"systems.edit needs the shards that {source_of(cloner.tts)} was trained on, and {index.folder} holds "
+            "other speakers"
+        )
+    for text in texts:
+        cloner.check(text)
+    for model in (cloner, *([joint] if joint else [])):  # that it speaks like its own speakers would be no cloning
+        if learnt := [entry.id for entry in entries if entry.id in model.tts.speakers]:
+            raise ValueError(
+                f"{source_of(model.tts)} was trained on {', '.join(learnt)}, who would not be cloned: name others by "
+                "--speakers, or give shards whose test speakers it does not know"
+            )
+    if joint and not joint.encoder:
+        raise ValueError(f"{source_of(joint.tts)} has no speaker encoder: give the folder of a joint fine-tuning")
+    for method in systems.methods or ():
+        if method == "joint" and not joint:
+            raise ValueError("method 'joint' needs the folder of a joint fine-tuning: give it as systems.joint")
+        if method not in _AT_ONCE:
+            method_named(method)
+
+
+def _load_recognition(metrics: Metrics) -> Recognition | None:
+    if not metrics.objective and (metrics.sentences or metrics.whisper):
+        raise ValueError("metrics.sentences and metrics.whisper need --metrics.objective true")
+    return Recognition.load(metrics.speaker_recognition) if metrics.speaker_recognition else None
+
+
+def _clone(systems: Systems, system: speaking.System, joint: Cloner | None) -> list[Sound]:
+    """The clones that are compared, and those after given numbers of steps."""
+    if joint:
+        joint.vocoder = system.cloner.vocoder  # the method is all that differs
+    clones: list[Sound] = []
+    methods = systems.methods or [*system.cloner.methods, *(["joint"] if joint else [])]
+    for method, clips in product(dict.fromkeys(methods), sorted({*systems.clips})):
+        if method == "joint" and joint:
+            clones += speaking.System(system.folder, joint, joint=True).clone("encoder", clips)
+        else:
+            clones += system.clone(method, clips)
+    adapting = [method for method in systems.methods or ("embedding", "whole_model") if method not in _AT_ONCE]
+    for method, clips, steps in product(adapting, sorted({*systems.steps_clips}), sorted({*(systems.steps or [])})):
+        clones += system.clone(method, clips, steps)
+    return clones
+
+
+def _measure(
+    metrics: Metrics,
+    recognition: Recognition | None,
+    folder: EvaluationFolder,
+    cloner: Cloner,
+    sounds: Sequence[Sound],
+) -> tuple[dict[Sound, dict[str, Any]], list[str]]:
+    """All scores of all sounds, and which packages are missing for more."""
+    record = folder.path / "scores.jsonl"
+    objective = [Resemblyzer(), DNSMOS(), Whisper(metrics.whisper)] if metrics.objective else []
+    compared = [sound for sound in sounds if sound.row.steps is None]
+    first = [sound for sound in compared if int(sound.path.stem) <= (metrics.sentences or sys.maxsize)]
+    scores: dict[Sound, dict[str, Any]] = {sound: {} for sound in sounds}
+    for part in (
+        score([ParallelDistance(cloner), EncoderSimilarity(cloner)], sounds, record),
+        score(objective, first, record),
+        speaking.attention_scores(sounds),
+        classify(recognition, folder, sounds) if recognition else {},
+        verify(recognition, folder, [sound for sound in compared if not sound.edited]) if recognition else {},
+    ):
+        for sound, more in part.items():
+            scores[sound] |= more
+    packages = {package: type(metric).__name__ for metric in objective for package in metric.missing()}
+    return scores, [f"{metric}: the package {package} is not installed" for package, metric in packages.items()]
 
 
 def main(args: list[str] | None = None) -> None:
-    parser = ArgumentParser(prog="python -m lightning_vc.recipes.evaluate", description=__doc__)
+    parser = VerbParser(prog="python -m lightning_vc.recipes.evaluate", description=__doc__)
     parser.add_function_arguments(evaluate, as_group=False)
     options = parser.parse_args(args)
-    with reported(parser):
+    with reported():
         evaluate(**parser.instantiate(options).as_dict())
 
 

@@ -16,17 +16,18 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from jsonargparse import ArgumentParser, Namespace, get_loader, set_loader
+from jsonargparse import Namespace, get_loader, set_loader
 from rich.console import Console
 from yaml import YAMLError
 
 from lightning_vc.console import print_warning, printable, reported
 from lightning_vc.corpora.base import Corpus
-from lightning_vc.data.encoding import Limits
 from lightning_vc.data.index import SETS, Index
 from lightning_vc.data.shards import UNTRANSCRIBED, prepare
 from lightning_vc.data.splits import Splits
+from lightning_vc.data.utterance import Limits
 from lightning_vc.settings import bounded
+from lightning_vc.verbs import VerbParser
 
 set_loader("yaml", bounded(get_loader("yaml")), (YAMLError,))
 
@@ -42,8 +43,8 @@ ALIASES = {
 def main(argv: list[str] | None = None) -> None:
     """Prepare what the command line says, and print what came of it."""
     argv = sys.argv[1:] if argv is None else argv
-    parser = ArgumentParser(prog="prepare", description=__doc__)
-    with reported(parser):
+    parser = VerbParser(prog="python -m lightning_vc.recipes.prepare", description=__doc__)
+    with reported():
         if argv[:1] == ["verify"]:
             return _verify(argv[1:])
         corpus = _find(argv[0]) if argv and not argv[0].startswith("-") else Corpus
@@ -60,12 +61,13 @@ def main(argv: list[str] | None = None) -> None:
         options.test, options.validation = _speakers(options.test), _speakers(options.validation)
         made, splits, limits = _call(corpus, options), _call(Splits, options), _call(Limits, options)
         index = _call(prepare, options, corpus=made, splits=splits, limits=limits)
-        if index is None:
-            print(printable(f"part {options.part} of {options.out} is done; the last part to end makes the index"))
-        else:
-            print(printable(options.out))
-            Console(markup=False).print(index)
-            _warn(index, splits)
+        _show(index)
+        _warn(index, splits)
+
+
+def _show(index: Index) -> None:
+    print(printable(index.folder))
+    Console(markup=False).print(index)
 
 
 def _warn(index: Index, splits: Splits) -> None:
@@ -82,7 +84,7 @@ def _warn(index: Index, splits: Splits) -> None:
         )
     for split, uses in (
         ("validation", "`encoder fit`, `joint fit` and `vocoder fit` cannot validate"),
-        ("test", "nobody is left to clone, and `evaluate` and `adapt_*` need somebody"),
+        ("test", "nobody is left to clone, and `evaluate` and `adapt` need somebody"),
     ):
         if not index.speakers_of(split):
             print_warning(f"there is no {split} speaker, so {uses}: prepare with --{split} 1 or more, or with ids")
@@ -90,13 +92,15 @@ def _warn(index: Index, splits: Splits) -> None:
 
 def _verify(argv: list[str]) -> None:
     """Check all shards of a folder; raises ValueError with the name of one that is not what was written."""
-    parser = ArgumentParser(prog="prepare verify", description="Compare shards with their index, byte for byte.")
+    parser = VerbParser(
+        prog="python -m lightning_vc.recipes.prepare verify",
+        description="Compare shards with their index, byte for byte.",
+    )
     parser.add_argument("folder", type=str, help="folder of shards, or its address")
     folder = parser.parse_args(argv).folder
     index = Index.load(folder)
     index.check(thorough=True)
-    print(printable(folder))
-    Console(markup=False).print(index)
+    _show(index)
     print("all shards are what was written")
 
 
@@ -114,7 +118,7 @@ def _find(name: str) -> type[Corpus]:
     return found
 
 
-def _add_options(parser: ArgumentParser, corpus: type[Corpus]) -> None:
+def _add_options(parser: VerbParser, corpus: type[Corpus]) -> None:
     """Everything that can be said, from the signatures of what it is said to."""
     own = inspect.signature(corpus).parameters
     parser.add_argument("corpus", metavar="CORPUS", help="short name or class path")

@@ -15,7 +15,7 @@ def main(args: Sequence[str] | None = None) -> None:
     )
     parser.add_argument("overrides", nargs="*", metavar="key=value", help="settings of the recipe to change")
     options = parser.parse_intermixed_args(args)
-    with reported(parser):
+    with reported():
         recipe = Recipe(options.recipe, options.overrides)
         every = [stage.name for stage in recipe.stages]
         recipe.run(every if options.stages == "all" else options.stages.split(",") if options.stages else None)

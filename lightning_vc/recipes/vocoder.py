@@ -3,7 +3,7 @@
 from lightning.pytorch.cli import ArgsType
 
 from lightning_vc.cli import VoiceCLI
-from lightning_vc.data.waves import VocoderDataModule
+from lightning_vc.data.vocoder import VocoderDataModule
 from lightning_vc.tasks.vocoder import VocoderTask
 
 

@@ -1,32 +1,33 @@
 """Voices by name: list, show, export, import and delete them."""
 
-from argparse import ArgumentParser
 from collections.abc import Sequence
 from pathlib import Path
 
 from lightning_vc.console import printable, reported
-from lightning_vc.voice import Voice, VoiceLibrary, place_for_voice
+from lightning_vc.verbs import VerbParser
+
+_NAMES = {"list": (), "show": ("name",), "delete": ("name",), "export": ("name", "file"), "import": ("name", "file")}
 
 
 def main(args: Sequence[str] | None = None) -> None:
-    parser = ArgumentParser(prog="python -m lightning_vc.recipes.voices", description=__doc__)
+    parser = VerbParser(prog="python -m lightning_vc.recipes.voices", description=__doc__)
     parser.add_argument("--library", help="folder of the voices; default: LIGHTNING_VC_VOICES, or one in your home")
-    verbs = parser.add_subparsers(dest="verb", required=True)
-    verbs.add_parser("list", help="all voices, one a line")
-    for verb, meaning in (("show", "all that is known of one"), ("delete", "remove one")):
-        verbs.add_parser(verb, help=meaning).add_argument("name")
-    for verb, meaning in (("export", "write one to a file"), ("import", "take one from a file")):
-        which = verbs.add_parser(verb, help=meaning)
-        which.add_argument("name")
-        which.add_argument("file", help="voice file (.safetensors)")
+    parser.add_argument("verb", choices=list(_NAMES), help="show, delete NAME; export, import NAME FILE")
+    parser.add_argument("name", nargs="?", help="of a voice")
+    parser.add_argument("file", nargs="?", help="voice file (.safetensors)")
     options = parser.parse_args(args)
-    given = {key: getattr(options, key) for key in ("name", "file") if hasattr(options, key)}
-    with reported(parser):
-        run(VoiceLibrary(options.library), options.verb, **given)
+    given = tuple(key for key in ("name", "file") if options[key] is not None)
+    if given != _NAMES[options.verb]:
+        parser.error(f"{options.verb} takes {' and '.join(_NAMES[options.verb]).upper() or 'nothing'} behind it")
+    with reported():
+        run(options.library, options.verb, options.name or "", options.file or "")
 
 
-def run(library: VoiceLibrary, verb: str, name: str = "", file: str = "") -> None:
+def run(folder: str | None, verb: str, name: str, file: str) -> None:
     """One verb; raises OSError or ValueError for a name or file that does not do."""
+    from lightning_vc.voice import Voice, VoiceLibrary, place_for_voice
+
+    library = VoiceLibrary(folder)
     if verb == "list":
         for path in library.files():
             try:
@@ -45,8 +46,8 @@ def run(library: VoiceLibrary, verb: str, name: str = "", file: str = "") -> Non
         for key, value in about.items():
             print(printable(f"{key:8} {value}"))
     elif verb == "export":
-        file = str(Path(file).absolute())  # a bare name would be one of the library
-        Voice.load(library.known(name)).save(place_for_voice(file))
+        place = place_for_voice(str(Path(file).absolute()))  # a bare name would be one of the library
+        Voice.load(library.known(name)).save(place)
     elif verb == "import":
         Voice.load(file).save(library.free(name))
     else:

@@ -2,53 +2,58 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
+from copy import deepcopy
 from typing import Literal
 
 import torch
 from lightning.pytorch.cli import OptimizerCallable
 from torch import Tensor, nn
 
+from lightning_vc.checkpoint import fingerprint, source_of
 from lightning_vc.modules.low_rank import add_low_rank
+from lightning_vc.modules.speaker_encoder import SpeakerEncoder
+from lightning_vc.modules.tts import TTSModel
 from lightning_vc.tasks.base import Losses, Task
-from lightning_vc.tasks.speaker_encoder import SpeakerEncoderTask
-from lightning_vc.tasks.tts import TTSTask
-from lightning_vc.text.frontend import Frontend
+from lightning_vc.tasks.tts import tts_loss
 from lightning_vc.types import TTSBatch
 
 Start = Literal["mean", "nearest", "encoder"]
 
 
 class AdaptationTask(Task, ABC):
-    """The loss of multi-speaker training, with one new voice in the place of the speaker table.
+    """The loss of multi-speaker training with one new speaker embedding in the place of the speaker table.
 
-    A method of adaptation is a subclass that says what is `trainable`.
+    A method of adaptation is a subclass that defines what is `trainable`.
 
     Args:
-        base: checkpoint of the `TTSTask` to adapt; it stays as it is.
-        start: which voice the new one begins as: the mean of those that the base has learned, the one of them that
-            says the first batch of clips best, or what an encoder hears in that batch.
-        encoder: checkpoint of the `SpeakerEncoderTask` to start with.
+        tts: the model to adapt; it is copied and stays as it is.
+        encoder: the speaker encoder trained for it, if there is one.
+        start: the initial embedding: the mean of the learned ones, the one of them with the least loss on the first
+            batch of clips, or what the encoder predicts from that batch.
+
+    Raises:
+        ValueError: for the start "encoder" without an encoder, or with that of another model.
     """
 
     def __init__(
         self,
-        base: str,
+        tts: TTSModel,
         optimizer: OptimizerCallable = lambda p: torch.optim.Adam(p, lr=1e-3),
         start: Start = "mean",
-        encoder: str | None = None,
+        encoder: SpeakerEncoder | None = None,
     ) -> None:
         super().__init__(optimizer)
-        self.save_hyperparameters()
-        if (start == "encoder") != (encoder is not None):
-            raise ValueError(f"start is {start!r} and encoder is {encoder!r}: one asks for the other")
-        self.base, self.start, self.encoder = base, start, encoder
-        self.tts = TTSTask.load(base)  # in eval mode, and stays so: noise in so few steps only costs likeness
-        self.voice = nn.Parameter(self.tts.table.voices.detach().mean(0))  # (E,)
-
-    @property
-    def frontend(self) -> Frontend:
-        """How texts are spelt for the base."""
-        return self.tts.frontend
+        self.save_hyperparameters(ignore=["tts", "encoder"])
+        self.base = fingerprint(tts)
+        if start == "encoder" and encoder is None:
+            raise ValueError("start is 'encoder', and there is no speaker encoder: give one, or start from mean")
+        if encoder is not None and encoder.tts_fingerprint != self.base:
+            raise ValueError(
+                f"{source_of(encoder)} was trained for another model than {source_of(tts)}: train it again"
+            )
+        self.start, self.encoders = start, [encoder] if encoder else []  # a list: it is no part of what is trained
+        self.tts = deepcopy(tts).eval()  # and stays so: dropout in so few steps only costs similarity
+        self.voice = nn.Parameter(tts.table.voices.detach().mean(0))  # (E,)
 
     def learned_speakers(self) -> list[str]:
         """The speaker to whom the data adapts, where it names one."""
@@ -58,70 +63,73 @@ class AdaptationTask(Task, ABC):
 
     @abstractmethod
     def trainable(self) -> Iterable[nn.Parameter]:
-        """The parameters that this method moves."""
+        """The parameters that this method trains."""
+
+    def train(self, mode: bool = True) -> "AdaptationTask":
+        """The model stays in evaluation mode."""
+        super().train(mode)
+        self.tts.eval()
+        return self
 
     def on_train_start(self) -> None:
-        """Find the voice to begin with, but not in a run that is resumed."""
+        """Find the initial embedding, but not in a run that is resumed."""
         if self.start != "mean" and not self.global_step:
             first = next(iter(self.trainer.train_dataloader or ()))
             batch: TTSBatch = self.transfer_batch_to_device(first, self.device, 0)
             with torch.no_grad():
-                self.voice.copy_(self._nearest(batch) if self.encoder is None else self._heard(batch, self.encoder))
+                self.voice.copy_(self._nearest(batch) if self.start == "nearest" else self._predicted(batch))
 
     def loss(self, batch: TTSBatch) -> Losses:
-        return self.tts.loss_of(batch, self.voice.expand(len(batch.lengths), -1))
+        return tts_loss(self.tts, batch, self.voice.expand(len(batch.lengths), -1))
 
     def _nearest(self, batch: TTSBatch) -> Tensor:
         """(E,)."""
         voices = self.tts.table.voices.detach()
-        losses = [self.tts.loss_of(batch, voice.expand(len(batch.lengths), -1))["loss"] for voice in voices]
+        losses = [tts_loss(self.tts, batch, voice.expand(len(batch.lengths), -1))["loss"] for voice in voices]
         return voices[torch.stack(losses).argmin()]
 
-    def _heard(self, batch: TTSBatch, encoder: str) -> Tensor:
-        """(E,); raises ValueError for the encoder of another base."""
-        task = SpeakerEncoderTask.load(encoder).to(self.device)
-        if task.base_fingerprint != TTSTask.load(self.base).fingerprint():
-            raise ValueError(f"{encoder} was trained for the voices of another model than {self.base}: train it again")
-        voice: Tensor = task(batch.waves.unsqueeze(0), batch.lengths.unsqueeze(0))[0]
-        return task.stretched(voice, self.tts.table.voices)
+    def _predicted(self, batch: TTSBatch) -> Tensor:
+        """(E,)."""
+        encoder = self.encoders[0].to(self.device)
+        return encoder.predict(batch.waves.unsqueeze(0), batch.lengths.unsqueeze(0), self.tts.table.voices)[0]
 
 
 class EmbeddingAdaptationTask(AdaptationTask):
-    """Only the new voice moves (section 3.1): slow, but it hardly overfits."""
+    """Only the new embedding is trained (section 3.1): slow, but it hardly overfits."""
 
     def __init__(
         self,
-        base: str,
+        tts: TTSModel,
         optimizer: OptimizerCallable = lambda p: torch.optim.Adam(p, lr=1e-2),
         start: Start = "mean",
-        encoder: str | None = None,
+        encoder: SpeakerEncoder | None = None,
     ) -> None:
-        super().__init__(base, optimizer, start, encoder)
+        super().__init__(tts, optimizer, start, encoder)
 
     def trainable(self) -> Iterable[nn.Parameter]:
         return [self.voice]
 
 
 class WholeModelAdaptationTask(AdaptationTask):
-    """Voice and model move (section 3.1): closest to the speaker, and the first to overfit; stop early."""
+    """Embedding and model are trained (section 3.1): closest to the speaker, and the first to overfit; stop early."""
 
     def __init__(
         self,
-        base: str,
+        tts: TTSModel,
         optimizer: OptimizerCallable = lambda p: torch.optim.Adam(p, lr=2e-4),
         start: Start = "mean",
-        encoder: str | None = None,
+        encoder: SpeakerEncoder | None = None,
     ) -> None:
-        super().__init__(base, optimizer, start, encoder)
+        super().__init__(tts, optimizer, start, encoder)
 
     def trainable(self) -> Iterable[nn.Parameter]:
         return [self.voice, *self.tts.model.parameters()]
 
 
 class LowRankAdaptationTask(AdaptationTask):
-    """The voice moves, and each weight of the model by a product of two thin matrices (Hu et al. 2021).
+    """The embedding is trained, and for each weight a product of two thin matrices (Hu et al. 2021).
 
-    It comes near to the whole model, and the file of a voice holds a hundredth of it. It is not in the papers.
+    It comes near to the whole model, and a voice file has a hundredth of the size. It is not in the papers.
 
     Args:
         rank: the thin side of the matrices.
@@ -129,13 +137,13 @@ class LowRankAdaptationTask(AdaptationTask):
 
     def __init__(
         self,
-        base: str,
+        tts: TTSModel,
         rank: int = 2,
         optimizer: OptimizerCallable = lambda p: torch.optim.Adam(p, lr=2e-3),
         start: Start = "mean",
-        encoder: str | None = None,
+        encoder: SpeakerEncoder | None = None,
     ) -> None:
-        super().__init__(base, optimizer, start, encoder)
+        super().__init__(tts, optimizer, start, encoder)
         self.added = add_low_rank(self.tts.model, rank)
 
     def trainable(self) -> Iterable[nn.Parameter]:

@@ -1,76 +1,68 @@
-"""Joint fine-tuning: the generative model speaks with the voice that the speaker encoder hears, and both learn."""
+"""Joint fine-tuning of the generative model and the speaker encoder."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import Any
 
 import torch
 from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
 from torch import nn
 
-from lightning_vc.checkpoint import with_weights
-from lightning_vc.tasks.base import Losses, Task, difference
-from lightning_vc.tasks.speaker_encoder import SpeakerEncoderTask
-from lightning_vc.tasks.tts import TTSTask
-from lightning_vc.text.frontend import Frontend
+from lightning_vc.checkpoint import fingerprint, fingerprint_of, source_of
+from lightning_vc.modules.speaker_encoder import SpeakerEncoder, apply_gain
+from lightning_vc.modules.tts import TTSModel
+from lightning_vc.tasks.base import Losses, Task, check_same_speakers
+from lightning_vc.tasks.tts import tts_loss
 from lightning_vc.types import JointBatch
 
 
 class JointTask(Task):
-    """The loss of multi-speaker training with the encoder's answers as voices, over both (section 3.2).
+    """The loss of multi-speaker training with predicted embeddings, over both networks (section 3.2).
 
-    They are the voices that cloning takes, moved away from the mean of the learned ones by the encoder's `stretch`.
-    Clips are heard with the `augmentation` that it was trained with.
-
-    Both begin as they were trained before. Begun with untrained ones, the authors found, the encoder learns an average
-    voice. `spread` shows that, the spread of its answers relative to that of the voices in the base's table, which
-    stays as it is; and in validation `swapped`, the loss where each speaks with another's voice: voices that say
-    nothing cost nothing.
+    Both start trained: from scratch, the authors found, the encoder learns an average voice. `spread` shows that: the
+    spread of the predicted embeddings relative to that of the speaker table, which stays as it is. In validation
+    `swapped` is the loss with the embeddings of other speakers: embeddings that say nothing cost nothing.
 
     Args:
-        base: checkpoint of the `TTSTask`.
-        encoder: checkpoint of the `SpeakerEncoderTask` trained for its voices.
-        learned: share of the utterances that are said with the learned voice of the speaker instead, and teach it too:
-            else the table would be that of the model before. Only on the shards that the base was trained on.
-        stretch: of the encoder that comes of it, where that is to be another than the one that it learns with here.
+        tts: the generative model.
+        encoder: the speaker encoder trained for its embeddings.
+        learned: share of the utterances that are trained with the learned embedding of the speaker instead, which
+            moves then; else the table would be that of the model before. It needs the shards that `tts` was trained on.
+        embedding_gain: of the encoder that results, where that is to differ from the one in training.
+        augmentation: applied in training to clips (B, N, W) with lengths (B, N) in samples.
 
     Raises:
-        ValueError: for an encoder of another base; for a `stretch` that is not above 0; for `learned` on other speakers
-            than the base has learned.
+        ValueError: for an encoder of another model, or an `embedding_gain` that is not above 0.
     """
+
+    parts = ("tts", "encoder")
 
     def __init__(
         self,
-        base: str,
-        encoder: str,
+        tts: TTSModel,
+        encoder: SpeakerEncoder,
         learned: float = 0.0,
-        stretch: float | None = None,
+        embedding_gain: float | None = None,
+        augmentation: nn.Module | None = None,
         optimizer: OptimizerCallable = lambda p: torch.optim.Adam(p, lr=1e-4),
         scheduler: LRSchedulerCallable | None = None,
     ) -> None:
         super().__init__(optimizer, scheduler)
-        self.save_hyperparameters()
-        if stretch is not None and not 0 < stretch < torch.inf:
-            raise ValueError(f"stretch moves voices away from their mean by a factor above 0, got {stretch}")
-        self.paths = {"tts": base, "encoder": encoder}
-        self.learned, self.stretch = learned, stretch
-        self.tts, self.encoder = TTSTask.load(base).train(), SpeakerEncoderTask.load(encoder).train()
-        if self.encoder.base_fingerprint != self.tts.fingerprint():
-            raise ValueError(f"{encoder} was trained for the voices of another model than {base}: train it again")
+        self.save_hyperparameters(ignore=["tts", "encoder"])
+        if embedding_gain is not None and not 0 < embedding_gain < torch.inf:
+            raise ValueError(f"embedding_gain is a factor above 0, got {embedding_gain}")
+        if encoder.tts_fingerprint != fingerprint(tts):
+            raise ValueError(
+                f"{source_of(encoder)} was trained for another model than {source_of(tts)}: train it again"
+            )
+        self.tts, self.encoder, self.learned, self.augmentation = tts, encoder, learned, augmentation
+        self.gain = float(encoder.embedding_gain)
+        if embedding_gain is not None:
+            encoder.embedding_gain.fill_(embedding_gain)
 
     def setup(self, stage: str) -> None:
         """Raise ValueError where rows of the table are other speakers' in the data."""
-        theirs: list[str] = self.trainer.datamodule.speakers  # type: ignore[attr-defined]
-        if self.learned and theirs != self.tts.speakers:
-            raise ValueError(
-                f"learned={self.learned} teaches the voices of {self.paths['tts']}, and the data has other speakers "
-                f"({difference(self.tts.speakers, theirs)}): go on with the shards that it was trained on, or set "
-                "--model.learned 0"
-            )
-
-    @property
-    def frontend(self) -> Frontend:
-        """How texts are spelt for the base."""
-        return self.tts.frontend
+        if self.learned:
+            check_same_speakers(self.tts.speakers, self.trainer.datamodule.speakers)  # type: ignore[attr-defined]
 
     def learned_speakers(self) -> list[str]:
         return self.tts.speakers
@@ -81,24 +73,24 @@ class JointTask(Task):
         return [parameter for module in moving for parameter in module.parameters()]
 
     def loss(self, batch: JointBatch) -> Losses:
-        clips = self.encoder.augmented(batch.clips)
-        heard = self.encoder(clips.waves, clips.lengths)  # (B, E)
-        voice = self.encoder.stretched(heard, self.tts.table.voices)
+        waves, table = batch.clips.waves, self.tts.table.voices
+        if self.training and self.augmentation is not None:
+            waves = self.augmentation(waves, batch.clips.lengths)
+        predicted = self.encoder(waves, batch.clips.lengths)  # (B, E)
+        voice = apply_gain(predicted, table, self.gain)
         with torch.no_grad():
-            spread = heard.std(0, correction=0).mean() / self.tts.table.voices.std(0, correction=0).mean().clamp(1e-8)
+            spread = predicted.std(0, correction=0).mean() / table.std(0, correction=0).mean().clamp(1e-8)
         if not self.training:
-            losses = self.tts.loss_of(batch.said, voice)
-            return {**losses, "spread": spread, "swapped": self.tts.loss_of(batch.said, voice.roll(1, 0))["loss"]}
+            losses = tts_loss(self.tts, batch.said, voice)
+            return {**losses, "spread": spread, "swapped": tts_loss(self.tts, batch.said, voice.roll(1, 0))["loss"]}
         if self.learned:
             known = torch.rand(len(voice), 1, device=voice.device) < self.learned
             voice = torch.where(known, self.tts.table(batch.said.speakers), voice)
-        return {**self.tts.loss_of(batch.said, voice), "spread": spread}
+        return {**tts_loss(self.tts, batch.said, voice), "spread": spread}
 
-    def parts(self) -> Iterator[tuple[str, dict[str, Any]]]:
-        """Checkpoints of both as `Cloner.load` takes them: name of the folder, and what is in last.ckpt."""
-        for name, task in (("tts", self.tts), ("encoder", self.encoder)):
-            saved = with_weights(self.paths[name], task.state_dict())
-            if name == "encoder":
-                saved["base_fingerprint"] = self.tts.fingerprint()
-                saved["hyper_parameters"]["stretch"] = self.encoder.stretch if self.stretch is None else self.stretch
-            yield name, saved
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Bind the encoder to the weights of the model as they are saved."""
+        super().on_save_checkpoint(checkpoint)
+        weights = checkpoint["state_dict"]
+        name = fingerprint_of({key[4:]: value for key, value in weights.items() if key.startswith("tts.")})
+        weights["encoder._tts"] = torch.tensor(list(bytes.fromhex(name)), dtype=torch.uint8)

@@ -1,4 +1,4 @@
-"""Speaker encoding: hear the recordings, predict the voice that the generative model has learned."""
+"""Speaker encoding: recordings to the speaker embeddings that the generative model has learned."""
 
 from typing import Any
 
@@ -7,122 +7,80 @@ import torch.nn.functional as F
 from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
 from torch import Tensor, nn
 
-from lightning_vc.audio.features import Spectrograms
-from lightning_vc.checkpoint import field
+from lightning_vc.checkpoint import fingerprint
 from lightning_vc.metrics import retrieval_rank
 from lightning_vc.modules.speaker_encoder import SpeakerEncoder
-from lightning_vc.tasks.base import Losses, Task, difference
-from lightning_vc.tasks.tts import TTSTask
+from lightning_vc.modules.tts import TTSModel
+from lightning_vc.tasks.base import Losses, Task, check_same_speakers
 from lightning_vc.types import CloningBatch
 
-_MOST_STRETCH = 100
-_SHARPNESS = 10.0  # of the verification loss, for a distance of a learned voice's deviation
+_SHARPNESS = 10.0  # of the verification loss, for a distance of the standard deviation of learned embeddings
 
 
 class SpeakerEncoderTask(Task):
-    """L1 between predicted and learned voices, which stay frozen (section 3.2).
+    """L1 between predicted and learned embeddings, which stay frozen (section 3.2).
 
-    Beside the error (`error`) stand that of answering the mean voice always (`baseline`), the spread of the predictions
-    relative to that of all learned voices (`spread`, 0 where the encoder has collapsed to one voice), and in validation
-    how near the right voice is among all learned ones (`rank`, 1 where it is the nearest always).
+    Beside the error (`error`) it logs that of predicting the mean embedding always (`baseline`), the spread of the
+    predictions relative to that of all learned embeddings (`spread`, 0 where the encoder has collapsed), and in
+    validation the rank of the right embedding among all learned ones by distance (`rank`, 1 is the best).
 
     Args:
-        encoder: recordings to voice.
-        spectrograms: what the encoder hears (its mel part).
-        base: checkpoint of the `TTSTask` whose voices are learned. Read when training starts, not when reloading.
-        speakers: ids of the rows of the speaker table; recipes link them from the data.
-        verification: weight of a second loss: the first clip of a speaker, heard alone, is to be nearer to the other
-            clips of the same speaker than to those of the others in the batch. It is not in the paper, needs no
-            learned voice, and so also learns from speakers who have none.
-        stretch: voices that are heard are moved away from the mean of the learned ones by this factor before they are
-            used, in cloning and joint training: who is not sure answers nearer to the mean than voices lie (`spread`
-            below 1).
-        augmentation: what happens to clips (B, N, W) of so many samples (B, N) before they are heard in training.
-
-    Raises:
-        ValueError: for a `stretch` that is not above 0, or above 100.
+        encoder: what is trained.
+        tts: the model whose speaker embeddings are learned; it is not changed.
+        verification: weight of a second loss: the embedding of a speaker's first clip is to be nearer to that of the
+            other clips of the same speaker than to those of the others in the batch. It is not in the paper, needs no
+            learned embedding, and so also learns from speakers who have none.
+        augmentation: applied in training to clips (B, N, W) with lengths (B, N) in samples.
     """
+
+    parts = ("encoder",)
 
     def __init__(
         self,
         encoder: SpeakerEncoder,
-        spectrograms: Spectrograms,
-        base: str,
-        speakers: list[str],
+        tts: TTSModel,
         verification: float = 0.0,
         augmentation: nn.Module | None = None,
-        stretch: float = 1.0,
         optimizer: OptimizerCallable = lambda p: torch.optim.Adam(p, lr=6e-4),
         scheduler: LRSchedulerCallable = lambda o: torch.optim.lr_scheduler.StepLR(o, step_size=8000, gamma=0.6),
     ) -> None:
         super().__init__(optimizer, scheduler)
-        self.save_hyperparameters()
-        if not 0 < stretch <= _MOST_STRETCH:
-            raise ValueError(
-                f"stretch moves voices away from their mean by a factor above 0, up to {_MOST_STRETCH}, got {stretch}"
-            )
-        self.encoder, self.spectrograms = encoder, spectrograms
-        self.base, self.speakers = base, speakers
-        self.verification, self.augmentation, self.stretch = verification, augmentation, stretch
+        self.save_hyperparameters(ignore=["tts"])
+        self.encoder, self.verification, self.augmentation = encoder, verification, augmentation
+        self.speakers = tts.speakers
         self.voices: Tensor
-        self.register_buffer("voices", torch.empty(0), persistent=False)  # (speakers, E), once training starts
-        self.base_fingerprint = ""  # which weights those voices belong to
+        self.register_buffer("voices", tts.table.voices.detach().clone(), persistent=False)  # (speakers, E)
+        encoder.tts_fingerprint = fingerprint(tts)
 
     def learned_speakers(self) -> list[str]:
         return self.speakers
 
-    def setup(self, stage: str) -> None:
-        base = TTSTask.load(self.base)
-        if base.speakers != self.speakers:
-            raise ValueError(
-                f"{self.base} has learned other speakers ({difference(base.speakers, self.speakers)}): "
-                "train the encoder on the shards that the base model was trained on"
-            )
-        self.voices = base.table.voices.detach().to(self.device)
-        self.base_fingerprint = base.fingerprint()
-        self._check_sizes()
-
     @torch.no_grad()
-    def _check_sizes(self) -> None:
-        """Raise ValueError where encoder, spectrograms and the voices of the base do not go together."""
-        training = self.encoder.training
+    def setup(self, stage: str) -> None:
+        """Raise ValueError for data of other speakers, and where encoder and embeddings do not go together."""
+        check_same_speakers(self.speakers, self.trainer.datamodule.speakers)  # type: ignore[attr-defined]
+        name, training = type(self.encoder).__name__, self.encoder.training
         self.encoder.eval()
-        hop = self.spectrograms.hop
         try:
-            voice = self(torch.zeros(1, 2, 50 * hop, device=self.device), torch.tensor([[50 * hop, 40 * hop]]))
+            voice = self.encoder(torch.zeros(1, 2, 20000, device=self.device), torch.tensor([[20000, 16000]]))
         except RuntimeError as error:
-            raise ValueError(
-                f"{type(self.encoder).__name__} cannot hear these spectrograms ({error}): "
-                f"they have n_mels {self.spectrograms.n_mels}"
-            ) from error
+            raise ValueError(f"{name} cannot hear two clips of 20000 samples ({error})") from error
         if voice.shape[-1] != self.voices.shape[1]:
             raise ValueError(
-                f"the voices of {self.base} are {self.voices.shape[1]} numbers, {type(self.encoder).__name__} "
-                f"answers with {voice.shape[-1]}: give both the same voice_dim"
+                f"the speaker embeddings of the pretrained TTS model have {self.voices.shape[1]} numbers, {name} "
+                f"predicts {voice.shape[-1]}: give both the same voice_dim"
             )
         self.encoder.train(training)
 
-    def forward(self, waves: Tensor, lengths: Tensor) -> Tensor:
-        """Recordings (B, N, W) of so many samples (B, N) -> voices (B, E)."""
-        mels = self.spectrograms.mel(waves)  # (B, N, T, M)
-        frames = self.spectrograms.frames(lengths).unsqueeze(-1)  # (B, N, 1)
-        voice: Tensor = self.encoder(mels, torch.arange(mels.shape[2], device=mels.device) < frames)
-        return voice
-
-    def stretched(self, voice: Tensor, learned: Tensor) -> Tensor:
-        """Heard voices (..., E) as they are used, beside the learned ones (speakers, E)."""
-        mean = learned.detach().mean(0)
-        return mean + self.stretch * (voice - mean) if self.stretch != 1 else voice
-
     def augmented(self, batch: CloningBatch) -> CloningBatch:
-        """The clips as they are heard: in training with what `augmentation` does to them."""
+        """The batch, in training with `augmentation` applied."""
         if not self.training or self.augmentation is None:
             return batch
         return batch._replace(waves=self.augmentation(batch.waves, batch.lengths))
 
     def loss(self, batch: CloningBatch) -> Losses:
         batch = self.augmented(batch)
-        voice = self(batch.waves, batch.lengths)  # (B, E)
+        voice = self.encoder(batch.waves, batch.lengths)  # (B, E)
         target = self.voices[batch.speakers]
         error = (voice - target).abs().mean()
         losses = {"loss": error, "error": error.detach()}
@@ -130,9 +88,8 @@ class SpeakerEncoderTask(Task):
             losses["verification"] = self._verify(batch)
             losses["loss"] = error + self.verification * losses["verification"]
         with torch.no_grad():
-            # Of all voices, and without Bessel's correction: the batch may be of one speaker, or of one example.
-            spread = voice.std(0, correction=0).mean() / self._deviation().mean()
-            losses["spread"] = spread
+            # Of all embeddings, and without Bessel's correction: the batch may be of one speaker, or of one example.
+            losses["spread"] = voice.std(0, correction=0).mean() / self._deviation().mean()
             losses["baseline"] = (self.voices.mean(0) - target).abs().mean()
             if not self.training:
                 losses["rank"] = retrieval_rank(voice, self.voices, batch.speakers)
@@ -140,27 +97,21 @@ class SpeakerEncoderTask(Task):
 
     def _verify(self, batch: CloningBatch) -> Tensor:
         """Prototypical loss (Snell et al. 2017), with the clips after the first as prototype."""
-        first = self(batch.waves[:, :1], batch.lengths[:, :1]) / self._deviation()  # (B, E)
-        others = self(batch.waves[:, 1:], batch.lengths[:, 1:]) / self._deviation()
+        first = self.encoder(batch.waves[:, :1], batch.lengths[:, :1]) / self._deviation()  # (B, E)
+        others = self.encoder(batch.waves[:, 1:], batch.lengths[:, 1:]) / self._deviation()
         nearness = -_SHARPNESS * (first.unsqueeze(1) - others).square().mean(-1)  # (B, B)
         own = torch.arange(len(first), device=first.device)
         twice = (batch.speakers[:, None] == batch.speakers) & (own[:, None] != own)  # neither right nor wrong
         return F.cross_entropy(nearness.masked_fill(twice, -torch.inf), own)
 
     def _deviation(self) -> Tensor:
-        """How far learned voices lie apart, (E,)."""
+        """Standard deviation of the learned embeddings, (E,)."""
         return self.voices.std(0, correction=0).clamp(min=1e-8)
-
-    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        super().on_save_checkpoint(checkpoint)
-        checkpoint["base_fingerprint"] = self.base_fingerprint
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         super().on_load_checkpoint(checkpoint)
-        fingerprint = field(checkpoint, "base_fingerprint", str, self.source)
-        if self.base_fingerprint not in ("", fingerprint):
+        if not checkpoint["state_dict"]["encoder._tts"].equal(self.encoder._tts.cpu()):
             raise ValueError(
-                f"the checkpoint was trained for the voices of another model than {self.base}: "
-                "resume it with that one, or begin anew"
+                f"{self.source} was trained for the speaker embeddings of another TTS model: resume it with that one, "
+                "or begin anew"
             )
-        self.base_fingerprint = fingerprint

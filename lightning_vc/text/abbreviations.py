@@ -1,65 +1,21 @@
 """Abbreviations with a full stop: what they stand for, and whether a sentence may end behind them."""
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import NamedTuple
 
-TITLES = {
-    **{"Mr": "Mister", "Mrs": "Missus", "Ms": "Ms", "Messrs": "Messieurs", "Dr": "Doctor", "Prof": "Professor"},
-    **{"Rev": "Reverend", "Hon": "Honorable", "Fr": "Father", "St": "Saint", "Gen": "General", "Col": "Colonel"},
-    **{"Maj": "Major", "Capt": "Captain", "Cmdr": "Commander", "Adm": "Admiral", "Lt": "Lieutenant"},
-    **{"Sgt": "Sergeant", "Gov": "Governor", "Sen": "Senator", "Rep": "Representative", "Pres": "President"},
-    **{"Ft": "Fort", "Mt": "Mount"},
-}
-STREETS = {
-    **{"Ave": "Avenue", "Blvd": "Boulevard", "Rd": "Road", "Ln": "Lane", "Hwy": "Highway", "Pl": "Place"},
-    **{"Ct": "Court", "Sq": "Square", "St": "Street", "Dr": "Drive"},
-}
-SUFFIXES = {
-    **{"Jr": "Junior", "Sr": "Senior", "Inc": "Incorporated", "Ltd": "Limited", "Co": "Company"},
-    **{"Corp": "Corporation", "Bros": "Brothers", "Esq": "Esquire", "Dept": "Department", "Univ": "University"},
-}
-MONTHS = {
-    **{"Jan": "January", "Feb": "February", "Mar": "March", "Apr": "April", "Jun": "June", "Jul": "July"},
-    **{"Aug": "August", "Sep": "September", "Sept": "September", "Oct": "October", "Nov": "November"},
-    **{"Dec": "December"},
-}
-DAYS = {
-    **{"Mon": "Monday", "Tue": "Tuesday", "Tues": "Tuesday", "Wed": "Wednesday", "Thu": "Thursday"},
-    **{"Thur": "Thursday", "Thurs": "Thursday", "Fri": "Friday", "Sat": "Saturday", "Sun": "Sunday"},
-}
-REFERENCES = {  # before a number, or a letter
-    **{"fig": "figure", "figs": "figures", "no": "number", "nos": "numbers", "p": "page", "pp": "pages"},
-    **{"vol": "volume", "vols": "volumes", "ch": "chapter", "chap": "chapter", "sec": "section", "art": "article"},
-    **{"par": "paragraph", "eq": "equation", "eqs": "equations", "ref": "reference", "refs": "references"},
-    **{"pt": "part", "op": "opus", "rte": "route", "rm": "room", "apt": "apartment", "ext": "extension"},
-    **{"l": "line", "tel": "telephone", "c": "circa", "ca": "circa"},
-}
-UNITS = {  # behind a number
-    **{"lb": "pound", "lbs": "pound", "oz": "ounce", "ft": "foot", "in": "inch", "yd": "yard", "mi": "mile"},
-    **{"min": "minute", "mins": "minute", "sec": "second", "secs": "second", "hr": "hour", "hrs": "hour"},
-    **{"pt": "pint", "qt": "quart", "gal": "gallon", "tsp": "teaspoon", "tbsp": "tablespoon"},
-}
-LINKS = {
-    "vs": "versus",
-    "approx": "approximately",
-    "cf": "compare",
-    "incl": "including",
-    "al": "al",
-    "etc": "et cetera",
-}
+from lightning_vc.text.measures import DOTTED_UNITS, counted
+from lightning_vc.text.tables import any_of, fill, rows, word_lists
+
+_KINDS: dict[str, dict[str, str]] = {}  # title, street, suffix, month, day, reference, link -> abbreviation -> words
+for _kind_of, _short, _long in rows("abbreviations.tsv"):
+    _KINDS.setdefault(_kind_of, {})[_short] = _long
+_TITLES, _STREETS, _REFERENCES, _LINKS = (_KINDS[kind] for kind in ("title", "street", "reference", "link"))
+_LOWER_TITLES = ("mr", "mrs", "ms", "dr", "prof")
 
 # Words that begin sentences and, with a capital inside of one, are hardly names.
-_OPENERS = frozenset(
-    """
-    he she it they we you i the a an this that these those there here then now what who whom how why when where
-    which if so but and or yes no not nobody nothing everybody everyone everything somebody someone something his
-    her its their our my your in on at as by to of after before for from with without during until since while
-    because although though once one some many most all each every both few several another other others today
-    tomorrow yesterday later finally however please let do does did is are was were can could will would should have
-    has had it's he's she's they're we're you're i'm i've i'll he'd she'd don't didn't isn't wasn't that's there's
-    """.split()  # noqa: SIM905
-)
+_OPENERS = frozenset(word_lists()["openers"])
 _BEFORE_THE_WORD_NO = ("is", "was", "say", "says", "said", "answered", "or", "and", "means", "not", "a")
 _QUOTES = "\"'“‘”’()[]"
 _INITIALISM = re.compile(r"(?:[A-Za-z]{1,2}\.){2,}|[A-Z]\.")
@@ -107,33 +63,31 @@ def ends_sentence(before: str, after: str, answers: bool = False) -> bool:
 def _kind(earlier: list[str], last: str, following: str, answers: bool) -> _Ends:
     """The kind of a word with a full stop; all that is no abbreviation is `_ALWAYS`."""
     stem, previous = last.removesuffix("."), earlier[-1] if earlier else ""
-    name = stem.capitalize() if stem.isupper() else stem
+    lower, name = stem.lower(), stem.capitalize() if stem.isupper() else stem
     if last.lower() in ("a.m.", "p.m."):  # At 5 p.m. Bob left: no sentence is as short as that
-        begun = len(earlier) < 4 or following[:3] in (each[:3].lower() for each in (*MONTHS, *DAYS, "May"))
+        begun = len(earlier) < 4 or following[:3] in (
+            each[:3].lower() for each in (*_KINDS["month"], *_KINDS["day"], "May")
+        )
         return _NAME if begun else _NUMBER
-    if last.lower() in ("e.g.", "i.e.") or stem.lower() in LINKS:
-        return {"al": _NAME, "etc": _ALWAYS}.get(stem.lower(), _NEVER)
+    if last.lower() in ("e.g.", "i.e.") or lower in _LINKS:
+        return {"al": _NAME, "etc": _ALWAYS}.get(lower, _NEVER)
     if _INITIALISM.fullmatch(last):
         return _NAME
-    if stem.lower() in UNITS and re.match(r"\d|(?:sq|cu)\b", previous):
+    if lower in DOTTED_UNITS and re.match(r"\d|(?:sq|cu)\b", previous):
         return _NUMBER
-    if name in TITLES or stem in ("mr", "mrs", "ms", "dr", "prof"):
-        return _NAME if name in STREETS and _is_name(previous) else _NEVER
-    if stem.lower() == "no":  # a word too
+    if name in _TITLES or stem in _LOWER_TITLES:
+        behind_name = re.match(r"[A-Z]\w|\d+(?:st|nd|rd|th)$", previous)  # Main St., 5th St.
+        return _NAME if name in _STREETS and behind_name else _NEVER
+    if lower == "no":  # a word too
         spoken = answers and not previous if stem != "no" else not previous.isalpha() or previous in _BEFORE_THE_WORD_NO
         return _ALWAYS if spoken else _NUMBER
-    if stem.lower() in REFERENCES:
+    if lower in _REFERENCES:
         return _REFERENCE
-    if name in DAYS:
+    if name in _KINDS["day"]:
         return _ALWAYS if previous.lower() == "the" else _NAME  # the Sun
-    if name in MONTHS or name in STREETS or stem.capitalize() in SUFFIXES:
+    if name in _KINDS["month"] or name in _STREETS or stem.capitalize() in _KINDS["suffix"]:
         return _NAME
     return _ALWAYS
-
-
-def _is_name(word: str) -> bool:
-    """Whether it can stand before a street: Main, 5th."""
-    return bool(re.match(r"[A-Z]\w|\d+(?:st|nd|rd|th)$", word))
 
 
 _CLOSERS = rf"[{re.escape(_QUOTES)}]*\s*$"
@@ -152,51 +106,40 @@ def expand(sentence: str) -> str:
     return _DOUBLED.sub(".", sentence)
 
 
-def _any(words: Iterable[str]) -> str:
-    """A pattern of any of some words, as they are or in capitals, the longer ones first."""
-    return "|".join(sorted({form for word in words for form in (word, word.upper())}, key=len, reverse=True))
+def _any(kind: str) -> str:
+    """A pattern of any abbreviation of a kind, as it is or in capitals."""
+    return any_of({form for short in _KINDS[kind] for form in (short, short.upper())})
 
 
-def _long(words: dict[str, str]) -> Callable[[re.Match[str]], str]:
-    """A function that writes in full the last group of a match, and keeps what stands before it."""
-
-    def write(match: re.Match[str]) -> str:
-        short = match[match.lastindex or 0]
-        kept = match[0][: match.start(match.lastindex or 0) - match.start()]
-        return kept + (words.get(short) or words.get(short.capitalize()) or words[short.lower()])
-
-    return write
+def _in_full(kind: Mapping[str, str], short: str) -> str:
+    return kind[short.lower()]
 
 
 def _unit(match: re.Match[str]) -> str:
     """Write 5 lb. as 5 pounds, 1 sq. ft. as 1 square foot."""
-    number, square, unit = match[1], match[2], UNITS[match[3].lower()]
-    if number != "1":
-        unit = {"foot": "feet", "inch": "inches"}.get(unit, f"{unit}s")
-    return f"{number} {'square ' if square else ''}{unit}"
+    number, square, symbol = match.groups()
+    return f"{number} {'square ' if square else ''}{counted(number, DOTTED_UNITS[symbol.lower()])}"
 
 
-def _reference(match: re.Match[str]) -> str:
-    return f"{REFERENCES[match[1].lower()]} "
+def _rule(pattern: str, template: str) -> tuple[re.Pattern[str], Callable[[re.Match[str]], str]]:
+    return re.compile(pattern), partial(fill, template, functions=_WRITERS)
 
 
-_DATE = rf"\d|{_any(MONTHS)}|May\b"
-_Rule = tuple[re.Pattern[str], Callable[[re.Match[str]], str]]
-_RULES: tuple[_Rule, ...] = tuple(
-    (re.compile(pattern), write)
-    for pattern, write in (
-        (r"№\s?(?=\d)|\bNo(?=\d)", lambda _: "number "),
-        (r"\bPh\.?D\b\.?", lambda _: "P.H.D."),
-        (rf"(?<![\d.,/])(\d[\d.,/]*)\s?(sq\.?\s)?((?i:{_any(UNITS)}))\.(?!\w)", _unit),
-        (rf"\b((?i:{_any(REFERENCES)}))\.\s?(?=\d)", _reference),
-        (rf"\b((?i:{_any(REFERENCES.keys() - {'no'})}))\.\s(?=(?:[IVXLC]+|[A-Z])\b)", _reference),
-        (r"(?<=\w )(Figs?|Vols?|Ch|Nos?|Eqs?|Rte) (?=\d)", _reference),
-        (rf"\b({_any(TITLES)}|mr|mrs|ms|dr|prof)\b\.?(?=\s+(?:[A-Z]|and Mrs|and Ms))", _long(TITLES)),
-        (rf"\b(?:[A-Z]\w+|\d+(?:st|nd|rd|th)) ({_any(STREETS)})\b(?:\.(?!\w))?", _long(STREETS)),
-        (rf"\b({_any(TITLES)}|mr|mrs|ms|dr|prof)\.(?!\w)", _long(TITLES)),
-        (rf"\b({_any(MONTHS)})\b(?:\.(?!\w)|(?= \d))", _long(MONTHS)),
-        (rf"\b\d{{1,2}} ({_any(MONTHS)})\b", _long(MONTHS)),
-        (rf"(?<![Tt]he )\b({_any(DAYS)})(?:\.(?!\w)|(?=,? (?:{_DATE})))", _long(DAYS)),
-        (rf"(?<![.@])\b((?i:{_any(SUFFIXES)}|{_any(LINKS)}))\.(?!\w)", _long(SUFFIXES | LINKS)),
-    )
+_WRITERS = {kind: partial(_in_full, {short.lower(): long for short, long in _KINDS[kind].items()}) for kind in _KINDS}
+_TITLE = "|".join((_any("title"), *_LOWER_TITLES))
+_RULES = (
+    _rule(r"№\s?(?=\d)|\bNo(?=\d)", "number "),
+    _rule(r"\bPh\.?D\b\.?", "P.H.D."),
+    (re.compile(rf"(?<![\d.,/])(\d[\d.,/]*)\s?(sq\.?\s)?((?i:{any_of(DOTTED_UNITS)}))\.(?!\w)"), _unit),
+    _rule(rf"\b((?i:{_any('reference')}))\.\s?(?=\d)", "{1:reference} "),
+    _rule(rf"\b(?!(?i:no)\.)((?i:{_any('reference')}))\.\s(?=(?:[IVXLC]+|[A-Z])\b)", "{1:reference} "),
+    _rule(r"(?<=\w )(Figs?|Vols?|Ch|Nos?|Eqs?|Rte) (?=\d)", "{1:reference} "),
+    _rule(rf"\b({_TITLE})\b\.?(?=\s+(?:[A-Z]|and Mrs|and Ms))", "{1:title}"),
+    _rule(rf"(\b(?:[A-Z]\w+|\d+(?:st|nd|rd|th)) )({_any('street')})\b(?:\.(?!\w))?", "{1}{2:street}"),
+    _rule(rf"\b({_TITLE})\.(?!\w)", "{1:title}"),
+    _rule(rf"\b({_any('month')})\b(?:\.(?!\w)|(?= \d))", "{1:month}"),
+    _rule(rf"(\b\d{{1,2}} )({_any('month')})\b", "{1}{2:month}"),
+    _rule(rf"(?<![Tt]he )\b({_any('day')})(?:\.(?!\w)|(?=,? (?:\d|{_any('month')}|May\b)))", "{1:day}"),
+    _rule(rf"(?<![.@])\b((?i:{_any('suffix')}))\.(?!\w)", "{1:suffix}"),
+    _rule(rf"(?<![.@])\b((?i:{_any('link')}))\.(?!\w)", "{1:link}"),
 )

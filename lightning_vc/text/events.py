@@ -3,14 +3,9 @@
 import re
 
 from lightning_vc.text.pronunciation import in_braces
+from lightning_vc.text.tables import rows
 
-_EVENT = (
-    r"laugh(?:s|ed|ing|ter)?|chuckl(?:es?|ing)|giggl(?:es?|ing)|cough(?:s|ing)?|sneez(?:es?|ing)|sniff(?:s|ing|les?)?"
-    r"|sigh(?:s|ing)?|gasp(?:s|ing)?|breath(?:es?|ing|s)?|inhal(?:es?|ing)|exhal(?:es?|ing)|yawn(?:s|ing)?|sob(?:s|bing)?"
-    r"|hum(?:s|ming)?|whistl(?:es?|ing)|clears? throat|throat clearing|lip ?smacks?|noises?|background noise"
-    r"|applause|clapping|music|singing|silence|pause|beeps?|clicks?|static|cross ?talk"
-    r"|inaudible|unintelligible|indistinct"
-)
+_EVENT = "|".join(pattern for [pattern] in rows("events.tsv"))
 _MARK = re.compile(
     r"\[laughter-(?P<laughed>[\w']+)\]"  # a word that is said while laughing
     r"|\[[^\[\]]*\]"

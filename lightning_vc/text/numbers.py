@@ -6,7 +6,6 @@ import re
 from num2words import num2words
 
 _LONGEST = 36  # digits of a number that has a name
-_TENS = ("", "tens", "twenties", "thirties", "forties", "fifties", "sixties", "seventies", "eighties", "nineties")
 _DENOMINATORS = {2: ("half", "halves"), 4: ("quarter", "quarters")}
 _FRACTIONS = {"24/7": "twenty four seven", "9/11": "nine eleven", "50/50": "fifty fifty", "20/20": "twenty twenty"}
 _ROMAN = {"I": 1, "V": 5, "X": 10, "L": 50, "C": 100, "D": 500, "M": 1000}
@@ -20,8 +19,12 @@ def digits(text: str) -> str:
 
 def cardinal(text: str) -> str:
     """1,234 as one thousand two hundred and thirty four; digit by digit where it is too long to have a name."""
-    number = text.replace(",", "").replace(" ", "")
-    return digits(number) if len(number) > _LONGEST else _words(int(number), "cardinal")
+    return _named(text, "cardinal")
+
+
+def ordinal(text: str) -> str:
+    """21 as twenty first."""
+    return _named(text, "ordinal")
 
 
 def number(text: str) -> str:
@@ -30,7 +33,7 @@ def number(text: str) -> str:
     if not parts:
         return cardinal(whole)
     if len(parts) == 1:
-        return f"{cardinal(whole or '0') if whole else ''} point {digits(parts[0])}".strip()
+        return f"{cardinal(whole) if whole else ''} point {digits(parts[0])}".strip()
     return " point ".join(digits(part) if len(part) > 2 else cardinal(part) for part in (whole, *parts))
 
 
@@ -38,34 +41,20 @@ def integer(text: str) -> str:
     """Digits alone: 1999 as a year, 007 and numbers of ten and more digits digit by digit, others as a cardinal."""
     if (len(text) > 1 and text[0] == "0") or (len(text) > 9 and (len(text) > _LONGEST or not text.endswith("000000"))):
         return digits(text)
-    return year(text) if 1009 < int(text) < 3000 else cardinal(text)
+    return year(text)
 
 
 def year(text: str) -> str:
-    """1999 as nineteen ninety nine, 1905 as nineteen oh five, 2005 as two thousand and five."""
+    """1999 as nineteen ninety nine, 1905 as nineteen oh five, 2005 as two thousand and five; others as a cardinal."""
     return _words(int(text), "year") if 1009 < int(text) < 3000 else cardinal(text)
 
 
-def ordinal(text: str) -> str:
-    """21 as twenty first."""
-    value = text.replace(",", "")
-    return digits(value) if len(value) > _LONGEST else _words(int(value), "ordinal")
-
-
-def plural(words: str) -> str:
-    """Five as fives, sixty as sixties, six as sixes."""
+def several(text: str) -> str:
+    """747 as seven hundred and forty sevens, 60 as sixties, 1990 as nineteen nineties."""
+    words = integer(text)
     if words.endswith("y"):
         return f"{words[:-1]}ies"
     return f"{words}es" if words.endswith("x") else f"{words}s"
-
-
-def decade(century: str, tens: str) -> str:
-    """19 and 9 as nineteen nineties, 19 and 0 as nineteen hundreds, 20 and 0 as two thousands, 9 alone as nineties."""
-    if tens != "0":
-        return f"{cardinal(century)} {_TENS[int(tens)]}" if century else _TENS[int(tens)]
-    if century.endswith("0"):
-        return f"{cardinal(century[:-1])} thousands"
-    return f"{cardinal(century)} hundreds" if century else "zeros"
 
 
 def fraction(numerator: str, denominator: str) -> str:
@@ -86,6 +75,11 @@ def roman(text: str) -> int:
         return 0
     values = [_ROMAN[letter] for letter in text]
     return sum(-value if value < after else value for value, after in zip(values, [*values[1:], 0], strict=True))
+
+
+def _named(text: str, kind: str) -> str:
+    number = text.replace(",", "").replace(" ", "")
+    return digits(number) if len(number) > _LONGEST else _words(int(number), kind)
 
 
 @functools.lru_cache(1024)

@@ -4,34 +4,26 @@ import re
 from collections.abc import Iterable, Iterator
 
 from lightning_vc.console import short
-from lightning_vc.text.symbols import LONG_PAUSE, PHONEMES, SHORT_PAUSE, SLURRED
+from lightning_vc.text.symbols import LONG_PAUSE, PHONEMES, PUNCTUATION, SHORT_PAUSE, SLURRED
+from lightning_vc.text.tables import any_of, rows
 from lightning_vc.types import Word
 
-# The phonemes of text/symbols, without stress, in the alphabet of the CMU dictionary.
-ARPABET = {
-    **{"b": "B", "d": "D", "d͡ʒ": "JH", "f": "F", "h": "HH", "j": "Y", "k": "K", "l": "L", "m": "M", "n": "N"},
-    **{"p": "P", "s": "S", "t": "T", "t͡ʃ": "CH", "v": "V", "w": "W", "z": "Z", "ð": "DH", "ŋ": "NG", "ɡ": "G"},
-    **{"ɹ": "R", "ʃ": "SH", "ʒ": "ZH", "θ": "TH", "ə": "AH", "aɪ": "AY", "aʊ": "AW", "eɪ": "EY", "i": "IY"},
-    **{"oʊ": "OW", "u": "UW", "æ": "AE", "ɑ": "AA", "ɔ": "AO", "ɔɪ": "OY", "ɚ": "ER", "ɛ": "EH", "ɪ": "IH"},
-    **{"ʊ": "UH", "ʌ": "AH"},
-}
+ARPABET = dict(rows("phonemes.tsv"))  # phoneme without stress -> its name in the alphabet of the CMU dictionary
 PAUSES = {f"{{{mark}}}": mark for mark in (SLURRED, SHORT_PAUSE, LONG_PAUSE)}  # as words, and their symbols
 
 _BRACES = re.compile(r"(\{[^{}]*\})")
 _SOUNDS = {name: phoneme for phoneme, name in ARPABET.items()}
 _STRESS = {"0": "", "1": "ˈ", "2": "ˌ"}
 _ARPA = re.compile(r"([A-Z]{1,2})([012]?)")
-_IPA = re.compile("|".join(map(re.escape, sorted((*ARPABET, "ˈ", "ˌ"), key=len, reverse=True))))
-# Other ways to write the same sounds: keyboard letters, affricates without their tie, length marks. Vowels and
-# consonants that American English does not have become the nearest that it has.
-_SPELLINGS = {
-    **{"g": "ɡ", "r": "ɹ", "tʃ": "t͡ʃ", "t͜ʃ": "t͡ʃ", "ʧ": "t͡ʃ", "dʒ": "d͡ʒ", "d͜ʒ": "d͡ʒ", "ʤ": "d͡ʒ"},
-    **{"ː": "", "ˑ": "", "'": "ˈ", ".": " ", "n̩": "ən", "l̩": "əl", "m̩": "əm", "ɫ": "l", "ʍ": "w"},
-    **{"əʊ": "oʊ", "ɒ": "ɑ", "ɜːr": "ɚ", "ɜːɹ": "ɚ", "ɜ": "ɚ", "ɝ": "ɚ", "ɐ": "ʌ", "ᵻ": "ɪ", "ɨ": "ɪ", "ʉ": "u"},
-    **{"eɪ": "eɪ", "e": "ɛ", "aɪ": "aɪ", "aʊ": "aʊ", "a": "æ", "oʊ": "oʊ", "o": "ɔ"},
-}
+_IPA = re.compile(any_of((*ARPABET, "ˈ", "ˌ")))
+_SPELLINGS = {"ː": "", "ˑ": "", ".": " "} | dict(rows("spellings.tsv"))  # IPA -> the same in phonemes of ARPABET
+_SPELLING = re.compile(any_of(_SPELLINGS))
 _IPA_LETTERS = frozenset(letter for letter in "".join((*ARPABET, *_SPELLINGS, "ˈ", "ˌ")) if not letter.isascii())
-_SPELLING = re.compile("|".join(map(re.escape, sorted(_SPELLINGS, key=len, reverse=True))))
+
+
+def is_spoken(word: Word) -> bool:
+    """Whether it is no mark of punctuation and no pause."""
+    return word.text not in PUNCTUATION and word.text not in PAUSES
 
 
 def split_braces(text: str) -> list[str | Word]:
@@ -39,23 +31,20 @@ def split_braces(text: str) -> list[str | Word]:
 
     Raises ValueError for a brace without its partner, for braces in braces, and what `in_braces` raises.
     """
-    parts: list[str | Word] = []
-    plain = ""
+    parts: list[str | Word] = [""]
     for piece in _BRACES.split(text):
-        if not piece.startswith("{") or not piece.endswith("}"):
-            if brace := re.search("[{}]", piece):
-                near = piece[max(0, brace.start() - 20) : brace.start() + 20]
-                raise ValueError(
-                    f"the text has a {brace[0]} without its partner, or braces in braces, at {near!r}: "
-                    "write sounds as {HH AH0 L OW1}, and no other braces"
-                )
-            plain += piece
-        elif word := in_braces(piece):
-            parts += [plain, word]
-            plain = ""
+        whole = piece.startswith("{") and piece.endswith("}")
+        if not whole and (brace := re.search("[{}]", piece)):
+            near = piece[max(0, brace.start() - 20) : brace.start() + 20]
+            raise ValueError(
+                f"the text has a {brace[0]} without its partner, or braces in braces, at {near!r}: "
+                "write sounds as {HH AH0 L OW1}, and no other braces"
+            )
+        if whole and (word := in_braces(piece)):
+            parts += [word, ""]
         else:
-            plain += piece
-    return [*parts, plain]
+            parts[-1] = f"{parts[-1]}{piece}"
+    return parts
 
 
 def in_braces(text: str) -> Word | None:

@@ -1,28 +1,21 @@
 """A text of any length to stretches that a model can say at once: sentences, and parts of the long ones."""
 
-import re
 from bisect import bisect
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 
 from lightning_vc.text.normalize import read_sentences, written
-from lightning_vc.text.pronunciation import PAUSES
-from lightning_vc.text.symbols import LONG_PAUSE, PUNCTUATION, SHORT_PAUSE
+from lightning_vc.text.pronunciation import is_spoken
+from lightning_vc.text.symbols import LONG_PAUSE, SHORT_PAUSE
+from lightning_vc.text.tables import word_lists
 from lightning_vc.types import Word
 
 _SENTENCE = 0.3  # seconds behind a sentence
 # Seconds behind a part of one that ends so.
 _PAUSE = {**dict.fromkeys((*".?!", f"{{{LONG_PAUSE}}}"), 0.3), **dict.fromkeys((*",;:-", f"{{{SHORT_PAUSE}}}"), 0.15)}
-# Words that begin a phrase, or a part of one.
-_CONJUNCTION = re.compile(
-    "and|but|or|nor|yet|because|since|although|though|unless|until|while|when|where|who|which|that|if|than|as|so"
-)
-_LINK = re.compile(
-    "an?|the|this|these|that|those|my|your|his|her|its|our|their|every|each|some|any|no|not|very|"
-    "of|in|on|at|to|from|with|without|by|for|into|onto|over|under|about|after|before|between|through|during|against|"
-    "is|are|was|were|be|been|has|have|had|do|does|did|will|would|can|could|may|might|must|shall|should"
-)
+# Words that begin a phrase, and words that begin a part of one.
+_CONJUNCTIONS, _LINKS = (frozenset(word_lists()[name]) for name in ("conjunctions", "links"))
 
 
 @dataclass(frozen=True)
@@ -67,9 +60,9 @@ def cut(words: Sequence[Word], longest: int, size: Callable[[Word], int]) -> Ite
     """
     words = [piece for word in words for piece in _pieces(word, longest, size)]
     held = [0, *accumulate(map(size, words))]  # by the words before each place
-    ends = [i for i in range(1, len(words) + 1) if i == len(words) or _is_spoken(words[i])]
+    ends = [i for i in range(1, len(words) + 1) if i == len(words) or is_spoken(words[i])]
     start = 0
-    while any(_is_spoken(word) for word in words[start:]):
+    while any(is_spoken(word) for word in words[start:]):
         rest = held[-1] - held[start]
         if rest <= longest or ends[-1:] == ends[bisect(ends, start) :]:
             yield tuple(words[start:])
@@ -84,14 +77,14 @@ def cut(words: Sequence[Word], longest: int, size: Callable[[Word], int]) -> Ite
 
         end = min(fitting, key=cost)
         part = tuple(words[start:end])
-        yield part if not _is_spoken(part[-1]) else (*part, Word(","))  # it goes on, and so should the voice
+        yield part if not is_spoken(part[-1]) else (*part, Word(","))  # it goes on, and so should the voice
         start = end
 
 
 def _pieces(word: Word, longest: int, size: Callable[[Word], int]) -> list[Word]:
     """A word, or parts of one that is too long to be one."""
     count = -(-size(word) // max(2, longest - 2))
-    if size(word) < longest or not _is_spoken(word):
+    if size(word) < longest or not is_spoken(word):
         return [word]
 
     def piece(i: int) -> Word:
@@ -104,12 +97,8 @@ def _pieces(word: Word, longest: int, size: Callable[[Word], int]) -> list[Word]
 
 def _harm(last: Word, following: Word) -> float:
     """How bad it is to pause between two words, as a share of the longest part that one would rather be off by."""
-    if not _is_spoken(last):
+    if not is_spoken(last):
         return 0.0
-    if _CONJUNCTION.fullmatch(last.text) or _LINK.fullmatch(last.text):
+    if last.text in _CONJUNCTIONS or last.text in _LINKS:
         return 0.8
-    return 0.2 if _CONJUNCTION.fullmatch(following.text) else 0.3 if _LINK.fullmatch(following.text) else 0.5
-
-
-def _is_spoken(word: Word) -> bool:
-    return word.text not in PUNCTUATION and word.text not in PAUSES
+    return 0.2 if following.text in _CONJUNCTIONS else 0.3 if following.text in _LINKS else 0.5

@@ -1,16 +1,35 @@
 """Text normalisation of American English: written tokens to the words that are spoken.
 
-One pass from left to right, in time that grows as the text does. Each token is of the first semiotic class (see
-text/classes.py) whose pattern matches there and whose verbaliser accepts it.
+One pass from left to right, in time that grows as the text does. Each token is of the first semiotic class (Sproat and
+Jaitly 2016) of `rules/tokens.tsv` whose pattern matches there and that accepts it.
 """
 
-from collections.abc import Iterator
+import re
+from collections.abc import Callable, Iterator
+from functools import cache, partial
 from typing import NamedTuple
 from unicodedata import category
 
-from lightning_vc.text.classes import OTHER, classes
+from lightning_vc.text import verbalise
+from lightning_vc.text.letters import SERIES
+from lightning_vc.text.measures import CURRENCIES, SCALES
+from lightning_vc.text.tables import any_of, fill, rules, word_lists
 
 _MARKS = ".,;:!?"
+_OTHER = "OTHER"  # class of what is not spoken
+_NUMERIC = frozenset(
+    {"CARDINAL", "DATE", "DECIMAL", "DIGIT", "FRACTION", "MEASURE", "MONEY", "ORDINAL", "ROMAN", "TELEPHONE", "TIME"}
+)
+_PATTERNS = {
+    "CURRENCY": any_of(CURRENCIES),
+    "CODE": any_of(code for code in CURRENCIES if code.isalpha()),
+    "SIGN": any_of(sign for sign in CURRENCIES if not sign.isalpha()),
+    "SCALE": any_of(SCALES),
+    "LETTER": any_of(scale for scale in SCALES if len(scale) < 4),
+    "MONTH": any_of(word_lists()["months"]),
+    "SERIES": SERIES,
+    "SOVEREIGN": any_of(word_lists()["sovereigns"]),
+}
 
 
 class Token(NamedTuple):
@@ -25,6 +44,16 @@ class Token(NamedTuple):
     kind: str
     written: str
     spoken: str
+
+
+class _Class(NamedTuple):
+    """A row of the table of semiotic classes."""
+
+    name: str
+    first: re.Pattern[str]
+    pattern: re.Pattern[str]
+    spoken: Callable[[re.Match[str]], str | None]
+    behind_number: bool
 
 
 def tokenize(text: str) -> Iterator[Token]:
@@ -48,17 +77,35 @@ def spoken(text: str) -> str:
 
 def dropped(text: str) -> str:
     """The letters, digits and symbols of a text that are not spoken."""
-    left = (token.written for token in tokenize(text) if token.kind == OTHER)
+    left = (token.written for token in tokenize(text) if token.kind == _OTHER)
     return "".join(sign for sign in left if (category(sign)[0] in "LNS" and category(sign) != "Sk") or sign in "%‰\\")
 
 
 def _token(text: str, start: int, before: str) -> Token:
     """The token that begins at a place; `before` is the class of the one before it."""
-    for kind in classes(text[start]):
-        if kind.behind and before not in kind.behind:
+    for kind in _classes(text[start]):
+        if kind.behind_number and before not in _NUMERIC:
             continue
-        if match := kind.pattern.match(text, start):
-            said = kind.spoken if isinstance(kind.spoken, str) else kind.spoken(match)
-            if said is not None and match[0]:
-                return Token(kind.name, match[0], said)
-    return Token(OTHER, text[start], "")
+        match = kind.pattern.match(text, start)
+        if match and match[0] and (said := kind.spoken(match)) is not None:
+            return Token(kind.name, match[0], said)
+    return Token(_OTHER, text[start], "")
+
+
+@cache
+def _classes(first: str) -> tuple[_Class, ...]:
+    """The classes of which a token may be that begins with a character."""
+    return tuple(each for each in _table() if each.first.match(first))
+
+
+@cache
+def _table() -> tuple[_Class, ...]:
+    functions = {function.__name__: function for function in verbalise.TOKENS}
+    found = []
+    for name, first, pattern, *rest in rules("tokens.tsv", _PATTERNS):
+        template, behind = (*rest, "", "")[:2]
+        speak = (
+            functions[template[:-2]] if template.endswith("()") else partial(fill, template, functions=verbalise.WORDS)
+        )
+        found.append(_Class(name, re.compile(f"[{first}]"), re.compile(pattern), speak, bool(behind)))
+    return tuple(found)

@@ -1,21 +1,20 @@
-"""How a token of each semiotic class is spoken in the United States.
+"""How tokens are spoken in the United States: the functions that `rules/tokens.tsv` names.
 
-Each function takes the match of its class's pattern (see text/classes.py) and returns what is spoken, or None where the
-token is of another class after all.
+Those of `WORDS` take a group of a token's pattern, `{1:number}` in the table. Those of `TOKENS`, `time()` in the table,
+take the match of the pattern and return None where the token is of another class after all.
 """
 
 import re
+from collections.abc import Callable, Mapping
 
 from lightning_vc.text import measures, numbers
-from lightning_vc.text.letters import ACRONYMS, SERIES, is_initialism, is_roman, spell
+from lightning_vc.text.letters import SERIES, is_initialism, is_roman, spell
 from lightning_vc.text.measures import CURRENCIES, SCALES, counted, singular
 from lightning_vc.text.numbers import cardinal, digits, integer, number, year
+from lightning_vc.text.tables import word_lists
 
-SYMBOLS = {
-    **{"&": "and", "@": "at", "+": "plus", "=": "equals", "×": "times", "÷": "divided by", "±": "plus or minus"},
-    **{"≠": "is not equal to", "≈": "is approximately equal to", "√": "square root of", "∞": "infinity"},
-    **{"§": "section", "©": "copyright", "®": "registered"},
-}
+_MONTHS = word_lists()["months"]
+_ACRONYMS = frozenset(word_lists()["acronyms"])  # said as words, though the lexicon does not have them
 _COMPARISONS = {
     **{"<": "less than", "<=": "less than or equal to", "≤": "less than or equal to"},
     **{">": "greater than", ">=": "greater than or equal to", "≥": "greater than or equal to"},
@@ -29,16 +28,62 @@ _BEHIND_LETTER = re.compile(r"\s*(?:$|[.,;:!?)=+/&-]|(?:and|or|to|is|was|plus|mi
 _IN_SERIES = re.compile(rf"\b(?:{SERIES}) $", re.IGNORECASE)
 
 
+def time(match: re.Match[str]) -> str:
+    """Hours, minutes and seconds, with a.m. or p.m. where it stands: 18:30, 5 AM, 10.30pm."""
+    hour, minute, second, half = match.groups()
+    return _clock(hour, minute or "00", second, half or "")
+
+
+def _clock(hour: str, minute: str, second: str | None = None, half: str = "") -> str:
+    """Five o'clock, five oh five, eighteen thirty, twenty three hundred, five thirty p m."""
+    if minute != "00":
+        minutes = f" oh {cardinal(minute)}" if minute[0] == "0" else f" {cardinal(minute)}"
+    elif half:
+        minutes = ""
+    else:
+        minutes = " o'clock" if 0 < int(hour) < 13 else " hundred"
+    seconds = f" and {cardinal(second)} {counted(second.lstrip('0'), 'second#')}" if second and second != "00" else ""
+    return f"{cardinal(hour)}{minutes}{seconds} {spell(half)}".strip()
+
+
+def iso_date(match: re.Match[str]) -> str | None:
+    """2020-12-25, also with a time and a zone behind it."""
+    date = _date(match[2], match[3], match[1])
+    if date is None or match[4] is None:
+        return date
+    zone = f" {spell('UTC')}" if match[7] or match[8] else ""
+    if match[8]:
+        zone += f" {'plus' if match[8] == '+' else 'minus'} {cardinal(match[9])}"
+        zone += f" {cardinal(match[10])}" if match[10] and match[10] != "00" else ""
+    return f"{date}, {_clock(match[4], match[5], match[6])}{zone}"
+
+
+def numeric_date(match: re.Match[str]) -> str | None:
+    """12/25/2020; the day comes first where there is no such month."""
+    return _date(match[1], match[2], match[3])
+
+
+def _date(month: str, day: str, written_year: str) -> str | None:
+    if int(month) > 12:
+        month, day = day, month
+    if not (1 <= int(month) <= 12 and 1 <= int(day) <= 31):
+        return None
+    if len(written_year) == 2:
+        written_year = ("20" if int(written_year) < 50 else "19") + written_year
+    return f"{_MONTHS[int(month) - 1]} {numbers.ordinal(day)}, {year(written_year)}"
+
+
+def year_and_month(match: re.Match[str]) -> str | None:
+    """2020-12; but 2009-12 is a range of years."""
+    month = int(match[2])
+    return f"{_MONTHS[month - 1]} {year(match[1])}" if month <= int(match[1]) % 100 else None
+
+
 def address(match: re.Match[str]) -> str:
     """A web or mail address: the name of each mark, without the protocol and what follows ? or #."""
     plain = re.sub(r"^(https?://)?(www\.)?|[?#].*", "", match[0], flags=re.IGNORECASE).rstrip("/")
     parts = re.findall(r"[A-Za-z]+|\d+|[.@/_-]", plain)
     return " ".join(_ADDRESS_MARKS.get(part) or (integer(part) if part.isdigit() else part) for part in parts)
-
-
-def one_by_one(match: re.Match[str]) -> str:
-    """Digits."""
-    return digits(match[0])
 
 
 def telephone(match: re.Match[str]) -> str:
@@ -48,32 +93,6 @@ def telephone(match: re.Match[str]) -> str:
         for group in re.findall(r"\d+|[A-Za-z]+", match[0])
     )
     return ("plus " if match[0].startswith("+") else "") + ", ".join(groups)
-
-
-def local_telephone(match: re.Match[str]) -> str | None:
-    """555-1234, but not 500-1000."""
-    return None if match[1][1:] in ("00", "50") and match[2].endswith("00") else telephone(match)
-
-
-def ratio(match: re.Match[str]) -> str:
-    """16:9, 3:1."""
-    return f"{integer(match[1])} to {integer(match[2])}"
-
-
-def groups(match: re.Match[str]) -> str:
-    """Three groups of digits and more: 123-45-6789; 1-2-3 without pauses."""
-    parts = match[0].split("-")
-    return " ".join(map(integer, parts)) if max(map(len, parts)) < 3 else telephone(match)
-
-
-def digits_in_context(match: re.Match[str]) -> str:
-    """ZIP 02139, call 411."""
-    return f"{match[1]} {', '.join(map(digits, match[2].split('-')))}"
-
-
-def state_and_zip(match: re.Match[str]) -> str:
-    """MA 02139 behind a comma."""
-    return f"{spell(match[1])} {', '.join(map(digits, match[2].split('-')))}"
 
 
 def money(match: re.Match[str]) -> str:
@@ -93,11 +112,6 @@ def money(match: re.Match[str]) -> str:
 def money_behind(match: re.Match[str]) -> str:
     """Money with its sign or its code last: 5€, 5 USD."""
     return measures.money(match[1].replace(",", ""), match[2])
-
-
-def cents(match: re.Match[str]) -> str:
-    """50¢."""
-    return f"{number(match[1])} {counted(match[1], 'cent#')}"
 
 
 def measure(match: re.Match[str]) -> str | None:
@@ -126,73 +140,12 @@ def feet_and_inches(match: re.Match[str]) -> str:
     return f"{cardinal(feet)} {counted(feet, 'foot#')} {number(inches)} {counted(inches, 'inch#')}"
 
 
-def fraction(match: re.Match[str]) -> str:
-    """3/8, 1 3/8, 2/5ths."""
-    return _amount(match[0].rstrip("ndrths"))
-
-
-def _amount(written: str) -> str:
-    """A number, a fraction, or both."""
-    *whole, part = re.split(r"[\s-]+", written)
-    if "/" not in part:
-        return number(part)
-    spoken = numbers.fraction(*part.split("/"))
-    return f"{cardinal(whole[0])} and {spoken}" if whole else spoken
-
-
-def slashed(match: re.Match[str]) -> str:
-    """24/7/365."""
-    return " ".join(map(integer, match[0].split("/")))
-
-
-def ordinal(match: re.Match[str]) -> str:
-    """3rd, 1,000th; the next word is another token, also behind a hyphen."""
-    return numbers.ordinal(match[1]) + ("'s" if match[2] else "")
-
-
-def plural(match: re.Match[str]) -> str:
-    """747s, 5's."""
-    return numbers.plural(integer(match[1]))
-
-
-def scientific(match: re.Match[str]) -> str:
-    """1.5e-5, 6.02×10^23."""
-    power = cardinal(match[2].lstrip("+-"))
-    return f"{number(match[1])} times ten to the {'minus ' if match[2][0] == '-' else ''}{power}"
-
-
-def version(match: re.Match[str]) -> str:
-    """v2, v2.0.1."""
-    return f"version {number(match[1])}"
-
-
-def dimension(match: re.Match[str]) -> str:
-    """The first number of 4x4 and its sign."""
-    return f"{integer(match[1])} {'by' if 'x' in match[0] else 'times'}"
-
-
-def scaled(match: re.Match[str]) -> str:
-    """1.5M, 1.5 million."""
-    amount, word, _, _, _ = match.groups()
-    return f"{number(amount or match[4])} {SCALES[word or match[3] or match[5]]}"
-
-
-def plain_number(match: re.Match[str]) -> str:
-    """A cardinal, a decimal, a year, or digits that begin with a zero."""
-    return integer(match[0]) if match[0].isdigit() else number(match[0].replace(" ", ""))
-
-
 def initialism(match: re.Match[str]) -> str | None:
     """FBI, FBI's, CDs; JPEGs as a word; None for other words in capitals."""
     word, ending = match.groups()
-    if word in ACRONYMS:
+    if word in _ACRONYMS:
         return word.lower() + (ending or "")
     return spell(word, ending) if is_initialism(word) else None
-
-
-def with_ampersand(match: re.Match[str]) -> str:
-    """AT&T."""
-    return f"{spell(match[1])} and {spell(match[2], match[3])}"
 
 
 def dotted(match: re.Match[str]) -> str:
@@ -201,17 +154,9 @@ def dotted(match: re.Match[str]) -> str:
     return spell(match[0].removesuffix("'s"), match[1]) + ("." if ends else "")
 
 
-def beside_digits(match: re.Match[str]) -> str:
-    """The letters of MP3 or 12A."""
-    return spell(match[0])
-
-
 def letter_a(match: re.Match[str]) -> str:
     """An A that is a letter and no article: Plan A, A is for apple, got an A; not Once Upon A Time."""
-    before, after = (
-        match.string[max(0, match.start() - 12) : match.start()],
-        match.string[match.end() : match.end() + 12],
-    )
+    before, after = _around(match, 12, 12)
     inside = not _BEFORE_SENTENCE.search(before) and re.match(r"\s[a-z]", after)
     return spell("A") if inside or _IN_SERIES.search(before) or _BEHIND_LETTER.match(after) else "a"
 
@@ -222,18 +167,13 @@ def numbered(match: re.Match[str]) -> str | None:
     return f"{match[1]} {cardinal(str(value))}" if value else None
 
 
-def world_war(match: re.Match[str]) -> str:
-    """WWII, WW2."""
-    return f"world war {'one' if match[1] in ('I', '1') else 'two'}"
-
-
 def sovereign(match: re.Match[str]) -> str | None:
     """Henry VIII."""
     value = numbers.roman(match[2])
     return f"{match[1]} the {numbers.ordinal(str(value))}{match[3] or ''}" if value else None
 
 
-def roman(match: re.Match[str]) -> str | None:
+def roman_numeral(match: re.Match[str]) -> str | None:
     """A Roman numeral that stands alone: XIV, MMXXIV, XIXth."""
     if not is_roman(match[1]):
         return None
@@ -243,42 +183,48 @@ def roman(match: re.Match[str]) -> str | None:
 
 def dash_between_numbers(match: re.Match[str]) -> str:
     """A range or a score (5-10), a difference (3 - 2 = 1), or a mere hyphen (50-50, 747-400)."""
-    before, after = (
-        match.string[max(0, match.start() - 16) : match.start()],
-        match.string[match.end() : match.end() + 40],
+    before, after = _around(match, 16, 40)
+    left, right = (
+        int(number[0].replace(",", "") or "0") if number else 0
+        for number in (re.search(r"[\d,]*$", before), re.match(r"[\d,]*", after))
     )
-    left, right = re.search(r"[\d,]*$", before), re.match(r"[\d,]*", after)
-    falls = _value(left) > _value(right)
-    if _EQUATION.match(after) or "=" in before or (falls and match[0].strip() != match[0]):
+    if _EQUATION.match(after) or "=" in before or (left > right and match[0].strip() != match[0]):
         return "minus"
-    return "" if _value(left) == _value(right) or (falls and _value(right) > 99) else "to"
-
-
-def _value(written: re.Match[str] | None) -> int:
-    return int(written[0].replace(",", "") or "0") if written else 0
+    return "" if left == right or (left > right > 99) else "to"
 
 
 def comparison(match: re.Match[str]) -> str:
     """5 > 3 as a sentence, >5 as a phrase."""
-    before = match.string[max(0, match.start() - 2) : match.start()].strip()
+    before = _around(match, 2, 0)[0].strip()
     return ("is " if before[-1:].isalnum() else "") + _COMPARISONS[match[0].strip()]
 
 
-def power(match: re.Match[str]) -> str:
-    """Squared, cubed."""
-    return "squared" if match[0] == "^2" else "cubed"
+def _around(match: re.Match[str], before: int, after: int) -> tuple[str, str]:
+    """So many characters before a token and behind it."""
+    start, end = match.span()
+    return match.string[max(0, start - before) : start], match.string[end : end + after]
 
 
-def exponent(match: re.Match[str]) -> str:
-    """What stands before other powers."""
-    return "to the minus" if match[0] == "^-" else "to the"
+def _amount(text: str) -> str:
+    """A number, a fraction, or both."""
+    *whole, part = re.split(r"[\s-]+", text)
+    if "/" not in part:
+        return number(part)
+    spoken = numbers.fraction(*part.split("/"))
+    return f"{cardinal(whole[0])} and {spoken}" if whole else spoken
 
 
-def symbol(match: re.Match[str]) -> str:
-    """A sign that has a name."""
-    return SYMBOLS[match[0][0]]
+def _in_turn(text: str) -> str:
+    """24/7/365, 1-2-3."""
+    return " ".join(map(integer, re.split("[/-]", text)))
 
 
-def marks(match: re.Match[str]) -> str:
-    """The one mark of a run of them that decides how it sounds: ? before all others, else the first."""
-    return "?" if "?" in match[0] else match[0][0]
+WORDS: Mapping[str, Callable[[str], str]] = {
+    **{"digits": digits, "cardinal": cardinal, "ordinal": numbers.ordinal, "number": number, "integer": integer},
+    **{"year": year, "several": numbers.several, "amount": _amount, "in_turn": _in_turn, "spell": spell},
+    "scale": SCALES.__getitem__,
+}
+TOKENS: tuple[Callable[[re.Match[str]], str | None], ...] = (
+    *(time, iso_date, numeric_date, year_and_month, address, telephone, money, money_behind, measure, feet_and_inches),
+    *(initialism, dotted, letter_a, numbered, sovereign, roman_numeral, dash_between_numbers, comparison),
+)

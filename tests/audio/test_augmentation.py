@@ -94,3 +94,12 @@ def test_noises_differ_in_colour() -> None:
 def test_what_cannot_be(options: dict[str, float], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         Augmentation(**options)
+
+
+def test_silence_behind_a_voice_changes_nothing(waves: Tensor) -> None:
+    torch.manual_seed(0)
+    waves[1:] = 0
+    for _ in range(8):
+        changed = only(noise=1.0)(waves, LENGTHS)
+        assert changed.isfinite().all()
+        assert not changed[1:].any()

@@ -12,8 +12,9 @@ from lightning_vc.audio.conditioning import (
     remove_offset,
     repair,
     shorten_pauses,
+    trim,
 )
-from lightning_vc.audio.io import read, trim
+from lightning_vc.audio.io import read
 from lightning_vc.audio.loudness import level
 
 RATE = 16000

@@ -6,7 +6,8 @@ import pytest
 import soundfile
 import torch
 
-from lightning_vc.audio.io import encode_flac, is_silent, read, resample, trim, writable, write, write_parts
+from lightning_vc.audio.conditioning import is_silent, trim
+from lightning_vc.audio.io import encode_flac, read, resample, writable, write, write_parts
 
 FORMATS = (".wav", ".flac", ".ogg", ".opus", ".mp3")
 LOSSLESS = (".wav", ".flac")

@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from lightning_vc.audio.mixing import cancels, mix
+from lightning_vc.audio.conditioning import cancels, mix
 
 
 @pytest.fixture

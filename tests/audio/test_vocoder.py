@@ -5,7 +5,7 @@ import torch
 
 from lightning_vc.audio.backend import torchaudio
 from lightning_vc.audio.features import Spectrograms
-from lightning_vc.audio.vocoder import GriffinLim, sinusoidal_phases
+from lightning_vc.audio.vocoder import GriffinLim, invert, sinusoidal_phases
 from lightning_vc.types import Spectra
 
 
@@ -19,7 +19,7 @@ def test_sounds_come_back_with_their_pitch(spectrograms: Spectrograms) -> None:
     waves = torch.stack([0.5 * torch.sin(2 * math.pi * hertz * time) for hertz in (440, 2000)])
     made = GriffinLim(spectrograms)(spectrograms(waves))
     assert made.shape == (2, 16000)
-    assert made.square().mean(1).sqrt().tolist() == pytest.approx([10 ** (-23 / 20)] * 2, rel=1e-3)
+    assert made.square().mean(1).sqrt().tolist() == pytest.approx([0.5 / 2**0.5] * 2, rel=0.1)
     pitches = torch.fft.rfft(made[:, 4000:12000]).abs().argmax(1) * 2  # bins of 2 Hz
     assert pitches.tolist() == pytest.approx([440, 2000], abs=4)
 
@@ -29,7 +29,7 @@ def test_more_rounds_come_closer(spectrograms: Spectrograms) -> None:
     spectra = spectrograms(torch.randn(1, 8000).cumsum(1) / 200)
 
     def error(rounds: int) -> float:
-        again = spectrograms(GriffinLim(spectrograms, rounds, power=1.0, contrast=1.0)(spectra)).linear
+        again = spectrograms(GriffinLim(spectrograms, rounds)(spectra)).linear
         loudness = (again - spectra.linear).mean()  # it leaves at another level
         return float((again - spectra.linear - loudness).abs().mean())
 
@@ -47,8 +47,7 @@ def test_it_starts_closer_and_comes_as_close_in_fewer_rounds(spectrograms: Spect
         return float((spectrograms.stft(made) - magnitudes).norm() / magnitudes.norm())
 
     theirs = torchaudio.transforms.GriffinLim(1024, 30, 800, 200, power=1, momentum=0.99, rand_init=False)
-    ours = GriffinLim(spectrograms, rounds=20)
-    assert convergence(ours.invert(magnitudes)) < convergence(theirs(magnitudes))
+    assert convergence(invert(magnitudes, spectrograms, rounds=20)) < convergence(theirs(magnitudes))
     phases = sinusoidal_phases(magnitudes, 1024, 200)
     started = torch.istft(torch.polar(magnitudes, phases), 1024, 200, 800, spectrograms.stft.window)
     assert convergence(started) < 0.5
@@ -66,10 +65,9 @@ def test_silence_and_absurd_loudness_are_no_nan(spectrograms: Spectrograms) -> N
         wave = GriffinLim(spectrograms, rounds=3)(spectra)
         assert wave.shape == (1, 8 * 200)
         assert wave.isfinite().all()
-        assert wave.abs().max() <= 1
 
 
-@pytest.mark.parametrize(("rounds", "momentum"), [(0, 0.99), (30, 1.0)])
-def test_settings_that_make_no_sound(spectrograms: Spectrograms, rounds: int, momentum: float) -> None:
-    with pytest.raises(ValueError, match=f"rounds >= 1 and .* got rounds={rounds}, momentum={momentum}"):
-        GriffinLim(spectrograms, rounds, momentum=momentum)
+@pytest.mark.parametrize("rounds", [0, -1, 1001])
+def test_settings_that_make_no_sound(spectrograms: Spectrograms, rounds: int) -> None:
+    with pytest.raises(ValueError, match=f"rounds of Griffin-Lim must be from 1 to 1000, got {rounds}"):
+        GriffinLim(spectrograms, rounds)

@@ -11,7 +11,8 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from torch import Tensor, nn
 
 from lightning_vc.callbacks import LastCheckpoint
-from lightning_vc.data.datamodule import Loading, TTSDataModule
+from lightning_vc.data.datamodule import Loading
+from lightning_vc.data.tts import TTSDataModule
 from lightning_vc.tasks.base import Losses, Task
 from lightning_vc.text.frontend import Mixed
 from lightning_vc.types import TTSBatch
@@ -62,7 +63,7 @@ def main(shards: str, out: Path, ranks: int, workers: int, kill_at: int = 0) -> 
         num_sanity_val_steps=0,
         callbacks=[LastCheckpoint(str(out), every_n_train_steps=2), Witness(out, kill_at)],
     )
-    data = TTSDataModule(shards, Mixed(), batch_size=4, shuffle=8, buckets=2, loading=Loading(workers, seed=3))
+    data = TTSDataModule(shards, Mixed(), batch_size=4, buckets=2, loading=Loading(workers, seed=3))
     trainer.fit(Noisy(), data, ckpt_path="last" if resume else None, weights_only=True)
 
 

@@ -10,7 +10,8 @@ import torch
 from lightning_vc.corpora.generated import GeneratedCorpus
 from lightning_vc.corpora.librispeech import LibriSpeech
 from lightning_vc.data.alignment import Aligner, split, split_untranscribed
-from lightning_vc.data.encoding import Limits, checksum_holds, encode
+from lightning_vc.data.samples import checksum_holds
+from lightning_vc.data.utterance import Limits, encode
 from lightning_vc.text.normalize import normalize
 from lightning_vc.types import Span, Utterance, Word
 
@@ -103,16 +104,17 @@ def test_a_long_utterance_becomes_short_samples(librispeech: LibriSpeech, long: 
     assert len(made.samples) >= 3
     assert not made.unaligned
     assert all(sample.seconds <= 7.01 for sample in made.samples)
-    assert [sample.key for sample in made.samples] == [f"{long.id}_{i:02d}" for i in range(len(made.samples))]
+    assert [sample.id for sample in made.samples] == [f"{long.id}_{i:02d}" for i in range(len(made.samples))]
     assert sum(sample.seconds for sample in made.samples) > 0.9 * whole.samples[0].seconds
     for sample in made.samples:
-        known = json.loads(sample.json)
+        text = sample.encode()["json"]
+        known = json.loads(text)
         assert len(known["spans"]) == sum(bool(phonemes) for _, phonemes in known["words"])
         assert 0 <= known["spans"][0][0] < 0.3
         assert sample.seconds - 0.3 < known["spans"][-1][1] <= sample.seconds
-        assert checksum_holds(sample.json, sample.flac)
-        assert not checksum_holds(sample.json.replace(b"seconds", b"sekonds"), sample.flac)
-        assert not checksum_holds(sample.json, sample.flac[:20] + b"!" + sample.flac[21:])
+        assert checksum_holds(text, sample.flac)
+        assert not checksum_holds(text.replace(b"seconds", b"sekonds"), sample.flac)
+        assert not checksum_holds(text, sample.flac[:20] + b"!" + sample.flac[21:])
 
 
 def test_what_is_not_longer_than_a_piece_stays_whole() -> None:
@@ -124,10 +126,10 @@ def test_what_is_not_longer_than_a_piece_stays_whole() -> None:
 def test_a_short_utterance_stays_whole_and_knows_its_words(librispeech: LibriSpeech) -> None:
     short = next(each for each in librispeech if len(each.text or "") < 60)
     (sample,) = encode(librispeech, short, Limits(split_seconds=16.0), 16000).samples
-    assert sample.key == short.id
-    assert len(json.loads(sample.json)["spans"]) == len((short.text or "").split())
+    assert sample.id == short.id
+    assert len(json.loads(sample.encode()["json"])["spans"]) == len((short.text or "").split())
     (sample,) = encode(librispeech, short, Limits(), 16000).samples
-    assert json.loads(sample.json)["spans"] is None
+    assert json.loads(sample.encode()["json"])["spans"] is None
 
 
 def test_what_nobody_transcribed_is_cut_where_it_is_quiet() -> None:

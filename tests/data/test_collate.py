@@ -1,12 +1,16 @@
 import random
 from dataclasses import replace
+from functools import partial
 
 import pytest
 import torch
+import webdataset as wds
 
-from lightning_vc.data.collate import CloningBatcher, TTSBatcher, collate_cloning, collate_tts, crop
+from lightning_vc.data.cloning import CloningBatcher, collate_cloning, crop
 from lightning_vc.data.index import Index
-from lightning_vc.data.reading import Sample, read_shards
+from lightning_vc.data.reading import read_shards
+from lightning_vc.data.samples import Sample
+from lightning_vc.data.tts import TTSBatcher, collate_tts
 from lightning_vc.text.frontend import Characters, Mixed
 from lightning_vc.text.symbols import SYMBOLS
 from lightning_vc.types import Speaker
@@ -93,7 +97,10 @@ def test_what_is_kept() -> None:
 def test_padding_of_sentences_is_small(samples: list[Sample]) -> None:
     rows = dict.fromkeys((sample.speaker.id for sample in samples), 0)
     batcher = TTSBatcher(Characters(), rows, 8000, batch_size=4)
-    batches = [batcher.collate(planned, None) for planned in batcher.plan(samples, random.Random(0))]
+    batches = [
+        batcher.collate(planned, None)
+        for planned in wds.DataPipeline(partial(iter, samples), *batcher.stages(random.Random(0)))
+    ]
     padded = sum(batch.waves.numel() for batch in batches)
     assert sum(len(batch.ids) for batch in batches) == len(samples)
     assert 1 - sum(int(batch.lengths.sum()) for batch in batches) / padded < 0.1  # more than 0.2 by chance

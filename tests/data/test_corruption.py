@@ -13,10 +13,11 @@ import pytest
 import soundfile
 
 from lightning_vc.audio.io import read
-from lightning_vc.data.datamodule import Loading, TTSDataModule
-from lightning_vc.data.fetch import sha256_of
+from lightning_vc.data.datamodule import Loading
 from lightning_vc.data.index import Index, Shard, ShardFile
 from lightning_vc.data.reading import read_shards
+from lightning_vc.data.tts import TTSDataModule
+from lightning_vc.files import sha256_of
 from lightning_vc.text.frontend import Characters
 
 Members = list[tuple[str, bytes]]
@@ -98,41 +99,41 @@ BROKEN: dict[str, tuple[Callable[[], Members], str]] = {
     "a header that lies": (lambda: sample("b", announcing(16000 * 3600 * 5)), "holds 288000000 samples"),
     "five hours, and a header that says so": (
         lambda: sample("b", announcing(16000 * 3600 * 5), seconds=18000.0),
-        "seconds is 18000.0, not .* up to 600",
+        "seconds is 18000.0: .*less than or equal to 600",
     ),
     "a header of no length": (lambda: sample("b", announcing(0)), "holds 0 samples"),
-    "too many bytes": (lambda: sample("b", GOOD + bytes(200_000)), "bytes, too many for 1.0 seconds"),
-    "no length": (lambda: sample("b", seconds=None), "seconds is null"),
+    "too many bytes": (lambda: sample("b", GOOD + bytes(200_000)), "bytes, too many for 16000 samples"),
+    "no length": (lambda: sample("b", seconds=None), "seconds is None: .*valid number"),
     "an enormous length": (lambda: sample("b", seconds=1e12), "seconds is 1000000000000.0"),
     "a tiny length": (lambda: sample("b", seconds=1e-9), "should hold 0 of one"),
     "a negative length": (lambda: sample("b", seconds=-1.0), "seconds is -1.0"),
-    "a length that is no number": (lambda: sample("b", seconds=np.nan), "NaN is no number of JSON"),
-    "an infinite length": (lambda: sample("b", seconds=np.inf), "Infinity is no number of JSON"),
-    "a true length": (lambda: sample("b", seconds=True), "seconds is true"),
-    "a length in words": (lambda: sample("b", seconds="1"), 'seconds is "1", not a number'),
-    "a number for a text": (lambda: sample("b", text=5), "text is 5, not a string"),
-    "half a character": (lambda: sample("b", text="\ud800"), "text is .*half characters"),
-    "a number for a speaker": (lambda: sample("b", speaker=5), "its speaker 5 is not a plain name"),
-    "a path for a speaker": (lambda: sample("b", speaker="../x"), "its speaker '../x' is not a plain name"),
-    "no speaker": (lambda: sample("b", speaker=""), "its speaker '' is not a plain name"),
-    "a list for a speaker": (lambda: sample("b", speaker=["s"]), "not what it should be"),
-    "an age in words": (lambda: sample("b", age="25"), 'age is "25", not a whole number'),
-    "a text for words": (lambda: sample("b", words="hi"), "words is .*not a list"),
-    "words without phonemes": (lambda: sample("b", words=[["hi"]]), "not what it should be"),
-    "words that are numbers": (lambda: sample("b", words=[[1, "h"]]), "not pairs of strings"),
+    "a length that is no number": (lambda: sample("b", seconds=np.nan), "seconds is nan: "),
+    "an infinite length": (lambda: sample("b", seconds=np.inf), "seconds is inf: "),
+    "a true length": (lambda: sample("b", seconds=True), "seconds is True: .*valid number"),
+    "a length in words": (lambda: sample("b", seconds="1"), "seconds is '1': .*valid number"),
+    "a number for a text": (lambda: sample("b", text=5), "text is 5: .*valid string"),
+    "half a character": (lambda: sample("b", text="\ud800"), "it is no JSON: .*hex escape"),
+    "a number for a speaker": (lambda: sample("b", speaker=5), "speaker is 5: .*valid string"),
+    "a path for a speaker": (lambda: sample("b", speaker="../x"), "speaker is '../x': .*not a plain name"),
+    "no speaker": (lambda: sample("b", speaker=""), "speaker is '': .*not a plain name"),
+    "a list for a speaker": (lambda: sample("b", speaker=["s"]), "speaker is of type list: .*valid string"),
+    "an age in words": (lambda: sample("b", age="25"), "age is '25': .*valid integer"),
+    "a text for words": (lambda: sample("b", words="hi"), "words is 'hi': .*valid"),
+    "words without phonemes": (lambda: sample("b", words=[["hi"]]), r"words\[0\]\[1\] is missing"),
+    "words that are numbers": (lambda: sample("b", words=[[1, "h"]]), r"words\[0\]\[0\] is 1: .*valid string"),
     "phonemes that nobody knows": (lambda: sample("b", words=[["hi", "h q"]]), "'h q' cannot be spoken"),
     "an empty word": (lambda: sample("b", words=[["", "h"]]), "'', 'h' cannot be spoken"),
-    "spans that are texts": (lambda: sample("b", spans=[["0", "1"]]), "not what it should be"),
+    "spans that are texts": (lambda: sample("b", spans=[["0", "1"]]), r"spans\[0\]\[0\] is '0': .*valid number"),
     "a list": (lambda: [sample("b")[0], ("b.json", b"[1]")], "checksum differs"),
-    "deep nesting": (lambda: nested(b"[" * 100_000 + b"]" * 100_000), "nested too deeply"),
+    "deep nesting": (lambda: nested(b"[" * 100_000 + b"]" * 100_000), "recursion limit"),
     "an enormous json": (lambda: sample("b", text="a" * (1 << 22)), "its json has .* bytes, more than 4194304"),
     "the name of another": (lambda: [(f"b.{n[2:]}", d) for n, d in sample("x")], "id is 'x'"),
     "not audio": (lambda: sample("b", b"hello" * 100), "cannot be read as audio"),
     "another format": (lambda: sample("b", sound(np.full(16000, np.nan), "WAV", "FLOAT")), "it is no flac file"),
     "a header and nothing behind it": (lambda: sample("b", GOOD[:42]), "cannot be read as audio"),
-    "no text": (lambda: sample("b", text="gone"), "text"),
+    "no text": (lambda: sample("b", text="gone"), "text is missing"),
     "a word that ends before it begins": (lambda: sample("b", spans=[[0.5, 0.1]]), "no order"),
-    "a word said at no time": (lambda: sample("b", spans=[[0.1, np.nan]]), "NaN is no number"),
+    "a word said at no time": (lambda: sample("b", spans=[[0.1, np.nan]]), "no order"),
     "a word said behind the end": (lambda: sample("b", spans=[[0.1, 1.1]]), "not within its 1.0"),
     "a word that was not said": (lambda: sample("b", spans=[[0.1, 0.2], [0.3, 0.4]]), "when 2 words are said"),
     "no sound": (lambda: sample("b")[1:], "it has no flac"),
@@ -142,7 +143,7 @@ BROKEN: dict[str, tuple[Callable[[], Members], str]] = {
 
 def shard(path: Path, content: bytes, samples: int, seconds: float = 0.0) -> list[ShardFile]:
     path.write_bytes(content)
-    return [ShardFile(str(path), Shard(path.name, samples, seconds=seconds or samples), 16000)]
+    return [ShardFile(str(path), Shard(path.name, samples, samples, seconds or samples, 1, len(content), ""), 16000)]
 
 
 @pytest.mark.parametrize("kind", BROKEN)
@@ -192,9 +193,10 @@ def test_a_size_that_cannot_be(tmp_path: Path, size: int, kind: bytes) -> None:
 
 
 def test_whatever_is_flipped_no_sample_is_another(tmp_path: Path) -> None:
-    data = tar([*sample("a", TONE, seconds=0.5), *sample("b", TONE, seconds=0.5)])
+    data = tar([*sample("a", TONE, seconds=0.5, spans=None), *sample("b", TONE, seconds=0.5, spans=None)])
     true = read(io.BytesIO(TONE), 16000)
     rng = random.Random(0)
+    whole = 0
     places = [*range(0, 512, 7), *range(512, 640), *(rng.randrange(len(data)) for _ in range(300))]
     for place in places:
         changed = bytearray(data)
@@ -204,9 +206,11 @@ def test_whatever_is_flipped_no_sample_is_another(tmp_path: Path) -> None:
         left = list(read_shards(files, skip=lambda _, samples: lost.append(samples)))  # noqa: B023
         assert {each.id for each in left} <= {"a", "b"}
         assert len(left) + sum(lost) == 2, place
+        whole += len(left)
         for each in left:
             assert each.text == "hi"
             assert each.wave(16000).equal(true)
+    assert whole > len(places)  # most often one of the two is left
 
 
 def test_a_sample_that_is_gone_without_a_trace(tmp_path: Path) -> None:

@@ -6,17 +6,15 @@ from pathlib import Path
 import pytest
 from lightning.pytorch.callbacks import ModelCheckpoint
 
-from lightning_vc.data.datamodule import (
-    AdaptationDataModule,
-    CloningDataModule,
-    JointDataModule,
-    Loading,
-    TTSDataModule,
-)
+from lightning_vc.data.adaptation import AdaptationDataModule
+from lightning_vc.data.cloning import CloningDataModule
+from lightning_vc.data.datamodule import Loading
 from lightning_vc.data.index import Index
+from lightning_vc.data.joint import JointDataModule
 from lightning_vc.data.reading import clips_of
 from lightning_vc.data.shards import prepare
 from lightning_vc.data.splits import Splits
+from lightning_vc.data.tts import TTSDataModule
 from lightning_vc.text.frontend import Characters, Mixed
 from lightning_vc.types import Utterance
 from tests.data.listener import Listener, heard, trainer
@@ -106,7 +104,8 @@ def test_every_speaker_is_heard_as_often_as_others(tmp_path: Path) -> None:
             speakers.update(id[:3] for id in batch.said.ids)
             assert not any(id in own for id, own in zip(batch.said.ids, batch.clips.ids, strict=True))
     assert sorted(speakers) == data.speakers
-    assert all(70 < groups < 130 for groups in speakers.values())
+    # One in three groups of s01 is the same clip twice, and left out.
+    assert all(60 < groups < 130 for groups in speakers.values())
 
 
 def test_several_numbers_of_clips(shards: str) -> None:
@@ -180,7 +179,7 @@ def test_an_utterance_and_other_clips_of_who_says_it(shards: str, index: Index) 
         (lambda shards: CloningDataModule(shards, clips=9).val_dataloader(), "no validation speaker with 9 clips"),
         (
             lambda shards: JointDataModule(shards, Characters(), clips=8).val_dataloader(),
-            "no validation speaker with 9 transcribed clips",
+            "no validation speaker with 9 clips",
         ),
         (lambda shards: AdaptationDataModule(shards, "zoe", Mixed()), "'zoe' is no test speaker of .*; they are s0"),
         (lambda shards: TTSDataModule(shards + "/none", Mixed()), "no shards here"),
@@ -235,6 +234,7 @@ def test_a_trainer_that_starts_again_goes_on_with_the_next_epoch(shards: str, tm
     assert len({tuple(ids) for _, ids in resumed}) == len(resumed) == 24
 
 
+@pytest.mark.distributed
 def test_two_ranks_train_on_disjoint_samples(shards: str, tmp_path: Path) -> None:
     data = TTSDataModule(shards, Mixed(), batch_size=4)
     parallel = trainer(tmp_path, strategy="ddp_spawn", devices=2, max_epochs=2, enable_checkpointing=False)

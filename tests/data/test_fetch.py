@@ -17,9 +17,10 @@ import pytest
 
 from lightning_vc.data import fetch
 from lightning_vc.data import index as index_module
-from lightning_vc.data.datamodule import Loading, TTSDataModule
+from lightning_vc.data.datamodule import Loading
 from lightning_vc.data.index import SETS, Index
 from lightning_vc.data.reading import read_shards
+from lightning_vc.data.tts import TTSDataModule
 from lightning_vc.recipes import prepare
 from lightning_vc.text.frontend import Characters
 

@@ -33,7 +33,7 @@ def test_without_shards_it_says_how_to_get_them(tmp_path: Path) -> None:
         (json.dumps({}), "schema version None"),
         ("{", "not an index"),
         ("[1]", "not an index"),
-        (json.dumps({"schema_version": 5, "sets": {}}), "not an index .*rejected is missing"),
+        (json.dumps({"schema_version": 5, "sets": {}}), "not an index .*sample_rate is missing"),
     ],
 )
 def test_another_index_is_refused(tmp_path: Path, text: str, complaint: str) -> None:
@@ -64,8 +64,8 @@ def edited(content: dict[str, Any], change: str) -> None:
 @pytest.mark.parametrize(
     ("change", "complaint"),
     [
-        ("set", "a set 'training': known are train, "),
-        ("name", r'sets\.train\[0\]\.name is "\.\./shards/train-000000\.tar", not the name of a shard'),
+        ("set", "sets.training.*: Input should be 'train', 'train-held', "),
+        ("name", r"sets\.train\[0\]\.name is '\.\./shards/train-000000\.tar': .*pattern"),
         ("twice", "a shard comes twice"),
         ("seconds", "its train speakers have .* seconds, its shards"),
         ("speaker", "speakers have 40 utterances, its shards 48|speakers have 8 utterances, its shards 16"),
@@ -84,37 +84,37 @@ def test_an_index_that_somebody_changed_is_refused(index: Index, tmp_path: Path,
 @pytest.mark.parametrize(
     ("place", "value", "complaint"),
     [
-        (["sample_rate"], 0, "sample_rate is 0, not a whole number from 1000 to 192000"),
-        (["sample_rate"], None, "sample_rate is null, not a whole number"),
-        (["sample_rate"], "8000", 'sample_rate is "8000", not a whole number'),
-        (["sample_rate"], 10**12, "sample_rate is 1000000000000, not"),
-        (["sample_rate"], 8000.0, "sample_rate is 8000.0, not"),
-        (["sets"], [], "sets is a list of 0, not an object"),
-        (["sets", "train"], None, "sets.train is null, not a list"),
-        (["sets", "train", 0], "x", r"sets.train\[0\] is \"x\", not an object"),
-        (["sets", "train", 0, "samples"], "5", r'sets.train\[0\].samples is "5", not a whole number'),
-        (["sets", "train", 0, "samples"], 0, "samples is 0, not a whole number from 1"),
-        (["sets", "train", 0, "samples"], 10**12, "bytes is [0-9]+, not a whole number from 2048000000000000"),
-        (["sets", "train", 0, "seconds"], 1e-9, "train-000000.tar cannot have 4 utterances in 1e-09 seconds"),
-        (["sets", "train", 0, "seconds"], 1e9, "train-000000.tar cannot have 4 utterances in 1e.09 seconds"),
-        (["sets", "train", 0, "seconds"], -1, "seconds is -1, not a number of seconds above 0"),
-        (["sets", "train", 0, "seconds"], math.nan, "NaN is no number of JSON"),
-        (["sets", "train", 0, "name"], "", 'name is "", not the name of a shard'),
-        (["sets", "train", 0, "bytes"], True, "bytes is true, not a whole number"),
-        (["sets", "train", 0, "bytes"], 10**13, "bytes is 10000000000000, not a whole number from"),
-        (["sets", "train", 0, "sha256"], "", 'sha256 is "", not a checksum'),
-        (["speakers", 1, "id"], "", r"speakers\[1\].id '' is not a plain name"),
-        (["speakers", 1, "id"], "/tmp/victim", r"speakers\[1\].id '/tmp/victim' is not a plain name"),
-        (["speakers", 1, "id"], "..", r"speakers\[1\].id '..' is not a plain name"),
-        (["speakers", 1, "id"], 7, r"speakers\[1\].id 7 is not a plain name"),
-        (["speakers", 1, "age"], "25", 'age is "25", not a whole number'),
-        (["speakers", 1, "sex"], 1, "sex is 1, not a string"),
-        (["speakers", 1, "split"], "training", 'split is "training", not one of train, validation, test'),
-        (["speakers", 1, "transcribed"], 10**9, "transcribed is 1000000000, not a whole number from 0 to 8"),
-        (["speakers", 1, "seconds"], 1e-9, "s01 cannot have 8 utterances in 1e-09 seconds"),
-        (["rejected"], {"silent": "2"}, 'rejected.silent is "2", not a whole number'),
-        (["unaligned"], -1, "unaligned is -1, not"),
-        (["plan"], None, "plan is null, not a string"),
+        (["sample_rate"], 0, "sample_rate is 0: .*greater than or equal to 1000"),
+        (["sample_rate"], None, "sample_rate is None: .*valid integer"),
+        (["sample_rate"], "8000", "sample_rate is '8000': .*valid integer"),
+        (["sample_rate"], 10**12, "sample_rate is 1000000000000: .*less than or equal to 192000"),
+        (["sample_rate"], 8000.0, "sample_rate is 8000.0: .*valid integer"),
+        (["sets"], [], "sets is of type list: .*"),
+        (["sets", "train"], None, "sets.train is None: .*valid"),
+        (["sets", "train", 0], "x", r"sets.train\[0\] is 'x': .*"),
+        (["sets", "train", 0, "samples"], "5", r"sets.train\[0\].samples is '5': .*valid integer"),
+        (["sets", "train", 0, "samples"], 0, "samples is 0: .*greater than or equal to 1"),
+        (["sets", "train", 0, "samples"], 10**12, r"train-000000.tar cannot have [0-9]+ bytes"),
+        (["sets", "train", 0, "seconds"], 1e-9, "train-000000.tar cannot have 4 utterances, 4 with text, in 1e-09 s"),
+        (["sets", "train", 0, "seconds"], 1e9, "train-000000.tar cannot have 4 utterances, 4 with text, in 1e.09 s"),
+        (["sets", "train", 0, "seconds"], -1, "seconds is -1.*: .*greater than 0"),
+        (["sets", "train", 0, "seconds"], math.nan, "seconds is nan: "),
+        (["sets", "train", 0, "name"], "", "name is '': .*pattern"),
+        (["sets", "train", 0, "bytes"], True, "bytes is True: .*valid integer"),
+        (["sets", "train", 0, "bytes"], 10**13, "cannot have 10000000000000 bytes"),
+        (["sets", "train", 0, "sha256"], "", "sha256 is '': .*pattern"),
+        (["speakers", 1, "id"], "", r"speakers\[1\].id is '': .*not a plain name"),
+        (["speakers", 1, "id"], "/tmp/victim", r"speakers\[1\].id is '/tmp/victim': .*not a plain name"),
+        (["speakers", 1, "id"], "..", r"speakers\[1\].id is '..': .*not a plain name"),
+        (["speakers", 1, "id"], 7, r"speakers\[1\].id is 7: .*valid string"),
+        (["speakers", 1, "age"], "25", "age is '25': .*valid integer"),
+        (["speakers", 1, "sex"], 1, "sex is 1: .*valid string"),
+        (["speakers", 1, "split"], "training", "split is 'training': .*'train', 'validation' or 'test'"),
+        (["speakers", 1, "transcribed"], 10**9, "s01 cannot have 8 utterances, 1000000000 with text"),
+        (["speakers", 1, "seconds"], 1e-9, "s01 cannot have 8 utterances, 8 with text, in 1e-09 s"),
+        (["rejected"], {"silent": "2"}, "rejected.silent is '2': .*valid integer"),
+        (["unaligned"], -1, "unaligned is -1: .*"),
+        (["plan"], None, "plan is None: .*valid string"),
     ],
 )
 def test_each_field_is_checked(index: Index, tmp_path: Path, place: list[Any], value: object, complaint: str) -> None:
@@ -143,9 +143,7 @@ def test_other_names_and_numbers_are_known_by_the_checksum(index: Index, tmp_pat
     content = json.loads(Path(index.folder, "index.json").read_text())
     content["speakers"][0]["id"] += "x"
     (tmp_path / "index.json").write_text(json.dumps(content))
-    with pytest.raises(
-        ValueError, match=r"its crc32 does not match its content; if you edited the file, delete the field crc32"
-    ):
+    with pytest.raises(ValueError, match=r"its crc32 does not match; if you edited the file, delete the field crc32"):
         Index.load(tmp_path)
     del content["crc32"]
     (tmp_path / "index.json").write_text(json.dumps(content))
@@ -162,14 +160,14 @@ def test_an_older_index_says_nothing_of_events(index: Index, tmp_path: Path) -> 
 @pytest.mark.parametrize("text", ["[" * 10**6, '{"a":' * 10**5 + "1" + "}" * 10**5])
 def test_deep_nesting_is_refused(tmp_path: Path, text: str) -> None:
     (tmp_path / "index.json").write_text(text)
-    with pytest.raises(ValueError, match=r"index\.json is not an index of shards \(its JSON is nested too deeply\)"):
+    with pytest.raises(ValueError, match=r"index\.json is not an index of shards \(recursion limit exceeded"):
         Index.load(tmp_path)
 
 
 def test_an_enormous_index_is_not_read(tmp_path: Path) -> None:
     with (tmp_path / "index.json").open("wb") as file:
         file.truncate(1 << 33)  # a hole, which takes no space on the disk
-    with pytest.raises(ValueError, match=r"index\.json has more than 64 MiB"):
+    with pytest.raises(ValueError, match=r"index\.json has more than 67,108,864 bytes"):
         Index.load(tmp_path)
 
 

@@ -1,134 +1,162 @@
-import gc
-import os
 import random
-import shutil
-from collections import Counter
-from collections.abc import Iterator
-from itertools import count, islice
-from pathlib import Path
+import time
+from dataclasses import dataclass
+from typing import Any
 
 import pytest
+import webdataset as wds
+from torch.utils.data import DataLoader
+from webdataset.filters import FilterFunction as Stage
 
-from lightning_vc.data import pipeline
 from lightning_vc.data.index import Index
-from lightning_vc.data.reading import Sample, read_shards
-from lightning_vc.types import Speaker
+from lightning_vc.data.loader import Loader
+from lightning_vc.data.pipeline import Batcher, Clips, Shards, TrainingStream, ValidationStream
+from lightning_vc.data.samples import Sample
+from lightning_vc.data.stages import bucket
 
 
-def sample(id: str, speaker: str = "s", seconds: float = 1.0) -> Sample:
-    return Sample(id, Speaker(speaker), None, None, None, seconds, b"")
+@dataclass(frozen=True)
+class Names(Batcher[list[str]]):
+    """Batches of ids, so that tests see what is where."""
+
+    batch_size: int = 4
+    only: str = ""
+
+    def keep(self, sample: Sample) -> bool:
+        return sample.id.startswith(self.only)
+
+    def stages(self, rng: random.Random | None) -> list[Any]:
+        shuffled = [] if rng is None else [wds.shuffle(10, initial=10, rng=rng)]
+        return [*shuffled, Stage(bucket, self.batch_size, 2, rng)]
+
+    def collate(self, planned: list[Sample], rng: random.Random | None = None) -> list[str]:
+        return [each.id for each in planned]
 
 
-def ids(samples: list[Sample]) -> list[str]:
-    return [each.id for each in samples]
+def epoch_of(
+    index: Index, steps: int, rank: int = 0, world: int = 1, workers: int = 0, epoch: int = 0, seed: int = 0
+) -> list[list[str]]:
+    """One epoch of the 48 samples in 11 shards of train and train-held."""
+    stream = TrainingStream(Shards(index.files("train", "train-held")), Names(), steps, seed, rank, world)
+    stream.set_epoch(epoch)
+    return list(Loader(stream, workers))
 
 
-def test_every() -> None:
-    assert [list(pipeline.every(range(7), first, 3)) for first in range(3)] == [[0, 3, 6], [1, 4], [2, 5]]
+def flat(batches: list[list[str]]) -> list[str]:
+    return [id for batch in batches for id in batch]
 
 
-@pytest.mark.parametrize("n", [0, 1, 2, 3, 6, 7, 8])
-@pytest.mark.parametrize("world", [1, 2, 3, 5])
-def test_equally(n: int, world: int) -> None:
-    shares = [list(pipeline.equally(iter(range(n)), rank, world)) for rank in range(world)]
-    assert len({len(share) for share in shares}) == 1
-    assert set().union(*shares) == set(range(n))
-    assert sum(len(share) for share in shares) - n < world
+def test_an_epoch_reads_everything_once(index: Index) -> None:
+    ids = flat(epoch_of(index, 12))
+    assert len(ids) == len(set(ids)) == 48
 
 
-def test_shuffle_keeps_everything_once() -> None:
-    shuffled = list(pipeline.shuffle(range(100), 10, random.Random(0)))
-    assert sorted(shuffled) == list(range(100))
-    assert shuffled != list(range(100))
-    assert shuffled == list(pipeline.shuffle(range(100), 10, random.Random(0)))
-    assert shuffled != list(pipeline.shuffle(range(100), 10, random.Random(1)))
-    assert all(number <= place + 10 for place, number in enumerate(shuffled))  # nothing from beyond the buffer
+def test_epochs_and_seeds_differ_and_repeat(index: Index) -> None:
+    first = epoch_of(index, 12)
+    assert epoch_of(index, 12) == first
+    assert epoch_of(index, 12, epoch=1) != first
+    assert epoch_of(index, 12, seed=1) != first
+    assert epoch_of(index, 12, epoch=1, seed=1) != epoch_of(index, 12, epoch=1)
+    # Whole shards move, not only samples within the reach of the buffer.
+    starts = {epoch_of(index, 12, epoch=epoch)[0][0] for epoch in range(8)}
+    assert len(starts) > 4
 
 
-def test_shuffle_reads_no_further_than_its_buffer() -> None:
-    assert len(list(islice(pipeline.shuffle(count(), 10, random.Random(0)), 50))) == 50
+@pytest.mark.parametrize(("world", "workers"), [(1, 2), (2, 0), (2, 2), (3, 1), (4, 4)])
+def test_ranks_and_workers_read_disjoint_samples_in_the_same_number_of_steps(
+    index: Index, world: int, workers: int
+) -> None:
+    steps = 48 // (4 * world)
+    ranks = [epoch_of(index, steps, rank, world, workers) for rank in range(world)]
+    assert [len(batches) for batches in ranks] == [steps] * world
+    read = [set(flat(batches)) for batches in ranks]
+    assert len(set.union(*read)) == sum(len(ids) for ids in read)
+    assert len(set.union(*read)) >= 0.7 * 48
 
 
-def test_what_is_repeated_comes_again_much_later() -> None:
-    samples = [sample(f"{number}", "few" if number % 10 == 0 else "many") for number in range(200)]
-    heard = ids(list(pipeline.repeat(samples, {"few": 3}, 50)))
-    assert Counter(heard) == {each.id: 3 if each.speaker.id == "few" else 1 for each in samples}
-    assert [each for each in heard if int(each) % 10] == [each.id for each in samples if each.speaker.id == "many"]
-    for id in ("0", "40"):
-        first, second, third = (place for place, each in enumerate(heard) if each == id)
-        assert second - first >= 50
-        assert third - second >= 50
-    assert ids(list(pipeline.repeat(samples, {}, 50))) == ids(samples)
+@pytest.mark.parametrize("ranks", [7, 16])
+def test_more_readers_than_shards_share_them_by_turns(index: Index, ranks: int) -> None:
+    readers = [wds.DataPipeline(*Shards(index.files("train")).shuffled_stages("0", n, ranks)) for n in range(ranks)]
+    ids = [sample.id for reader in readers for sample in reader]
+    assert len(ids) == len(set(ids)) == 36
 
 
-def test_bucket_puts_similar_lengths_together() -> None:
-    rng = random.Random(0)
-    samples = [sample(str(number), seconds=rng.uniform(1, 10)) for number in range(100)]
-    batches = list(pipeline.bucket(samples, 8, 5, rng))
-    assert Counter(len(batch) for batch in batches) == {8: 12, 4: 1}
-    assert sorted(each for batch in batches for each in ids(batch)) == sorted(ids(samples))
-    spread = [max(each.seconds for each in batch) - min(each.seconds for each in batch) for batch in batches]
-    assert sum(spread) / len(spread) < 3  # 7 by chance
-    first = {each for batch in batches[:5] for each in ids(batch)}
-    assert first == set(ids(samples[:40]))
+def test_shards_are_shared_out_evenly(index: Index) -> None:
+    shards = Shards(index.files("train", "train-held"))
+    readers = [wds.DataPipeline(*shards.shuffled_stages("0", number, 2)) for number in range(2)]
+    assert [len(list(reader)) for reader in readers] == [pytest.approx(24, abs=2)] * 2
 
 
-def test_bucket_mixes_the_order_of_lengths_only_in_training() -> None:
-    samples = [sample(str(number), seconds=100 - number) for number in range(60)]
-
-    def lengths(rng: random.Random | None) -> list[float]:
-        return [batch[0].seconds for batch in pipeline.bucket(samples, 4, 15, rng)]
-
-    assert lengths(None) == sorted(lengths(None))
-    assert lengths(random.Random(0)) != lengths(random.Random(1)) != lengths(None)
-
-
-def voices(n_speakers: int, n_clips: int) -> Iterator[Sample]:
-    numbers = [(speaker, clip) for speaker in range(n_speakers) for clip in range(n_clips)]
-    random.Random(0).shuffle(numbers)
-    return (sample(f"{speaker}-{clip}", str(speaker)) for speaker, clip in numbers)
+def test_who_runs_out_begins_again_with_its_own(index: Index) -> None:
+    two = [epoch_of(index, 30, rank, 2) for rank in range(2)]
+    assert [len(batches) for batches in two] == [30, 30]
+    ids = [flat(batches) for batches in two]
+    assert set(ids[0]).isdisjoint(ids[1])
+    own = len(set(ids[0]))
+    assert len(set(ids[0][:own])) == own  # all of them before any comes again
+    assert ids[0][:own] != ids[0][own : 2 * own]  # and then in another order
 
 
-def test_groups_are_of_one_speaker_and_no_clip_comes_twice() -> None:
-    batches = list(pipeline.group_by_speaker(voices(10, 7), 6, [3]))
-    assert [len(batch) for batch in batches] == [6, 6, 6, 2]
-    groups = [group for batch in batches for group in batch]
-    assert {len(group) for group in groups} == {3}
-    assert all(len({clip.speaker.id for clip in group}) == 1 for group in groups)
-    clips = [clip.id for group in groups for clip in group]
-    assert len(clips) == len(set(clips)) == 60  # of 7 clips, 6 make two whole groups
-    assert set(Counter(group[0].speaker.id for group in groups).values()) == {2}
+def test_what_is_not_kept_does_not_count(index: Index) -> None:
+    speaker = index.speakers_of("train")[0].id
+    batches = list(TrainingStream(Shards(index.files("train")), Names(only=speaker), 5))
+    assert len(batches) == 5
+    assert {id[:3] for id in flat(batches)} == {speaker}
 
 
-def test_clips_that_wait_keep_no_shard_open(index: Index, tmp_path: Path) -> None:
-    file = index.files("train")[0]
-    copied = tmp_path / "copy.tar"
-    shutil.copy(file.url, copied)
-
-    def samples() -> Iterator[Sample]:
-        yield from read_shards([file._replace(url=str(copied))])
-        yield sample("pause", "nobody", 0.0)
-        yield sample("pause 2", "nobody", 0.0)
-
-    groups = pipeline.group_by_speaker(samples(), 1, [2])
-    for [group] in groups:
-        if group[0].speaker.id == "nobody":
-            break
-    del group
-    gc.collect()
-    opened = [Path("/proc/self/fd", each) for each in os.listdir("/proc/self/fd")]
-    assert not any(str(copied) in os.readlink(each) for each in opened if each.is_symlink())
-    groups.close()
+def test_a_reader_without_samples_says_so_instead_of_waiting_for_ever(index: Index) -> None:
+    with pytest.raises(ValueError, match=r"reader 1 of 1 .* not enough samples"):
+        list(TrainingStream(Shards(index.files("train")), Names(only="nobody"), 5))
+    with pytest.raises(ValueError, match="reader 41 of 50 "):
+        list(TrainingStream(Shards(index.files("train")), Names(), 1, rank=40, world=50))
 
 
-def test_training_drops_the_last_small_batch_of_groups_unless_it_is_the_only_one() -> None:
-    assert [len(batch) for batch in pipeline.group_by_speaker(voices(10, 7), 6, [3], random.Random(0))] == [6, 6, 6]
-    assert [len(batch) for batch in pipeline.group_by_speaker(voices(3, 4), 6, [4], random.Random(0))] == [3]
+@pytest.mark.parametrize("context", ["fork", "spawn", "forkserver"])
+def test_workers_that_live_on_are_told_the_epoch(index: Index, context: str) -> None:
+    def loader(stream: TrainingStream[list[str]]) -> DataLoader[list[str]]:
+        return DataLoader(
+            stream, batch_size=None, num_workers=1, persistent_workers=True, multiprocessing_context=context
+        )
+
+    stream = TrainingStream(Shards(index.files("train", "train-held")), Names(), 12)
+    living = loader(stream)
+    epochs = []
+    for epoch in (0, 5):
+        stream.set_epoch(epoch)
+        epochs.append(list(living))
+    assert epochs == [epoch_of(index, 12), epoch_of(index, 12, epoch=5)]
 
 
-def test_the_number_of_clips_is_drawn_for_each_batch() -> None:
-    batches = list(pipeline.group_by_speaker(voices(10, 60), 5, [1, 4, 8], random.Random(0)))
-    sizes = [{len(group) for group in batch} for batch in batches]
-    assert all(len(size) == 1 for size in sizes)
-    assert set.union(*sizes) == {1, 4, 8}
-    assert {len(group) for batch in pipeline.group_by_speaker(voices(9, 9), 5, [1, 4, 8]) for group in batch} == {8}
+@pytest.mark.parametrize("workers", [0, 1])
+def test_the_epoch_can_be_told_after_the_iterator_was_made(index: Index, workers: int) -> None:
+    stream = TrainingStream(Shards(index.files("train", "train-held")), Names(), 12)
+    batches = iter(Loader(stream, workers))
+    time.sleep(0.5)  # a worker that had started would have read the epoch by now
+    stream.set_epoch(3)
+    assert list(batches) == epoch_of(index, 12, epoch=3)
+
+
+def test_clips_in_memory_come_over_and_over(index: Index) -> None:
+    clips = list(Shards(index.files("train")[:1]))
+    stream = TrainingStream(Clips(clips), Names(batch_size=3), 50)
+    ids = flat(list(stream))
+    assert len(ids) == 150
+    assert set(ids) == {clip.id for clip in clips}
+    other = TrainingStream(Clips(clips), Names(batch_size=3), 50, rank=1, world=2)
+    assert flat(list(other)) != ids
+
+
+@pytest.mark.parametrize("workers", [0, 1, 3])
+@pytest.mark.parametrize("world", [1, 2, 5])
+def test_validation_reads_everything_whatever_the_ranks_and_workers(index: Index, world: int, workers: int) -> None:
+    def validation(rank: int, world: int, workers: int) -> list[list[str]]:
+        source = Shards(index.files("train", "train-held"))
+        steps = -(-12 // world)
+        batches = list(Loader(ValidationStream(source, Names(), steps, rank, world), workers))
+        assert len(batches) == steps
+        return batches
+
+    alone = validation(0, 1, 0)
+    together = [batch for rank in range(world) for batch in validation(rank, world, workers)]
+    assert sorted(map(tuple, alone)) == sorted(set(map(tuple, together)))
+    assert sorted(flat(alone)) == sorted(sample.id for sample in Shards(index.files("train", "train-held")))

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from lightning_vc.data.datamodule import Loading, TTSDataModule
+from lightning_vc.data.datamodule import Loading
 from lightning_vc.data.index import Index
+from lightning_vc.data.tts import TTSDataModule
 from lightning_vc.text.frontend import Characters
 from tests.data.listener import Listener, heard, trainer
 from tests.tiny import ROOT
@@ -33,7 +34,10 @@ def steps(out: Path, rank: int) -> list[tuple[int, int, list[str], float]]:
     return [tuple(json.loads(line)) for line in (out / f"{rank}.jsonl").read_text().splitlines()]
 
 
-@pytest.mark.parametrize(("ranks", "workers"), [(1, 0), (1, 2), (2, 0), (2, 2)])
+OTHERS = [pytest.param(*case, marks=pytest.mark.distributed) for case in ((1, 0), (2, 0), (2, 2))]
+
+
+@pytest.mark.parametrize(("ranks", "workers"), [(1, 2), *OTHERS])
 def test_samples_and_losses_go_on_bit_for_bit(index: Index, tmp_path: Path, ranks: int, workers: int) -> None:
     whole, broken = tmp_path / "whole", tmp_path / "broken"
     run(index, whole, ranks, workers)

@@ -2,7 +2,6 @@ import io
 import json
 import os
 import re
-import shutil
 import subprocess
 import sys
 import tarfile
@@ -18,11 +17,11 @@ import torch
 from torch import Tensor
 
 from lightning_vc.corpora.base import Corpus
-from lightning_vc.data.encoding import Limits
 from lightning_vc.data.index import SETS, Index
 from lightning_vc.data.reading import read_shards
 from lightning_vc.data.shards import prepare
 from lightning_vc.data.splits import Splits
+from lightning_vc.data.utterance import Limits
 from lightning_vc.types import Speaker, Utterance
 from tests.data.tones import TEXTS, Listed, Tones
 
@@ -288,8 +287,6 @@ def test_marks_of_events_are_removed_from_texts_or_their_utterances_rejected(tmp
     assert all([word.text for word in sample.words or ()] == ["the", "cat"] for sample in samples.values())
     assert index.rejected == {"unspeakable text": 1, "words not understood": 1}
     assert Index.load(index.folder).events == 2
-    report = (tmp_path / "shards" / "report.txt").read_text().replace("\n", " ")
-    assert "removed from the texts of: 2" in " ".join(report.split())
 
 
 @pytest.mark.parametrize("rate", [0, 999, 10**6])
@@ -364,42 +361,11 @@ def test_what_is_finished_is_not_made_again(tmp_path: Path) -> None:
     assert {each.name for each in tmp_path.iterdir()} == {"shards", "again"}
 
 
-def test_parts_make_one_set(tmp_path: Path) -> None:
-    def part(name: str, out: str = "shared") -> Index | None:
-        return prepare(Tones(5, 4), tmp_path / out, ALL, sample_rate=8000, samples_per_shard=4, part=name)
-
-    whole = part("1/1", "whole")
-    assert part("2/3") is None
-    assert part("3/3") is None
-    assert part("1/3") == replace(whole, folder=str(tmp_path / "shared"))  # type: ignore[type-var]
-    assert contents(tmp_path / "shared") == contents(tmp_path / "whole")
-    for number in (1, 2):  # machines without a common disk
-        assert part(f"{number}/2", f"machine{number}") is None
-    shutil.copytree(tmp_path / "machine1.partial", tmp_path / "machine2.partial", dirs_exist_ok=True)
-    assert part("1/1", "machine2")
-    assert contents(tmp_path / "machine2") == contents(tmp_path / "whole")
-    for wrong in ("0/2", "3/2", "1", "a/b"):
-        with pytest.raises(ValueError, match=f"part is k/n .*{wrong}"):
-            part(wrong, "wrong")
-
-
-def test_what_other_parts_left_is_checked(tmp_path: Path) -> None:
-    def part(name: str) -> Index | None:
-        return prepare(Tones(5, 4), tmp_path / "out", ALL, sample_rate=8000, samples_per_shard=4, part=name)
-
-    assert part("1/2") is None
-    first = tmp_path / "out.partial" / "shards" / "train-000000.tar"
-    whole = first.read_bytes()
-    first.write_bytes(whole[:700] + b"!" + whole[701:])
-    with pytest.raises(ValueError, match=r"train-000000\.tar is not what was written"):
-        part("2/2")
-    assert not (tmp_path / "out").exists()
-    (tmp_path / "out.partial" / "finished" / "train-000001.tar.json").write_text("{")
-    assert part("1/1")
-    assert (tmp_path / "out" / "train-000000.tar").read_bytes() == whole
+def test_a_finished_folder_is_checked(tmp_path: Path) -> None:
+    prepare(Tones(2, 4), tmp_path / "out", ALL, sample_rate=8000)
     (tmp_path / "out" / "train-000000.tar").unlink()
     with pytest.raises(ValueError, match=r"train-000000\.tar should have .* no such file"):
-        part("1/1")
+        prepare(Tones(2, 4), tmp_path / "out", ALL, sample_rate=8000)
 
 
 def test_another_sound_is_another_corpus(tmp_path: Path) -> None:
@@ -468,7 +434,7 @@ def test_a_killed_preparation_leaves_no_workers_and_goes_on_where_it_was(tmp_pat
     assert {each.name for each in tmp_path.iterdir()} == {"script.py", "shards", "whole"}
 
 
-@pytest.mark.parametrize("name", ["", "shards", "finished", "shards/report.txt", "plan"])
+@pytest.mark.parametrize("name", ["", "shards", "finished", "shards/index.json", "plan"])
 def test_a_begun_preparation_with_links_is_refused(tmp_path: Path, name: str) -> None:
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()

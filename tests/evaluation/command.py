@@ -13,5 +13,5 @@ def evaluate_flags(run: TinyRun, out: Path, said: Sequence[str] = SENTENCES) -> 
     out.mkdir(parents=True, exist_ok=True)
     sentences = out.parent / "sentences.txt"
     sentences.write_text("\n".join(said))
-    flags = f"--model {run.folder} --shards {run.shards} --sentences {sentences} --out {out} --clips=[1,3]"
+    flags = f"--model {run.folder} --shards {run.shards} --sentences {sentences} --out {out} --systems.clips=[1,3]"
     return [*flags.split(), "--corpus.n_speakers", "8", "--corpus.utterances", "7"]

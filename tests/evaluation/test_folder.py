@@ -6,10 +6,7 @@ from pathlib import Path
 import pytest
 
 from lightning_vc.data.index import Index, SpeakerEntry
-from lightning_vc.evaluation.folder import EvaluationFolder
-from lightning_vc.evaluation.report import PARTS, _table
-from lightning_vc.evaluation.results import Result, write_results
-from lightning_vc.evaluation.sounds import Row
+from lightning_vc.evaluation.folder import EvaluationFolder, read_scores
 from tests.tiny import TinyRun
 
 INDEX = Index("shards", 16000, {}, (), {}, 0, 0, "")
@@ -17,7 +14,7 @@ INDEX = Index("shards", 16000, {}, (), {}, 0, 0, "")
 
 def folder_of(path: Path, *ids: str) -> EvaluationFolder:
     speakers = [SpeakerEntry(id, None, None, None, "test", 9, 9, 9.0) for id in ids]
-    return EvaluationFolder(path, INDEX, speakers, ["a"], clips=1, sample_rate=16000)
+    return EvaluationFolder(path, INDEX, speakers, ["a"], clips=1, rate=16000)
 
 
 @pytest.mark.parametrize("id", ["..", ".", "", "../shards", "/VICTIM", "a/../../b", "a\\nb", "a\\0b"])
@@ -35,13 +32,7 @@ def test_ids_that_lead_out_of_the_folder_are_refused(tmp_path: Path, id: str) ->
 def test_no_place_is_outside(tmp_path: Path) -> None:
     folder = folder_of(tmp_path / "out")
     for speaker in ("..", ".", "/etc", "../../x"):
-        for ask in (
-            lambda speaker: folder.sentence("clones/encoder-05", speaker, 0),
-            folder.clips_of,
-            folder.real_of,
-            lambda speaker: folder.transcripts("real", speaker),
-            lambda speaker: folder._write(speaker, {"clips": []}),
-        ):
+        for ask in (lambda id: folder.place("clones/encoder-05", id), lambda id: folder._write("clips", id, [])):
             with pytest.raises(ValueError, match="is not a plain name"):
                 ask(speaker)
 
@@ -56,7 +47,7 @@ def test_links_to_elsewhere_are_neither_followed_nor_emptied(tmp_path: Path) -> 
     with pytest.raises(ValueError, match=r"clips/somebody is a symbolic link: give a folder without links"):
         folder_of(tmp_path / "out")
     shutil.rmtree(tmp_path / "out" / "clips")
-    for name, target in (("real", tmp_path), ("results.json", victim / "file"), ("known", victim)):
+    for name, target in (("real", tmp_path), ("results.json", victim / "file"), ("training", victim)):
         link = tmp_path / "out" / name
         link.symlink_to(target)
         with pytest.raises(ValueError, match=f"{name} is a symbolic link"):
@@ -75,16 +66,29 @@ def test_an_evaluation_of_others_deletes_what_is_its_own(tiny_run: TinyRun, tmp_
     old.mkdir(parents=True)
     (tmp_path / "out" / ".evaluation").touch()
     (entry, *_) = tiny_run.index.speakers_of("test")
-    folder = EvaluationFolder(tmp_path / "out", tiny_run.index, [entry], ["a"], clips=1, sample_rate=16000)
+    folder = EvaluationFolder(tmp_path / "out", tiny_run.index, [entry], ["a"], clips=1, rate=16000)
     assert not old.exists()
-    assert len(folder.clips_of(entry.id)) == 1
-    assert folder.transcripts("clips", entry.id)[0].split()
+    (clip,) = folder.clips[entry.id]
+    assert clip.path.is_file()
+    assert clip.text.split()
 
 
-def test_names_in_tables_stay_in_their_cells(tmp_path: Path) -> None:
-    results = [Result(Row("<b>a|b</b>\n| c", 5), "p808", 3.0, None, None, 1)]
-    write_results(tmp_path, results, {})
-    assert (tmp_path / "results.md").read_text().splitlines()[2] == r"| <b>a\|b</b>\n\| c | 5 |  | 3.00 |"
-    page = _table(results, PARTS["p808"])
-    assert "<b>" not in page
-    assert "&lt;b&gt;a|b&lt;/b&gt;" in page
+@pytest.mark.parametrize(
+    "line",
+    ["{}", "[1]}", '{"key"}', "1}", '{"key": "a", "x": "words"}', '{"key": "a", "x": NaN}', '{"key": "a", "x": [1]}',
+     '{"key": "a", "x": 1' + 400 * "0" + "}", '{"key": ' * 100_000 + "1" + "}" * 100_000,
+     '{"x": ' + "[" * 100_000 + "}"],
+    ids=range(10),
+)  # fmt: skip
+def test_a_damaged_record_of_scores_is_named(line: str, tmp_path: Path) -> None:
+    record = tmp_path / "scores.jsonl"
+    record.write_text(f'{{"key": "a", "x": 1}}\n{line}\n')
+    with pytest.raises(ValueError, match=r"scores\.jsonl is damaged .*: delete it"):
+        read_scores(record)
+
+
+def test_an_incomplete_last_line_is_left_out(tmp_path: Path) -> None:
+    record = tmp_path / "scores.jsonl"
+    record.write_text('{"key": "a", "x": 1}\n{"key": "b", "x"')
+    assert read_scores(record) == {"a": {"x": 1}}
+    assert read_scores(tmp_path / "none") == {}

@@ -29,7 +29,7 @@ VALUES: tuple[Any, ...] = (
 CLASS_PATHS = (
     "canary.Canary", "canary.run", "canary", "canary.deep.Canary", "os.system", "builtins.exec", "builtins.eval",
     "subprocess.Popen", "runpy.run_path", "importlib.import_module", "posix.system", "this.s",
-    "lightning_vc.modules.verifier.PretrainedVerifier", "lightning_vc.__main__.main",
+    "lightning_vc.modules.speaker_recognition.SpeakerEmbedder", "lightning_vc.__main__.main",
     "lightning_vc.tasks.base.import_module",
     "lightning_vc.tasks.base.torch.hub.load", "torch.nn.Linear", "torch.hub.load", "torch.nn.Identity", "..", "", ".",
     "../canary.Canary", "canary:Canary", "lightning_vc", "lightning_vc.tasks.tts.Nothing",
@@ -175,14 +175,15 @@ def pickles(folder: Path) -> Iterator[tuple[str, bytes]]:
         "exec": Runs(exec, f"open({alarm!r}, 'w')"),
         "eval": Runs(eval, f"open({alarm!r}, 'w')"),
     }
-    whole = {"task": "lightning_vc.tasks.tts.TTSTask", "hyper_parameters": {}, "state_dict": {}, "loops": {},
+    whole = {"task": "lightning_vc.tasks.tts.TTSTask", "hyper_parameters": {}, "models": {}, "state_dict": {},
+             "loops": {},
              "epoch": 0,
              "pytorch-lightning_version": "2.6.6", "global_step": 0, "optimizer_states": [],
              "lr_schedulers": []}  # fmt: skip
     for name, bomb in bombs.items():
         for protocol in (0, 2, 4, 5):
             yield f"{name}-{protocol}", pickle.dumps(bomb, protocol)
-        for key in ("task", "hyper_parameters", "state_dict", "loops", "pytorch-lightning_version"):
+        for key in ("task", "models", "hyper_parameters", "state_dict", "loops", "pytorch-lightning_version"):
             for zipped in (True, False):
                 buffer = io.BytesIO()
                 torch.save(whole | {key: bomb}, buffer, _use_new_zipfile_serialization=zipped)
@@ -199,7 +200,7 @@ def pickles(folder: Path) -> Iterator[tuple[str, bytes]]:
 
 def in_safetensors(weights: dict[str, Tensor], about: Any) -> bytes:
     """The bytes of an exported model."""
-    return save({name: value.contiguous() for name, value in weights.items()}, {"about": json.dumps(about)})
+    return save({name: value.contiguous() for name, value in weights.items()}, {"model": json.dumps(about)})
 
 
 def rename_speaker(shards: Path, old: str, new: str) -> None:

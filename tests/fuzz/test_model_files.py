@@ -12,9 +12,10 @@ import pytest
 import torch
 from safetensors.torch import save
 
-from lightning_vc.checkpoint import SUMS
+from lightning_vc.checkpoint import load_model
+from lightning_vc.modules.tts import TTSModel
 from lightning_vc.recipes import synthesize, tts, voices
-from lightning_vc.tasks.base import Task
+from lightning_vc.untrusted import SUMS
 from tests.fuzz import models
 from tests.fuzz.room import TEXT, Room, use
 from tests.fuzz.trials import fail_with, generator
@@ -46,7 +47,7 @@ def tried_as(room: Room, part: str, cases: Iterable[tuple[str, bytes]], same: bo
 
 def about(room: Room, part: str) -> tuple[dict[str, torch.Tensor], Any]:
     weights, metadata = models.opened(room.model / f"{part}.safetensors")
-    return weights, json.loads(metadata["about"])
+    return weights, json.loads(metadata["model"])
 
 
 @pytest.mark.parametrize("part", ["tts", "encoder"])
@@ -72,7 +73,7 @@ def test_other_settings_of_a_model_are_refused_or_work(part: str, room: Room) ->
 def test_no_class_path_of_a_model_runs_code(part: str, room: Room) -> None:
     weights, known = about(room, part)
     cases = list(models.class_paths(generator(f"class paths {part}"), known, 1))
-    slots = [case for case in cases if "class_path" in case[0] or "task" in case[0]]
+    slots = [case for case in cases if "class_path" in case[0]]
     cases = [*slots[::3], *generator("choice").sample(cases, 80)]
     made = ((name, models.in_safetensors(weights, content)) for name, content in cases)
     fail_with(tried_as(room, part, made, same=True), len(cases))
@@ -81,7 +82,7 @@ def test_no_class_path_of_a_model_runs_code(part: str, room: Room) -> None:
 @pytest.mark.parametrize("part", ["tts", "encoder"])
 def test_odd_weights_are_refused(part: str, room: Room) -> None:
     weights, known = about(room, part)
-    names = [name for name, value in weights.items() if value.is_floating_point() and "checkpoint/" not in name]
+    names = [name for name, value in weights.items() if value.is_floating_point()]
     cases = list(models.odd_weights(generator(f"weights {part}"), weights, names))
     cases += [
         ("single precision", {name: value.double() if name in names else value for name, value in weights.items()})
@@ -100,16 +101,16 @@ def test_odd_weights_are_refused(part: str, room: Room) -> None:
         "[" * 100_000,
         '{"a":' * 100_000,
         "1" * 5000,
-        '{"task": 1}',
+        '{"class_path": 1}',
         "\0",
         '"x"',
-        '{"task": "\\ud800"}',
+        '{"class_path": "\\ud800"}',
     ],
     ids=range(11),
 )
 def test_odd_metadata_of_a_model_is_refused(text: str, room: Room) -> None:
     weights, _ = about(room, "tts")
-    content = save(weights, {"about": text})
+    content = save(weights, {"model": text})
     assert tried_as(room, "tts", [("odd metadata", content)], same=True) == []
 
 
@@ -131,8 +132,8 @@ def load(kind: str, path: Path) -> None:
         ],
         "voice": ["--model", "model", "--voice", str(path), "--text", TEXT, "--out", "out.wav"],
     }
-    if kind == "task":
-        Task.load(path)
+    if kind == "model":
+        load_model(path, TTSModel)
     elif kind == "list":
         os.environ["LIGHTNING_VC_VOICES"] = str(path.parent)
         voices.main(["list"])
@@ -140,11 +141,11 @@ def load(kind: str, path: Path) -> None:
         synthesize.main(words[kind])
 
 
-@pytest.mark.parametrize("kind", ["task", "synthesize", "vocoder", "voice", "list"])
+@pytest.mark.parametrize("kind", ["model", "synthesize", "vocoder", "voice", "list"])
 def test_no_pickle_runs_code(kind: str, room: Room) -> None:
     problems = []
     cases = list(models.pickles(room.folder))
-    if kind != "task":
+    if kind != "model":
         cases = generator(f"pickles {kind}").sample(cases, 20)
     place = room.folder / "pickles"
     place.mkdir(exist_ok=True)
@@ -171,7 +172,7 @@ def changed_checkpoints(
     rng: random.Random, saved: dict[str, Any], out: Path, victim: Path
 ) -> Iterator[tuple[str, Any]]:
     """A checkpoint with other values in it, also in what Lightning itself reads."""
-    plain = {key: value for key, value in saved.items() if key not in ("state_dict", "optimizer_states", "lengths")}
+    plain = {key: value for key, value in saved.items() if key not in ("state_dict", "optimizer_states")}
     paths = [path for path in models.leaves(plain) if path[0] != "hyper_parameters"]
     for path in [*((key,) for key in saved), *rng.sample(paths, 20)]:
         yield f"{path} missing", models.without(saved, path)
@@ -222,7 +223,7 @@ def test_training_runs_no_pickle(room: Room) -> None:
     for number, (name, content) in enumerate(cases):
         file = room.folder / f"evil{('.ckpt', '.pt')[number % 2]}"
         file.write_bytes(content)
-        option = ("--ckpt_path", "--model.start")[number // 2 % 2]
+        option = ("--ckpt_path", "--pretrained.tts")[number // 2 % 2]
         outcome, problem = room.try_out("evil", resume, flags, out, option, str(file), seconds=20)
         problem = problem or ("taken for a checkpoint" if outcome.kind == "answer" else "")
         problems += [f"{option} {name}{file.suffix}: {problem}"] if problem else []

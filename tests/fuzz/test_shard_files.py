@@ -28,7 +28,6 @@ def stock(folder: Path) -> tuple[Any, ...]:
         wave = sample.wave(index.sample_rate)
         words = tuple(word.text for word in sample.words or ())
         samples.append((sample.id, sample.speaker.id, words, len(wave), zlib.crc32(wave.numpy().tobytes())))
-    index.write_report(Path("report.txt"))
     held = {name: (index.samples(name), index.transcribed(name), index.seconds(name)) for name in SETS}
     return index.sample_rate, index.speaker_table, [entry.split for entry in index.speakers], held, samples
 

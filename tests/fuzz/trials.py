@@ -158,7 +158,7 @@ def _outcome(function: Callable[..., Any], arguments: tuple[Any, ...]) -> tuple[
             kind, message = "refusal", str(error)
         except SystemExit as end:
             if end.code not in (None, 0):
-                kind = "refusal" if end.code == 2 else "fault"
+                kind = "refusal" if end.code in (1, 2) else "fault"
                 message = (stderr.getvalue().splitlines() or [f"exit status {end.code} without a message"])[-1]
         except BaseException as error:
             kind, message = "fault", _where(error)

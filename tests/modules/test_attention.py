@@ -3,7 +3,7 @@ import math
 import pytest
 import torch
 
-from lightning_vc.modules.attention import Attention, Walk, positions
+from lightning_vc.modules.attention import Attention, AttentionStepper, Walk, positions
 
 
 def made(channels: int = 16, position_weight: float = 1.0) -> Attention:
@@ -57,7 +57,7 @@ def test_one_step_at_a_time_is_all_at_once_where_the_window_is_wide() -> None:
     padding = torch.tensor([[False] * 5, [False] * 3 + [True] * 2])
     x = torch.randn(2, 16, 70)  # more steps than positions are made at once
     whole, weights = attention(x, attention.remember(keys, values, voice), padding.unsqueeze(1))
-    stepper = attention.stepper(keys, values, padding, voice, Walk(9, 9))
+    stepper = AttentionStepper(attention, keys, values, padding, voice, Walk(9, 9))
     for step in range(70):
         torch.testing.assert_close(stepper(x[..., step], step), whole[..., step], atol=1e-5, rtol=0)
         assert stepper.place.equal(weights[:, step].argmax(-1))
@@ -67,8 +67,8 @@ def test_one_step_at_a_time_is_all_at_once_where_the_window_is_wide() -> None:
 @pytest.mark.parametrize("patience", [3, 7])
 def test_attention_that_does_not_move_is_pushed_on(patience: int) -> None:
     attention, padding = Attention(6, 6, 4), torch.arange(12) >= torch.tensor([[12], [7]])
-    stepper = attention.stepper(
-        torch.randn(2, 12, 6), torch.randn(2, 12, 6), padding, torch.randn(2, 4), Walk(1, 3, patience)
+    stepper = AttentionStepper(
+        attention, torch.randn(2, 12, 6), torch.randn(2, 12, 6), padding, torch.randn(2, 4), Walk(1, 3, patience)
     )
     score = stepper.table[:, -1]
     score -= 100 * torch.arange(len(score))  # whatever it is asked, it likes the first symbol best

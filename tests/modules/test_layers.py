@@ -3,7 +3,7 @@ import math
 import pytest
 import torch
 
-from lightning_vc.modules.layers import ConvBlock, SparseDropout, VoiceBias, projection
+from lightning_vc.modules.layers import ConvBlock, ConvStepper, SparseDropout, VoiceBias, projection
 
 
 def test_a_projection_keeps_the_variance() -> None:
@@ -68,7 +68,7 @@ def test_a_causal_block_step_by_step_is_the_block_at_once() -> None:
     torch.manual_seed(0)
     block = ConvBlock(8, 5, 4, causal=True).eval()
     x, voice = torch.randn(2, 8, 11), torch.randn(2, 4)
-    stepper = block.stepper(voice)
+    stepper = ConvStepper(block, voice)
     steps = torch.stack([stepper(x[..., step]) for step in range(11)], -1)
     torch.testing.assert_close(steps, block(x, voice), atol=1e-5, rtol=0)
 
@@ -81,14 +81,14 @@ def test_a_block_goes_on_with_what_it_has_learnt_in_between(options: dict[str, b
     optimizer = torch.optim.Adam(block.parameters(), 0.1, **options)
     for _ in range(2):
         with torch.inference_mode():
-            stepper = block.stepper(voice)
+            stepper = ConvStepper(block, voice)
             steps = torch.stack([stepper(x[..., step]) for step in range(5)], -1)
             torch.testing.assert_close(steps, block(x, voice), atol=1e-5, rtol=0)
         block(x, voice).sum().backward()
         optimizer.step()
     block.conv.parametrizations.weight.original1.data.mul_(2).add_(1)
     with torch.no_grad():
-        torch.testing.assert_close(block.stepper(voice)(x[..., 0]), block(x, voice)[..., 0], atol=1e-5, rtol=0)
+        torch.testing.assert_close(ConvStepper(block, voice)(x[..., 0]), block(x, voice)[..., 0], atol=1e-5, rtol=0)
 
 
 def test_the_voice_changes_what_a_block_does() -> None:

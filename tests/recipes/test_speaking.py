@@ -41,7 +41,7 @@ def folder(tiny_run: TinyRun, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def voice(tiny_run: TinyRun) -> Path:
     """The file of a voice."""
     path = tiny_run.folder.parent / "voice.safetensors"
-    cloner = Cloner(tiny_run.tts)
+    cloner = Cloner.load(tiny_run.tts)
     Voice(cloner.tts.table.voices[0].detach(), "none", cloner.base, 0).save(path)
     return path
 
@@ -170,7 +170,9 @@ def test_a_stream_is_what_is_said_at_once(
     else:
         streamed = io.read(tmp_path / out, 16000)
     assert len(streamed) == len(whole)
-    assert (streamed - whole).abs().mean() < 1e-3 < whole.abs().mean()  # Griffin-Lim makes more of what rounding leaves
+    # It is limited where the whole is scaled, as this model is too loud.
+    assert (streamed.sign() == whole.sign()).float().mean() > 0.95
+    assert whole.abs().mean() > 1e-3
     assert b"warning: attention was stuck: the dog slept." in told.err
 
 
@@ -181,13 +183,10 @@ def refusal(verb: Callable[[list[str]], None], line: list[str], capsys: pytest.C
     """The one line with which a command ends."""
     with pytest.raises(SystemExit) as end:
         verb(line)
-    assert end.value.code == 2
-    usage, _, message = capsys.readouterr().err.partition(": error: ")
-    assert usage.startswith("usage: python -m lightning_vc.recipes.")
-    assert "Traceback" not in usage
-    assert message.count("\n") == 1
-    assert message.endswith("\n")
-    return message
+    assert end.value.code == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("error: ")
+    return line
 
 
 @pytest.mark.parametrize(
@@ -246,8 +245,8 @@ def test_transcripts(
     [
         ("--text", "*** ###", "'*** ###' has nothing to speak"),
         ("--text", "", "has nothing to speak"),
-        ("--model", "ENCODER", "is a checkpoint of SpeakerEncoderTask, where one of TTSTask is needed"),
-        ("--model", "TTS", "has no speaker encoder: give the folder of a run that trained one"),
+        ("--model", "ENCODER", "ConvAttentionEncoder, where a class derived from TTSModel is needed"),
+        ("--model", "TTS", "has no speaker encoder: load the folder of a run that trained one"),
         ("--model", "TEXT", "text.txt is not a checkpoint of lightning_vc"),
         ("--model", "nowhere", "no checkpoint at nowhere: name one"),
         ("--method", "magic", "unknown method 'magic': choose one of encoder"),
@@ -258,7 +257,6 @@ def test_transcripts(
         ("--voice", "v1.wav", "'v1.wav' is the name of a sound"),
         ("--voice", "my voice", "'my voice' is no name of a voice"),
         ("--voice", "my/voice", "my/voice is no name of a voice file: let it end in .safetensors"),
-        ("--steps", "many", "argument --steps: invalid int value: 'many'"),
     ],
 )
 def test_what_cannot_be_cloned_with(
@@ -279,8 +277,8 @@ def test_what_cannot_be_cloned_with(
         ("--voice", "gone.safetensors", "no voice at gone.safetensors: make one with"),
         ("--voice", "CLIP", "a.wav is not a voice"),
         ("--model", "OTHER", "this voice belongs to model"),
-        ("--model", "ENCODER", "is a checkpoint of SpeakerEncoderTask, where one of TTSTask is needed"),
-        ("--file", "lines.txt", "not allowed with argument --text"),
+        ("--model", "ENCODER", "ConvAttentionEncoder, where a class derived from TTSModel is needed"),
+        ("--file", "lines.txt", "give either --text or --file"),
         ("--out", "/proc/nope/again.wav", "/proc/nope/again.wav cannot be written"),
         ("--out", "said.doc", "cannot write audio as '.doc'"),
     ],
@@ -290,7 +288,7 @@ def test_what_cannot_be_spoken_with(
     capsys: pytest.CaptureFixture[str],
 ) -> None:  # fmt: skip
     saved = torch.load(tiny_run.tts, weights_only=True)
-    saved["state_dict"]["table.table.weight"] += 1
+    saved["state_dict"]["tts.table.table.weight"] += 1
     torch.save(saved, tmp_path / "other.ckpt")
     names = {"OTHER": tmp_path / "other.ckpt", "ENCODER": tiny_run.encoder, "CLIP": folder / "a.wav"}
     line = ["--model", str(tiny_run.tts), "--voice", str(voice)]
@@ -309,8 +307,40 @@ def test_a_process_that_is_refused_says_one_line_and_no_more(tiny_run: TinyRun, 
     line[line.index(str(folder / "b.flac"))] = str(folder / "gone.wav")
     command = [sys.executable, "-m", "lightning_vc.recipes.clone", *line]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
-    assert done.returncode == 2
+    assert done.returncode == 1
     assert done.stdout == ""
-    usage, _, message = done.stderr.partition("python -m lightning_vc.recipes.clone: error: ")
-    assert usage.startswith("usage: ")
-    assert message == f"{folder / 'gone.wav'}: no such recording\n"
+    assert done.stderr == f"error: {folder / 'gone.wav'}: no such recording\n"
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--steps", "many"], "many"),
+        (["--start", "middle"], "middle"),
+        (["--loud"], "loud"),
+        (["--clips"], "clips"),
+    ],
+)
+def test_wrong_options_are_told_in_two_lines(
+    words: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    line = ["--clips", "a.wav", "b.wav", "--method", "encoder", "--text", TEXT, "--out", "said.wav"]
+    with pytest.raises(SystemExit) as end:
+        clone.main([*line, *words])
+    assert end.value.code == 2
+    usage, *error = capsys.readouterr().err.splitlines()
+    assert usage == "usage: python -m lightning_vc.recipes.clone --help lists the options"
+    assert error[0].startswith("error: ")
+    assert message in "".join(error)
+
+
+@pytest.mark.parametrize("verb", ["clone", "synthesize", "voices", "morph", "export", "demo", "run"])
+def test_options_are_listed_without_torch(verb: str) -> None:
+    code = (
+        f"import sys; from lightning_vc.recipes import {verb}\n"
+        f"try: {verb}.main(['--help'])\n"
+        "finally: assert 'torch' not in sys.modules"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "usage: " in done.stdout

@@ -8,16 +8,19 @@ import torch
 
 from lightning_vc import Cloner
 from lightning_vc.audio import io
-from lightning_vc.audio.sharpening import Sharpening
-from lightning_vc.audio.vocoder import GriffinLim
-from lightning_vc.modules.vocoder import NeuralVocoder
+from lightning_vc.audio.post_filter import PostFilter
+from lightning_vc.audio.vocoder import GriffinLim, NeuralVocoder
+from lightning_vc.checkpoint import fingerprint, load_model
+from lightning_vc.modules.discriminators import Discriminators
+from lightning_vc.modules.inverse_mel import InverseMelVocoder
+from lightning_vc.modules.tts import TTSModel
 from lightning_vc.pretrained import export
 from lightning_vc.recipes import clone, synthesize, tune_vocoder, vocoder
-from lightning_vc.tasks.vocoder import VocoderTask, VocoderTuningTask
+from lightning_vc.tasks.vocoder import VocoderTuningTask
 from tests.tiny import CSV, ROOT, TinyRun, logged
 
 CONFIGS = ROOT / "recipes" / "librispeech" / "small"
-SPECTROGRAMS = "--model.spectrograms.init_args."
+SPECTROGRAMS = "--model.vocoder.init_args.spectrograms.init_args."
 
 
 def flags(run: TinyRun, verb: str, out: Path) -> list[str]:
@@ -32,11 +35,11 @@ def run(tiny_run: TinyRun, tmp_path_factory: pytest.TempPathFactory) -> TinyRun:
     folder = tmp_path_factory.mktemp("vocoder") / "run"
     shutil.copytree(tiny_run.folder, folder)
     run = TinyRun(folder)
-    alone, tuned = folder / "vocoder" / "alone", folder / "vocoder" / "tuned"
+    alone, tuned = folder / "vocoder" / "alone", folder / "vocoder"
     small = ["channels=16", "layers=1"]
     sizes = [f"--model.vocoder.init_args.{size}" for size in small]
     vocoder.main([*flags(run, "vocoder", alone), *sizes, "--model.alone=1", "--data.seconds=0.3"])
-    start = ["--model.base", str(run.tts), "--model.start", str(alone / "last.ckpt")]
+    start = ["--pretrained.tts", str(run.tts), "--pretrained.vocoder", str(alone / "last.ckpt")]
     tune_vocoder.main([*flags(run, "tune_vocoder", tuned), *start, "--model.frames=20"])
     return run
 
@@ -59,9 +62,10 @@ def test_a_vocoder_is_not_tuned_to_other_speakers(
     run: TinyRun, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     saved = torch.load(run.tts, weights_only=True)
-    saved["speakers"][0] = saved["hyper_parameters"]["speakers"][0] = "zoe"
+    saved["models"]["tts."]["init_args"]["speakers"][0] = "zoe"
     torch.save(saved, tmp_path / "other.ckpt")
-    start = ["--model.base", str(tmp_path / "other.ckpt"), "--model.start", str(run.folder / "vocoder/alone/last.ckpt")]
+    trained = str(run.folder / "vocoder" / "alone" / "last.ckpt")
+    start = ["--pretrained.tts", str(tmp_path / "other.ckpt"), "--pretrained.vocoder", trained]
     with pytest.raises(SystemExit):
         tune_vocoder.main([*flags(run, "tune_vocoder", tmp_path), *start, "--model.frames=20"])
     assert (
@@ -70,34 +74,31 @@ def test_a_vocoder_is_not_tuned_to_other_speakers(
 
 
 def test_both_log_what_they_learn(run: TinyRun) -> None:
-    for part in ("alone", "tuned"):
-        folder = run.folder / "vocoder" / part
+    for folder in (run.folder / "vocoder" / "alone", run.folder / "vocoder" / "log"):
         assert len(logged(folder, "validation/spectral")) == 2
         assert logged(folder, "train/adversarial")
 
 
 def test_tuning_moves_the_vocoder_and_not_the_model(run: TinyRun) -> None:
     folder = run.folder / "vocoder"
-    before, after = (VocoderTask.load(folder / part / "last.ckpt") for part in ("alone", "."))
-    tuned = VocoderTuningTask.load(folder / "tuned" / "last.ckpt")
-    moved = after.vocoder.state_dict()
-    assert any(not value.equal(moved[name]) for name, value in before.vocoder.state_dict().items())
-    for name, value in tuned.vocoder.state_dict().items():
-        assert value.equal(moved[name])
-    assert tuned.tts.fingerprint() == Cloner.load(run.folder).base
+    before, after = (load_model(folder / part / "last.ckpt", InverseMelVocoder) for part in ("alone", "."))
+    moved = after.state_dict()
+    assert any(not value.equal(moved[name]) for name, value in before.state_dict().items())
+    assert fingerprint(load_model(run.tts, TTSModel)) == Cloner.load(run.folder).base
 
 
 def test_tuning_hears_what_the_model_makes_and_compares_it_with_what_was_said(run: TinyRun) -> None:
-    task = VocoderTuningTask.load(run.folder / "vocoder" / "tuned" / "last.ckpt")
-    data = tune_vocoder.TTSDataModule(str(run.shards), task.frontend, batch_size=2)
+    tts, trained = load_model(run.tts, TTSModel), load_model(run.folder / "vocoder" / "last.ckpt", InverseMelVocoder)
+    task = VocoderTuningTask(trained, Discriminators(), tts, frames=20).eval()
+    data = tune_vocoder.TTSDataModule(str(run.shards), tts.frontend, batch_size=2)
     batch = next(iter(data.train_dataloader()))
-    mels, waves = task.heard(batch)  # in evaluation: the middle
+    mels, waves = task.inputs(batch)  # in evaluation: the middle
     assert mels.shape == (2, 20, 80)
     assert waves.shape == (2, 19 * 256)
     for row in range(2):
-        start = (int(task.spectrograms.frames(batch.lengths)[row]) - 20) // 2
+        start = (int(tts.spectrograms.frames(batch.lengths)[row]) - 20) // 2
         assert waves[row].equal(batch.waves[row, start * 256 : (start + 19) * 256])
-        assert not torch.allclose(mels[row], task.spectrograms.mel(batch.waves)[row, start : start + 20], atol=0.01)
+        assert not torch.allclose(mels[row], tts.spectrograms.mel(batch.waves)[row, start : start + 20], atol=0.01)
 
 
 def test_a_run_speaks_with_its_own_vocoder_unless_another_is_named(run: TinyRun, clips: Path) -> None:
@@ -115,24 +116,19 @@ def test_a_run_speaks_with_its_own_vocoder_unless_another_is_named(run: TinyRun,
 
 def test_an_adapted_model_speaks_with_settings_of_its_own(run: TinyRun, tmp_path: Path) -> None:
     """Also what is tuned further, and what is exported."""
-    start, tuned = tmp_path / "start.ckpt", tmp_path / "run" / "vocoder" / "tuned"
+    start, tuned = tmp_path / "start.ckpt", tmp_path / "run" / "vocoder"
     saved = torch.load(run.folder / "vocoder" / "last.ckpt", weights_only=True)
-    saved["hyper_parameters"] |= {"power": 1.5, "adapted": {"denoise": 4.0}}
+    settings = {"post_filter": {"power": 1.5}, "adapted_post_filter": {"power": 1.5, "denoise": 4.0}}
+    saved["models"]["vocoder."]["init_args"] |= settings
     torch.save(saved, start)
-    more = ["--model.base", str(run.tts), "--model.start", str(start), "--model.frames=20"]
+    more = ["--pretrained.tts", str(run.tts), "--pretrained.vocoder", str(start), "--model.frames=20"]
     tune_vocoder.main([*flags(run, "tune_vocoder", tuned), *more])
     shutil.copytree(run.folder / "tts", tmp_path / "run" / "tts")
     export(tmp_path / "run", tmp_path / "exported")
-    for place in (
-        start,
-        tuned / "last.ckpt",
-        tmp_path / "run/vocoder/last.ckpt",
-        tmp_path / "exported/vocoder.safetensors",
-    ):
-        cloner = Cloner.load(run.folder, place)
-        assert cloner.vocoder.sharpening == Sharpening(1.5), place
-        assert cloner.vocoder_of_adapted.sharpening == Sharpening(1.5, denoise=4.0), place
-    assert cloner.vocoder_of_adapted.state_dict().keys() == cloner.vocoder.state_dict().keys()
+    for place in (start, tuned / "last.ckpt", tmp_path / "exported" / "vocoder.safetensors"):
+        spoken = Cloner.load(run.folder, place).vocoder
+        assert spoken.post_filter == PostFilter(1.5), place
+        assert spoken.adapted_post_filter == PostFilter(1.5, denoise=4.0), place
 
 
 def test_a_stream_has_the_pieces_of_the_whole(run: TinyRun, clips: Path) -> None:
@@ -152,9 +148,9 @@ def test_vocoders_that_cannot_be_used(
     for name, complaint in (
         (
             tmp_path / "finer" / "last.ckpt",
-            "hears spectrograms with hop 128, n_mels 40, the model predicts them with hop",
+            "was trained with spectrograms of hop 128, n_mels 40, the TTS model predicts those of hop",
         ),
-        (tiny_run.tts, "is a checkpoint of TTSTask, where one of VocoderTask is needed"),
+        (tiny_run.tts, "TTSModel, where a class derived from NeuralVocoder is needed"),
         ("elsewhere", "no checkpoint at elsewhere"),
     ):
         with pytest.raises(SystemExit):

@@ -1,26 +1,37 @@
 from copy import deepcopy
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
 from lightning_vc import Cloner
 from lightning_vc.audio import io
-from lightning_vc.data.datamodule import JointDataModule
+from lightning_vc.checkpoint import fingerprint, load_model
+from lightning_vc.data.joint import JointDataModule
+from lightning_vc.modules.speaker_encoder import SpeakerEncoder
+from lightning_vc.modules.tts import TTSModel
 from lightning_vc.recipes import joint
 from lightning_vc.tasks.joint import JointTask
+from lightning_vc.tasks.tts import tts_loss
 from tests.data.listener import trainer
 from tests.tiny import CSV, MINI, TinyRun, logged
 
 
+def joint_task(run: TinyRun, **options: Any) -> JointTask:
+    """The task of a trained TTS model and the encoder trained for it."""
+    models = load_model(run.tts, TTSModel), load_model(run.encoder, SpeakerEncoder)  # type: ignore[type-abstract]
+    return JointTask(*models, optimizer=lambda p: torch.optim.Adam(p, lr=1e-2), **options).train()
+
+
 @pytest.fixture
 def task(tiny_run: TinyRun) -> JointTask:
-    return JointTask(str(tiny_run.tts), str(tiny_run.encoder), optimizer=lambda p: torch.optim.Adam(p, lr=1e-2))
+    return joint_task(tiny_run)
 
 
 @pytest.fixture
 def data(tiny_run: TinyRun, task: JointTask) -> JointDataModule:
-    return JointDataModule(str(tiny_run.shards), task.frontend, clips=2, n_speakers=2, max_seconds=0.5)
+    return JointDataModule(str(tiny_run.shards), task.tts.frontend, clips=2, n_speakers=2, max_seconds=0.5)
 
 
 def test_model_and_encoder_move_but_not_the_speaker_table(
@@ -30,7 +41,7 @@ def test_model_and_encoder_move_but_not_the_speaker_table(
     trainer(tmp_path, max_steps=2, enable_checkpointing=False, limit_val_batches=1).fit(task, data)
     moved = {name for name, value in task.state_dict().items() if not value.equal(before[name])}
     assert "tts.table.table.weight" not in moved
-    for part in ("tts.model.encoder", "tts.model.aligner", "tts.model.converter", "encoder.encoder"):
+    for part in ("tts.model.encoder", "tts.model.aligner", "tts.model.converter", "encoder.convs"):
         assert any(name.startswith(part) for name in moved), part
 
 
@@ -39,11 +50,11 @@ def test_the_loss_is_that_of_the_voices_that_are_heard(task: JointTask, data: Jo
     batch = next(iter(data.val_dataloader()))
     voice = task.encoder(batch.clips.waves, batch.clips.lengths)
     losses = task.loss(batch)
-    torch.testing.assert_close(losses["loss"], task.tts.loss_of(batch.said, voice)["loss"])
+    torch.testing.assert_close(losses["loss"], tts_loss(task.tts, batch.said, voice)["loss"])
     learned = task.tts.table.voices.std(0, correction=0).mean()
     torch.testing.assert_close(losses["spread"], voice.std(0, correction=0).mean() / learned)
     other = torch.stack([voice[-1], *voice[:-1]])
-    torch.testing.assert_close(losses["swapped"], task.tts.loss_of(batch.said, other)["loss"])
+    torch.testing.assert_close(losses["swapped"], tts_loss(task.tts, batch.said, other)["loss"])
     assert losses["swapped"] != losses["loss"]
     assert "swapped" not in task.train().loss(batch)
 
@@ -51,10 +62,10 @@ def test_the_loss_is_that_of_the_voices_that_are_heard(task: JointTask, data: Jo
 def test_voices_are_as_far_from_the_mean_as_in_cloning(task: JointTask, data: JointDataModule) -> None:
     task.eval()
     batch = next(iter(data.val_dataloader()))
-    task.encoder.stretch = 1.5
+    task.gain = 1.5
     mean = task.tts.table.voices.detach().mean(0)
     voice = mean + 1.5 * (task.encoder(batch.clips.waves, batch.clips.lengths) - mean)
-    torch.testing.assert_close(task.loss(batch)["loss"], task.tts.loss_of(batch.said, voice)["loss"])
+    torch.testing.assert_close(task.loss(batch)["loss"], tts_loss(task.tts, batch.said, voice)["loss"])
 
 
 def test_clips_are_heard_in_training_as_the_encoder_learnt_to(task: JointTask, data: JointDataModule) -> None:
@@ -62,7 +73,7 @@ def test_clips_are_heard_in_training_as_the_encoder_learnt_to(task: JointTask, d
         def forward(self, waves: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
             return torch.zeros_like(waves)
 
-    task.encoder.augmentation = Mute()
+    task.augmentation = Mute()
     batch = next(iter(data.val_dataloader()))
     silent = batch._replace(clips=batch.clips._replace(waves=torch.zeros_like(batch.clips.waves)))
     for training in (True, False):
@@ -75,8 +86,7 @@ def test_clips_are_heard_in_training_as_the_encoder_learnt_to(task: JointTask, d
 
 
 def test_learned_voices_go_on_learning(tiny_run: TinyRun, data: JointDataModule, tmp_path: Path) -> None:
-    task = JointTask(str(tiny_run.tts), str(tiny_run.encoder), 1.0, optimizer=lambda p: torch.optim.Adam(p, lr=1e-2))
-    task.encoder.augmentation = None  # it would draw too
+    task = joint_task(tiny_run, learned=1.0)
     batch = next(iter(data.train_dataloader()))
     learned = task.tts.table(batch.said.speakers)
     task.train()
@@ -84,7 +94,7 @@ def test_learned_voices_go_on_learning(tiny_run: TinyRun, data: JointDataModule,
     loss = task.loss(batch)["loss"]
     torch.manual_seed(0)
     torch.rand(len(learned), 1)
-    assert loss.equal(task.tts.loss_of(batch.said, learned)["loss"])
+    assert loss.equal(tts_loss(task.tts, batch.said, learned)["loss"])
     before = deepcopy(task.state_dict())
     trainer(tmp_path, max_steps=1, enable_checkpointing=False, limit_val_batches=0).fit(task, data)
     assert not task.tts.table.table.weight.equal(before["tts.table.table.weight"])
@@ -95,26 +105,25 @@ def test_a_table_of_other_speakers_does_not_learn(task: JointTask, data: JointDa
     task.tts.speakers[0] = "somebody"
     fit(task, data)
     task.learned = 0.5
-    with pytest.raises(ValueError, match=r"learned=0\.5 teaches the voices of .*other speakers.*--model\.learned 0"):
+    with pytest.raises(ValueError, match=r"has learned other speakers than the data has .*: give the shards"):
         fit(task, data)
 
 
 def test_both_are_saved_as_one_can_clone_with_them(tiny_run: TinyRun, tmp_path: Path) -> None:
     flags = [word for path in (CSV, MINI / "joint.yaml") for word in ("--config", str(path))]
-    flags += ["--model.base", str(tiny_run.tts), "--model.encoder", str(tiny_run.encoder)]
+    flags += ["--pretrained.tts", str(tiny_run.tts), "--pretrained.encoder", str(tiny_run.encoder)]
     flags += ["--data.shards", str(tiny_run.shards), "--data.clips=1", "--data.n_speakers=2", "--data.max_seconds=0.5"]
     flags += ["--trainer.default_root_dir", str(tmp_path), "--trainer.max_steps=2", "--trainer.val_check_interval=1"]
-    flags += ["--trainer.log_every_n_steps=1", "--model.stretch=1.5"]
+    flags += ["--trainer.log_every_n_steps=1", "--model.embedding_gain=1.5"]
     joint.main(["fit", *flags])
     assert len(logged(tmp_path, "validation/spread")) == 2
-    together = JointTask.load(tmp_path / "last.ckpt")
+    together = torch.load(tmp_path / "last.ckpt", weights_only=True)["state_dict"]
     cloner, old = Cloner.load(tmp_path), Cloner.load(tiny_run.folder)
-    assert cloner.base == together.tts.fingerprint() != old.base
+    assert cloner.base == fingerprint(cloner.tts) != old.base
     assert cloner.tts.longest == old.tts.longest
     assert cloner.encoder is not None
-    assert cloner.encoder.stretch == 1.5
-    weights = together.encoder.state_dict()
-    assert all(value.equal(weights[name]) for name, value in cloner.encoder.state_dict().items())
+    assert cloner.encoder.embedding_gain == 1.5
+    assert all(value.equal(together[f"encoder.{name}"]) for name, value in cloner.encoder.state_dict().items())
     io.write(tmp_path / "clip.wav", tiny_run.samples()[0].wave(16000), 16000)
     one, two = (each.clone([tmp_path / "clip.wav"]) for each in (cloner, old))
     assert not one.vector.equal(two.vector)
@@ -125,7 +134,8 @@ def test_both_are_saved_as_one_can_clone_with_them(tiny_run: TinyRun, tmp_path: 
 
 def test_an_encoder_of_another_base(tiny_run: TinyRun, tmp_path: Path) -> None:
     saved = torch.load(tiny_run.tts, weights_only=True)
-    saved["state_dict"]["table.table.weight"][0, 0] += 1
+    saved["state_dict"]["tts.table.table.weight"][0, 0] += 1
     torch.save(saved, tmp_path / "other.ckpt")
-    with pytest.raises(ValueError, match=r"last\.ckpt was trained for .* another model than .*other\.ckpt"):
-        JointTask(str(tmp_path / "other.ckpt"), str(tiny_run.encoder))
+    other = load_model(tmp_path / "other.ckpt", TTSModel)
+    with pytest.raises(ValueError, match=r"last\.ckpt was trained for another model than .*other\.ckpt"):
+        JointTask(other, load_model(tiny_run.encoder, SpeakerEncoder))  # type: ignore[type-abstract]

@@ -13,12 +13,13 @@ from lightning_vc.modules.attention import Attention
 from lightning_vc.modules.converter import Converter
 from lightning_vc.modules.decoder import Decoder, Prenet
 from lightning_vc.modules.text_encoder import TextEncoder
-from lightning_vc.tasks.tts import TTSTask
+from lightning_vc.modules.tts import TTSModel
+from lightning_vc.tasks.tts import TTSTask, tts_loss
 from lightning_vc.text.frontend import Phonemes
 from lightning_vc.types import Spectra, TTSBatch
 
 
-def made(reduction: int = 4, **options: float) -> TTSTask:
+def made(reduction: int = 4, voice_scale: float = 0.1, **options: Any) -> TTSTask:
     torch.manual_seed(0)
     model = DeepVoice3(
         voice_dim=8,
@@ -39,7 +40,7 @@ def made(reduction: int = 4, **options: float) -> TTSTask:
         converter=lambda h, voice, bins, r: Converter(h, voice, bins, r, channels=32, layers=2, dropout=0),
     )
     spectrograms = Spectrograms(sample_rate=8000, n_fft=256, window=256, hop=128, n_mels=16)
-    return TTSTask(model, spectrograms, Phonemes(), ["ann", "bob"], **options)
+    return TTSTask(TTSModel(model, spectrograms, Phonemes(), ["ann", "bob"], voice_scale), **options)
 
 
 def hums(*seconds: float) -> TTSBatch:
@@ -72,14 +73,14 @@ def test_attention_is_held_to_what_is_being_said() -> None:
     times = unknown.times.clone()
     times[0, :6] = torch.linspace(0.05, 0.45, 6)
     known = unknown._replace(times=times)
-    step = task.model.reduction * 128 / 8000  # seconds
-    spectra = task.spectrograms(known.waves)
-    padding = -spectra.mel.shape[1] % task.model.reduction
+    step = task.tts.model.reduction * 128 / 8000  # seconds
+    spectra = task.tts.spectrograms(known.waves)
+    padding = -spectra.mel.shape[1] % task.tts.model.reduction
     true = Spectra(*(F.pad(spectrum, (0, 0, 0, padding)) for spectrum in spectra))
-    frames = task.spectrograms.frames(known.lengths)
-    alignments = task.model(known.text, task.table(known.speakers), true, frames).alignments
+    frames = task.tts.spectrograms.frames(known.lengths)
+    alignments = task.tts.model(known.text, task.tts.table(known.speakers), true, frames).alignments
     symbols = (known.text != 0).sum(1)
-    steps = -(-frames // task.model.reduction)
+    steps = -(-frames // task.tts.model.reduction)
     expected = guided_attention(alignments, symbols, steps, places_at(times, alignments.shape[2], step))
     terms = task.loss(known)
     torch.testing.assert_close(terms["attention"], expected)
@@ -109,7 +110,7 @@ def test_the_squared_error_is_there_when_it_has_a_weight() -> None:
 @pytest.mark.parametrize("reduction", [1, 2, 5])
 def test_any_number_of_frames_can_be_grouped(reduction: int) -> None:
     task, heard = made(reduction), []
-    task.model.register_forward_pre_hook(lambda _, inputs: heard.append(inputs[2].mel.shape))
+    task.tts.model.register_forward_pre_hook(lambda _, inputs: heard.append(inputs[2].mel.shape))
     batch = hums(0.5, 0.3)
     assert math.isfinite(task.loss(batch)["loss"])
     frames = 4000 // 128 + 1
@@ -128,10 +129,10 @@ def test_what_pads_a_recording_is_not_learnt() -> None:
 
 def test_all_speakers_of_the_batch_and_only_they_learn() -> None:
     task, batch = made(), hums(0.5, 0.3)
-    gradient = task.table.voices.grad
+    gradient = task.tts.table.voices.grad
     assert gradient is None
     task.loss(batch._replace(speakers=torch.tensor([1, 1])))["loss"].backward()
-    gradient = task.table.voices.grad
+    gradient = task.tts.table.voices.grad
     assert gradient is not None
     assert not gradient[0].any()
     assert (gradient[1] != 0).all()
@@ -146,7 +147,7 @@ def test_voices_may_learn_faster_than_the_model() -> None:
         task.loss(hums(0.5, 0.3))["loss"].backward()
         optimizer.step()
         moved[rate] = {name: (value - before[name]).abs().max().item() for name, value in task.named_parameters()}
-    voices = "table.table.weight"
+    voices = "tts.table.table.weight"
     assert moved[4.0][voices] == pytest.approx(4 * moved[1.0][voices], rel=1e-3)
     assert {name: by for name, by in moved[4.0].items() if name != voices} == pytest.approx(
         {name: by for name, by in moved[1.0].items() if name != voices}
@@ -161,23 +162,23 @@ def test_voices_cannot_stand_still_or_go_back() -> None:
 def test_a_voice_may_come_from_anywhere() -> None:
     task, batch = made().eval(), hums(0.5, 0.3)
     by_table = task.loss(batch)
-    by_vector = task.loss_of(batch, task.table.voices.detach()[[0, 1]])
-    swapped = task.loss_of(batch, task.table.voices.detach()[[1, 0]])
+    by_vector = tts_loss(task.tts, batch, task.tts.table.voices.detach()[[0, 1]])
+    swapped = tts_loss(task.tts, batch, task.tts.table.voices.detach()[[1, 0]])
     assert by_vector["loss"] == by_table["loss"] != swapped["loss"]
 
 
 def test_voices_are_small_and_different_at_first() -> None:
-    voices = made(voice_scale=0.02).table.voices
+    voices = made(voice_scale=0.02).tts.table.voices
     assert voices.shape == (2, 8)
     assert 0.005 < voices.abs().max() <= 0.02
     assert not voices[0].equal(voices[1])
-    assert 0.05 < made().table.voices.abs().max() <= 0.1
+    assert 0.05 < made().tts.table.voices.abs().max() <= 0.1
 
 
 def test_a_loss_that_is_no_number_ends_training_with_a_remedy() -> None:
     task, batch = made(), hums(0.5)
     with torch.no_grad():
-        task.table.voices.fill_(math.nan)
+        task.tts.table.voices.fill_(math.nan)
     with pytest.raises(ValueError, match="the loss became nan at step 0: lower the learning rate"):
         task.training_step(batch)
 
@@ -185,16 +186,29 @@ def test_a_loss_that_is_no_number_ends_training_with_a_remedy() -> None:
 def test_it_knows_how_long_the_texts_were_that_it_learnt_from() -> None:
     task = made()
     task.setup("fit")
-    assert task.longest == 150  # nothing was learnt yet, and `setup` is no learning
+    assert task.tts.longest == 150  # nothing was learnt yet, and `setup` is no learning
     for symbols, count in ((6, 18), (9, 1), (40, 1)):
         batch = hums(*[0.3] * count)
         task.loss(batch._replace(text=torch.full((count, symbols), 2)))
-    assert task.longest == 9
+    assert task.tts.longest == 9
     task.eval().loss(hums(*[0.3] * 100)._replace(text=torch.full((100, 50), 2)))
-    assert task.longest == 9
-    saved: dict[str, Any] = {}
-    task.on_save_checkpoint(saved)
-    assert "lengths" not in task.state_dict()  # else a fingerprint would change with it
+    assert task.tts.longest == 9
     other = made()
-    other.on_load_checkpoint(saved)
-    assert other.longest == 9
+    other.load_state_dict(task.state_dict())
+    assert other.tts.longest == 9
+
+
+def test_training_starts_from_another_model() -> None:
+    start, other = made().tts, made()
+    with torch.no_grad():
+        for value in start.parameters():
+            value += 0.5
+    start.speakers[:] = ["bob", "carl"]
+    task = TTSTask(other.tts, start=start)
+    weights = start.model.state_dict()
+    assert all(value.equal(weights[name]) for name, value in task.tts.model.state_dict().items())
+    ann, bob = task.tts.table.voices.detach()
+    assert bob.equal(start.table.voices[0])
+    assert ann.allclose(start.table.voices.mean(0))  # nothing is known of her
+    with pytest.raises(ValueError, match="the model to start from has other sizes than the one to train"):
+        TTSTask(other.tts, start=made(reduction=2).tts)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from lightning_vc.text import tables, verbalise
 from lightning_vc.text.characters import latin
 from lightning_vc.text.normalize import normalize, unspoken
 from lightning_vc.text.symbols import PUNCTUATION
@@ -66,6 +67,12 @@ SEPARATORS = (
     *("%", "&", "@", "#", "*", "|", "~", "^", "<", ">", "° ", "™", "…", "  -  "),
 )
 WORDS = ("party", "Century", "don't", "ZEBRA", "walrus-like", "naïve", "mother's")
+
+
+def test_the_table_names_every_function_that_speaks():
+    table = (Path(tables.__file__).parent / "rules" / "tokens.tsv").read_text(encoding="utf-8")
+    assert [each.__name__ for each in verbalise.TOKENS if f"\t{each.__name__}()" not in table] == []
+    assert [name for name in verbalise.WORDS if f":{name}}}" not in table] == []
 
 
 def test_no_word_vanishes_behind_or_before_a_number():

@@ -1,0 +1,83 @@
+"""Equal error rates of our speaker embeddings and of Resemblyzer's, on the same trials of the test speakers.
+
+    pip install 'lightning_vc[judges]' && pip install --no-deps resemblyzer
+    python benchmarks/speaker_recognition.py SHARDS CHECKPOINT [--seconds 10] [--enrolled 1 5]
+
+The recordings of each test speaker are enrolled in groups of so many, and each recording is tried against every group
+that it is not in. So many seconds of a recording are used, from its start.
+"""
+
+import argparse
+from collections.abc import Mapping
+
+import torch
+from resemblyzer import VoiceEncoder, preprocess_wav
+from torch import Tensor
+
+from lightning_vc.audio.io import resample
+from lightning_vc.checkpoint import load_model
+from lightning_vc.data.index import Index
+from lightning_vc.data.reading import apart, clips_of
+from lightning_vc.metrics import equal_error_rate
+from lightning_vc.modules.speaker_recognition import SpeakerRecognizer
+
+MOST = 24  # recordings of a speaker
+RATE = 16000  # hertz of Resemblyzer
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("shards")
+    parser.add_argument("checkpoint")
+    parser.add_argument("--seconds", type=float, default=10.0)
+    parser.add_argument("--enrolled", type=int, nargs="+", default=[1, 5])
+    options = parser.parse_args()
+    index, recognizer = Index.load(options.shards), load_model(options.checkpoint, SpeakerRecognizer)
+    longest = round(options.seconds * index.sample_rate)
+    waves = {
+        speaker.id: [
+            clip.wave(index.sample_rate)[:longest] for clip in apart(index, clips_of(index, speaker.id))[:MOST]
+        ]
+        for speaker in index.speakers_of("test")
+    }
+    encoder = VoiceEncoder("cpu", verbose=False)
+    with torch.no_grad():
+        ours = {
+            speaker: torch.cat([recognizer.embed(wave[None], torch.tensor([len(wave)])) for wave in recordings])
+            for speaker, recordings in waves.items()
+        }
+    theirs = {
+        speaker: torch.stack([embedded(encoder, resample(wave, index.sample_rate, RATE)) for wave in recordings])
+        for speaker, recordings in waves.items()
+    }
+    print("| enrolled | trials of one speaker, of two | ours | Resemblyzer |\n| --- | --- | --- | --- |")
+    for count in options.enrolled:
+        scored = [trials(embeddings, count) for embeddings in (ours, theirs)]
+        rates = " | ".join(f"{100 * equal_error_rate(*each):.2f} %" for each in scored)
+        same = scored[0][1]
+        print(f"| {count} | {int(same.sum())}, {int((~same).sum())} | {rates} |", flush=True)
+
+
+def trials(embeddings: Mapping[str, Tensor], count: int) -> tuple[Tensor, Tensor]:
+    """Embeddings (n, E) of each speaker -> cosines of all trials, and which are of one speaker."""
+    cosines, same = [], []
+    for speaker, own in embeddings.items():
+        for group in range(len(own) // count):
+            enrolled = own[group * count :][:count].mean(0)
+            for tried, others in embeddings.items():
+                apart = torch.ones(len(others), dtype=torch.bool)
+                if speaker == tried:
+                    apart[group * count :][:count] = False
+                cosines.append(torch.cosine_similarity(enrolled[None], others[apart]))
+                same.append(torch.full((int(apart.sum()),), speaker == tried))
+    return torch.cat(cosines), torch.cat(same)
+
+
+def embedded(encoder: VoiceEncoder, wave: Tensor) -> Tensor:
+    """Resemblyzer's embedding of a recording at 16 kHz, (256,)."""
+    trimmed = preprocess_wav(wave.numpy(), RATE)
+    return torch.from_numpy(encoder.embed_utterance(trimmed if len(trimmed) else wave.numpy()))
+
+
+if __name__ == "__main__":
+    main()

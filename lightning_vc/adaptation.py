@@ -1,0 +1,258 @@
+"""Transcribed recordings of one speaker to a voice, by training: the methods, and how long each is trained."""
+
+import logging
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from copy import deepcopy
+from dataclasses import dataclass, replace
+from functools import cache
+from importlib import import_module
+from inspect import isabstract
+
+import torch
+from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch.callbacks import EarlyStopping, RichProgressBar
+from torch import Tensor
+
+from lightning_vc.audio.io import encode_flac, resample
+from lightning_vc.console import interruptible, print_warning
+from lightning_vc.data.alignment import SAMPLE_RATE, Aligner, Piece, split
+from lightning_vc.data.loader import Loader
+from lightning_vc.data.pipeline import Clips, TrainingStream, ValidationStream
+from lightning_vc.data.samples import Sample
+from lightning_vc.data.tts import TTSBatcher
+from lightning_vc.data.utterance import Limits
+from lightning_vc.modules.acoustic import AcousticModel
+from lightning_vc.modules.low_rank import load_moved
+from lightning_vc.modules.speaker_encoder import SpeakerEncoder
+from lightning_vc.modules.tts import TTSModel
+from lightning_vc.tasks.adaptation import (
+    AdaptationTask,
+    EmbeddingAdaptationTask,
+    LowRankAdaptationTask,
+    Start,
+    WholeModelAdaptationTask,
+)
+from lightning_vc.text.normalize import normalize, written
+from lightning_vc.types import Speaker, TTSBatch
+from lightning_vc.voice import Voice
+
+
+@dataclass(frozen=True)
+class Method:
+    """A way to adapt.
+
+    Args:
+        task: what is trained, by which optimizer: from tts, start and encoder.
+        steps: of training from one clip, at most, of a Deep Voice 3.
+        growth: steps from more clips are this power of their number as many.
+        batch_size: clips in a step, if there are so many.
+    """
+
+    task: Callable[..., AdaptationTask]
+    steps: int
+    growth: float = 0.0
+    batch_size: int = 8
+
+    def steps_for(self, clips: int, model: AcousticModel) -> int:
+        """How long to train this model from so many clips."""
+        return max(1, round(self.steps * clips**self.growth * model.adapts_in))
+
+
+# Steps, and the rates in the tasks, were found by loss and likeness from 1 to 100 clips: docs/paper.md has the table.
+METHODS = {
+    "embedding": Method(EmbeddingAdaptationTask, steps=150),
+    "low_rank": Method(LowRankAdaptationTask, steps=75, growth=0.4),
+    "whole_model": Method(WholeModelAdaptationTask, steps=75, growth=0.4),
+}
+_OWN = Method(AdaptationTask, steps=100)  # where a class is named that is none of those
+_LONGEST = 10.0  # seconds of a recording that is not cut at its pauses
+_CAUSES = "perhaps as the texts are in another order than the clips, the clip is cut off or is not in English"
+_ENOUGH = 20  # clips, of which some are put aside to stop by (docs/results.md)
+_HELD = 10  # of so many of them one
+_LOOK = 10  # steps after which the clips that were put aside are looked at
+_PATIENCE = 4  # looks without progress after which it ends
+
+
+def method_named(name: str) -> Method:
+    """One of `METHODS`, or a subclass of `AdaptationTask` by its import path; raises ValueError for anything else."""
+    if name in METHODS:
+        return METHODS[name]
+    module, _, kind = name.rpartition(".")
+    try:
+        task = getattr(import_module(module), kind)
+    except (ImportError, AttributeError, TypeError, ValueError) as error:  # TypeError: it begins with a dot
+        known = ", ".join(["encoder", *METHODS])
+        raise ValueError(f"unknown method {name!r}: choose one of {known}, or name a class, module.Class") from error
+    if not (isinstance(task, type) and issubclass(task, AdaptationTask)) or isabstract(task):
+        raise ValueError(
+            f"method {name!r} is no AdaptationTask that says what is trainable: derive it from one of "
+            "lightning_vc.tasks.adaptation"
+        )
+    return replace(_OWN, task=task)
+
+
+def samples_of(clip: str, wave: Tensor, text: str, sample_rate: int) -> list[Sample]:
+    """What adaptation takes of a recording (W,) and its transcript: itself, or its pieces where it is long.
+
+    Warns where the words of the text are not found in a recording that is not long: that need not be wrong, as of 128
+    right transcripts 7 were not found, of 123 wrong ones 95.
+
+    Raises ValueError, naming the clip, for a text of nothing to speak, of far too much or too little for the recording,
+    and where that is long and the words of the text are not found in it.
+    """
+    try:
+        words = tuple(normalize(text))
+    except ValueError as error:
+        raise ValueError(f"the transcript of {clip}: {error}") from error
+    seconds = len(wave) / sample_rate
+    rate, usual = sum(len(word.phonemes) for word in words) / seconds, Limits()
+    if not usual.min_rate <= rate <= usual.max_rate:
+        raise ValueError(
+            f"{clip} has {seconds:.1f} s and its transcript {rate:.1f} phonemes a second, where speech has "
+            f"{usual.min_rate:.0f} to {usual.max_rate:.0f}, {_CAUSES}: give the transcript of this clip"
+        )
+    pieces = [Piece(0.0, seconds, words)]
+    spans = _aligner()(resample(wave, sample_rate, SAMPLE_RATE), words)
+    if seconds > _LONGEST:
+        if spans is None:
+            raise ValueError(
+                f"{clip} has {seconds:.0f} s, in which its transcript was not found, so it cannot be cut ({_CAUSES}): "
+                f"correct the transcript, or give clips of up to {_LONGEST:.0f} s"
+            )
+        pieces = list(split(words, spans, seconds, _LONGEST))
+    elif spans is None:
+        print_warning(f"the transcript of {clip} was not found in it, {_CAUSES}: see that this is what it says")
+    samples = []
+    for number, piece in enumerate(pieces):
+        cut = wave[round(piece.start * sample_rate) : round(piece.end * sample_rate)]
+        flac = encode_flac(cut, sample_rate)
+        said = (written(piece.words), piece.words, piece.spans, len(cut) / sample_rate)
+        samples.append(Sample(f"{clip}_{number:02d}", Speaker("clone"), *said, flac))
+    return samples
+
+
+@cache
+def _aligner() -> Aligner:
+    return Aligner()
+
+
+def adapt(
+    tts: TTSModel,
+    method: str,
+    samples: Sequence[Sample],
+    steps: int | None = None,
+    start: Start = "mean",
+    encoder: SpeakerEncoder | None = None,
+    progress: bool = False,
+) -> AdaptationTask:
+    """Train one method on transcribed recordings of one speaker.
+
+    Of twenty samples or more, one in ten is held out: training stops where their loss rises, and goes back to where it
+    was least. With fewer it runs for as many steps as suit the method and that many samples.
+
+    Args:
+        tts: the model to adapt; it stays as it is.
+        method: as in `method_named`.
+        samples: recordings, or pieces of them, with their transcripts (`samples_of`), at the model's sample rate.
+        steps: of training; None is what suits method, model and number of samples.
+        start, encoder: the initial embedding, as in `AdaptationTask`.
+        progress: show a bar with the losses.
+
+    Returns the trained task, of which `voice_of` makes a `Voice`; raises ValueError for an unknown method, one that
+    cannot be built or adds parameters that a voice cannot keep, and for an encoder of another model.
+    """
+    how = method_named(method)
+    held = len(samples) // _HELD if len(samples) >= _ENOUGH else 0
+    with _quiet(), torch.random.fork_rng():
+        torch.manual_seed(0)  # the same clips make the same voice
+        try:
+            task = how.task(tts, start=start, encoder=encoder)
+        except TypeError as error:
+            raise ValueError(f"method {method!r} has to take tts, start and encoder: {error}") from error
+        _check_moved(task, tts)
+        steps = steps or how.steps_for(len(samples), tts.model)
+        rows = {sample.speaker.id: 0 for sample in samples}
+        size = min(how.batch_size, len(samples) - held)
+        batcher = TTSBatcher(tts.frontend, rows, tts.spectrograms.sample_rate, size, 1, 1)
+        callbacks: list[Callback] = [RichProgressBar()] if progress else []
+        if held:
+            stop = EarlyStopping("validation/loss", patience=_PATIENCE, check_on_train_epoch_end=False)
+            callbacks += [KeepBest(), stop]
+        trainer = Trainer(
+            max_steps=steps,
+            devices=1,
+            gradient_clip_val=1.0,
+            val_check_interval=min(_LOOK, steps) if held else None,
+            limit_val_batches=1.0 if held else 0,
+            num_sanity_val_steps=-1 if held else 0,  # the initial embedding may be the best
+            callbacks=callbacks,
+            logger=False,
+            enable_checkpointing=False,
+            enable_model_summary=False,
+            enable_progress_bar=progress,
+        )
+        training = Loader(TrainingStream(Clips(samples[held:]), batcher, steps))
+        validation: Loader[TTSBatch] = Loader(ValidationStream(Clips(samples[:held]), batcher, -(-held // size)))
+        with interruptible():
+            trainer.fit(task, training, validation)
+    return task
+
+
+class KeepBest(Callback):
+    """Go back, when training ends, to what said the validation clips best."""
+
+    def __init__(self) -> None:
+        self.least = torch.inf
+        self.best: list[Tensor] = []
+
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Note what moves, if it is better than before."""
+        loss = float(trainer.callback_metrics["validation/loss"])
+        if loss < self.least:
+            self.least, self.best = loss, [each.detach().clone() for each in _moving(pl_module)]
+
+    @torch.no_grad()
+    def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Put it back."""
+        for parameter, best in zip(_moving(pl_module), self.best, strict=True):
+            parameter.copy_(best)
+
+
+def _moving(module: LightningModule) -> list[torch.nn.Parameter]:
+    return [parameter for parameter in module.parameters() if parameter.requires_grad]
+
+
+def voice_of(task: AdaptationTask, method: str, clips: int, seconds: float = 0.0, consent: str = "") -> Voice:
+    """Return what an adaptation has learned: the embedding, and the parameters of the model that it trained."""
+    return Voice(task.voice.detach().cpu().clone(), method, task.base, clips, _moved(task), seconds, consent)
+
+
+def _moved(task: AdaptationTask) -> dict[str, Tensor]:
+    trained = {name: value for name, value in task.tts.model.named_parameters() if value.requires_grad}
+    return {name: value.detach().cpu().clone() for name, value in trained.items()}
+
+
+def _check_moved(task: AdaptationTask, tts: TTSModel) -> None:
+    """Raise ValueError, before training, for parameters that the model has no place for and that are not low-rank."""
+    known = dict(tts.model.named_parameters())
+    added = {name: value for name, value in task.tts.model.named_parameters() if name not in known}
+    try:
+        load_moved(deepcopy(tts.model), added)
+    except ValueError as error:
+        raise ValueError(f"{type(task).__name__} adds parameters that its base has no place for: {error}") from error
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep Lightning from telling at each clone which devices there are; its warnings are not meant for this."""
+    logger = logging.getLogger("lightning.pytorch")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logger.setLevel(level)

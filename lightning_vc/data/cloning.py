@@ -1,0 +1,146 @@
+"""Clips in groups of one speaker, to learn voices from sound."""
+
+import math
+import random
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+import torch
+import webdataset as wds
+from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
+from webdataset.filters import FilterFunction as Stage
+
+from lightning_vc.data.datamodule import Loading, ShardsDataModule
+from lightning_vc.data.loader import Loader
+from lightning_vc.data.pipeline import SHUFFLED, Batcher
+from lightning_vc.data.samples import Sample
+from lightning_vc.data.stages import group_by_speaker, repeat
+from lightning_vc.types import CloningBatch
+
+B = TypeVar("B")
+
+
+def crop(wave: Tensor, longest: int, rng: random.Random | None = None) -> Tensor:
+    """At most `longest` samples of a wave, at random or from its middle: (W,) -> (min(W, longest),)."""
+    spare = max(0, len(wave) - longest)
+    start = spare // 2 if rng is None else rng.randint(0, spare)
+    return wave[start : start + longest]
+
+
+def counts_of(clips: int | list[int]) -> tuple[int, ...]:
+    """One count of clips or several; raises ValueError for none, or below 1."""
+    counts = (clips,) if isinstance(clips, int) else tuple(clips)
+    if not counts or min(counts) < 1:
+        raise ValueError(f"clips must be a number above 0 or a list of such, got {clips}")
+    return counts
+
+
+def collate_cloning(
+    groups: Sequence[Sequence[Sample]],
+    rows: Mapping[str, int],
+    sample_rate: int,
+    max_seconds: float | None,
+    rng: random.Random | None = None,
+) -> CloningBatch:
+    """Decode B groups of N clips and pad them; of longer clips a piece is cut at random, without `rng` the middle."""
+    longest = sys.maxsize if max_seconds is None else round(max_seconds * sample_rate)
+    waves = [crop(sample.wave(sample_rate), longest, rng) for group in groups for sample in group]
+    shape = (len(groups), len(groups[0]))
+    return CloningBatch(
+        waves=pad_sequence(waves, batch_first=True).unflatten(0, shape),
+        lengths=torch.tensor([len(wave) for wave in waves]).unflatten(0, shape),
+        speakers=torch.tensor([rows[group[0].speaker.id] for group in groups]),
+        ids=[[sample.id for sample in group] for group in groups],
+    )
+
+
+@dataclass(frozen=True)
+class GroupBatcher(Batcher[B]):
+    """Groups of samples of one speaker, for those who have a row."""
+
+    rows: Mapping[str, int]
+    sample_rate: int
+    n_speakers: int
+    n_clips: tuple[int, ...]
+    max_seconds: float | None  # None for whole clips
+    buffer: int = SHUFFLED  # samples to shuffle among
+    each: int | None = None  # clips of every speaker in an epoch of training, about
+    times: Mapping[str, float] = field(default_factory=dict)  # that it has each of a speaker's, for that; maybe below 1
+
+    def keep(self, sample: Sample) -> bool:
+        """Whether its speaker has a row."""
+        return sample.speaker.id in self.rows
+
+    def stages(self, rng: random.Random | None) -> list[Any]:
+        """Batches of groups of clips."""
+        grouped = Stage(group_by_speaker, self.n_speakers, self.n_clips, rng)
+        if rng is None:
+            return [grouped]
+        shuffled = wds.shuffle(self.buffer, initial=self.buffer, rng=rng)
+        return [Stage(repeat, self.times, self.buffer, rng), shuffled, grouped]
+
+
+@dataclass(frozen=True)
+class CloningBatcher(GroupBatcher[CloningBatch]):
+    """Groups of clips of known speakers."""
+
+    def collate(self, planned: list[list[Sample]], rng: random.Random | None = None) -> CloningBatch:
+        """See `collate_cloning`."""
+        return collate_cloning(planned, self.rows, self.sample_rate, self.max_seconds, rng)
+
+
+class CloningDataModule(ShardsDataModule):
+    """N clips from each of B speakers, to learn voices from sound: trains on train speakers, validates on others.
+
+    Args:
+        shards: folder that `prepare` wrote, or its index.json.
+        clips: how many clips of a speaker, or several counts of which each training batch takes one at random.
+        n_speakers: speakers in a batch, on each rank; one who speaks much can be in it twice.
+        max_seconds: longer clips are cut to a piece of this length.
+        each: clips of every speaker in an epoch, about: of who has more, some are left out, another time others; of who
+            has fewer, they are heard several times. Without it who has spoken most is heard most.
+        loading: how samples come from the shards.
+    """
+
+    def __init__(
+        self,
+        shards: str,
+        clips: int | list[int] = 5,
+        n_speakers: int = 64,
+        max_seconds: float = 4.0,
+        each: int | None = None,
+        loading: Loading = Loading(),
+    ) -> None:
+        super().__init__(shards, loading, n_speakers=n_speakers, max_seconds=max_seconds, each=each)
+        times = {id: each / count for id, count in self.utterances("train").items()} if each else {}
+        self.batcher: GroupBatcher[Any] = CloningBatcher(
+            self.rows(), self.sample_rate, n_speakers, counts_of(clips), max_seconds, SHUFFLED, each, times
+        )
+
+    def utterances(self, split: str) -> dict[str, int]:
+        """How many utterances there are of each speaker of a split who has a row."""
+        return {entry.id: entry.utterances for entry in self.index.speakers_of(split) if entry.transcribed}
+
+    def train_dataloader(self) -> Loader[Any]:
+        """Shuffled clips of the train speakers."""
+        batcher = self.batcher
+        counts = self.utterances("train")
+        clips = sum(counts.values()) if batcher.each is None else batcher.each * len(counts)
+        steps = clips / (batcher.n_speakers * sum(batcher.n_clips) / len(batcher.n_clips))
+        return self.train_loader(self.read("train", "train-held"), batcher, steps)
+
+    def val_dataloader(self) -> Loader[Any]:
+        """Clips of the validation speakers, whom training never hears; with the largest number of clips."""
+        batcher, clips = self.batcher, max(self.batcher.n_clips)
+        groups = sum(count // clips for count in self.utterances("validation").values())
+        if not groups:
+            raise ValueError(
+                f"{self.index.folder} has no validation speaker with {clips} clips; "
+                "prepare it with more validation speakers, or take fewer clips"
+            )
+        return self.validation_loader(
+            self.read("validation", "validation-held"), batcher, math.ceil(groups / batcher.n_speakers)
+        )

@@ -1,0 +1,188 @@
+"""One utterance as a sample of a shard: `<key>.flac` and `<key>.json`, written and read.
+
+The JSON holds crc32, id, speaker, sex, accent, age, text, words ([["the", "ð ə"], [",", ""]]; null where nobody
+transcribed it), spans and seconds.
+"""
+
+import hashlib
+import io
+import json
+import zlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import pairwise, starmap
+from typing import Annotated, Any
+from urllib.parse import quote
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+from torch import Tensor
+
+from lightning_vc.audio.decoding import read_into
+from lightning_vc.audio.io import read
+from lightning_vc.data.fields import Count, PlainName, load
+from lightning_vc.data.index import LONGEST_SECONDS
+from lightning_vc.text.symbols import PHONEMES, SYMBOLS
+from lightning_vc.types import Span, Speaker, Word
+
+BRING_AGAIN = "bring it again from where it was written"
+_FLAC_HEADER = 1024  # bytes of a flac file, which cover its header and more
+_CRC = len(b'{"crc32": "00000000", ')
+_LARGEST_JSON = 1 << 22  # bytes
+_FLAC_BYTES = 4, 1 << 16  # most for each sample of its sound, and beside them
+_ROUNDING = 0.01  # seconds: times in a json have two digits
+_LETTERS, _PHONEMES = frozenset(SYMBOLS), frozenset(PHONEMES)
+_LONGEST_KEY = 100 - len(".flac")  # the name of a file in a plain header of a tar has 100 bytes
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One utterance, with its sound coded as flac."""
+
+    id: str
+    speaker: Speaker
+    text: str | None
+    words: tuple[Word, ...] | None  # None where nobody transcribed it
+    spans: tuple[Span, ...] | None  # of each word that is said; None where they were not searched for
+    seconds: float
+    flac: bytes
+    url: str = "memory"  # of the shard
+
+    def wave(self, sample_rate: int) -> Tensor:
+        """Decode the sound: (W,) float32. Raises ValueError, with shard and id, where it is broken."""
+        try:
+            return read(io.BytesIO(self.flac), sample_rate, LONGEST_SECONDS)
+        except ValueError as error:
+            raise self._broken(error) from error
+
+    def wave_into(self, samples: NDArray[np.float32]) -> None:
+        """Decode the sound, at the rate of its shard, into (W,) of its length; raises what `wave` raises."""
+        try:
+            read_into(io.BytesIO(self.flac), samples)
+        except ValueError as error:
+            raise self._broken(error) from error
+
+    def _broken(self, error: Exception) -> ValueError:
+        return ValueError(f"{self.url} is broken at sample {self.id} ({error}); {BRING_AGAIN}")
+
+    def encode(self) -> dict[str, str | bytes]:
+        """Key and files of the sample, as `webdataset.TarWriter` takes them."""
+        content = {
+            "id": self.id,
+            "speaker": self.speaker.id,
+            "sex": self.speaker.sex,
+            "accent": self.speaker.accent,
+            "age": self.speaker.age,
+            "text": self.text,
+            "words": self.words and [[word.text, " ".join(word.phonemes)] for word in self.words],
+            "spans": self.spans and [[round(start, 2), round(end, 2)] for start, end in self.spans],
+            "seconds": self.seconds,
+        }
+        body = json.dumps(content, ensure_ascii=False).encode()[1:]
+        return {"__key__": key_of(self.id), "flac": self.flac, "json": _head(body, self.flac) + body}
+
+    @classmethod
+    def decode(cls, files: Mapping[str, Any], sample_rate: int) -> "Sample":
+        """Read a sample as `webdataset.group_by_keys` gives it; raises ValueError where it is not what was written.
+
+        The sound is checked as far as can be done without decoding it.
+        """
+        if missing := [name for name in ("json", "flac") if name not in files]:
+            raise ValueError(f"it has no {' and no '.join(missing)}")
+        text, flac = files["json"], files["flac"]
+        if len(text) > _LARGEST_JSON:
+            raise ValueError(f"its json has {len(text)} bytes, more than {_LARGEST_JSON}")
+        if not checksum_holds(text, flac):
+            raise ValueError("its checksum differs: it is not what was written")
+        known = load(_Content, text)
+        if key_of(known.id) != files["__key__"]:
+            raise ValueError(f"its id is {known.id!r}, which is not its name")
+        _check_flac(flac, round(known.seconds * sample_rate), sample_rate)
+        words = None if known.words is None else tuple(starmap(_word, known.words))
+        if known.spans is not None:
+            _check_spans(known.spans, words or (), known.seconds)
+        speaker = Speaker(known.speaker, known.sex, known.accent, known.age)
+        return cls(known.id, speaker, known.text, words, known.spans, known.seconds, flac, files["__url__"])
+
+
+@dataclass(frozen=True)
+class _Content:
+    """The JSON of a sample."""
+
+    id: PlainName
+    speaker: PlainName
+    sex: str | None
+    accent: str | None
+    age: Count | None
+    text: str | None
+    words: tuple[tuple[str, str], ...] | None
+    spans: tuple[Span, ...] | None
+    seconds: Annotated[float, Field(gt=0, le=LONGEST_SECONDS)]
+
+
+def key_of(id: str) -> str:
+    """Name of a sample in a tar file: ASCII, of a length that its header has room for, and without a dot.
+
+    webdataset takes all that follows the first dot for the suffix.
+    """
+    key = quote(id, safe="").replace(".", "%2E")
+    if len(key) <= _LONGEST_KEY:
+        return key
+    digest = hashlib.sha256(id.encode()).hexdigest()[:16]
+    return f"{key[: _LONGEST_KEY - 1 - len(digest)]}-{digest}"
+
+
+def checksum_holds(text: bytes, flac: bytes) -> bool:
+    """Whether json and flac of a sample are those that were written, as far as can be told without decoding.
+
+    The json begins with a CRC-32 of the rest of it and of the beginning of the flac, where length, rate and a digest of
+    the sound are. Each frame of the flac that follows has a CRC of its own, which every decoder checks.
+    """
+    return text[:_CRC] == _head(text[_CRC:], flac)
+
+
+def _head(body: bytes, flac: bytes) -> bytes:
+    return b'{"crc32": "%08x", ' % zlib.crc32(flac[:_FLAC_HEADER], zlib.crc32(body))
+
+
+def _check_flac(flac: bytes, length: int, sample_rate: int) -> None:
+    """Raise ValueError where a flac file does not announce so many samples of one channel, or is too large for them.
+
+    So nothing longer is ever decoded. STREAMINFO stands first in each flac file: 20 bits of rate, 3 of channels less
+    one, 5 of resolution, 36 of length, from byte 18 on.
+    """
+    if flac[:4] != b"fLaC" or len(flac) < 42:
+        raise ValueError("it cannot be read as audio: it is no flac file")
+    packed = int.from_bytes(flac[18:26], "big")
+    rate, channels, held = packed >> 44, (packed >> 41 & 7) + 1, packed & (1 << 36) - 1
+    if (held, channels, rate) != (length, 1, sample_rate):
+        raise ValueError(
+            f"it holds {held} samples of {channels} channels at {rate} Hz, and should hold {length} of one at "
+            f"{sample_rate} Hz"
+        )
+    if len(flac) > _FLAC_BYTES[0] * length + _FLAC_BYTES[1]:
+        raise ValueError(f"its flac has {len(flac)} bytes, too many for {length} samples")
+
+
+def _check_spans(spans: Sequence[Span], words: Sequence[Word], seconds: float) -> None:
+    times = [time for span in spans for time in span]
+    if not all(first <= second for first, second in pairwise([0.0, *times, seconds + _ROUNDING])):
+        raise ValueError(f"the times of its words are in no order, or not within its {seconds} seconds")
+    if len(spans) != sum(bool(word.phonemes) for word in words):
+        raise ValueError(f"it says when {len(spans)} words are said, and has others")
+
+
+_LONGEST_WORD = 200  # letters: as many words are kept below
+
+
+# The same words come again and again; to make each anew costs a twentieth of all reading.
+@lru_cache(maxsize=100_000)
+def _word(text: str, phonemes: str) -> Word:
+    if len(text) > _LONGEST_WORD or len(phonemes) > 5 * _LONGEST_WORD:
+        raise ValueError(f"its word {text!r:.40} has more than {_LONGEST_WORD} letters, or more phonemes than that")
+    word = Word(text, tuple(phonemes.split()))
+    if not text or not (text.startswith("{") or {*text} <= _LETTERS) or not {*word.phonemes} <= _PHONEMES:
+        raise ValueError(f"its word {text!r:.40}, {phonemes!r:.40} cannot be spoken")
+    return word

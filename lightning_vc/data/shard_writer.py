@@ -1,0 +1,129 @@
+"""One shard of a preparation: a tar file, and a record that it is finished and what is in it."""
+
+import json
+import pickle
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import webdataset as wds
+
+from lightning_vc.corpora.base import Corpus
+from lightning_vc.data.fields import load
+from lightning_vc.data.index import Shard, SpeakerEntry
+from lightning_vc.data.utterance import Limits, encode
+from lightning_vc.files import atomic_write, read_file, sha256_of, write_file
+from lightning_vc.types import Utterance
+
+# What is in <out>.partial: the shards, and a record of each that is finished.
+SHARDS, RECORDS = "shards", "finished"
+_LARGEST_RECORD = 1 << 24  # bytes
+
+
+@dataclass(frozen=True)
+class Job:
+    """One shard to write."""
+
+    set: str
+    name: str
+    utterances: list[Utterance]
+
+
+@dataclass
+class Record:
+    """What became of the utterances of one shard."""
+
+    set: str
+    shard: Shard | None = None  # None where everything was rejected
+    speakers: dict[str, SpeakerEntry] = field(default_factory=dict)  # what the shard has of each
+    rejected: list[tuple[str, str]] = field(default_factory=list)  # (id of an utterance or its piece, reason[: detail])
+    split: int = 0  # utterances that became several samples
+    unaligned: int = 0  # utterances whose words should have been found in the sound, and were not
+    events: int = 0  # utterances from whose text marks of events were removed
+    untranscribed: list[str] = field(default_factory=list)  # ids of utterances without a text
+
+    @property
+    def unreadable(self) -> list[str]:
+        """Why recordings could not be read: the details of their reasons."""
+        return [reason.partition(": ")[2] for _, reason in self.rejected if ": " in reason]
+
+
+class ShardWriter:
+    """Writes shards into the folder `work`, in whichever process, and keeps those that are there and whole."""
+
+    def __init__(self, corpus: Corpus, work: Path, limits: Limits, sample_rate: int) -> None:
+        self.corpus, self.work, self.limits, self.sample_rate = corpus, work, limits, sample_rate
+
+    def __call__(self, job: Job) -> Record:
+        """Write a shard, unless it is there."""
+        path, file = self.work / SHARDS / job.name, self.work / RECORDS / f"{job.name}.json"
+        try:
+            record = _read(file)
+            if record is None or record.unreadable or (record.shard and not _is(path, record.shard.sha256)):
+                record = self._write(job, path)
+                write_file(file, json.dumps(asdict(record), ensure_ascii=False))
+            return record
+        except Exception as error:
+            raise _portable(error) from error
+
+    def _write(self, job: Job, path: Path) -> Record:
+        """Write one shard; no file where all of its utterances are rejected."""
+        record = Record(job.set)
+        split: Any = job.set.removesuffix("-held")
+        # Plain headers are all that is read; a fixed time makes the bytes repeatable.
+        with (
+            atomic_write(path) as partial,
+            partial.open("wb") as file,
+            wds.TarWriter(file, mtime=0, format="USTAR_FORMAT") as tar,
+        ):
+            for utterance in job.utterances:
+                outcome = encode(self.corpus, utterance, self.limits, self.sample_rate)
+                record.rejected += outcome.rejected
+                record.split += len(outcome.samples) + len(outcome.rejected) > 1
+                record.unaligned += outcome.unaligned
+                record.events += outcome.events
+                if utterance.text is None:
+                    record.untranscribed.append(utterance.id)
+                who = utterance.speaker
+                for sample in outcome.samples:
+                    tar.write(sample.encode())
+                    entry = SpeakerEntry(
+                        who.id, who.sex, who.accent, who.age, split,
+                        utterances=1, transcribed=int(sample.words is not None), seconds=sample.seconds,
+                    )  # fmt: skip
+                    record.speakers[who.id] = entry + record.speakers.get(who.id)
+        entries = record.speakers.values()
+        if not entries:
+            path.unlink()
+            return record
+        record.shard = Shard(
+            job.name,
+            samples=sum(entry.utterances for entry in entries),
+            transcribed=sum(entry.transcribed for entry in entries),
+            seconds=round(sum(entry.seconds for entry in entries), 3),
+            speakers=len(entries),
+            bytes=path.stat().st_size,
+            sha256=sha256_of(path),
+        )
+        return record
+
+
+def _portable(error: Exception) -> Exception:
+    """The same error, or one that another process can get: one that cannot be pickled would break the pool."""
+    try:
+        pickle.loads(pickle.dumps(error))
+    except Exception:
+        return ChildProcessError(f"{type(error).__name__}: {error}")
+    return error
+
+
+def _is(file: Path, sha256: str) -> bool:
+    return file.is_file() and sha256_of(file) == sha256
+
+
+def _read(file: Path) -> Record | None:
+    """The record of a finished shard; None where it is not finished, or its record is broken."""
+    try:
+        return load(Record, read_file(file, _LARGEST_RECORD))
+    except (FileNotFoundError, ValueError):
+        return None

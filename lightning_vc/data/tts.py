@@ -1,0 +1,128 @@
+"""Transcribed utterances in batches of similar length."""
+
+import math
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+import webdataset as wds
+from webdataset.filters import FilterFunction as Stage
+
+from lightning_vc.data.datamodule import Loading, ShardsDataModule
+from lightning_vc.data.loader import Loader
+from lightning_vc.data.pipeline import SHUFFLED, Batcher
+from lightning_vc.data.samples import Sample
+from lightning_vc.data.stages import bucket, repeat
+from lightning_vc.text.frontend import Frontend
+from lightning_vc.text.timing import symbol_times
+from lightning_vc.types import TTSBatch
+
+
+def collate_tts(
+    samples: Sequence[Sample],
+    frontend: Frontend,
+    rows: Mapping[str, int],
+    sample_rate: int,
+    rng: random.Random | None = None,
+) -> TTSBatch:
+    """Decode, spell and pad transcribed samples; `rng` makes the frontend's choices of training."""
+    texts = [frontend(sample.words or (), rng) for sample in samples]
+    lengths = [round(sample.seconds * sample_rate) for sample in samples]
+    # numpy makes arrays of lists faster than torch, and asks the kernel for large pages, which are faster to write to.
+    text = np.zeros((len(samples), max(map(len, texts))), np.int64)
+    times = np.full(text.shape, np.nan, np.float32)
+    waves = np.empty((len(samples), max(lengths)), np.float32)
+    for number, (sample, length) in enumerate(zip(samples, lengths, strict=True)):
+        text[number, : len(texts[number])] = texts[number]
+        if sample.spans and (known := symbol_times(texts[number], sample.spans, sample.seconds)):
+            times[number, : len(known)] = known
+        sample.wave_into(waves[number, :length])
+        waves[number, length:] = 0
+    return TTSBatch(
+        text=torch.from_numpy(text),
+        waves=torch.from_numpy(waves),
+        lengths=torch.tensor(lengths),
+        times=torch.from_numpy(times),
+        speakers=torch.tensor([rows[sample.speaker.id] for sample in samples]),
+        ids=[sample.id for sample in samples],
+    )
+
+
+@dataclass(frozen=True)
+class TTSBatcher(Batcher[TTSBatch]):
+    """Transcribed samples of known speakers, shuffled and bucketed by length."""
+
+    frontend: Frontend
+    rows: Mapping[str, int]
+    sample_rate: int
+    batch_size: int
+    buffer: int = SHUFFLED  # samples to shuffle among
+    buckets: int = 32  # batches among which lengths are sorted
+    at_least: int = 1  # utterances of each speaker in an epoch of training, about
+    times: Mapping[str, int] = field(default_factory=dict)  # that it has each of a speaker's, for that
+
+    def keep(self, sample: Sample) -> bool:
+        """Whether it is transcribed and belongs to a row."""
+        return sample.words is not None and sample.speaker.id in self.rows
+
+    def stages(self, rng: random.Random | None) -> list[Any]:
+        """Batches of similar length."""
+        bucketed = Stage(bucket, self.batch_size, self.buckets, rng)
+        if rng is None:
+            return [bucketed]
+        apart = self.buffer + self.batch_size * self.buckets
+        shuffled = wds.shuffle(self.buffer, initial=self.buffer, rng=rng)
+        return [Stage(repeat, self.times, apart, rng), shuffled, bucketed]
+
+    def collate(self, planned: list[Sample], rng: random.Random | None = None) -> TTSBatch:
+        """See `collate_tts`."""
+        return collate_tts(planned, self.frontend, self.rows, self.sample_rate, rng)
+
+
+class TTSDataModule(ShardsDataModule):
+    """Transcribed utterances of the speakers of train and validation; those put aside for validation and test.
+
+    A voice that was never learnt has no row to be tested with.
+
+    Args:
+        shards: folder that `prepare` wrote, or its index.json.
+        frontend: how texts are spelt; the model's own.
+        batch_size: utterances in a batch, on each rank.
+        at_least: utterances of each speaker in an epoch, about: of one who has fewer they are heard several times.
+        buckets: batches among which each worker sorts utterances by length: more means less padding, less chance.
+        loading: how samples come from the shards.
+    """
+
+    def __init__(
+        self,
+        shards: str,
+        frontend: Frontend,
+        batch_size: int = 16,
+        at_least: int = 1,
+        buckets: int = 32,
+        loading: Loading = Loading(),
+    ) -> None:
+        super().__init__(shards, loading, batch_size=batch_size, at_least=at_least, buckets=buckets)
+        rows = self.rows()
+        learnt = [entry for entry in self.index.speakers_of("train", "validation") if entry.id in rows]
+        times = {entry.id: math.ceil(at_least / entry.transcribed) for entry in learnt}
+        # How much longer the repetitions make an epoch
+        self.repeated = sum(times[entry.id] * entry.transcribed for entry in learnt) / sum(
+            entry.transcribed for entry in learnt
+        )
+        self.batcher = TTSBatcher(frontend, rows, self.sample_rate, batch_size, SHUFFLED, buckets, at_least, times)
+
+    def train_dataloader(self) -> Loader[TTSBatch]:
+        """Shuffled utterances of train and validation speakers."""
+        sets = ("train", "validation")
+        steps = self.index.transcribed(*sets) * self.repeated / self.batcher.batch_size
+        return self.train_loader(self.read(*sets), self.batcher, steps)
+
+    def val_dataloader(self) -> Loader[TTSBatch]:
+        """The utterances of the same speakers that were put aside."""
+        sets = ("train-held", "validation-held")
+        steps = math.ceil(self.index.transcribed(*sets) / self.batcher.batch_size)
+        return self.validation_loader(self.read(*sets), self.batcher, steps)

@@ -1,0 +1,159 @@
+"""One utterance of a corpus as samples of a shard: read, check, trim, split at pauses, normalise its text, encode."""
+
+from dataclasses import dataclass
+from functools import cache
+
+import torch
+from torch import Tensor
+
+from lightning_vc.audio.conditioning import condition, is_silent
+from lightning_vc.audio.io import encode_flac, resample
+from lightning_vc.console import printable
+from lightning_vc.corpora.base import Corpus
+from lightning_vc.data.alignment import SAMPLE_RATE, Aligner, Piece, split, split_untranscribed
+from lightning_vc.data.index import LONGEST_SECONDS
+from lightning_vc.data.samples import Sample
+from lightning_vc.text.events import without_events
+from lightning_vc.text.normalize import normalize, written
+from lightning_vc.types import Utterance, Word
+
+_FULL_SCALE = 0.999
+_MAX_CLIPPED = 0.01  # share of the samples that may be at full scale
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Which recordings are kept, and how they are cut.
+
+    Args:
+        min_seconds, max_seconds: length, after trimming and splitting; at most 10 minutes.
+        top_db: the ends are trimmed where they are so much below the loudest moment.
+        split_seconds: words are found in the sound, and utterances longer than this are cut at the pauses between them
+            into pieces that are no longer; those without a text are cut where they are quiet. Nothing of this is done
+            if it is not given.
+        min_rate, max_rate: phonemes a second: what is slower or faster has another text than its own.
+    """
+
+    min_seconds: float = 0.5
+    max_seconds: float = 20.0
+    top_db: float = 40.0
+    split_seconds: float | None = None
+    min_rate: float = 2.0
+    max_rate: float = 30.0
+
+    def __post_init__(self) -> None:
+        """Refuse limits that keep nothing."""
+        for low, high in (("min_seconds", "max_seconds"), ("min_rate", "max_rate")):
+            if not 0 <= getattr(self, low) < getattr(self, high):
+                raise ValueError(
+                    f"{low} {getattr(self, low)} must be 0 or more, and below {high} {getattr(self, high)}"
+                )
+        if self.max_seconds > LONGEST_SECONDS:
+            raise ValueError(f"max_seconds {self.max_seconds} must be at most {LONGEST_SECONDS:g}")
+        if self.split_seconds is not None and self.split_seconds <= self.min_seconds:
+            raise ValueError(f"split_seconds {self.split_seconds} must be above min_seconds {self.min_seconds}")
+
+    def check(self, piece: Piece) -> None:
+        """Raise Rejected for a piece of another length, or speed if it has words."""
+        seconds = piece.end - piece.start
+        if seconds < self.min_seconds:
+            raise Rejected("too short")
+        if seconds > self.max_seconds:
+            raise Rejected("too long")
+        rate = sum(len(word.phonemes) for word in piece.words) / seconds
+        if piece.words and not self.min_rate <= rate <= self.max_rate:
+            raise Rejected("too slow for its text" if rate < self.min_rate else "too fast for its text")
+
+
+class Rejected(ValueError):
+    """An utterance that is left out; its message is the reason, or `reason: detail`."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one utterance."""
+
+    samples: tuple[Sample, ...]
+    rejected: tuple[tuple[str, str], ...]  # (id of the utterance or its piece, reason[: detail])
+    unaligned: bool = False  # its words should have been found, and were not
+    events: bool = False  # marks of events, such as [noise], were removed from its text
+
+
+def encode(corpus: Corpus, utterance: Utterance, limits: Limits, sample_rate: int) -> Outcome:
+    """Make samples of an utterance: one, or its pieces."""
+    try:
+        wave = _read(corpus, utterance, limits, sample_rate)
+        text, words = _words(utterance.text)
+    except Rejected as reason:
+        return Outcome((), ((utterance.id, str(reason)),))
+    pieces, aligned = _pieces(wave, words, limits.split_seconds, sample_rate)
+    samples, rejected = [], []
+    for number, piece in enumerate(pieces):
+        id = utterance.id if len(pieces) == 1 else f"{utterance.id}_{number:02d}"
+        try:
+            limits.check(piece)
+        except Rejected as reason:
+            rejected.append((id, str(reason)))
+            continue
+        cut = wave[round(piece.start * sample_rate) : round(piece.end * sample_rate)]
+        of_piece = written(piece.words) if piece.spans is not None else text
+        said = piece.words if words is not None else None
+        flac = encode_flac(cut, sample_rate)
+        samples.append(Sample(id, utterance.speaker, of_piece, said, piece.spans, len(cut) / sample_rate, flac))
+    return Outcome(tuple(samples), tuple(rejected), unaligned=not aligned, events=text != utterance.text)
+
+
+def _read(corpus: Corpus, utterance: Utterance, limits: Limits, sample_rate: int) -> Tensor:
+    """Trimmed sound of an utterance, (W,); raises Rejected for what no limit would let pass."""
+    try:
+        wave = corpus.read(utterance.recorded or utterance, sample_rate)  # (W,)
+    except (ValueError, FileNotFoundError, PermissionError) as error:
+        raise Rejected(f"unreadable: {printable(error)}") from error
+    if wave.dim() != 1 or wave.dtype != torch.float32:
+        raise TypeError(
+            f"{type(corpus).__name__}.read gave {tuple(wave.shape)} {wave.dtype} for utterance {utterance.id}: "
+            "it must give (W,) float32"
+        )
+    if not wave.isfinite().all():
+        raise Rejected("not finite")
+    if is_silent(wave):
+        raise Rejected("silent")
+    if float((wave.abs() >= _FULL_SCALE).float().mean()) > _MAX_CLIPPED:
+        raise Rejected("clipped")
+    wave = condition(wave, sample_rate, limits.top_db)
+    return wave if utterance.speed == 1 else resample(wave, round(sample_rate * utterance.speed), sample_rate)
+
+
+def _words(text: str | None) -> tuple[str | None, tuple[Word, ...] | None]:
+    """Text without marks of events, and its words; raises Rejected for a text that cannot be spoken."""
+    if text is None:
+        return None, None
+    try:
+        text = without_events(text)
+    except ValueError as error:
+        raise Rejected("words not understood") from error
+    try:
+        return text, tuple(normalize(text))
+    except ValueError as error:
+        raise Rejected("unspeakable text") from error
+
+
+def _pieces(
+    wave: Tensor, words: tuple[Word, ...] | None, longest: float | None, sample_rate: int
+) -> tuple[list[Piece], bool]:
+    """Pieces of an utterance, or the whole; and False where its words should have been found, and were not."""
+    seconds = len(wave) / sample_rate
+    if longest is None:
+        return [Piece(0.0, seconds, words or ())], True
+    if words is None:
+        return list(split_untranscribed(wave, sample_rate, longest)), True
+    spans = _aligner()(resample(wave, sample_rate, SAMPLE_RATE), words)
+    if spans is None:
+        return [Piece(0.0, seconds, words)], False
+    return list(split(words, spans, seconds, longest)), True
+
+
+@cache
+def _aligner() -> Aligner:
+    """One for each process: it takes a moment to load."""
+    return Aligner()

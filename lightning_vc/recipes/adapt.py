@@ -1,0 +1,73 @@
+"""Adapt to a held-out speaker of prepared shards as `clone` does, with everything that the trainer can do."""
+
+import argparse
+from collections.abc import Sequence
+from typing import cast
+
+from lightning.pytorch.cli import LightningArgumentParser
+
+from lightning_vc.adaptation import METHODS, method_named
+from lightning_vc.checkpoint import load_model
+from lightning_vc.cli import PretrainedTTS, VoiceCLI
+from lightning_vc.data.adaptation import AdaptationDataModule
+from lightning_vc.modules.speaker_encoder import SpeakerEncoder
+from lightning_vc.tasks.adaptation import AdaptationTask
+
+_DEFAULT = "whole_model"
+_HELP = f"how to adapt: {', '.join(METHODS)}, or a class of your own, module.Class"
+
+
+class Pretrained(PretrainedTTS):
+    """Models that adaptation starts from.
+
+    Args:
+        tts: checkpoint or exported file of the generative model.
+        encoder: those of the speaker encoder trained for it, for the start "encoder".
+    """
+
+    def __init__(self, tts: str, encoder: str | None = None) -> None:
+        super().__init__(tts)
+        self.encoder = None if encoder is None else load_model(encoder, SpeakerEncoder)  # type: ignore[type-abstract]
+
+
+class AdaptationCLI(VoiceCLI):
+    """`VoiceCLI` with the option that has chosen its task."""
+
+    def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
+        super().add_arguments_to_parser(parser)
+        parser.add_argument("--method", default=_DEFAULT, help=_HELP)
+
+    def before_instantiate_classes(self) -> None:
+        with self._explained():
+            method = self._get(self.config, "method")
+            if method_named(method).task is not self.model_class:
+                raise ValueError(
+                    f"a config names the method {method!r}, but the task is chosen by --method: give it there"
+                )
+        super().before_instantiate_classes()
+
+
+def main(args: Sequence[str] | None = None) -> AdaptationCLI:
+    parser = argparse.ArgumentParser(prog="python -m lightning_vc.recipes.adapt", add_help=False, allow_abbrev=False)
+    parser.add_argument("--method", default=_DEFAULT, help=_HELP)
+    options, _ = parser.parse_known_args(args)  # first: the other options are those of the task
+    try:
+        method = method_named(options.method)
+    except ValueError as error:
+        parser.error(str(error))
+    return AdaptationCLI(
+        cast(type[AdaptationTask], method.task),
+        AdaptationDataModule,
+        None if args is None else list(args),
+        pretrained=Pretrained,
+        linked=(
+            ("pretrained.tts", "model.tts"),
+            ("pretrained.encoder", "model.encoder"),
+            ("pretrained.frontend", "data.frontend"),
+        ),
+        max_steps=method.steps,
+    )
+
+
+if __name__ == "__main__":
+    main()

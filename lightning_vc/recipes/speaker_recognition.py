@@ -1,0 +1,16 @@
+"""Train speaker recognition: a classifier of the speakers, whose embeddings verify clones of any speaker."""
+
+from lightning.pytorch.cli import ArgsType
+
+from lightning_vc.cli import VoiceCLI
+from lightning_vc.data.speaker_recognition import SpeakerRecognitionDataModule
+from lightning_vc.tasks.speaker_recognition import SpeakerRecognitionTask
+
+
+def main(args: ArgsType = None) -> VoiceCLI:
+    linked = (("data.speakers", "model.recognizer.init_args.speakers"), ("data.test_speakers", "model.test_speakers"))
+    return VoiceCLI(SpeakerRecognitionTask, SpeakerRecognitionDataModule, args, linked=linked)
+
+
+if __name__ == "__main__":
+    main()

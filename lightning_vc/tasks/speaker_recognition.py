@@ -1,0 +1,90 @@
+"""Speaker recognition: a classifier of known speakers whose embeddings verify any speaker."""
+
+import torch
+from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
+from torch import Tensor, nn
+from torchmetrics.classification import BinaryEER, MulticlassAccuracy
+
+from lightning_vc.metrics import similarity
+from lightning_vc.modules.speaker_recognition import SpeakerRecognizer
+from lightning_vc.tasks.base import Losses, Task
+from lightning_vc.types import CloningBatch
+
+from speechbrain.nnet.losses import AdditiveAngularMargin, LogSoftmaxWrapper  # isort: skip
+
+
+class SpeakerRecognitionTask(Task):
+    """Classification with an additive angular margin (Deng et al. 2019; for speakers Xiang et al. 2019).
+
+    Recordings of `test_speakers` train their rows of the classifier alone, so that the embeddings verify them as unseen
+    speakers. Validation measures `accuracy` over recordings of `speakers`, and `equal_error_rate` over all pairs of
+    recordings in a batch whose speakers have not trained the embeddings.
+
+    Args:
+        recognizer: what is trained.
+        test_speakers: those of its speakers who are cloned; recipes link them from the data.
+        augmentation: applied to clips (B, N, W) of so many samples (B, N) in training.
+        margin: angle in radians that is added between an embedding and its class in training.
+    """
+
+    parts = ("recognizer",)
+    trained: Tensor
+
+    def __init__(
+        self,
+        recognizer: SpeakerRecognizer,
+        test_speakers: list[str],
+        augmentation: nn.Module | None = None,
+        margin: float = 0.2,
+        optimizer: OptimizerCallable = lambda p: torch.optim.Adam(p, lr=1e-3),
+        scheduler: LRSchedulerCallable | None = None,
+    ) -> None:
+        super().__init__(optimizer, scheduler)
+        self.save_hyperparameters()
+        self.recognizer, self.augmentation, self.speakers = recognizer, augmentation, recognizer.speakers
+        self.margin_loss = LogSoftmaxWrapper(AdditiveAngularMargin(margin, recognizer.scale))
+        speakers = recognizer.speakers
+        trained = [speaker not in test_speakers for speaker in speakers]
+        self.register_buffer("trained", torch.tensor(trained), persistent=False)  # (speakers,)
+        self.accuracy = MulticlassAccuracy(len(speakers), average="micro")
+        self.equal_error_rate = BinaryEER(thresholds=2000)
+
+    def learned_speakers(self) -> list[str]:
+        return self.speakers
+
+    def loss(self, batch: CloningBatch) -> Losses:
+        waves = batch.waves if self.augmentation is None else self.augmentation(batch.waves, batch.lengths)
+        speakers = batch.speakers.repeat_interleave(waves.shape[1])  # (B·N,)
+        embeddings = self.recognizer.embed(waves.flatten(0, 1), batch.lengths.flatten())
+        trains = self.trained[speakers][:, None] & self.trained  # (B·N, speakers)
+        cosines = torch.where(trains, self.recognizer.cosines(embeddings), self.recognizer.cosines(embeddings.detach()))
+        accuracy = (cosines.argmax(-1) == speakers).float().mean()
+        return {"loss": self.margin_loss(cosines[:, None], speakers[:, None]), "accuracy": accuracy}
+
+    def validation_step(self, batch: CloningBatch) -> None:
+        speakers = batch.speakers.repeat_interleave(batch.waves.shape[1])  # (B·N,) those of no class come after these
+        embeddings = self.recognizer.embed(batch.waves.flatten(0, 1), batch.lengths.flatten())
+        known = speakers < len(self.speakers)
+        if known.any():
+            self.accuracy.update(self.recognizer.cosines(embeddings[known]), speakers[known])
+        unseen = ~(known & self.trained[speakers.clamp(max=len(self.speakers) - 1)])
+        speakers, embeddings = speakers[unseen], embeddings[unseen]
+        first, second = torch.triu_indices(len(speakers), len(speakers), 1, device=self.device)
+        if len(first):
+            cosines = (embeddings[first] * embeddings[second]).sum(-1)
+            self.equal_error_rate.update(similarity(cosines), (speakers[first] == speakers[second]).long())
+
+    def test_step(self, batch: CloningBatch) -> None:
+        self.validation_step(batch)
+
+    def on_validation_epoch_end(self) -> None:
+        self._log_metrics("validation")
+
+    def on_test_epoch_end(self) -> None:
+        self._log_metrics("test")
+
+    def _log_metrics(self, stage: str) -> None:
+        for name in ("accuracy", "equal_error_rate"):
+            metric = getattr(self, name)
+            self.log(f"{stage}/{name}", metric.compute())
+            metric.reset()

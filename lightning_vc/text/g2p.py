@@ -1,0 +1,103 @@
+"""Grapheme to phoneme: words of a sentence to their sounds in American English, with what gruut brings for it."""
+
+import re
+import sqlite3
+import threading
+from collections.abc import Sequence
+from contextlib import closing
+from functools import cache
+from itertools import chain
+from pathlib import Path
+
+from lightning_vc.text.heteronyms import candidates, roles
+from lightning_vc.text.letters import LETTER
+from lightning_vc.text.tables import rows
+from lightning_vc.types import Word
+
+_CAPITALS = re.compile(r"([A-Z]{2,})('?s)?$")  # FBI, FBI's, CDs
+_SPELLED = re.compile(rf"(?:[A-Z]{LETTER})+(?:'s)?$")
+_LOCK = threading.Lock()  # the taggers of pycrfsuite are not made for several threads
+
+
+def pronounce(words: Sequence[str]) -> list[list[Word]]:
+    """Each word of a sentence in lower case with its phonemes; an initialism as its letters.
+
+    Initialisms are words with `LETTER` behind each letter, and capitals that the lexicon lacks.
+    """
+    with _LOCK:
+        return _g2p().pronounce(words)
+
+
+@cache
+def _g2p() -> "_G2P":
+    """Load the models, on first use: it takes a second."""
+    return _G2P()
+
+
+class _G2P:
+    """A lexicon, a part-of-speech tagger that chooses among its readings, and a model for what it lacks."""
+
+    def __init__(self) -> None:
+        from gruut.g2p import GraphemesToPhonemes
+        from gruut.pos import PartOfSpeechTagger
+        from gruut.utils import find_lang_dir
+
+        folder = find_lang_dir("en-us")
+        assert folder  # gruut depends on its English models
+        self.lexicon = _lexicon(folder / "lexicon.db")
+        self.tag = PartOfSpeechTagger(folder / "pos" / "model.crf")
+        self.guess = GraphemesToPhonemes(folder / "g2p" / "model.crf")
+
+    def pronounce(self, words: Sequence[str]) -> list[list[Word]]:
+        spelled = [self._is_spelled(word) for word in words]
+        parts = [_letters(word) if letters else [word] for word, letters in zip(words, spelled, strict=True)]
+        texts = list(chain.from_iterable(parts))
+        tags = iter(roles(texts, self.tag(texts)))
+        return [
+            [self._word(text, "letter" if letters else tag) for text, tag in zip(part, tags)]  # noqa: B905
+            for part, letters in zip(parts, spelled, strict=True)
+        ]
+
+    def _word(self, text: str, role: str) -> Word:
+        """A word in lower case, with the phonemes of its role or else those that its letters suggest."""
+        known = self._entry(text)
+        phonemes = next((known[each] for each in candidates(role) if each in known), None)
+        phonemes = phonemes or known.get("") or next(iter(known.values()), None)
+        return Word(text.lower(), tuple(phonemes.split() if phonemes else self.guess(text.lower())))
+
+    def _entry(self, text: str) -> dict[str, str]:
+        """The phonemes of a word by role, also where the lexicon has it without its apostrophe; empty if it has not."""
+        forms = (text, text.lower(), re.sub(r"\W", "", text.lower()))
+        return next((self.lexicon[form] for form in forms if form in self.lexicon), {})
+
+    def _is_spelled(self, text: str) -> bool:
+        """Whether a word is spelled: marked ones and XPS, but not NASA or an emphasised NO, which the lexicon has."""
+        if len(text) < 2 or text in self.lexicon:
+            return False
+        if match := _CAPITALS.match(text):
+            capitals, ending = match.groups()
+            return capitals.lower() not in self.lexicon or (bool(ending) and len(capitals) == 2)  # the last: TVs
+        return bool(_SPELLED.match(text))
+
+
+def _letters(initialism: str) -> list[str]:
+    """Split XPS, FBI's or CDs into letters, the last with its ending: F, B, I's; C, D's."""
+    initialism = initialism.replace(LETTER, "")
+    *letters, last = re.findall(r"[A-Z](?:'?s$)?|[a-z]", initialism)
+    return [*letters, re.sub("'?s$", "'s", last) if len(last) > 1 else last]
+
+
+def _lexicon(file: Path) -> dict[str, dict[str, str]]:
+    """Word -> role -> phonemes, from gruut's lexicon and from what `rules/readings.tsv` corrects in it."""
+    lexicon: dict[str, dict[str, str]] = {}
+    with closing(sqlite3.connect(file)) as database:
+        for word, role, phonemes in database.execute(
+            "SELECT word, role, phonemes FROM word_phonemes ORDER BY pron_order"
+        ):
+            lexicon.setdefault(word, {}).setdefault(role.removeprefix("gruut:"), phonemes)
+    for word, role, phonemes in rows("readings.tsv"):
+        known = lexicon.setdefault(word, {})
+        known.pop(role, None)
+        if phonemes != "-":
+            known[role] = phonemes
+    return lexicon

@@ -1,0 +1,67 @@
+"""Functions as commands: their parameters are the options, and their docstrings the help."""
+
+import inspect
+import json
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any, NoReturn
+
+from jsonargparse import ArgumentParser
+
+from lightning_vc.console import printable, reported
+
+
+class VerbParser(ArgumentParser):
+    """A parser whose errors are two lines: what is wrong, and where the options are listed.
+
+    Options have to be written in full: a recipe could name an output by an abbreviation otherwise.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **{"allow_abbrev": False, **kwargs})
+
+    def error(self, message: str, ex: Exception | None = None) -> NoReturn:
+        prog = self.prog.replace(" [options]", "")  # of a subcommand
+        print(f"usage: {prog} --help lists the options", file=sys.stderr)
+        print(f"error: {printable(' '.join(message.split()))}", file=sys.stderr)
+        self.exit(2)
+
+
+def call(verb: Callable[..., object], args: Sequence[str] | None = None) -> None:
+    """Call a function with the options of a command line.
+
+    A parameter of type `list[str]` takes one word or more. The function imports what it needs when it is called: to
+    list options must not take the seconds that torch does.
+
+    Args:
+        verb: has the name of its recipe.
+        args: the command line, default that of this process.
+
+    Raises:
+        SystemExit: with status 2 for wrong options, and 1 for what they name and cannot be used.
+    """
+    parser = VerbParser(
+        prog=f"python -m lightning_vc.recipes.{verb.__name__}", description=(verb.__doc__ or "").partition("\n")[0]
+    )
+    parser.add_function_arguments(verb)
+    types = {f"--{name}": str(parameter) for name, parameter in inspect.signature(verb).parameters.items()}
+    options = parser.parse_args(_with_json(sys.argv[1:] if args is None else args, types))
+    with reported():
+        verb(**options.as_dict())
+
+
+def _with_json(words: Sequence[str], types: dict[str, str]) -> list[str]:
+    """`--clips a b` as `--clips=["a", "b"]`, and `--stream` as `--stream=true`, which jsonargparse reads."""
+    result: list[str] = []
+    rest = list(words)
+    while rest:
+        word = rest.pop(0)
+        option, equals, value = word.partition("=")
+        if "list[str]" in types.get(option, ""):
+            values = [value] if equals else []
+            while rest and not rest[0].startswith("-"):
+                values.append(rest.pop(0))
+            result.append(f"{option}={json.dumps(values)}" if values else option)
+        else:
+            result.append(f"{word}=true" if ": bool" in types.get(word, "") else word)
+    return result
