@@ -121,6 +121,13 @@ def test_settings_come_before_those_that_they_include(tmp_path: Path) -> None:
     assert other["model"] == {"class_path": "B", "init_args": {"width": 6}}
 
 
+def test_a_mapping_within_settings_includes_too(tmp_path: Path) -> None:
+    (tmp_path / "frames.yaml").write_text("class_path: Frames\ninit_args: {hop: 256, window: 1024}\n")
+    text = "model: {input: {include: frames.yaml, init_args: {hop: 128}}, rate: 1}"
+    expected = {"input": {"class_path": "Frames", "init_args": {"hop": 128, "window": 1024}}, "rate": 1}
+    assert compose(text, tmp_path, yaml.safe_load) == {"model": expected}
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [

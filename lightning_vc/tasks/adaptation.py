@@ -51,7 +51,8 @@ class AdaptationTask(Task, ABC):
             raise ValueError(
                 f"{source_of(encoder)} was trained for another model than {source_of(tts)}: train it again"
             )
-        self.start, self.encoders = start, [encoder] if encoder else []  # a list: it is no part of what is trained
+        # In a list, as it is no part of what is trained; a copy, as it moves to the device of training.
+        self.start, self.encoders = start, [deepcopy(encoder)] if encoder else []
         self.tts = deepcopy(tts).eval()  # and stays so: dropout in so few steps only costs similarity
         self.voice = nn.Parameter(tts.table.voices.detach().mean(0))  # (E,)
 

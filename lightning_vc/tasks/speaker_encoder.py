@@ -62,7 +62,8 @@ class SpeakerEncoderTask(Task):
         name, training = type(self.encoder).__name__, self.encoder.training
         self.encoder.eval()
         try:
-            voice = self.encoder(torch.zeros(1, 2, 20000, device=self.device), torch.tensor([[20000, 16000]]))
+            lengths = torch.tensor([[20000, 16000]], device=self.device)
+            voice = self.encoder(torch.zeros(1, 2, 20000, device=self.device), lengths)
         except RuntimeError as error:
             raise ValueError(f"{name} cannot hear two clips of 20000 samples ({error})") from error
         if voice.shape[-1] != self.voices.shape[1]:
