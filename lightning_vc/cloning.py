@@ -287,7 +287,7 @@ def _compatible(what: str) -> Iterator[None]:
     """Raise ValueError where the settings of a model file, which fit its weights, make layers that do not work."""
     try:
         yield
-    except torch.OutOfMemoryError:
+    except (torch.OutOfMemoryError, torch.AcceleratorError):
         raise
     except (RuntimeError, IndexError) as error:
         reason = " ".join(str(error).split())

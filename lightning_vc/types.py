@@ -61,7 +61,7 @@ class CloningBatch(NamedTuple):
 
     waves: Tensor  # (B, N, W), zero padded
     lengths: Tensor  # (B, N) samples
-    speakers: Tensor  # (B,) rows of the speaker table, for judges any numbers of the speakers
+    speakers: Tensor  # (B,) rows of the speaker table, for recognition those of the classes
     ids: list[list[str]]  # B lists of N utterance ids
 
 

@@ -147,7 +147,7 @@ def _read_exported(path: str | Path) -> dict[str, Any]:
         tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  # it is no dictionary
         about = file.metadata() or {}
     if "model" not in about:
-        raise _Refused("is no model of this version of lightning_vc: export it again from its checkpoint")
+        raise _Refused("is no model of this version of lightning_vc: commit 5d3a505 reads those from before")
     return {MODELS: {"": json.loads(about["model"])}, "state_dict": tensors}
 
 
@@ -257,7 +257,9 @@ def _check_values(saved: object, path: str | Path) -> None:
 def _check_fields(saved: dict[str, Any], path: str) -> None:
     """Raise ValueError for a field that all checkpoints have and that is of another kind."""
     if MODELS not in saved and "hyper_parameters" in saved and "task" in saved:
-        raise ValueError(f"{path} was made by lightning_vc before its second edition: train the model again")
+        raise ValueError(
+            f"{path} was made by lightning_vc before its second edition: train the model again, or use commit 5d3a505"
+        )
     for prefix, config in field(saved, MODELS, dict, path).items():
         if not isinstance(prefix, str) or not isinstance(config, dict):
             raise ValueError(f"{path}: {MODELS} holds {short(prefix)}, which is no class and settings of a model")

@@ -30,7 +30,8 @@ class VerbParser(ArgumentParser):
 def call(verb: Callable[..., object], args: Sequence[str] | None = None) -> None:
     """Call a function with the options of a command line.
 
-    A parameter of type `list[str]` takes one word or more. The function imports what it needs when it is called: to
+    A parameter of type `list[str]` takes one word or more. One for any text is `str`: jsonargparse reads a `str | None`
+    as YAML, where `#1` and `null` are nothing. The function imports what it needs when it is called: to
     list options must not take the seconds that torch does.
 
     Args:
@@ -59,7 +60,7 @@ def _with_json(words: Sequence[str], types: dict[str, str]) -> list[str]:
         option, equals, value = word.partition("=")
         if "list[str]" in types.get(option, ""):
             values = [value] if equals else []
-            while rest and not rest[0].startswith("-"):
+            while rest and rest[0].partition("=")[0] not in types and not rest[0].startswith("--"):
                 values.append(rest.pop(0))
             result.append(f"{option}={json.dumps(values)}" if values else option)
         else:

@@ -395,7 +395,7 @@ def test_a_model_that_the_first_edition_exported(tmp_path: Path) -> None:
     save_file(
         {"a": torch.ones(1)}, tmp_path / "it.safetensors", {"about": '{"task": "lightning_vc.tasks.tts.TTSTask"}'}
     )
-    with pytest.raises(ValueError, match=r"it\.safetensors is no model of this version .*: export it again"):
+    with pytest.raises(ValueError, match=r"it\.safetensors is no model of this version .*: commit 5d3a505 reads"):
         load_model(tmp_path / "it.safetensors", TTSModel)
 
 

@@ -1,1 +1,1 @@
-"""Clones and judges to tables and figures."""
+"""Clones, and metrics of them, to tables, figures and a report."""

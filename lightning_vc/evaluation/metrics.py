@@ -204,7 +204,7 @@ def score(metrics: Sequence[Metric], sounds: Sequence[Sound], record: Path) -> d
 
     scores: dict[Sound, Scores] = {sound: {} for sound in sounds}
     write_file(record, "".join(score_line(*item) for item in known.items()))
-    with named_errors(record), record.open("a", encoding="utf-8") as file:
+    with record.open("a", encoding="utf-8") as file:
         for metric in metrics:
             keys = {} if metric.missing() else {sound: key(metric, sound) for sound in sounds}
             left = {keys[sound]: sound for sound in keys if keys[sound] not in known}
@@ -213,8 +213,9 @@ def score(metrics: Sequence[Metric], sounds: Sequence[Sound], record: Path) -> d
                     known[name] = metric(sound)
                 except ImportError as error:
                     raise ValueError(f"{error}: pip install 'lightning_vc[judges]'") from error
-                file.write(score_line(name, known[name]))
-                file.flush()
+                with named_errors(record):
+                    file.write(score_line(name, known[name]))
+                    file.flush()
             for sound in keys:
                 scores[sound] |= known[keys[sound]]
     return scores

@@ -65,8 +65,6 @@ def _flat(features: Sequence[Sequence[Tensor]]) -> list[Tensor]:
 class Discriminators(nn.Module):
     """Small ones of two kinds, of waves folded by periods and of spectrograms, each as HiFi-GAN's and UnivNet's are.
 
-    Where there is a GPU, speechbrain's `HifiganDiscriminator` can take its place: seventy million weights.
-
     Args:
         periods: of the folds (Kong et al. 2020).
         resolutions: sizes of the Fourier transforms (Jang et al. 2021).

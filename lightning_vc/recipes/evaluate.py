@@ -24,7 +24,6 @@ from lightning_vc.evaluation.metrics import DNSMOS, EncoderSimilarity, ParallelD
 from lightning_vc.evaluation.report import write_report
 from lightning_vc.evaluation.speaker_metrics import Recognition, classify, verify
 from lightning_vc.evaluation.tables import summarise, write_results
-from lightning_vc.evaluation.tracking import track_evaluation
 from lightning_vc.morphing import learnt_from
 from lightning_vc.settings import bounded
 from lightning_vc.text.transcripts import read_lines
@@ -103,7 +102,7 @@ def evaluate(
         shards: folder whose test speakers are cloned.
         sentences: file with a sentence a line.
         out: folder to write to.
-        speakers: ids of test speakers; if none is given, all are cloned.
+        speakers: ids of test speakers, those that are numbers in quotes, as in '["32"]'; if none is given, all.
         corpus: the generated corpus that the shards were made from, so that the real speakers say the sentences too.
         project: of W&B, which gets tables, figures and sounds.
         trust: modules of your own whose classes model files may name, such as my_encoder.
@@ -138,6 +137,8 @@ def evaluate(
     costs = speaking.mean_costs(compared)
     write_report(Path(out, "report.html"), index, shown, results, figures, costs, missing)
     if project:
+        from lightning_vc.evaluation.tracking import track_evaluation  # wandb takes seconds to import
+
         track_evaluation(project, Path(out), results, figures, sounds, about)
 
 

@@ -21,8 +21,8 @@ _TOGETHER = 32  # texts of a file that are said at once: more would only cost me
 def synthesize(
     voice: str,
     out: str,
-    text: str | None = None,
-    file: str | None = None,
+    text: str = "",
+    file: str = "",
     stream: bool = False,
     model: str | None = None,
     vocoder: str | None = None,
@@ -46,19 +46,19 @@ def synthesize(
     from lightning_vc.synthesis import write_speech
     from lightning_vc.voice import load_voice
 
-    if stream and text is None:
+    if stream and not text:
         raise ValueError("--stream speaks one --text, not the lines of a --file")
-    if (text is None) == (file is None):
+    if (text == "") == (file == ""):
         raise ValueError("give either --text or --file")
-    if file is None and not stream:
+    if not file and not stream:
         io.writable(out)  # before the work
     cloner = Cloner.load(model, vocoder, trust or ())
     speaker = load_voice(voice)
-    if file is not None:
+    if file:
         _speak_lines(cloner, speaker, file, Path(out))
-    elif text is not None and stream:
+    elif stream:
         _speak_at_once(cloner, speaker, text, out)
-    elif text is not None:
+    else:
         write_speech(out, cloner.say(text, speaker))
 
 

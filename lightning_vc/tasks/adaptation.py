@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from copy import deepcopy
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from lightning.pytorch.cli import OptimizerCallable
@@ -32,7 +32,7 @@ class AdaptationTask(Task, ABC):
             batch of clips, or what the encoder predicts from that batch.
 
     Raises:
-        ValueError: for the start "encoder" without an encoder, or with that of another model.
+        ValueError: for the start "encoder" without an encoder, another one with it, and the encoder of another model.
     """
 
     def __init__(
@@ -45,8 +45,10 @@ class AdaptationTask(Task, ABC):
         super().__init__(optimizer)
         self.save_hyperparameters(ignore=["tts", "encoder"])
         self.base = fingerprint(tts)
-        if start == "encoder" and encoder is None:
-            raise ValueError("start is 'encoder', and there is no speaker encoder: give one, or start from mean")
+        if (start == "encoder") != (encoder is not None):
+            raise ValueError(
+                f"start is {start!r}, which goes with {'a' if start == 'encoder' else 'no'} speaker encoder"
+            )
         if encoder is not None and encoder.tts_fingerprint != self.base:
             raise ValueError(
                 f"{source_of(encoder)} was trained for another model than {source_of(tts)}: train it again"
@@ -79,6 +81,16 @@ class AdaptationTask(Task, ABC):
             batch: TTSBatch = self.transfer_batch_to_device(first, self.device, 0)
             with torch.no_grad():
                 self.voice.copy_(self._nearest(batch) if self.start == "nearest" else self._predicted(batch))
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        super().on_save_checkpoint(checkpoint)
+        checkpoint["base"] = self.base
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Refuse to go on with the adaptation of another model."""
+        super().on_load_checkpoint(checkpoint)
+        if checkpoint.get("base") != self.base:
+            raise ValueError(f"{self.source} adapts another model than {source_of(self.tts)}: give that one")
 
     def loss(self, batch: TTSBatch) -> Losses:
         return tts_loss(self.tts, batch, self.voice.expand(len(batch.lengths), -1))

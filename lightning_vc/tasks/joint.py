@@ -54,7 +54,8 @@ class JointTask(Task):
             raise ValueError(
                 f"{source_of(encoder)} was trained for another model than {source_of(tts)}: train it again"
             )
-        self.tts, self.encoder, self.learned, self.augmentation = tts, encoder, learned, augmentation
+        self.tts, self.encoder = tts.train(), encoder.train()  # loaded models are in evaluation mode
+        self.learned, self.augmentation = learned, augmentation
         self.gain = float(encoder.embedding_gain)
         if embedding_gain is not None:
             encoder.embedding_gain.fill_(embedding_gain)

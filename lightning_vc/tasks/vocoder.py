@@ -111,7 +111,12 @@ class VocoderTuningTask(VocoderTask):
         scheduler: LRSchedulerCallable | None = None,
     ) -> None:
         super().__init__(
-            vocoder, discriminators, spectral=spectral, matching=matching, optimizer=optimizer, scheduler=scheduler
+            vocoder.train(),
+            discriminators.train(),
+            spectral=spectral,
+            matching=matching,
+            optimizer=optimizer,
+            scheduler=scheduler,
         )
         check_spectrograms(vocoder, tts)
         self.frames, self.tts = frames, tts

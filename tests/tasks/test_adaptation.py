@@ -94,9 +94,11 @@ def test_it_starts_from_the_voice_that_says_the_clips_best(tiny_run: TinyRun, tt
 
 
 def test_a_start_by_an_encoder_needs_one_of_the_same_model(tiny_run: TinyRun, tts: TTSModel) -> None:
-    with pytest.raises(ValueError, match="start is 'encoder', and there is no speaker encoder"):
+    with pytest.raises(ValueError, match="start is 'encoder', which goes with a speaker encoder"):
         EmbeddingAdaptationTask(tts, start="encoder")
     encoder = load_model(tiny_run.encoder, SpeakerEncoder)  # type: ignore[type-abstract]
+    with pytest.raises(ValueError, match="start is 'mean', which goes with no speaker encoder"):
+        EmbeddingAdaptationTask(tts, encoder=encoder)
     EmbeddingAdaptationTask(tts, start="encoder", encoder=encoder)
     encoder.tts_fingerprint = "0123456789abcdef"
     with pytest.raises(ValueError, match=r"encoder/last\.ckpt was trained for another model than .*tts/last\.ckpt"):

@@ -21,7 +21,7 @@ from tests.tiny import CSV, MINI, TinyRun, logged
 def joint_task(run: TinyRun, **options: Any) -> JointTask:
     """The task of a trained TTS model and the encoder trained for it."""
     models = load_model(run.tts, TTSModel), load_model(run.encoder, SpeakerEncoder)  # type: ignore[type-abstract]
-    return JointTask(*models, optimizer=lambda p: torch.optim.Adam(p, lr=1e-2), **options).train()
+    return JointTask(*models, optimizer=lambda p: torch.optim.Adam(p, lr=1e-2), **options)
 
 
 @pytest.fixture
@@ -115,7 +115,8 @@ def test_both_are_saved_as_one_can_clone_with_them(tiny_run: TinyRun, tmp_path: 
     flags += ["--data.shards", str(tiny_run.shards), "--data.clips=1", "--data.n_speakers=2", "--data.max_seconds=0.5"]
     flags += ["--trainer.default_root_dir", str(tmp_path), "--trainer.max_steps=2", "--trainer.val_check_interval=1"]
     flags += ["--trainer.log_every_n_steps=1", "--model.embedding_gain=1.5"]
-    joint.main(["fit", *flags])
+    cli = joint.main(["fit", *flags])
+    assert all(module.training for module in cli.model.modules())
     assert len(logged(tmp_path, "validation/spread")) == 2
     together = torch.load(tmp_path / "last.ckpt", weights_only=True)["state_dict"]
     cloner, old = Cloner.load(tmp_path), Cloner.load(tiny_run.folder)

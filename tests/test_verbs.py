@@ -1,0 +1,32 @@
+"""Command lines of verbs that are functions."""
+
+from typing import Any
+
+import pytest
+
+from lightning_vc.verbs import call
+
+CALLED: list[dict[str, Any]] = []
+
+
+def speak(text: str = "", clips: list[str] | None = None, loud: bool = False) -> None:
+    """Keep the options."""
+    CALLED.append({"text": text, "clips": clips, "loud": loud})
+
+
+@pytest.mark.parametrize(
+    "text", ["#1 fan", "null", "~", "- a", "3", "[a, b", "{a: b}", "yes", 'it\'s: "so"', "é\n", ""]
+)
+def test_a_text_arrives_as_it_is(text: str) -> None:
+    call(speak, ["--text", text, "--clips", "a.wav", "-5 is cold", "null", "--loud"])
+    call(speak, [f"--text={text}"])
+    assert CALLED.pop() == {"text": text, "clips": None, "loud": False}
+    assert CALLED.pop() == {"text": text, "clips": ["a.wav", "-5 is cold", "null"], "loud": True}
+
+
+def test_an_option_without_its_value(capsys: pytest.CaptureFixture[str]) -> None:
+    for words in (["--text"], ["--clips"], ["--bogus", "1"]):
+        with pytest.raises(SystemExit) as end:
+            call(speak, words)
+        assert end.value.code == 2
+        assert words[0].removeprefix("--") in capsys.readouterr().err
