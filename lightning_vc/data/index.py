@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple, get_args
 
 from pydantic import Field
-from pydantic_core import from_json
 from rich.markup import escape
 from rich.table import Table
 
@@ -168,7 +167,7 @@ class Index:
                 f"write them with `python -m lightning_vc.recipes.prepare CORPUS --root DIR --out {folder}`"
             ) from error
         try:
-            content = from_json(text)
+            content: Any = load(object, text)
             version = content.get("schema_version") if isinstance(content, dict) else SCHEMA_VERSION
             if version == SCHEMA_VERSION:
                 index = replace(load(cls, text), folder=folder)

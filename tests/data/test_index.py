@@ -160,7 +160,7 @@ def test_an_older_index_says_nothing_of_events(index: Index, tmp_path: Path) -> 
 @pytest.mark.parametrize("text", ["[" * 10**6, '{"a":' * 10**5 + "1" + "}" * 10**5])
 def test_deep_nesting_is_refused(tmp_path: Path, text: str) -> None:
     (tmp_path / "index.json").write_text(text)
-    with pytest.raises(ValueError, match=r"index\.json is not an index of shards \(recursion limit exceeded"):
+    with pytest.raises(ValueError, match=r"index\.json is not an index of shards \(.*recursion limit exceeded"):
         Index.load(tmp_path)
 
 
