@@ -155,6 +155,8 @@ def _interpolated_size(text: str, place: tuple[str, ...], root: Any, sizes: dict
         plain = "" if value is None or isinstance(value, dict | list) or "${" in str(value) else str(value)
         total += len(plain) if plain or value is None else _size(value, found, root, sizes)
         left = left[: reference.start()] + plain + left[reference.end() :]
+        if max(total, len(left)) > _LARGEST:
+            return total + len(left)  # which the caller refuses
     if "${" in left:
         raise yaml.YAMLError(
             f"{'.'.join(place)} is {text!r}: it may interpolate other settings only, as in ${{dir}}; "

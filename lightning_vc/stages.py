@@ -89,6 +89,8 @@ class Recipe:
         command = _words(name, verb, options)
         for option, value in options.items():
             writes = option in _OUTPUTS or (option == "voice" and verb.startswith("clone"))
+            if value is not None and writes and (not isinstance(value, str) or value.startswith("~")):
+                raise ValueError(f"stage {name} has {value!r} as {option}: give one path in {self.dir}, without ~")
             if value is not None and writes and Path(str(value)).resolve() != self.dir.resolve():
                 inside(self.dir, str(Path(str(value)).absolute()))
         outputs: tuple[Path, ...] = (Path(str(options["out"])),) if options.get("out") else ()

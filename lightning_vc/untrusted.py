@@ -6,14 +6,15 @@ weights and settings of one model. Both are read within bounds that their size o
 
 import json
 import os
+import pickle
 import re
-from collections.abc import Mapping, Sized
+from collections.abc import Mapping, Sequence, Sized
 from io import BytesIO
 from pathlib import Path
-from pickle import Unpickler, UnpicklingError
+from pickle import UnpicklingError
 from struct import Struct
 from struct import error as StructError
-from typing import IO, Any, TypeVar
+from typing import IO, Any, ClassVar, TypeVar
 from zipfile import ZIP_STORED, BadZipFile, ZipFile
 
 import torch
@@ -35,6 +36,9 @@ _MAX_HEADER = 16_000_000  # bytes of a pickle or of the header of a safetensors 
 _MAX_SUMS = 100_000  # bytes of a SHA256SUMS file
 _MAX_VALUES = 5_000_000  # in lists and dictionaries
 _MAX_DEPTH = 40
+_Unpickler: Any = vars(pickle)["_Unpickler"]  # in Python: the memo of the one in C is an array
+_LARGEST_KEY = 2**53
+_SETS = {pickle.DICT[0], pickle.EMPTY_SET[0], pickle.ADDITEMS[0], pickle.FROZENSET[0]}  # torch.save writes none
 _SHARED = 4  # how many times larger than its file the tensors may be, where some share their numbers
 _RECORD = re.compile(
     r"[^/]+/(data\.pkl|data/[0-9]+|version|byteorder|\.format_version|\.storage_alignment|\.data/serialization_id)"
@@ -196,15 +200,30 @@ def _directory_offset(path: Path) -> int:
         return int(_END_64.unpack(file.read(_END_64.size))[-1])
 
 
-class _DryRun(Unpickler):
+class _DryRun(_Unpickler):  # type: ignore[misc]
     """Read a pickle of torch.save with stubs in the place of all functions, so that nothing is built or run.
 
-    It refuses every other function, and those copies of collections by which a small file would take much memory.
+    It refuses every other function, those copies of collections by which a small file would take much memory, and keys
+    of dictionaries that take long to hash.
     """
+
+    dispatch: ClassVar[dict[int, Any]] = {code: read for code, read in _Unpickler.dispatch.items() if code not in _SETS}
 
     def __init__(self, file: IO[bytes]) -> None:
         super().__init__(file)
         self.left = _MAX_VALUES
+
+    def load_setitem(self) -> None:
+        """Check the key before it is hashed."""
+        _check_keys(self.stack[-2:-1])
+        super().load_setitem()
+
+    def load_setitems(self) -> None:
+        """Check the keys before they are hashed."""
+        _check_keys(self.stack[::2])
+        super().load_setitems()
+
+    dispatch[pickle.SETITEM[0]], dispatch[pickle.SETITEMS[0]] = load_setitem, load_setitems
 
     def find_class(self, module: str, name: str) -> Any:
         """Return the stub of a function or class."""
@@ -213,12 +232,21 @@ class _DryRun(Unpickler):
         return {"Counter": self._count, "Size": self._count, "OrderedDict": _Mapping}.get(name, _nothing)
 
     def persistent_load(self, pid: Any) -> None:
-        """Take nothing for the storage of a tensor."""
+        """Take nothing for the storage of a tensor; its key is a number as text."""
+        if not isinstance(pid, tuple) or len(pid) != 5 or not isinstance(pid[2], str) or not pid[2].isdecimal():
+            raise _Refused("has the storage of a tensor that torch.save does not write")
 
     def _count(self, items: Sized) -> None:
         self.left -= len(items)
         if self.left < 0:
             raise _Refused(f"has more than {_MAX_VALUES} values")
+
+
+def _check_keys(keys: Sequence[object]) -> None:
+    """Raise _Refused for keys of a dictionary other than text and whole numbers whose hashes differ."""
+    for key in keys:
+        if not isinstance(key, str) and not (isinstance(key, int) and abs(key) < _LARGEST_KEY):
+            raise _Refused(f"has a key of a dictionary of type {type(key).__name__}, which a checkpoint never has")
 
 
 class _Mapping(dict[Any, Any]):

@@ -201,6 +201,7 @@ class bounded:
         ("model", "n_mels", 10**30),
         ("model", "n_mels", 80.0),
         ("model", "waves", "3"),
+        ("model", "waves", 10**3),
         ("model", "dropout", 1.5),
         ("model", "dropout", float("nan")),
         ("model", "made_up", 1),
@@ -366,6 +367,26 @@ def test_copies_of_a_large_collection_take_no_memory(tmp_path: Path, name: str) 
     copies = b"](" + b"h\0h\1\x85R" * 2_000 + b"e"
     write_pickle(tmp_path / "it.ckpt", b"\x80\2c" + name.encode() + b"\nq\0" + whole + b"q\1" + copies + b".")
     with bounded(), pytest.raises(ValueError, match=r"it\.ckpt (is|has)"):
+        load_model(tmp_path / "it.ckpt", TTSModel)
+
+
+_PRIME = 2**61 - 1  # multiples of it have one hash
+
+
+@pytest.mark.parametrize(
+    "pickled",
+    [
+        b"}(" + b"K\0K\1\x86" + b"q\0h\0h\0\x86" * 45 + b"K\1u.",  # a key whose hash takes 2 ** 45 steps
+        b"}("
+        + b"".join(b"\x8a\x0a" + (k * (2**61 - 1)).to_bytes(10, "little") + b"K\1" for k in range(1, 50_000))
+        + b"u.",
+        b"]r\xff\xff\xff\x7f.",  # a place in the memo
+        b"K\0K\1\x86" + b"q\0h\0h\0\x86" * 45 + b"Q.",  # a storage
+    ],
+)
+def test_a_small_pickle_takes_no_time(tmp_path: Path, pickled: bytes) -> None:
+    write_pickle(tmp_path / "it.ckpt", b"\x80\2" + pickled)
+    with bounded(), pytest.raises(ValueError, match=r"it\.ckpt( is| has|: models is missing)"):
         load_model(tmp_path / "it.ckpt", TTSModel)
 
 

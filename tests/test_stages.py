@@ -400,6 +400,8 @@ def test_an_override_says_what_a_setting_becomes(recipe: Path, ran: Ran, capsys:
         ),
         ("dir: out\nstages: {one: {verb: clone --out x.wav}}", "stage one has the option '--out' in its verb"),
         ("dir: out\nstages: {one: {verb: clone, options: {out: song.wav}}}", "song.wav is not inside of out"),
+        ("dir: .\nstages: {one: {verb: clone, options: {out: [/tmp/song.wav]}}}", "give one path in ., without ~"),
+        ("dir: .\nstages: {one: {verb: clone, options: {out: ~/song.wav}}}", "give one path in ., without ~"),
         (
             "dir: out\nstages: {one: {verb: export, options: {'out=x': []}}}",
             "has the option 'out=x': write its whole name",

@@ -156,6 +156,12 @@ def _begin(work: Path, plan: str) -> None:
         if wrong:
             raise FileExistsError(f"{work} is {name}, where preparation would put its folder: move it away")
     refuse_links(work)
+    if (
+        odd := [path.name for path in work.iterdir() if path.name not in (SHARDS, RECORDS, "plan")]
+        if work.exists()
+        else []
+    ):
+        raise FileExistsError(f"{work} holds {odd[0]}, which preparation has not put there: move it away")
     for name in (SHARDS, RECORDS):
         (work / name).mkdir(parents=True, exist_ok=True)
     file = work / "plan"
@@ -283,5 +289,7 @@ def _finished(out: Path, plan: str) -> Index:
             "delete it or give another folder to write the shards to"
         )
     index.check()
-    remove_folder(out.parent, out.name + ".partial")
+    work = out.with_name(out.name + ".partial")
+    if (work / "plan").is_file() and read_text(work / "plan") == plan:  # what is there was begun for this
+        remove_folder(out.parent, work.name)
     return index

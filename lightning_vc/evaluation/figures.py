@@ -113,7 +113,7 @@ def draw_embeddings(voices: Sequence[Voice], traits: Sequence[Mapping[str, str |
         for number, value in enumerate(sorted({*values})):
             for kind, marker in _MARKERS.items():
                 here = points[[(kind, value) == each for each in zip(kinds, values, strict=True)]]
-                label = f"{value}, {kind}" if len(here) else None
+                label = f"{value}, {kind}".replace("$", r"\$") if len(here) else None
                 plot.plot(*here.T, marker, color=f"C{number}", alpha=0.5, markersize=8, label=label)
         plot.set(title=trait, xlabel=f"axis 1, {shares[0]:.0%} of the variance", ylabel=f"axis 2, {shares[1]:.0%}")
         plot.legend(fontsize="x-small", loc="center left", bbox_to_anchor=(1, 0.5))

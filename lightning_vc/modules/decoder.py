@@ -95,7 +95,7 @@ class Decoder(nn.Module):
         super().__init__()
         self.n_mels, self.reduction = n_mels, reduction
         attends = range(layers) if attending is None else attending
-        if not attends or not all(block in range(layers) for block in attends):
+        if not attends or len(attends) > layers or not all(block in range(layers) for block in attends):
             raise ValueError(f"attending names blocks 0 to {layers - 1} and at least one, got {attending}")
         self.prenet = prenet(n_mels * reduction, voice_dim)
         self.dim = channels = self.prenet.dim

@@ -42,6 +42,11 @@ def load_moved(model: nn.Module, moved: Mapping[str, Tensor]) -> None:
         path, found, _ = name.partition(".parametrizations.weight.")
         layer = layers.get(path)
         if found and name.endswith(".up") and isinstance(layer, nn.Linear | nn.Conv1d):
+            if parametrize.is_parametrized(layer, "weight") and any(
+                isinstance(part, LowRank)
+                for part in layer.parametrizations["weight"]  # type: ignore[index]
+            ):
+                raise ValueError(f"it has {name} beside another change of that weight")
             _add(layer, _rank(layer, name, moved))
     known = model.state_dict()
     for name, value in moved.items():
@@ -56,7 +61,7 @@ def _rank(layer: nn.Linear | nn.Conv1d, up: str, moved: Mapping[str, Tensor]) ->
     """Rank of the two matrices that move a weight; raises ValueError for those that do not go with it."""
     outputs, inputs = len(layer.weight), layer.weight[0].numel()
     shape, down = tuple(moved[up].shape), moved.get(f"{up.removesuffix('up')}down")
-    if down is None or shape != (outputs, len(down)) or tuple(down.shape) != (len(down), inputs):
+    if down is None or not len(down) or shape != (outputs, len(down)) or tuple(down.shape) != (len(down), inputs):
         raise ValueError(f"its {up} has the shape {shape}, which does not go with a weight of {outputs} x {inputs}")
     return shape[1]
 

@@ -19,6 +19,8 @@ _PLACES = 3  # numbers that say where in its symbol a frame is
 _LEAD = 5  # frames of silence before the first sound: 0.1 s, as `audio.conditioning.trim` leaves them
 _BEND = 3.0  # frames within which pitch goes from one symbol's to the next
 
+_MAX_WAVES = 16
+
 
 class ParallelDeepVoice(AcousticModel):
     """Text encoder, predictors of symbols' durations, pitch and prosody, converter (after FastPitch, Lancucki 2021).
@@ -64,8 +66,8 @@ class ParallelDeepVoice(AcousticModel):
         super().__init__()
         if not 1 <= longest <= MOST_FRAMES:
             raise ValueError(f"longest must be from 1 to {MOST_FRAMES} frames of a symbol, got {longest}")
-        if n_fft > MAX_FFT:
-            raise ValueError(f"n_fft must be at most {MAX_FFT}, got {n_fft}")
+        if n_fft > MAX_FFT or not 1 <= waves <= _MAX_WAVES:
+            raise ValueError(f"n_fft must be at most {MAX_FFT} and waves 1 to {_MAX_WAVES}, got {n_fft=}, {waves=}")
         self.voice_dim, self.reduction = voice_dim, 1
         n_bins = n_fft // 2 + 1
         self.sizes = (n_mels, n_bins, waves * n_bins)  # of the converter's outputs

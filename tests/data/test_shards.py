@@ -361,6 +361,20 @@ def test_what_is_finished_is_not_made_again(tmp_path: Path) -> None:
     assert {each.name for each in tmp_path.iterdir()} == {"shards", "again"}
 
 
+def test_what_somebody_else_has_put_beside_shards_is_not_deleted(tmp_path: Path) -> None:
+    mine = tmp_path / "shards.partial" / "thesis.txt"
+    mine.parent.mkdir()
+    mine.write_text("A thesis.")
+    with pytest.raises(FileExistsError, match=r"shards\.partial holds thesis\.txt, which preparation has not"):
+        prepare(Tones(4, 4), tmp_path / "shards", ALL, sample_rate=8000)
+    mine.rename(tmp_path / "thesis.txt")
+    prepare(Tones(4, 4), tmp_path / "shards", ALL, sample_rate=8000)
+    mine.parent.mkdir()
+    (tmp_path / "thesis.txt").rename(mine)
+    prepare(Tones(4, 4), tmp_path / "shards", ALL, sample_rate=8000)  # it is there already
+    assert mine.read_text() == "A thesis."
+
+
 def test_a_finished_folder_is_checked(tmp_path: Path) -> None:
     prepare(Tones(2, 4), tmp_path / "out", ALL, sample_rate=8000)
     (tmp_path / "out" / "train-000000.tar").unlink()

@@ -61,3 +61,13 @@ def test_what_does_not_belong_there(moved: dict[str, torch.Tensor], message: str
 def test_no_rank_below_one() -> None:
     with pytest.raises(ValueError, match="rank must be 1 or more, got 0"):
         add_low_rank(made(), 0)
+
+
+@pytest.mark.parametrize("ranks", [(0,), (1, 1)])
+def test_a_weight_has_one_change_of_one_rank_at_least(ranks: tuple[int, ...]) -> None:
+    moved = {}
+    for number, rank in enumerate(ranks):
+        moved[f"0.parametrizations.weight.{number}.up"] = torch.zeros(3, rank)
+        moved[f"0.parametrizations.weight.{number}.down"] = torch.zeros(rank, 2)
+    with pytest.raises(ValueError, match=r"does not go with a weight|beside another change of that weight"):
+        load_moved(torch.nn.Sequential(torch.nn.Linear(2, 3)), moved)
