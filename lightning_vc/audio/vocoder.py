@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from lightning_vc.audio.features import Spectrograms
+from lightning_vc.audio.loudness import level
 from lightning_vc.audio.post_filter import PostFilter
 from lightning_vc.types import Spectra
 
@@ -71,11 +72,10 @@ class GriffinLim(Vocoder):
         self.spectrograms, self.rounds = spectrograms, check_rounds(rounds)
 
     def forward(self, spectra: Spectra, post_filter: PostFilter = NO_FILTER) -> Tensor:
-        return invert(post_filter(spectra.linear.clamp(0, 1.2), self.spectrograms), self.spectrograms, self.rounds)
-
-    def stream(self, spectra: Spectra, post_filter: PostFilter = NO_FILTER) -> Iterator[Tensor]:
         magnitudes = post_filter(spectra.linear.clamp(0, 1.2), self.spectrograms)
-        yield from stream_inverse(magnitudes, self.spectrograms, self.rounds)
+        waves = invert(magnitudes, self.spectrograms, self.rounds)
+        # The post-filter changes the level: each wave leaves as loud as the recordings that models are trained on.
+        return torch.stack([level(wave) if len(wave) else wave for wave in waves])
 
 
 def check_rounds(rounds: int) -> int:

@@ -95,7 +95,10 @@ def test_every_speaker_is_heard_as_often_as_others(tmp_path: Path) -> None:
     assert [len(clips) for clips in by_speaker.values()] == [8, 2, 8, 8]  # none is left out for good
     # A quarter each: s01 has a 13th of the clips.
     assert all(160 < sum(clips) < 240 for clips in by_speaker.values())
-    joint = JointDataModule(str(tmp_path / "shards"), Characters(), clips=1, n_speakers=2, each=4).train_dataloader()
+    # A group of s01 that is one clip twice is left out: of 100 about 71 are kept, with this seed 85.
+    joint = JointDataModule(
+        str(tmp_path / "shards"), Characters(), clips=1, n_speakers=2, each=4, loading=Loading(seed=1)
+    ).train_dataloader()
     assert len(joint) == 4
     speakers: Counter[str] = Counter()
     for epoch in range(50):
@@ -104,8 +107,7 @@ def test_every_speaker_is_heard_as_often_as_others(tmp_path: Path) -> None:
             speakers.update(id[:3] for id in batch.said.ids)
             assert not any(id in own for id, own in zip(batch.said.ids, batch.clips.ids, strict=True))
     assert sorted(speakers) == data.speakers
-    # One in three groups of s01 is the same clip twice, and left out.
-    assert all(60 < groups < 130 for groups in speakers.values())
+    assert all(70 < groups < 130 for groups in speakers.values())
 
 
 def test_several_numbers_of_clips(shards: str) -> None:

@@ -170,9 +170,7 @@ def test_a_stream_is_what_is_said_at_once(
     else:
         streamed = io.read(tmp_path / out, 16000)
     assert len(streamed) == len(whole)
-    # It is limited where the whole is scaled, as this model is too loud.
-    assert (streamed.sign() == whole.sign()).float().mean() > 0.95
-    assert whole.abs().mean() > 1e-3
+    assert (streamed - whole).abs().mean() < 1e-3 < whole.abs().mean()  # Griffin-Lim makes more of what rounding leaves
     assert b"warning: attention was stuck: the dog slept." in told.err
 
 
