@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass, replace
-from functools import cache
 from importlib import import_module
 from inspect import isabstract
 
@@ -17,7 +16,7 @@ from torch import Tensor
 
 from lightning_vc.audio.io import encode_flac, resample
 from lightning_vc.console import interruptible, print_warning
-from lightning_vc.data.alignment import SAMPLE_RATE, Aligner, Piece, split
+from lightning_vc.data.alignment import SAMPLE_RATE, Piece, aligner, split
 from lightning_vc.data.loader import Loader
 from lightning_vc.data.pipeline import Clips, TrainingStream, ValidationStream
 from lightning_vc.data.samples import Sample
@@ -31,11 +30,10 @@ from lightning_vc.tasks.adaptation import (
     AdaptationTask,
     EmbeddingAdaptationTask,
     LowRankAdaptationTask,
-    Start,
     WholeModelAdaptationTask,
 )
 from lightning_vc.text.normalize import normalize, written
-from lightning_vc.types import Speaker, TTSBatch
+from lightning_vc.types import Speaker, Start, TTSBatch
 from lightning_vc.voice import Voice
 
 
@@ -114,7 +112,7 @@ def samples_of(clip: str, wave: Tensor, text: str, sample_rate: int) -> list[Sam
             f"{usual.min_rate:.0f} to {usual.max_rate:.0f}, {_CAUSES}: give the transcript of this clip"
         )
     pieces = [Piece(0.0, seconds, words)]
-    spans = _aligner()(resample(wave, sample_rate, SAMPLE_RATE), words)
+    spans = aligner()(resample(wave, sample_rate, SAMPLE_RATE), words)
     if seconds > _LONGEST:
         if spans is None:
             raise ValueError(
@@ -131,11 +129,6 @@ def samples_of(clip: str, wave: Tensor, text: str, sample_rate: int) -> list[Sam
         said = (written(piece.words), piece.words, piece.spans, len(cut) / sample_rate)
         samples.append(Sample(f"{clip}_{number:02d}", Speaker("clone"), *said, flac))
     return samples
-
-
-@cache
-def _aligner() -> Aligner:
-    return Aligner()
 
 
 def adapt(

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from copy import deepcopy
 from operator import itemgetter
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, cast, get_args
 
 import torch
 from torch import Tensor
@@ -26,18 +26,14 @@ from lightning_vc.pretrained import load_folder, shipped
 from lightning_vc.synthesis import Synthesizer, check_length
 from lightning_vc.text.normalize import normalize, unspoken
 from lightning_vc.trust import trust as allow
-from lightning_vc.types import Speech
+from lightning_vc.types import Speech, Start
 from lightning_vc.untrusted import finite
 from lightning_vc.voice import Voice, check_texts
 
 if TYPE_CHECKING:
     from lightning_vc.data.samples import Sample
-    from lightning_vc.tasks.adaptation import Start
 
 GRIFFIN_LIM = "griffin_lim"  # its name on the command line
-MODEL = "folder of a run (with tts/last.ckpt), or one TTS checkpoint; default: the model that comes with the package"
-STARTS = ("mean", "nearest", "encoder")
-_METHODS = ("embedding", "low_rank", "whole_model")
 _SHOWN = 40  # characters that a warning names
 _SHORTEST = 0.3  # seconds of a clip that holds enough of a voice
 _ENCODER_PAUSE = 0.3  # seconds that pauses are cut to for the encoder
@@ -106,7 +102,9 @@ class Cloner:
     @property
     def methods(self) -> list[str]:
         """Names of the methods by which this model can clone."""
-        return ["encoder", *_METHODS] if self.encoder else list(_METHODS)
+        from lightning_vc.adaptation import METHODS
+
+        return ["encoder", *METHODS] if self.encoder else list(METHODS)
 
     def check(self, text: str) -> None:
         """Raise ValueError for a text that this model could not speak."""
@@ -157,8 +155,8 @@ class Cloner:
                     raise ValueError(f"method 'encoder' takes no {name}, got {value!r}: it does not train")
             embedding = self.embed(sorted(waves, key=_content))
             return Voice(embedding, method, self.base, len(clips), seconds=seconds, consent=consent)
-        if start not in (None, *STARTS):
-            raise ValueError(f"unknown start {start!r}: choose one of {', '.join(STARTS)}")
+        if start not in (None, *get_args(Start)):
+            raise ValueError(f"unknown start {start!r}: choose one of {', '.join(get_args(Start))}")
         if start == "encoder" and self.encoder is None:
             raise ValueError(
                 f"start is 'encoder', and {source_of(self.tts)} has no speaker encoder: start from mean or nearest"

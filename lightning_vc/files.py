@@ -1,4 +1,4 @@
-"""Atomic writes, and names and paths that stay inside their folder."""
+"""Atomic writes, checksums, and names and paths that stay inside their folder."""
 
 import errno
 import fcntl
@@ -13,6 +13,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+SUMS = "SHA256SUMS"  # beside exported files: a line of `sha256sum` for each
+_MAX_SUMS = 100_000  # bytes of it
 _PARTIAL = ".partial"
 _PLAIN = re.compile(r"[\w+@=,#][\w.+@=,#~-]{0,199}")
 
@@ -120,6 +122,29 @@ def sha256_of(file: Path) -> str:
         while block := stream.read(1 << 20):
             digest.update(block)
     return digest.hexdigest()
+
+
+def check_sum(file: Path) -> None:
+    """Raise ValueError if the SHA256SUMS file beside an exported model does not list its checksum."""
+    sums = file.with_name(SUMS)
+    if file.suffix != ".safetensors" or not sums.is_file():
+        return
+    if sha256_of(file) != read_sums(sums).get(file.name):
+        raise ValueError(
+            f"{file} is damaged or was changed, {SUMS} beside it has another sum: export the model again, or install "
+            f"lightning_vc again if it came with it; where you changed it yourself, delete {SUMS}"
+        )
+
+
+def read_sums(sums: Path) -> dict[str, str]:
+    """Read a SHA256SUMS file as {file name: checksum}; raises ValueError for a bad line."""
+    try:
+        pairs = [line.split("  ", 1) for line in read_text(sums, _MAX_SUMS).splitlines()]
+    except UnicodeDecodeError:
+        pairs = [[]]
+    if any(len(pair) != 2 for pair in pairs):
+        raise ValueError(f"{sums} is damaged: it needs lines of a sum and a name, as `sha256sum` writes them")
+    return {name: digest for digest, name in pairs}
 
 
 def _remove_abandoned(target: Path) -> None:

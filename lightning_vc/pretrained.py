@@ -9,10 +9,10 @@ from torch import nn
 
 from lightning_vc.audio.vocoder import NeuralVocoder
 from lightning_vc.checkpoint import fingerprint, model_of, save_model
-from lightning_vc.files import sha256_of, write_file
+from lightning_vc.files import SUMS, read_sums, sha256_of, write_file
 from lightning_vc.modules.speaker_encoder import SpeakerEncoder
 from lightning_vc.modules.tts import TTSModel
-from lightning_vc.untrusted import MODELS, SUMS, read_checkpoint, read_sums
+from lightning_vc.untrusted import MODELS, read_checkpoint
 
 _KINDS: dict[str, type[nn.Module]] = {"tts": TTSModel, "encoder": SpeakerEncoder, "vocoder": NeuralVocoder}
 _MODELS = Path(__file__).parent / "models"

@@ -8,9 +8,11 @@ H  hidden channels              A  attention layers            r  frames per dec
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from torch import Tensor
+
+Start = Literal["mean", "nearest", "encoder"]  # embedding from which an adaptation starts
 
 
 @dataclass(frozen=True)

@@ -23,17 +23,15 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from lightning_vc.console import short
-from lightning_vc.files import read_text, sha256_of
+from lightning_vc.files import check_sum
 
 T = TypeVar("T")
 
 FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 VERSION = "pytorch-lightning_version"
 MODELS = "models"  # field of a checkpoint: {prefix of the names of its weights: class and settings of a model}
-SUMS = "SHA256SUMS"  # beside exported files: a line of `sha256sum` for each
 _OLDEST = Version("2.0")
 _MAX_HEADER = 16_000_000  # bytes of a pickle or of the header of a safetensors file
-_MAX_SUMS = 100_000  # bytes of a SHA256SUMS file
 _MAX_VALUES = 5_000_000  # in lists and dictionaries
 _MAX_DEPTH = 40
 _Unpickler: Any = vars(pickle)["_Unpickler"]  # in Python: the memo of the one in C is an array
@@ -76,29 +74,6 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
         raise ValueError(f"{path} is not a checkpoint of lightning_vc, or it is damaged") from error
     _check_fields(saved, str(path))
     return saved
-
-
-def check_sum(file: Path) -> None:
-    """Raise ValueError if the SHA256SUMS file beside an exported model does not list its checksum."""
-    sums = file.with_name(SUMS)
-    if file.suffix != ".safetensors" or not sums.is_file():
-        return
-    if sha256_of(file) != read_sums(sums).get(file.name):
-        raise ValueError(
-            f"{file} is damaged or was changed, {SUMS} beside it has another sum: export the model again, or install "
-            f"lightning_vc again if it came with it; where you changed it yourself, delete {SUMS}"
-        )
-
-
-def read_sums(sums: Path) -> dict[str, str]:
-    """Read a SHA256SUMS file as {file name: checksum}; raises ValueError for a bad line."""
-    try:
-        pairs = [line.split("  ", 1) for line in read_text(sums, _MAX_SUMS).splitlines()]
-    except UnicodeDecodeError:
-        pairs = [[]]
-    if any(len(pair) != 2 for pair in pairs):
-        raise ValueError(f"{sums} is damaged: it needs lines of a sum and a name, as `sha256sum` writes them")
-    return {name: digest for digest, name in pairs}
 
 
 def field(saved: Mapping[str, Any], name: str, kind: type[T], path: str) -> T:

@@ -24,11 +24,12 @@ from torch import nn
 
 from lightning_vc.checkpoint import fingerprint, load_model, write_checkpoint
 from lightning_vc.data.cloning import CloningDataModule
+from lightning_vc.files import SUMS
 from lightning_vc.modules.speaker_encoder import SpeakerEncoder
 from lightning_vc.modules.tts import TTSModel
 from lightning_vc.pretrained import export
 from lightning_vc.tasks.speaker_encoder import SpeakerEncoderTask
-from lightning_vc.untrusted import SUMS, read_checkpoint
+from lightning_vc.untrusted import read_checkpoint
 from tests.tiny import ROOT, TinyRun
 
 Saved = dict[str, Any]

@@ -5,10 +5,10 @@ import torch
 
 from lightning_vc import Cloner, pretrained
 from lightning_vc.audio import io
+from lightning_vc.files import SUMS
 from lightning_vc.pretrained import export, shipped
 from lightning_vc.recipes import demo
 from lightning_vc.recipes import export as verb
-from lightning_vc.untrusted import SUMS
 from tests.tiny import TinyRun
 
 

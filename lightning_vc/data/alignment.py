@@ -6,6 +6,7 @@ PocketSphinx 5 aligns; its English model comes in its wheel (BSD licence).
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import torch
 from pocketsphinx import Decoder
@@ -68,6 +69,12 @@ class Aligner:
         if self.decoder.lookup_word(name) is None:
             self.decoder.add_word(name, " ".join(phones), True)
         return name
+
+
+@cache
+def aligner() -> Aligner:
+    """Return the aligner of this process: it takes a moment to load."""
+    return Aligner()
 
 
 def split(words: Sequence[Word], spans: Sequence[Span], seconds: float, longest: float) -> Iterator[Piece]:

@@ -1,7 +1,6 @@
 """One utterance of a corpus as samples of a shard: read, check, trim, split at pauses, normalise its text, encode."""
 
 from dataclasses import dataclass
-from functools import cache
 
 import torch
 from torch import Tensor
@@ -10,7 +9,7 @@ from lightning_vc.audio.conditioning import condition, is_silent
 from lightning_vc.audio.io import encode_flac, resample
 from lightning_vc.console import printable
 from lightning_vc.corpora.base import Corpus
-from lightning_vc.data.alignment import SAMPLE_RATE, Aligner, Piece, split, split_untranscribed
+from lightning_vc.data.alignment import SAMPLE_RATE, Piece, aligner, split, split_untranscribed
 from lightning_vc.data.index import LONGEST_SECONDS
 from lightning_vc.data.samples import Sample
 from lightning_vc.text.events import without_events
@@ -147,13 +146,7 @@ def _pieces(
         return [Piece(0.0, seconds, words or ())], True
     if words is None:
         return list(split_untranscribed(wave, sample_rate, longest)), True
-    spans = _aligner()(resample(wave, sample_rate, SAMPLE_RATE), words)
+    spans = aligner()(resample(wave, sample_rate, SAMPLE_RATE), words)
     if spans is None:
         return [Piece(0.0, seconds, words)], False
     return list(split(words, spans, seconds, longest)), True
-
-
-@cache
-def _aligner() -> Aligner:
-    """One for each process: it takes a moment to load."""
-    return Aligner()

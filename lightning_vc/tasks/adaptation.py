@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from copy import deepcopy
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from lightning.pytorch.cli import OptimizerCallable
@@ -15,9 +15,7 @@ from lightning_vc.modules.speaker_encoder import SpeakerEncoder
 from lightning_vc.modules.tts import TTSModel
 from lightning_vc.tasks.base import Losses, Task
 from lightning_vc.tasks.tts import tts_loss
-from lightning_vc.types import TTSBatch
-
-Start = Literal["mean", "nearest", "encoder"]
+from lightning_vc.types import Start, TTSBatch
 
 
 class AdaptationTask(Task, ABC):

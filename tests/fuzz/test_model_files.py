@@ -13,9 +13,9 @@ import torch
 from safetensors.torch import save
 
 from lightning_vc.checkpoint import load_model
+from lightning_vc.files import SUMS
 from lightning_vc.modules.tts import TTSModel
 from lightning_vc.recipes import synthesize, tts, voices
-from lightning_vc.untrusted import SUMS
 from tests.fuzz import models
 from tests.fuzz.room import TEXT, Room, use
 from tests.fuzz.trials import fail_with, generator
