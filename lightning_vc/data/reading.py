@@ -10,7 +10,7 @@ from webdataset.tariterators import group_by_keys
 from lightning_vc.audio.io import read
 from lightning_vc.data.fetch import local
 from lightning_vc.data.index import LONGEST_SECONDS, Index, ShardFile
-from lightning_vc.data.samples import BRING_AGAIN, Sample
+from lightning_vc.data.samples import BRING_AGAIN, Sample, largest_flac
 from lightning_vc.data.splits import scattered
 
 _BLOCK = 512  # bytes, of which a tar has whole ones
@@ -41,9 +41,12 @@ def read_shards(shards: Iterable[ShardFile], cache: str | None = None, skip: Ski
             yield from _samples(shard, file, skip)
 
 
-def _members(url: str, tar: BinaryIO, errors: list[Exception]) -> Iterator[dict[str, Any]]:
-    """Files in a tar file as `group_by_keys` takes them; where it breaks they end, and the error is noted."""
-    left = fstat(tar.fileno()).st_size
+def _members(file: ShardFile, tar: BinaryIO, errors: list[Exception]) -> Iterator[dict[str, Any]]:
+    """Files in a tar file as `group_by_keys` takes them; where it breaks they end, and the error is noted.
+
+    A file that is larger than one of a sample can be is not read: a sparse tar file of a few bytes may declare it.
+    """
+    left, largest = fstat(tar.fileno()).st_size, largest_flac(round(LONGEST_SECONDS * file.sample_rate))
     try:
         while (header := tar.read(_BLOCK)).strip(b"\0"):  # zeros end a tar
             name = header[:100].rstrip(b"\0").decode("ascii", "replace")
@@ -57,9 +60,9 @@ def _members(url: str, tar: BinaryIO, errors: list[Exception]) -> Iterator[dict[
             if header[156:157] != b"0" or header[345:346] != b"\0":  # all that `prepare` writes (POSIX ustar)
                 raise ValueError(f"{name!r} is no plain file with a short name")
             left -= _BLOCK + size + -size % _BLOCK
-            if size < 0 or left < 0:
+            if left < 0 or not 0 <= size <= largest or not name.endswith((".flac", ".json")):
                 raise ValueError(f"{name} of {size} bytes cannot be in it")
-            yield {"fname": name, "data": tar.read(size), "__url__": url}
+            yield {"fname": name, "data": tar.read(size), "__url__": file.url}
             tar.read(-size % _BLOCK)
     except ValueError as error:
         errors.append(error)
@@ -71,7 +74,7 @@ def _samples(file: ShardFile, tar: BinaryIO, skip: Skip | None) -> Iterator[Samp
     errors: list[Exception] = []
     keys: set[str] = set()
     taken, seconds, whole = 0, 0.0, True
-    for files in group_by_keys(_members(url, tar, errors), handler=errors.append):  # which ends at an error
+    for files in group_by_keys(_members(file, tar, errors), handler=errors.append):  # which ends at an error
         number, key = len(keys), files["__key__"]
         repeated = key in keys
         keys.add(key)

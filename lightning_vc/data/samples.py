@@ -147,6 +147,11 @@ def _head(body: bytes, flac: bytes) -> bytes:
     return b'{"crc32": "%08x", ' % zlib.crc32(flac[:_FLAC_HEADER], zlib.crc32(body))
 
 
+def largest_flac(length: int) -> int:
+    """Return the most bytes that a flac of so many samples may have."""
+    return _FLAC_BYTES[0] * length + _FLAC_BYTES[1]
+
+
 def _check_flac(flac: bytes, length: int, sample_rate: int) -> None:
     """Raise ValueError where a flac file does not announce so many samples of one channel, or is too large for them.
 
@@ -162,7 +167,7 @@ def _check_flac(flac: bytes, length: int, sample_rate: int) -> None:
             f"it holds {held} samples of {channels} channels at {rate} Hz, and should hold {length} of one at "
             f"{sample_rate} Hz"
         )
-    if len(flac) > _FLAC_BYTES[0] * length + _FLAC_BYTES[1]:
+    if len(flac) > largest_flac(length):
         raise ValueError(f"its flac has {len(flac)} bytes, too many for {length} samples")
 
 

@@ -1,4 +1,6 @@
+import os
 import shutil
+import tarfile
 from pathlib import Path
 
 import pytest
@@ -32,6 +34,17 @@ def test_a_truncated_shard_is_named(index: Index, tmp_path: Path, keep: float) -
     shard.write_bytes(data[: int(keep * len(data)) if keep < 1 else int(keep)])
     with pytest.raises(ValueError, match=r"cut\.tar is broken (after sample|from the beginning)"):
         list(reading.read_shards([file._replace(url=str(shard))]))
+
+
+@pytest.mark.parametrize("name", ["a.flac", "a.json", "a.txt"])
+def test_a_file_that_is_too_large_for_a_sample_is_not_read(name: str, tmp_path: Path) -> None:
+    path, header = tmp_path / "sparse.tar", tarfile.TarInfo(name)
+    header.size = 8_000_000_000
+    path.write_bytes(header.tobuf(tarfile.USTAR_FORMAT))
+    os.truncate(path, 512 + header.size)  # a hole, which takes no place on the disk
+    shard = Shard(path.name, 1, 1, 1.0, 1, path.stat().st_size, "")
+    with pytest.raises(ValueError, match=rf"sparse\.tar is broken .*{name} of 8000000000 bytes cannot be in it"):
+        list(reading.read_shards([ShardFile(str(path), shard, 8000)]))
 
 
 def test_what_is_no_shard_is_named(tmp_path: Path) -> None:
