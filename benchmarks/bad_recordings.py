@@ -18,8 +18,7 @@ from torch import Tensor
 
 from lightning_vc import Cloner
 from lightning_vc.audio.augmentation import Augmentation
-from lightning_vc.audio.io import decode
-from lightning_vc.cloning import MODEL
+from lightning_vc.audio.decoding import decode
 from lightning_vc.corpora.librispeech import LibriSpeech
 
 CLIPS = 5  # that a voice is made of
@@ -77,7 +76,9 @@ def clone(cloner: Cloner, clips: Sequence[Path], damage: Damage, folder: Path) -
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("librispeech", help="folder of SPEAKERS.TXT and the subsets")
-    parser.add_argument("models", nargs="*", help=MODEL)
+    parser.add_argument(
+        "models", nargs="*", help="folder of a run, or one TTS checkpoint; default: the model of the package"
+    )
     parser.add_argument("--readers", nargs="+", required=True, help="of at least ten clips each, two or more")
     options = parser.parse_args()
     clips: dict[str, list[Path]] = {reader: [] for reader in options.readers}

@@ -127,11 +127,11 @@ def reading(task: TTSTask, rounds: int) -> float:
     weights = [layer.block.fused() for layer in endless(task).decoder._layers()]  # (blocks, width * H, 2H / blocks)
     inputs = weights[0].new_zeros(len(weights[0]), 1, weights[0].shape[1])
 
-    def step() -> None:
-        for weight in weights:
+    def steps() -> None:
+        for weight in weights * 100:
             inputs @ weight
 
-    return median(lambda: [step() for _ in range(100)], rounds, task.device.type) / 100
+    return median(steps, rounds, task.device.type) / 100
 
 
 def decoding(task: TTSTask, size: int, steps: int, rounds: int) -> float:
