@@ -1,13 +1,10 @@
 """Metrics: pure functions from tensors to numbers."""
 
-import math
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from lightning_vc.audio.backend import torchaudio
 from lightning_vc.text.symbols import END, LONG_PAUSE, PUNCTUATION, SHORT_PAUSE, SPACE
 
 _FOCUS = 0.3  # of the largest weight, in the mean
@@ -58,55 +55,6 @@ def retrieval_rank(answers: Tensor, voices: Tensor, rows: Tensor) -> Tensor:
     distance = torch.cdist(answers, voices, p=1)  # (B, K)
     own = distance.gather(1, rows[:, None])
     return 1 + (distance < own).sum(1).float().mean()
-
-
-class Warp(NamedTuple):
-    """Dynamic time warping of one sound to another of the same text."""
-
-    rows: Tensor  # (P,) frames of the first
-    columns: Tensor  # (P,) and those of the second that go with them
-    distortion: float  # mel-cepstral, in decibels
-
-
-def time_warp(first: Tensor, second: Tensor, coefficients: int = 13) -> Warp:
-    """Dynamic time warping of normalised mel spectrograms (T, M), (T', M), and their mel-cepstral distortion.
-
-    It is the RMS difference of the smoothed log spectra, as in Kubichek (1993), without coefficient 0 (loudness).
-    """
-    dct = torchaudio.functional.create_dct(coefficients + 1, first.shape[1], "ortho")[:, 1:].to(first)
-    distance = torch.cdist(first @ dct, second @ dct)  # (T, T')
-    rows, columns = _cheapest_path(distance)
-    nearest = float(distance[rows, columns].mean())
-    return Warp(rows, columns, 100 * nearest / math.sqrt(first.shape[1]))  # the normalised scale spans 100 dB
-
-
-def pitch_error(first: Tensor, second: Tensor) -> float | None:
-    """Median distance in semitones of two fundamental frequencies (P,), (P,); None where they never are both there."""
-    distance = 12 * (first / second).log2().abs()
-    known = distance[~distance.isnan()]
-    return float(known.median()) if len(known) else None
-
-
-def _cheapest_path(distance: Tensor) -> tuple[Tensor, Tensor]:
-    """Rows and columns of the cheapest monotonic path through (T, T'), made one anti-diagonal at a time."""
-    rows, columns = distance.shape
-    cost = torch.full((rows + 1, columns + 1), math.inf)
-    came = torch.zeros(rows + 1, columns + 1, dtype=torch.long)  # from both before, the row before, the column before
-    cost[0, 0] = 0
-    for diagonal in range(2, rows + columns + 1):
-        i = torch.arange(max(1, diagonal - columns), min(rows, diagonal - 1) + 1)
-        j = diagonal - i
-        before = torch.stack([cost[i - 1, j - 1], cost[i - 1, j], cost[i, j - 1]])
-        best, came[i, j] = before.min(0)
-        cost[i, j] = best + distance[i - 1, j - 1]
-    moves = came.tolist()
-    row, column, path = rows, columns, []
-    while row and column:
-        path.append((row - 1, column - 1))
-        move = moves[row][column]
-        row, column = row - (move != 2), column - (move != 1)
-    found = torch.tensor(path[::-1])
-    return found[:, 0], found[:, 1]
 
 
 def equal_error_rate(scores: Tensor, same: Tensor) -> float:

@@ -9,8 +9,8 @@ import yaml
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from lightning_vc.evaluation.folder import Row, Sound
-from lightning_vc.evaluation.systems import TRAITS, System
+from lightning_vc.evaluation.folder import TRAITS, Row, Sound
+from lightning_vc.evaluation.systems import System
 from lightning_vc.evaluation.tables import Result
 from lightning_vc.morphing import learned_by_speaker, learnt_from
 from lightning_vc.voice import Voice
@@ -79,17 +79,15 @@ def draw_voices(system: System, sounds: Sequence[Sound]) -> dict[str, Figure]:
     cloner, index = system.cloner, system.folder.index
     if not learnt_from(cloner, index) or len(cloner.tts.speakers) < _FEWEST:
         return {}
-    entries = {entry.id: entry for entry in index.speakers}
     voices, traits = [], []
     for id, voice in learned_by_speaker(cloner, index).items():
         voices.append(voice)
-        traits.append({trait: getattr(entries[id], trait) for trait in TRAITS})
+        traits.append({trait: getattr(system.folder.entries[id], trait) for trait in TRAITS})
     for place, sound in {sound.path.parent: sound for sound in sounds}.items():
         voice = Voice.load(place / "voice.safetensors")
         if voice.base == cloner.base:
             voices.append(voice)
-            known = {trait: getattr(entries[sound.speaker], trait) for trait in TRAITS}
-            traits.append(known | dict([sound.edited] if sound.edited else []))
+            traits.append(system.folder.traits(sound))
     return {"The space of speaker embeddings": draw_embeddings(voices, traits)}
 
 

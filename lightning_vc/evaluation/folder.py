@@ -3,7 +3,6 @@
 clips/<speaker>/<n>.wav + transcripts.tsv     what the speakers are cloned from
 real/<speaker>/<n>.wav + transcripts.tsv      other recordings of the same speakers
 training/<speaker>/<n>.wav                    recordings of speakers that the model was trained on
-references/<speaker>/<sentence>.wav           the real speakers saying the sentences, where the corpus can make them
 """
 
 import json
@@ -16,17 +15,13 @@ from typing import NamedTuple
 from rich.progress import track
 
 from lightning_vc.audio import io
-from lightning_vc.audio.conditioning import condition
-from lightning_vc.corpora.generated import GeneratedCorpus
 from lightning_vc.data.index import Index, SpeakerEntry
 from lightning_vc.data.reading import apart, clips_of
 from lightning_vc.data.samples import Sample
 from lightning_vc.files import inside, plain_name, read_text, refuse_links, remove_folder, write_file
-from lightning_vc.text.normalize import normalize
-from lightning_vc.text.symbols import PUNCTUATION
-from lightning_vc.types import Word
 
-_KINDS = ("clips", "real", "training", "references", "clones", "steps", "baselines", "edited")
+TRAITS = ("sex", "accent")
+_KINDS = ("clips", "real", "training", "clones", "steps", "baselines", "edited")
 _MARK = ".evaluation"  # marks a folder as one of ours, in which folders of other speakers may be deleted
 _MOST_REAL = 15  # other recordings of each speaker
 
@@ -41,7 +36,7 @@ class Row(NamedTuple):
     steps: int | None = None  # None where the method chooses
 
 
-REAL, PARALLEL = Row("real recordings"), Row("real speakers, the sentences")
+REAL = Row("real recordings")
 
 
 @dataclass(frozen=True)
@@ -53,7 +48,6 @@ class Sound:
     speaker: str  # whom it should sound like
     text: str  # what it should say
     references: tuple[Path, ...] = ()  # other recordings of the speaker
-    parallel: Path | None = None  # the speaker saying the same text
     recording: str | None = None  # of a recording or a copy of one, its id in the shards
     edited: tuple[str, str] | None = None  # of an edited voice, the trait and what it has become
 
@@ -68,7 +62,6 @@ class EvaluationFolder:
         sentences: what the clones say.
         clips: most recordings that anybody is cloned from.
         rate: sample rate of all sounds, in hertz.
-        corpus: the generated corpus of the shards, if there is one: its speakers can say the sentences.
 
     Attributes:
         clips: by speaker, what it is cloned from.
@@ -76,8 +69,8 @@ class EvaluationFolder:
 
     Raises:
         FileExistsError: for a folder that holds what no evaluation has made.
-        ValueError: for a speaker with too few transcribed recordings or whose id is no name of a folder, for a corpus
-            that the shards are not from, and for a folder with a symbolic link in it.
+        ValueError: for a speaker with too few transcribed recordings or whose id is no name of a folder, and for a
+            folder with a symbolic link in it.
     """
 
     def __init__(
@@ -88,10 +81,10 @@ class EvaluationFolder:
         sentences: Sequence[str],
         clips: int,
         rate: int,
-        corpus: GeneratedCorpus | None = None,
     ) -> None:
-        self.path, self.index, self.sentences, self.rate, self.corpus = path, index, sentences, rate, corpus
+        self.path, self.index, self.sentences, self.rate = path, index, sentences, rate
         self.speakers = [plain_name(speaker.id, "speaker") for speaker in speakers]
+        self.entries = {entry.id: entry for entry in index.speakers}
         self.clips: dict[str, list[Sound]] = {}
         self.real: dict[str, list[Sound]] = {}
         for entry in speakers:
@@ -99,8 +92,6 @@ class EvaluationFolder:
                 raise ValueError(
                     f"speaker {entry.id} has {entry.transcribed} transcribed clips: cloning from {clips} needs more"
                 )
-        if corpus:
-            _check_corpus(corpus, index, self.speakers)
         refuse_links(path, but="wandb")  # where W&B keeps its own links
         self._clear()
         for speaker in track(self.speakers, "recordings of the held-out speakers"):
@@ -121,19 +112,16 @@ class EvaluationFolder:
 
     def spoken(self, kind: str, row: Row, speaker: str, edited: tuple[str, str] | None = None) -> list[Sound]:
         """The sentences that a system says in the folder `kind`; an edited voice is compared with nobody."""
-        references = () if edited else self.references(speaker)
-        parallel = self.place("references", speaker) if self.corpus and not edited and row != PARALLEL else None
-        sounds = []
-        for number, text in enumerate(self.sentences, 1):
-            name = f"{number:02d}.wav"
-            path, other = self.place(kind, speaker) / name, parallel and parallel / name
-            sounds.append(Sound(path, row, speaker, text, references, other, edited=edited))
-        return sounds
+        place, references = self.place(kind, speaker), () if edited else self.references(speaker)
+        return [
+            Sound(place / f"{number:02d}.wav", row, speaker, text, references, edited=edited)
+            for number, text in enumerate(self.sentences, 1)
+        ]
 
-    def parallel(self) -> list[Sound]:
-        """The real speakers saying the sentences; none where the corpus cannot make them."""
-        speakers = self.speakers if self.corpus else []
-        return [sound for speaker in speakers for sound in self.spoken("references", PARALLEL, speaker)]
+    def traits(self, sound: Sound) -> dict[str, str | None]:
+        """What is known of the speaker of a sound, or what an edited voice has become."""
+        known = {trait: getattr(self.entries[sound.speaker], trait) for trait in TRAITS}
+        return known | dict([sound.edited] if sound.edited else [])
 
     def add_training_speaker(self, speaker: str) -> None:
         """Write recordings of a speaker of the shards who is not held out."""
@@ -153,10 +141,6 @@ class EvaluationFolder:
 
     def _add_real(self, kind: str, speaker: str, samples: Sequence[Sample]) -> None:
         self.real[speaker] = self._write(kind, speaker, apart(self.index, samples)[:_MOST_REAL])
-        if self.corpus:
-            for sound in self.spoken("references", PARALLEL, speaker):
-                wave = condition(self.corpus.say(speaker, sound.text, self.rate), self.rate)
-                io.write(sound.path, wave, self.rate)
 
     def _write(self, kind: str, speaker: str, samples: Sequence[Sample]) -> list[Sound]:
         place = self.place(kind, speaker)
@@ -176,29 +160,10 @@ class EvaluationFolder:
             raise FileExistsError(f"{self.path} holds {', '.join(_KINDS)} of something else: give another folder")
         self.path.mkdir(parents=True, exist_ok=True)
         mark.touch()
-        for kind in ("clips", "real", "references", "clones/*", "steps/*", "baselines/vocoded", "baselines/mean"):
+        for kind in ("clips", "real", "clones/*", "steps/*", "baselines/vocoded", "baselines/mean"):
             for folder in self.path.glob(f"{kind}/*"):
                 if folder.is_dir() and folder.name not in self.speakers:
                     remove_folder(self.path, str(folder.relative_to(self.path)))
-
-
-def _check_corpus(corpus: GeneratedCorpus, index: Index, speakers: Sequence[str]) -> None:
-    """Refuse a corpus in which other speakers have these ids: clones would be compared with them."""
-    if unknown := sorted({*speakers} - {*corpus.voices}):
-        raise ValueError(f"corpus has no speaker {unknown[0]}: give --corpus as {index.folder} was made with")
-    texts = {utterance.id: utterance.text for utterance in corpus if utterance.speaker.id == speakers[0]}
-    for sample in clips_of(index, speakers[0]):  # one seed draws all speakers
-        text = texts.get(index.recording(sample.id))
-        if text and sample.words and _plain(sample.words) not in _plain(normalize(text)):
-            raise ValueError(
-                f"corpus says {text!r} where {index.folder} holds {sample.text!r} ({sample.id}): give --corpus as the "
-                f"shards were made with, where --corpus.seed is {corpus.seed}"
-            )
-
-
-def _plain(words: Sequence[Word]) -> str:
-    """Words between spaces, without marks: those of a piece are in those of its recording."""
-    return f" {' '.join(word.text for word in words if word.text not in PUNCTUATION)} "
 
 
 def read_scores(path: Path) -> dict[str, Scores]:

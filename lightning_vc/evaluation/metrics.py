@@ -1,4 +1,4 @@
-"""What is measured of a sound: distance to the real speaker, and objective metrics that others have trained.
+"""What is measured of a sound: similarity by the model's own encoder, and objective metrics that others have trained.
 
 The latter are packages of the extra `judges`; one that is not installed is left out and named.
 """
@@ -23,13 +23,10 @@ from torchmetrics.functional.text import word_error_rate
 
 from lightning_vc.audio import io
 from lightning_vc.audio.conditioning import is_silent
-from lightning_vc.audio.loudness import level
-from lightning_vc.audio.pitch import pitch
 from lightning_vc.checkpoint import fingerprint
 from lightning_vc.cloning import Cloner
 from lightning_vc.evaluation.folder import Scores, Sound, read_scores, score_line
 from lightning_vc.files import named_errors, sha256_of, write_file
-from lightning_vc.metrics import pitch_error, time_warp
 from lightning_vc.text.normalize import normalize
 
 _RATE = 16000  # hertz that the objective metrics take
@@ -58,29 +55,6 @@ class Metric(ABC):
     def missing(self) -> list[str]:
         """Those of its packages that are not installed."""
         return [package for package in self.packages if find_spec(package) is None]
-
-
-class ParallelDistance(Metric):
-    """`distortion`, mel-cepstral, in dB, and `pitch_error` in semitones, to the speaker saying the same text."""
-
-    inputs = ("parallel",)
-
-    def __init__(self, cloner: Cloner) -> None:
-        self.spectrograms = cloner.tts.spectrograms
-        self.settings = json.dumps(self.spectrograms.settings)
-
-    @torch.no_grad()
-    def __call__(self, sound: Sound) -> Scores:
-        if sound.parallel is None:
-            return {}
-        rate = self.spectrograms.sample_rate
-        waves = [level(io.read(path, rate)) for path in (sound.path, sound.parallel)]
-        mels = [self.spectrograms.mel(wave) for wave in waves]  # (T, M), (T', M)
-        rows, columns, distortion = time_warp(mels[0], mels[1])
-        pitches = [pitch(wave, rate) for wave in waves]
-        along = [p[(path * len(p) / len(m)).long()] for p, path, m in zip(pitches, (rows, columns), mels, strict=True)]
-        error = pitch_error(*along)
-        return {"distortion": distortion} | ({} if error is None else {"pitch_error": error})
 
 
 class EncoderSimilarity(Metric):
@@ -196,7 +170,6 @@ def score(metrics: Sequence[Metric], sounds: Sequence[Sound], record: Path) -> d
             "text": sound.text,
             "recording": sound.recording,
             "references": [digest(path) for path in sound.references],
-            "parallel": digest(sound.parallel) if sound.parallel else None,
         }
         inputs = [fields[name] for name in metric.inputs]
         parts = [type(metric).__name__, metric.settings, digest(sound.path), inputs]

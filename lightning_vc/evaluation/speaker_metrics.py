@@ -12,8 +12,7 @@ from torch import Tensor
 
 from lightning_vc.audio import io
 from lightning_vc.checkpoint import model_of
-from lightning_vc.evaluation.folder import EvaluationFolder, Scores, Sound
-from lightning_vc.evaluation.systems import TRAITS
+from lightning_vc.evaluation.folder import TRAITS, EvaluationFolder, Scores, Sound
 from lightning_vc.modules.speaker_recognition import SpeakerRecognizer
 from lightning_vc.untrusted import read_checkpoint
 
@@ -61,15 +60,14 @@ def classify(recognition: Recognition, folder: EvaluationFolder, sounds: Sequenc
     that the network was trained on are left out, and so is the accuracy of speakers that are none of its classes.
     """
     known = recognition.network.speakers
-    entries = {entry.id: entry for entry in folder.index.speakers}
-    traits = {trait: [getattr(entries[id], trait) if id in entries else None for id in known] for trait in TRAITS}
+    traits = {trait: [getattr(folder.entries.get(id), trait, None) for id in known] for trait in TRAITS}
     scores: dict[Sound, Scores] = {}
     for sound in track([sound for sound in sounds if sound.recording not in recognition.learnt], "classification"):
         probabilities = recognition.classify(io.read(sound.path, folder.rate))
         scores[sound] = {}
         if sound.speaker in known and not sound.edited:
             scores[sound]["accuracy"] = float(known[int(probabilities.argmax())] == sound.speaker)
-        true = dict([sound.edited] if sound.edited else [(t, getattr(entries[sound.speaker], t)) for t in TRAITS])
+        true = dict([sound.edited]) if sound.edited else folder.traits(sound)
         for trait, value in true.items():
             if value in traits[trait] and len({*traits[trait]} - {None}) > 1:
                 scores[sound][trait] = float(_likeliest(probabilities, traits[trait]) == value)

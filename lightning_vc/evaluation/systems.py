@@ -26,8 +26,8 @@ from lightning_vc.audio import io
 from lightning_vc.checkpoint import fingerprint
 from lightning_vc.cloning import Cloner
 from lightning_vc.evaluation.folder import (
-    PARALLEL,
     REAL,
+    TRAITS,
     EvaluationFolder,
     Row,
     Scores,
@@ -39,12 +39,11 @@ from lightning_vc.files import sha256_of, write_file
 from lightning_vc.morphing import learned_by_speaker, learnt_from, morph
 from lightning_vc.voice import Voice
 
-TRAITS = ("sex", "accent")
 COSTS = ("cloning_seconds", "real_time_factor", "parameters", "bytes")
 VOCODED, OTHERS = Row("real recordings through the vocoder"), Row("real recordings of another speaker")
 TABLE, MEAN = Row("the model's own speakers"), Row("the mean speaker")
 _EDITED = {"F": "male voices made female", "M": "female voices made male", "accent": "voices moved to another accent"}
-_OURS = (REAL, PARALLEL, VOCODED, OTHERS, TABLE, MEAN, *map(Row, _EDITED.values()))
+_OURS = (REAL, VOCODED, OTHERS, TABLE, MEAN, *map(Row, _EDITED.values()))
 _RECORD = "scores.jsonl"
 
 
@@ -131,7 +130,7 @@ def vocode(folder: EvaluationFolder, cloner: Cloner) -> list[Sound]:
         path = folder.place("baselines/vocoded", sound.speaker) / sound.path.name
         wave = io.read(sound.path, folder.rate)
         io.write(path, cloner.vocoder(cloner.tts.spectrograms(wave.unsqueeze(0)))[0], folder.rate)
-        sounds.append(replace(sound, path=path, row=VOCODED, parallel=sound.path))
+        sounds.append(replace(sound, path=path, row=VOCODED))
     return sounds
 
 

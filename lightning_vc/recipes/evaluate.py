@@ -15,12 +15,11 @@ from lightning_vc.adaptation import method_named
 from lightning_vc.checkpoint import source_of
 from lightning_vc.cloning import Cloner
 from lightning_vc.console import reported
-from lightning_vc.corpora.generated import GeneratedCorpus
 from lightning_vc.data.index import Index, SpeakerEntry
 from lightning_vc.evaluation import systems as speaking
 from lightning_vc.evaluation.figures import draw_results, draw_voices
 from lightning_vc.evaluation.folder import EvaluationFolder, Sound
-from lightning_vc.evaluation.metrics import DNSMOS, EncoderSimilarity, ParallelDistance, Resemblyzer, Whisper, score
+from lightning_vc.evaluation.metrics import DNSMOS, EncoderSimilarity, Resemblyzer, Whisper, score
 from lightning_vc.evaluation.report import write_report
 from lightning_vc.evaluation.speaker_metrics import Recognition, classify, verify
 from lightning_vc.evaluation.tables import summarise, write_results
@@ -66,7 +65,7 @@ class Systems:
 
 @dataclass(frozen=True)
 class Metrics:
-    """What is measured besides distances to the real speakers.
+    """What is measured besides similarity by the model's own encoder.
 
     Args:
         speaker_recognition: checkpoint of a `SpeakerRecognitionTask`, for classification accuracy and verification.
@@ -91,7 +90,6 @@ def evaluate(
     speakers: list[str] | None = None,
     systems: Systems = Systems(),
     metrics: Metrics = Metrics(),
-    corpus: GeneratedCorpus | None = None,
     project: str | None = None,
     trust: str | list[str] | None = None,
 ) -> None:
@@ -103,7 +101,6 @@ def evaluate(
         sentences: file with a sentence a line.
         out: folder to write to.
         speakers: ids of test speakers, those that are numbers in quotes, as in '["32"]'; if none is given, all.
-        corpus: the generated corpus that the shards were made from, so that the real speakers say the sentences too.
         project: of W&B, which gets tables, figures and sounds.
         trust: modules of your own whose classes model files may name, such as my_encoder.
     """
@@ -115,14 +112,14 @@ def evaluate(
     recognition = _load_recognition(metrics)
     clips = max(systems.clips + (systems.steps_clips if systems.steps else []))
 
-    folder = EvaluationFolder(Path(out), index, entries, texts, clips, cloner.sample_rate, corpus)
+    folder = EvaluationFolder(Path(out), index, entries, texts, clips, cloner.sample_rate)
     system = speaking.System(folder, cloner)
     taken = [*cloner.methods, *(systems.methods or []), "joint"]
     external = speaking.external_systems(folder, systems.external or [], taken)
     clones = _clone(systems, system, joint)
     table = speaking.table_speakers(system, systems.table_speakers or len(entries))
     edited = speaking.edit_speakers(system, table, systems.edit) if systems.edit is not None else []
-    real, bounds = [*folder.recordings(), *folder.parallel()], [*table, *speaking.mean_speaker(system)]
+    real, bounds = folder.recordings(), [*table, *speaking.mean_speaker(system)]
     bounds += [*speaking.vocode(folder, cloner), *speaking.other_speakers(folder)]
     sounds = [*real, *bounds, *clones, *external, *edited]
 
@@ -226,7 +223,7 @@ def _measure(
     first = [sound for sound in compared if int(sound.path.stem) <= (metrics.sentences or sys.maxsize)]
     scores: dict[Sound, dict[str, Any]] = {sound: {} for sound in sounds}
     for part in (
-        score([ParallelDistance(cloner), EncoderSimilarity(cloner)], sounds, record),
+        score([EncoderSimilarity(cloner)], sounds, record),
         score(objective, first, record),
         speaking.attention_scores(sounds),
         classify(recognition, folder, sounds) if recognition else {},

@@ -14,4 +14,4 @@ def evaluate_flags(run: TinyRun, out: Path, said: Sequence[str] = SENTENCES) -> 
     sentences = out.parent / "sentences.txt"
     sentences.write_text("\n".join(said))
     flags = f"--model {run.folder} --shards {run.shards} --sentences {sentences} --out {out} --systems.clips=[1,3]"
-    return [*flags.split(), "--corpus.n_speakers", "8", "--corpus.utterances", "7"]
+    return flags.split()

@@ -45,7 +45,7 @@ def refusal(flags: list[str], capsys: pytest.CaptureFixture[str]) -> str:
 
 def test_the_layout_is_what_it_says(evaluated: Evaluated) -> None:
     out = evaluated.out
-    folders = ["baselines", "clips", "clones", "edited", "real", "references", "steps", "training", "wandb"]
+    folders = ["baselines", "clips", "clones", "edited", "real", "steps", "training", "wandb"]
     files = [".evaluation", "report.html", "results.json", "results.md", "scores.jsonl"]
     assert names(out) == sorted([*folders, *files])
     assert names(out / "clones") == sorted(f"{method}-0{clips}" for method in METHODS for clips in (1, 3))
@@ -54,7 +54,6 @@ def test_the_layout_is_what_it_says(evaluated: Evaluated) -> None:
     for speaker in evaluated.speakers:
         assert names(out / "clips" / speaker) == ["01.wav", "02.wav", "03.wav", "transcripts.tsv"]
         assert names(out / "real" / speaker) == ["01.wav", "02.wav", "03.wav", "04.wav", "transcripts.tsv"]
-        assert names(out / "references" / speaker) == ["01.wav", "02.wav"]
         for method in METHODS:
             for clips in (1, 3):
                 folder = out / "clones" / f"{method}-0{clips}" / speaker
@@ -106,10 +105,10 @@ def test_costs_and_attention_are_recorded(evaluated: Evaluated) -> None:
 
 def test_floors_and_ceilings_stand_beside_the_clones(evaluated: Evaluated) -> None:
     figures = results(evaluated.out)
-    vocoded = figures["real recordings through the vocoder", None, "distortion"]
-    mean = figures["the mean speaker", None, "distortion"]
-    assert vocoded["low"] <= vocoded["value"] <= vocoded["high"] < mean["low"]
-    assert (vocoded["sounds"], mean["sounds"]) == (8, 4)
+    vocoded = figures["real recordings through the vocoder", None, "similarity"]
+    mean = figures["the mean speaker", None, "likeness"]
+    assert vocoded["low"] <= vocoded["value"] <= vocoded["high"]
+    assert (vocoded["sounds"], mean["sounds"]) == (2, 4)
     assert figures["the model's own speakers", None, "likeness"]["sounds"] == 8
     assert figures["encoder", 3, "likeness"]["sounds"] == 4
     places = [evaluated.out / "baselines/mean" / speaker / "01.wav" for speaker in evaluated.speakers]
@@ -118,15 +117,8 @@ def test_floors_and_ceilings_stand_beside_the_clones(evaluated: Evaluated) -> No
 
 def test_systems_whose_scores_are_known(evaluated: Evaluated) -> None:
     figures = {key: figure["value"] for key, figure in results(evaluated.out).items()}
-    assert figures["same", None, "distortion"] == pytest.approx(0, abs=0.01)
-    assert figures["same", None, "pitch_error"] == 0
-    assert figures["shuffled", None, "distortion"] > 2
-    assert figures["shuffled", None, "pitch_error"] > 0.5
-    assert figures["shuffled", None, "likeness"] < figures["same", None, "likeness"]
-    for name in ("silence", "noise"):
-        assert figures[name, None, "distortion"] > figures["shuffled", None, "distortion"] + 1
+    for name in ("shuffled", "silence", "noise"):
         assert figures[name, None, "likeness"] < figures["same", None, "likeness"]
-    assert ("silence", None, "pitch_error") not in figures  # there is no pitch
 
 
 def test_speaker_metrics_are_of_what_the_judges_have_not_learnt(evaluated: Evaluated) -> None:
@@ -167,7 +159,7 @@ def test_voices_are_edited(evaluated: Evaluated) -> None:
 
 def test_objective_metrics_score_each_sound_once(evaluated: Evaluated) -> None:
     figures = results(evaluated.out)
-    for row in ("real recordings", "real speakers, the sentences", "the mean speaker", "the model's own speakers"):
+    for row in ("real recordings", "the mean speaker", "the model's own speakers"):
         assert figures[row, None, "similarity"]["value"] == pytest.approx(0.9)
     assert [figures["joint", clips, "similarity"]["value"] for clips in (1, 3)] == pytest.approx([0.1, 0.3])
     assert figures["encoder", 3, "word_error_rate"]["value"] == pytest.approx(1 / len(SENTENCES[0].split()), abs=1e-4)
@@ -218,7 +210,7 @@ def test_the_report_needs_nothing_else(evaluated: Evaluated) -> None:
     assert all(address.startswith("data:") for _, address in page.loaded)
     sounds = [address for tag, address in page.loaded if tag == "audio"]
     pictures = [address for tag, address in page.loaded if tag == "img"]
-    columns = 2 + len(METHODS) + len(EXTERNAL)  # real recordings, references, clones from most clips, and the others'
+    columns = 1 + len(METHODS) + len(EXTERNAL)  # real recordings, clones from most clips, and the others'
     assert len(sounds) == 2 * (3 + (columns - 1) * len(SENTENCES))
     assert len(pictures) == 2 * columns + 4  # accuracy and similarity by clips, by steps, and the space of embeddings
     assert all(address.startswith("data:audio/mpeg;base64,") and len(address) > 1000 for address in sounds)
@@ -269,15 +261,11 @@ def test_another_evaluation_is_the_same_and_other_settings_are_heeded(
     for part in ("tts", "encoder"):
         shutil.copytree(tiny_run.folder / part, model / part)
     flags = [*evaluate_flags(tiny_run, tmp_path / "out"), "--systems.methods=[encoder]", "--model", str(model)]
-    flags = flags[: flags.index("--corpus.n_speakers")] + flags[flags.index("7") + 1 :]
     evaluate.main(flags)
     first = contents(tmp_path / "out")
     for path, content in first.items():
         if path.suffix == ".wav":
             assert (evaluated.out / path).read_bytes() == content, path
-    assert not (tmp_path / "out" / "references").exists()  # without the corpus
-    figures = results(tmp_path / "out")
-    assert ("encoder", 3, "distortion") not in figures
 
     saved = torch.load(tiny_run.tts, weights_only=True)
     saved["models"]["tts."]["init_args"]["post_filter"] = {"power": 1.1}
@@ -302,8 +290,6 @@ def test_another_evaluation_is_the_same_and_other_settings_are_heeded(
         (["--systems.methods", "[]"], "systems.methods is an empty list"),
         (["--speakers", "[]"], "speakers is an empty list"),
         (["--systems.steps", "[1]", "--systems.methods", "[encoder]"], "steps are of methods that adapt"),
-        (["--corpus.seed", "1"], "as the shards were made with, where --corpus.seed is 1"),
-        (["--corpus.n_speakers", "2"], "corpus has no speaker m002"),
         (["--systems.methods", "[joint]"], "method 'joint' needs the folder of a joint fine-tuning"),
         (["--systems.joint", "nowhere"], "no checkpoint at nowhere"),
         (["--metrics.sentences", "2"], "need --metrics.objective true"),
