@@ -19,15 +19,14 @@ def average(voices: Sequence[Voice]) -> Voice:
 
     Raises ValueError for none, for voices of several models or lengths, and for one that moved the model.
     """
-    _check_group("voices", voices)
-    return _made_of("average", _mean(voices), voices)
+    return _made_of("average", _vectors("voices", voices).mean(0), voices)
 
 
 def interpolate(first: Voice, second: Voice, amount: float) -> Voice:
     """The voice on the line from `first` (amount 0) to `second` (1), or beyond them; raises what `average` raises."""
     _check_amount(amount)
-    _check_group("voices", [first, second])
-    return _made_of("interpolate", torch.lerp(_plain(first), _plain(second), amount), [first, second])
+    start, end = _vectors("voices", [first, second])
+    return _made_of("interpolate", torch.lerp(start, end, amount), [first, second])
 
 
 def morph(voice: Voice, plus: Sequence[Voice], minus: Sequence[Voice], amount: float = 1.0) -> Voice:
@@ -38,9 +37,8 @@ def morph(voice: Voice, plus: Sequence[Voice], minus: Sequence[Voice], amount: f
     moved the model.
     """
     _check_amount(amount)
-    for name, group in (("plus", plus), ("minus", minus)):
-        _check_group(name, group, voice)
-    vector = _plain(voice) + amount * (_mean(plus) - _mean(minus))
+    more, less = (_vectors(name, group, voice).mean(0) for name, group in (("plus", plus), ("minus", minus)))
+    vector = voice.vector.detach().cpu() + amount * (more - less)
     consent = _consent([voice, *plus, *minus])
     return Voice(vector, "morph", voice.base, voice.clips, voice.moved, voice.seconds, consent)
 
@@ -50,7 +48,7 @@ def learnt_from(cloner: Cloner, index: Index) -> bool:
     return index.speaker_table == list(cloner.tts.speakers)
 
 
-def learned_by_speaker(cloner: Cloner, index: Index, **attributes: object) -> dict[str, Voice]:
+def learned_voices(cloner: Cloner, index: Index, **attributes: object) -> dict[str, Voice]:
     """The voices that the model learnt for the speakers of its training, by id, in the order of its table.
 
     Args:
@@ -69,37 +67,17 @@ def learned_by_speaker(cloner: Cloner, index: Index, **attributes: object) -> di
     if unknown := set(attributes) - set(known):
         raise ValueError(f"speakers have no {min(unknown)!r}: choose from {', '.join(known)}")
     entries = {entry.id: entry for entry in index.speakers}
-    rows = dict(zip(cloner.tts.speakers, cloner.tts.table.voices.detach().cpu(), strict=True))
-    wanted = {name: str(value) for name, value in attributes.items()}
-    found = {
-        speaker: Voice(
-            row.clone(), "learned", cloner.base, entries[speaker].transcribed, seconds=entries[speaker].seconds
-        )
-        for speaker, row in rows.items()
-        if all(str(getattr(entries[speaker], name)) == value for name, value in wanted.items())
-    }
+    found = {}
+    for id, row in zip(cloner.tts.speakers, cloner.tts.table.voices.detach().cpu(), strict=True):
+        if all(str(getattr(entries[id], name)) == str(value) for name, value in attributes.items()):
+            clips, seconds = entries[id].transcribed, entries[id].seconds
+            found[id] = Voice(row.clone(), "learned", cloner.base, clips, seconds=seconds)
     if not found:
-        asked = ", ".join(f"{name} {value}" for name, value in wanted.items())
-        there = "; ".join(
-            f"{name}: {', '.join(sorted({str(getattr(entries[speaker], name)) for speaker in rows}))}"
-            for name in wanted
-        )
+        asked = ", ".join(f"{name} {value}" for name, value in attributes.items())
+        values = {name: sorted({str(getattr(entries[id], name)) for id in cloner.tts.speakers}) for name in attributes}
+        there = "; ".join(f"{name}: {', '.join(those)}" for name, those in values.items())
         raise ValueError(f"no speaker in {index.folder} with {asked}; there are {there}")
     return found
-
-
-def learned_voices(cloner: Cloner, index: Index, **attributes: object) -> list[Voice]:
-    """`learned_by_speaker` without the ids."""
-    return list(learned_by_speaker(cloner, index, **attributes).values())
-
-
-def _plain(voice: Voice) -> Tensor:
-    return voice.vector.detach().cpu()
-
-
-def _mean(voices: Sequence[Voice]) -> Tensor:
-    """(E,)."""
-    return torch.stack([_plain(voice) for voice in voices]).mean(0)
 
 
 def _check_amount(amount: float) -> None:
@@ -107,24 +85,24 @@ def _check_amount(amount: float) -> None:
         raise ValueError(f"amount must be a number from -{_FARTHEST:g} to {_FARTHEST:g}, got {amount}")
 
 
-def _check_group(name: str, voices: Sequence[Voice], like: Voice | None = None) -> None:
-    """Raise ValueError for what does not go together with `like`, or else with the first of the group."""
+def _vectors(name: str, voices: Sequence[Voice], like: Voice | None = None) -> Tensor:
+    """(n, E) of n voices; raises ValueError for what does not go together with `like`, or else with the first."""
     if not voices:
         raise ValueError(f"{name} is empty: give at least one voice")
     other = like or voices[0]
     for number, voice in enumerate(voices, 1):
+        which = f"voice {number} of {name} ({voice.method})"
         if voice.moved:
             raise ValueError(
-                f"voice {number} of {name} ({voice.method}) moved parameters of the model, which cannot be mixed: "
-                "clone it by encoder or embedding"
+                f"{which} moved parameters of the model, which cannot be mixed: clone it by encoder or embedding"
             )
-        which = f"voice {number} of {name} ({voice.method})"
         if voice.base != other.base:
             raise ValueError(
                 f"{which} belongs to model {short(voice.base)}, not to {short(other.base)}: clone both with one model"
             )
         if voice.vector.shape != other.vector.shape:
             raise ValueError(f"{which} has {len(voice.vector)} numbers, not {len(other.vector)}: clone both again")
+    return torch.stack([voice.vector.detach().cpu() for voice in voices])
 
 
 def _made_of(method: str, vector: Tensor, voices: Sequence[Voice]) -> Voice:
@@ -134,9 +112,8 @@ def _made_of(method: str, vector: Tensor, voices: Sequence[Voice]) -> Voice:
 
 def _consent(voices: Sequence[Voice]) -> str:
     """What was said of each voice in a mixture, and of how many nothing; nobody agreed to the mixture itself."""
-    said = [voice.consent for voice in voices if voice.consent]
-    if not said:
-        return ""
-    told = [f"{said.count(text)} of {len(voices)} voices in it: {text!r}" for text in dict.fromkeys(said)]
-    silent = len(voices) - len(said)
-    return "; ".join(told + ([f"{silent} of {len(voices)}: nobody said"] if silent else []))
+    texts = [voice.consent for voice in voices if voice.consent]
+    told = [f"{texts.count(text)} of {len(voices)} voices in it: {text!r}" for text in dict.fromkeys(texts)]
+    if texts and len(texts) < len(voices):
+        told.append(f"{len(voices) - len(texts)} of {len(voices)}: nobody said")
+    return "; ".join(told)

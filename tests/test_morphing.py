@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from lightning_vc import Cloner, Voice
-from lightning_vc.morphing import average, interpolate, learned_by_speaker, learned_voices, morph
+from lightning_vc.morphing import average, interpolate, learned_voices, morph
 from tests.tiny import TinyRun
 
 
@@ -58,9 +58,9 @@ def test_voices_that_do_not_go_together_are_named() -> None:
 
 def test_the_voices_that_a_model_learnt(tiny_run: TinyRun) -> None:
     cloner, index = Cloner.load(tiny_run.tts), tiny_run.index
-    every = learned_by_speaker(cloner, index)
+    every = learned_voices(cloner, index)
     assert list(every) == cloner.tts.speakers
-    women, men = learned_voices(cloner, index, sex="F"), learned_voices(cloner, index, sex="M")
+    women, men = (list(learned_voices(cloner, index, sex=sex).values()) for sex in "FM")
     assert len(women) + len(men) == len(every)
     assert women[0].method == "learned"
     entry = next(entry for entry in index.speakers_of("train", "validation") if entry.sex == "F")

@@ -9,10 +9,10 @@ import yaml
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from lightning_vc.evaluation.folder import TRAITS, Row, Sound
-from lightning_vc.evaluation.systems import System
+from lightning_vc.cloning import Cloner
+from lightning_vc.evaluation.folder import TRAITS, EvaluationFolder, Row, Sound
 from lightning_vc.evaluation.tables import Result
-from lightning_vc.morphing import learned_by_speaker, learnt_from
+from lightning_vc.morphing import learned_voices, learnt_from
 from lightning_vc.voice import Voice
 
 PAPER: Mapping[str, Any] = yaml.safe_load(files(__package__).joinpath("paper.yaml").read_text(encoding="utf-8"))
@@ -44,18 +44,17 @@ def draw_curves(results: Sequence[Result], measure: str, along: Literal["clips",
     figure = Figure(figsize=(5.5 * len(plots), 3.6), layout="constrained", dpi=80)
     grid: Sequence[Axes] = figure.subplots(1, len(plots), squeeze=False, sharey=True)[0]
     for axes, (title, lines) in zip(grid, plots.items(), strict=True):
-        ticks = {getattr(result.row, along) for line in lines.values() for result in line}
+        ticks: set[int] = set()
         for number, (label, line) in enumerate(lines.items()):
-            places = [getattr(result.row, along) for result in line]
-            axes.plot(places, [result.value for result in line], "o-", color=f"C{number}", label=label)
-            bounds = [(r.low, r.high) for r in line if r.low is not None and r.high is not None]
-            if len(bounds) == len(line):
-                low, high = zip(*bounds, strict=True)
-                axes.fill_between(places, low, high, color=f"C{number}", alpha=0.1)
-            if values := _paper(measure, line[0].row):
-                dashed = PAPER[along][: len(values)]
-                axes.plot(dashed, values, "--", color=f"C{number}", alpha=0.4, label=f"{label}, the paper")
-                ticks.add(dashed[-1])
+            places, color = [getattr(result.row, along) for result in line], f"C{number}"
+            axes.plot(places, [result.value for result in line], "o-", color=color, label=label)
+            low = [result.value if result.low is None else result.low for result in line]
+            high = [result.value if result.high is None else result.high for result in line]
+            axes.fill_between(places, low, high, color=color, alpha=0.1)
+            values = _paper(measure, line[0].row)
+            dashed = PAPER[along][: len(values)]
+            axes.plot(dashed, values, "--", color=color, alpha=0.4, label=f"{label}, the paper" if values else None)
+            ticks |= {*places, *dashed[-1:]}
         axes.set(xscale="log", xlabel=along, ylabel=measure.replace("_", " "), title=title)
         axes.minorticks_off()
         axes.set_xticks(sorted(ticks), [str(tick) for tick in sorted(ticks)])
@@ -70,24 +69,22 @@ def _paper(measure: str, row: Row) -> list[float]:
     return PAPER["by_steps"].get(row.system, {}).get(row.clips, []) if measure == "accuracy" else []
 
 
-def draw_voices(system: System, sounds: Sequence[Sound]) -> dict[str, Figure]:
+def draw_voices(folder: EvaluationFolder, cloner: Cloner, sounds: Sequence[Sound]) -> dict[str, Figure]:
     """The space of embeddings, with those of the model's training and of these sounds.
 
     Nothing where the shards are of other speakers than the model's, or it has learned fewer than three. Embeddings of a
     joint model are left out: they are in a space of their own.
     """
-    cloner, index = system.cloner, system.folder.index
-    if not learnt_from(cloner, index) or len(cloner.tts.speakers) < _FEWEST:
+    if not learnt_from(cloner, folder.index) or len(cloner.tts.speakers) < _FEWEST:
         return {}
-    voices, traits = [], []
-    for id, voice in learned_by_speaker(cloner, index).items():
-        voices.append(voice)
-        traits.append({trait: getattr(system.folder.entries[id], trait) for trait in TRAITS})
+    learned = learned_voices(cloner, folder.index)
+    voices = list(learned.values())
+    traits = [{trait: getattr(folder.entries[id], trait) for trait in TRAITS} for id in learned]
     for place, sound in {sound.path.parent: sound for sound in sounds}.items():
         voice = Voice.load(place / "voice.safetensors")
         if voice.base == cloner.base:
             voices.append(voice)
-            traits.append(system.folder.traits(sound))
+            traits.append(folder.traits(sound))
     return {"The space of speaker embeddings": draw_embeddings(voices, traits)}
 
 

@@ -65,7 +65,7 @@ class EvaluationFolder:
 
     Attributes:
         clips: by speaker, what it is cloned from.
-        real: by speaker, held out or of the training, its other recordings.
+        real: by speaker, held out or of the training, its other recordings, each beside the others.
 
     Raises:
         FileExistsError: for a folder that holds what no evaluation has made.
@@ -101,14 +101,14 @@ class EvaluationFolder:
         """The folder of a speaker in `kind`, a folder below this one; raises ValueError where it is not in there."""
         return inside(self.path, kind, plain_name(speaker, "speaker"))
 
-    def references(self, speaker: str, but: Path | None = None) -> tuple[Path, ...]:
-        """What the sounds of a speaker are compared with: its recordings, but for one."""
-        return tuple(recording.path for recording in self.real[speaker] if recording.path != but)
-
+    @property
     def recordings(self) -> list[Sound]:
-        """The real recordings of the held-out speakers, each beside the others of its speaker: the ceiling."""
-        recordings = [recording for speaker in self.speakers for recording in self.real[speaker]]
-        return [replace(sound, references=self.references(sound.speaker, but=sound.path)) for sound in recordings]
+        """The real recordings of the held-out speakers: the ceiling."""
+        return [recording for speaker in self.speakers for recording in self.real[speaker]]
+
+    def references(self, speaker: str) -> tuple[Path, ...]:
+        """What the sounds of a speaker are compared with: its recordings."""
+        return tuple(recording.path for recording in self.real[speaker])
 
     def spoken(self, kind: str, row: Row, speaker: str, edited: tuple[str, str] | None = None) -> list[Sound]:
         """The sentences that a system says in the folder `kind`; an edited voice is compared with nobody."""
@@ -140,7 +140,11 @@ class EvaluationFolder:
         self._add_real("real", speaker, others)
 
     def _add_real(self, kind: str, speaker: str, samples: Sequence[Sample]) -> None:
-        self.real[speaker] = self._write(kind, speaker, apart(self.index, samples)[:_MOST_REAL])
+        sounds = self._write(kind, speaker, apart(self.index, samples)[:_MOST_REAL])
+        paths = [sound.path for sound in sounds]
+        self.real[speaker] = [
+            replace(sound, references=tuple(path for path in paths if path != sound.path)) for sound in sounds
+        ]
 
     def _write(self, kind: str, speaker: str, samples: Sequence[Sample]) -> list[Sound]:
         place = self.place(kind, speaker)

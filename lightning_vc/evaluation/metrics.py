@@ -95,18 +95,16 @@ class Resemblyzer(Metric):
         audible_references = [reference for reference in references if reference is not None]
         if embedding is None or not audible_references:
             return {}
-        reference = np.mean(audible_references, axis=0)
-        return {"similarity": float(embedding @ reference / np.linalg.norm(reference) / np.linalg.norm(embedding))}
+        return {"similarity": float(torch.cosine_similarity(embedding, torch.stack(audible_references).mean(0), 0))}
 
-    def _embed(self, path: Path) -> NDArray[np.float32] | None:
+    def _embed(self, path: Path) -> Tensor | None:
         """(256,); None for silence."""
         from resemblyzer import preprocess_wav
 
         if (wave := audible(path)) is None:
             return None
         trimmed = preprocess_wav(wave, _RATE)
-        embedding: NDArray[np.float32] = self.encoder.embed_utterance(trimmed if len(trimmed) > _RATE / 10 else wave)
-        return embedding
+        return torch.from_numpy(self.encoder.embed_utterance(trimmed if len(trimmed) > _RATE / 10 else wave))
 
 
 class DNSMOS(Metric):
@@ -166,13 +164,9 @@ def score(metrics: Sequence[Metric], sounds: Sequence[Sound], record: Path) -> d
     known, digest = read_scores(record), cache(sha256_of)
 
     def key(metric: Metric, sound: Sound) -> str:
-        fields = {
-            "text": sound.text,
-            "recording": sound.recording,
-            "references": [digest(path) for path in sound.references],
-        }
-        inputs = [fields[name] for name in metric.inputs]
-        parts = [type(metric).__name__, metric.settings, digest(sound.path), inputs]
+        inputs = [getattr(sound, name) for name in metric.inputs if name != "references"]
+        references = [digest(path) for path in sound.references] if "references" in metric.inputs else []
+        parts = [type(metric).__name__, metric.settings, digest(sound.path), inputs, references]
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:24]
 
     scores: dict[Sound, Scores] = {sound: {} for sound in sounds}

@@ -1,4 +1,4 @@
-"""One self-contained page: the voices to listen to, tables and figures beside the paper's, and what it all cost."""
+"""The results of an evaluation to look at: one self-contained page, and a run of W&B."""
 
 import base64
 import io
@@ -14,7 +14,7 @@ from lightning_vc.audio import io as audio
 from lightning_vc.data.index import Index, SpeakerEntry
 from lightning_vc.evaluation.figures import PAPER
 from lightning_vc.evaluation.folder import Row, Scores, Sound
-from lightning_vc.evaluation.tables import Result
+from lightning_vc.evaluation.tables import Result, table
 from lightning_vc.files import write_file
 from lightning_vc.plots import draw_wave
 
@@ -42,13 +42,17 @@ def write_report(
         costs: what each row of clones cost.
         missing: what was not measured, and why, besides measures that are not in the results.
     """
-    template = Environment(
-        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    ).from_string(files(__package__).joinpath("report.html.j2").read_text(encoding="utf-8"))
-    entries = {entry.id: entry for entry in index.speakers}
-    page = template.render(
-        speakers=[_speaker(entries[id], sounds) for id in dict.fromkeys(sound.speaker for sound in sounds)],
-        tables={measure: _table(results, measure) for measure in dict.fromkeys(each.measure for each in results)},
+    template = files(__package__).joinpath("report.html.j2").read_text(encoding="utf-8")
+    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    tables: dict[str, dict[str, dict[int | None, str]]] = {}  # measure -> system -> clips, None where it does not clone
+    for result in results:
+        measured = tables.setdefault(result.measure, {})
+        if result.row.steps is None:
+            measured.setdefault(result.row.system, {})[result.row.clips] = str(result)
+    speakers = {sound.speaker for sound in sounds}
+    page = environment.from_string(template).render(
+        speakers=[_speaker(entry, sounds) for entry in index.speakers if entry.id in speakers],
+        tables=tables,
         figures={name: _picture(figure) for name, figure in figures.items()},
         costs=costs,
         paper=PAPER,
@@ -63,20 +67,13 @@ def _speaker(entry: SpeakerEntry, sounds: Sequence[Sound]) -> dict[str, Any]:
     for row in dict.fromkeys(sound.row for sound in sounds):
         chosen = [sound for sound in sounds if (sound.speaker, sound.row) == (entry.id, row)][:_SENTENCES]
         waves = [audio.read(sound.path, _MP3_RATE) for sound in chosen]
-        players = [_data(audio.encode(wave, _MP3_RATE, ".mp3"), "audio/mpeg") for wave in waves]
-        texts = [sound.text for sound in chosen]
+        players = [
+            (_data(audio.encode(wave, _MP3_RATE, ".mp3"), "audio/mpeg"), sound.text)
+            for wave, sound in zip(waves, chosen, strict=True)
+        ]
         picture = _picture(draw_wave(waves[0], _MP3_RATE))
-        columns.append({"system": row.system, "picture": picture, "players": list(zip(players, texts, strict=True))})
+        columns.append({"system": row.system, "picture": picture, "players": players})
     return {"id": entry.id, "sex": entry.sex, "accent": entry.accent, "columns": columns}
-
-
-def _table(results: Sequence[Result], measure: str) -> dict[str, dict[int | None, str]]:
-    """Figures by system and number of clips, which systems that do not clone do not have."""
-    table: dict[str, dict[int | None, str]] = {}
-    for result in results:
-        if result.measure == measure and result.row.steps is None:
-            table.setdefault(result.row.system, {})[result.row.clips] = str(result)
-    return table
 
 
 def _picture(figure: Figure) -> str:
@@ -87,3 +84,26 @@ def _picture(figure: Figure) -> str:
 
 def _data(content: bytes, kind: str) -> str:
     return f"data:{kind};base64,{base64.b64encode(content).decode()}"
+
+
+def track_evaluation(
+    project: str,
+    folder: Path,
+    results: Sequence[Result],
+    figures: Mapping[str, Figure],
+    sounds: Sequence[Sound],
+    about: Mapping[str, Any],
+) -> None:
+    """Send a run to a project of W&B: results, figures, report.html of `folder`, the first sound of row and speaker."""
+    import wandb  # takes seconds
+
+    def name(row: Row) -> str:
+        return "/".join(str(part) for part in row if part is not None)
+
+    firsts = {f"{name(sound.row)}/{sound.speaker}": sound for sound in reversed(sounds)}
+    media = {key: wandb.Audio(str(sound.path), caption=sound.text) for key, sound in firsts.items()}
+    with wandb.init(project=project, dir=folder, job_type="evaluate", config=dict(about)) as run:
+        heading, *lines = table(results)
+        run.log({"results": wandb.Table([*heading], lines), "report": wandb.Html(str(folder / "report.html"))})
+        run.log(media | {title: wandb.Image(figure) for title, figure in figures.items()})
+        run.summary.update({f"{result.measure}/{name(result.row)}": result.value for result in results})

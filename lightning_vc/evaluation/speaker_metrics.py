@@ -1,5 +1,6 @@
 """Speaker classification and verification of sounds by a network of the project (section 3.4 of the paper)."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -67,20 +68,14 @@ def classify(recognition: Recognition, folder: EvaluationFolder, sounds: Sequenc
         scores[sound] = {}
         if sound.speaker in known and not sound.edited:
             scores[sound]["accuracy"] = float(known[int(probabilities.argmax())] == sound.speaker)
-        true = dict([sound.edited]) if sound.edited else folder.traits(sound)
-        for trait, value in true.items():
-            if value in traits[trait] and len({*traits[trait]} - {None}) > 1:
-                scores[sound][trait] = float(_likeliest(probabilities, traits[trait]) == value)
+        for trait, value in (dict([sound.edited]) if sound.edited else folder.traits(sound)).items():
+            shares: Counter[str | None] = Counter()
+            for share, of in zip(probabilities.tolist(), traits[trait], strict=True):
+                shares[of] += share
+            del shares[None]
+            if value in shares and len(shares) > 1:
+                scores[sound][trait] = float(shares.most_common(1)[0][0] == value)
     return scores
-
-
-def _likeliest(probabilities: Tensor, values: Sequence[str | None]) -> str:
-    """The value whose speakers are together the most probable."""
-    shares: dict[str, float] = {}
-    for share, value in zip(probabilities.tolist(), values, strict=True):
-        if value is not None:
-            shares[value] = shares.get(value, 0) + share
-    return max(shares, key=lambda value: shares[value])
 
 
 def verify(recognition: Recognition, folder: EvaluationFolder, sounds: Sequence[Sound]) -> dict[Sound, Trials]:
@@ -97,19 +92,15 @@ def verify(recognition: Recognition, folder: EvaluationFolder, sounds: Sequence[
     trials: dict[Sound, Trials] = {}
     for speakers in (folder.speakers, [speaker for speaker in folder.real if speaker not in folder.speakers]):
         for count in ENROLMENTS:
-            if any(len(folder.real[speaker]) <= count for speaker in speakers):
+            if len(speakers) < 2 or any(len(folder.real[speaker]) <= count for speaker in speakers):
                 continue  # nothing would be left to try
-            enrolled = {speaker: folder.real[speaker][-count:] for speaker in speakers}
-            used = {sound.recording for sounds in enrolled.values() for sound in sounds}
-            means = [
-                torch.stack([embedding(sound.path) for sound in enrolled[speaker]]).mean(0) for speaker in speakers
-            ]
-            tried = [sound for sound in sounds if sound.speaker in enrolled and sound.recording not in used]
-            if len(speakers) < 2:
-                continue
+            enrolled = [folder.real[speaker][-count:] for speaker in speakers]
+            used = {recording.recording for recordings in enrolled for recording in recordings}
+            means = [torch.stack([embedding(each.path) for each in recordings]).mean(0) for recordings in enrolled]
             models = F.normalize(torch.stack(means), dim=-1)  # (speakers, E)
-            for sound in tried:
-                row = (models @ embedding(sound.path)).tolist()
-                own = row.pop(speakers.index(sound.speaker))
-                trials.setdefault(sound, {})[f"trials_{count}"] = [own, *row]
+            for sound in sounds:
+                if sound.speaker in speakers and sound.recording not in used:
+                    row = (models @ embedding(sound.path)).tolist()
+                    own = row.pop(speakers.index(sound.speaker))
+                    trials.setdefault(sound, {})[f"trials_{count}"] = [own, *row]
     return trials

@@ -13,7 +13,7 @@ import json
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
-from functools import cache, partial
+from functools import partial
 from pathlib import Path
 from statistics import mean
 from typing import Any
@@ -25,18 +25,9 @@ from lightning_vc.adaptation import method_named
 from lightning_vc.audio import io
 from lightning_vc.checkpoint import fingerprint
 from lightning_vc.cloning import Cloner
-from lightning_vc.evaluation.folder import (
-    REAL,
-    TRAITS,
-    EvaluationFolder,
-    Row,
-    Scores,
-    Sound,
-    read_scores,
-    score_line,
-)
+from lightning_vc.evaluation.folder import REAL, TRAITS, EvaluationFolder, Row, Scores, Sound, read_scores, score_line
 from lightning_vc.files import sha256_of, write_file
-from lightning_vc.morphing import learned_by_speaker, learnt_from, morph
+from lightning_vc.morphing import learned_voices, learnt_from, morph
 from lightning_vc.voice import Voice
 
 COSTS = ("cloning_seconds", "real_time_factor", "parameters", "bytes")
@@ -48,85 +39,91 @@ _RECORD = "scores.jsonl"
 
 
 class System:
-    """A model whose voices say the sentences of an evaluation; what is there already is not made again.
+    """The model whose voices say the sentences of an evaluation; what is there already is not made again.
 
     Args:
         folder: the evaluation.
         cloner: the model.
-        joint: whether encoder and model were fine-tuned together: what the encoder clones is then the row "joint".
+        joint: a model that was fine-tuned together with its encoder, which clones by the method "joint".
+
+    Attributes:
+        attention: how each sentence was read, of models that attend.
+        costs: of each row, what each of its voices cost.
     """
 
-    def __init__(self, folder: EvaluationFolder, cloner: Cloner, joint: bool = False) -> None:
+    def __init__(self, folder: EvaluationFolder, cloner: Cloner, joint: Cloner | None = None) -> None:
         self.folder, self.cloner, self.joint = folder, cloner, joint
-        settings = cloner.tts if cloner.vocoder.post_filter is None else cloner.vocoder
-        vocoder = f"{type(cloner.vocoder).__name__} {fingerprint(cloner.vocoder)}"
-        self.model = [cloner.base, vocoder, str(settings.post_filter), str(settings.adapted_post_filter)]
+        if joint:
+            joint.vocoder = cloner.vocoder  # the method is all that differs
+        self.attention: dict[Sound, Scores] = {}
+        self.costs: dict[Row, list[Scores]] = {}
 
     def clone(self, method: str, clips: int, steps: int | None = None) -> list[Sound]:
         """Clone all held-out speakers from their first clips; raises what `Cloner.clone` raises."""
-        name = "joint" if self.joint else method
-        kind = f"clones/{name}-{clips:02d}" if steps is None else f"steps/{name}-{clips:02d}-{steps}"
-        encoder = self.cloner.encoder and fingerprint(self.cloner.encoder)
-        how = [method, encoder, steps, "" if method == "encoder" else repr(method_named(method))]
+        cloner, by = (self.joint, "encoder") if method == "joint" and self.joint else (self.cloner, method)
+        kind = f"clones/{method}-{clips:02d}" if steps is None else f"steps/{method}-{clips:02d}-{steps}"
+        encoder = cloner.encoder and fingerprint(cloner.encoder)
+        how = [by, encoder, steps, "" if by == "encoder" else repr(method_named(by))]
         sounds = []
         for speaker in track(self.folder.speakers, kind):
             heard = self.folder.clips[speaker][:clips]
             paths, texts = [clip.path for clip in heard], [clip.text for clip in heard]
-            settings = [*how, *map(sha256_of, paths), *texts]
-            make = partial(self.cloner.clone, paths, method, texts, steps)
-            sounds += self._make(self.folder.spoken(kind, Row(name, clips, steps), speaker), settings, make)
+            make = partial(cloner.clone, paths, by, texts, steps)
+            spoken = self.folder.spoken(kind, Row(method, clips, steps), speaker)
+            sounds += self._make(cloner, spoken, [*how, *map(sha256_of, paths), *texts], make)
         return sounds
 
     def speak(self, sounds: list[Sound], voice: Voice) -> list[Sound]:
         """Let a voice that is no clone say sentences."""
-        return self._make(sounds, voice.vector.tolist(), lambda: voice)
+        return self._make(self.cloner, sounds, voice.vector.tolist(), lambda: voice)
 
-    def _make(self, sounds: list[Sound], settings: list[Any], make_voice: Callable[[], Voice]) -> list[Sound]:
-        """Write the sounds of a voice, and a record with a hash of all that they depend on, costs, and attention."""
-        texts, place = [sound.text for sound in sounds], sounds[0].path.parent
-        origin = hashlib.sha256(json.dumps([self.model, texts, settings]).encode()).hexdigest()
-        known, files = read_scores(place / _RECORD), [place / "voice.safetensors", *(sound.path for sound in sounds)]
-        if origin in known and {*COSTS} == known.get("costs", {}).keys() and all(file.is_file() for file in files):
-            return sounds
-        (place / _RECORD).unlink(missing_ok=True)  # until all that it speaks of is there
-        started = time.perf_counter()
-        voice = make_voice()
-        cloned = time.perf_counter()
-        speeches = self.cloner.say_all(texts, voice)
-        factor = (time.perf_counter() - cloned) / sum(len(speech.wave) / speech.sample_rate for speech in speeches)
-        voice.save(files[0])
-        for sound, speech in zip(sounds, speeches, strict=True):
-            io.write(sound.path, speech.wave, speech.sample_rate)
-        parameters = voice.vector.numel() + sum(moved.numel() for moved in voice.moved.values())
-        costs = (cloned - started, factor, parameters, files[0].stat().st_size)
-        scores = {origin: {}, "costs": dict(zip(COSTS, costs, strict=True))}
-        if self.cloner.tts.model.attends:
+    def mean_costs(self) -> dict[Row, Scores]:
+        """What each row of clones cost, means over the speakers."""
+        clones = {row: costs for row, costs in self.costs.items() if row.clips and row.steps is None}
+        return {row: {name: mean(each[name] for each in costs) for name in COSTS} for row, costs in clones.items()}
+
+    def _make(
+        self, cloner: Cloner, sounds: list[Sound], settings: list[Any], make_voice: Callable[[], Voice]
+    ) -> list[Sound]:
+        """Write the sounds of a voice, and a record of costs and attention under a hash of all that they depend on."""
+        record, voice_file = (sounds[0].path.with_name(name) for name in (_RECORD, "voice.safetensors"))
+        texts = [sound.text for sound in sounds]
+        origin = hashlib.sha256(json.dumps([_identity(cloner), texts, settings]).encode()).hexdigest()
+        scores, files = read_scores(record), [voice_file, *(sound.path for sound in sounds)]
+        if scores.get(origin, {}).keys() != {*COSTS} or not all(file.is_file() for file in files):
+            record.unlink(missing_ok=True)  # until all that it speaks of is there
+            started = time.perf_counter()
+            voice = make_voice()
+            cloned = time.perf_counter()
+            speeches = cloner.say_all(texts, voice)
+            factor = (time.perf_counter() - cloned) / sum(len(speech.wave) / speech.sample_rate for speech in speeches)
+            voice.save(voice_file)
+            parameters = voice.vector.numel() + sum(moved.numel() for moved in voice.moved.values())
+            costs = (cloned - started, factor, parameters, voice_file.stat().st_size)
+            scores = {origin: dict(zip(COSTS, costs, strict=True))}
             for sound, speech in zip(sounds, speeches, strict=True):
-                scores[sound.path.name] = {"finished": speech.finished, "attention_failures": bool(speech.problems)}
-        write_file(place / _RECORD, "".join(score_line(*item) for item in scores.items()))
+                io.write(sound.path, speech.wave, speech.sample_rate)
+                if cloner.tts.model.attends:
+                    failed = bool(speech.problems)
+                    scores[sound.path.name] = {"finished": speech.finished, "attention_failures": failed}
+            write_file(record, "".join(score_line(*item) for item in scores.items()))
+        self.costs.setdefault(sounds[0].row, []).append(scores[origin])
+        self.attention |= {sound: scores[sound.path.name] for sound in sounds if sound.path.name in scores}
         return sounds
 
 
-def attention_scores(sounds: Iterable[Sound]) -> dict[Sound, Scores]:
-    """How well the sentences of a `System` that attends were read."""
-    read = cache(read_scores)
-    return {sound: read(sound.path.parent / _RECORD).get(sound.path.name, {}) for sound in sounds}
-
-
-def mean_costs(sounds: Iterable[Sound]) -> dict[Row, Scores]:
-    """What each row of clones cost, means over the speakers."""
-    places: dict[Row, set[Path]] = {}
-    for sound in sounds:
-        places.setdefault(sound.row, set()).add(sound.path.parent)
-    costs = {row: [read_scores(place / _RECORD)["costs"] for place in places[row]] for row in places}
-    return {row: {name: mean(each[name] for each in costs[row]) for name in COSTS} for row in costs}
+def _identity(cloner: Cloner) -> list[str]:
+    """What the sounds of a model depend on, besides voice and text."""
+    vocoder = f"{type(cloner.vocoder).__name__} {fingerprint(cloner.vocoder)}"
+    settings = cloner.tts if cloner.vocoder.post_filter is None else cloner.vocoder
+    return [cloner.base, vocoder, str(settings.post_filter), str(settings.adapted_post_filter)]
 
 
 @torch.no_grad()
 def vocode(folder: EvaluationFolder, cloner: Cloner) -> list[Sound]:
     """The real recordings through spectrogram and vocoder: what the vocoder costs."""
     sounds = []
-    for sound in track(folder.recordings(), VOCODED.system):
+    for sound in track(folder.recordings, VOCODED.system):
         path = folder.place("baselines/vocoded", sound.speaker) / sound.path.name
         wave = io.read(sound.path, folder.rate)
         io.write(path, cloner.vocoder(cloner.tts.spectrograms(wave.unsqueeze(0)))[0], folder.rate)
@@ -150,7 +147,7 @@ def table_speakers(system: System, count: int) -> list[Sound]:
     folder, cloner = system.folder, system.cloner
     if not learnt_from(cloner, folder.index):
         return []
-    voices = list(learned_by_speaker(cloner, folder.index, split="train").items())
+    voices = list(learned_voices(cloner, folder.index, split="train").items())
     sounds = []
     for speaker, voice in track(voices[:: max(1, len(voices) // count)][:count], TABLE.system):
         folder.add_training_speaker(speaker)
@@ -171,21 +168,17 @@ def edit_speakers(system: System, table: Iterable[Sound], amount: float) -> list
 
     Nothing is done for a trait that all share, or that the corpus does not tell.
     """
-    index = system.folder.index
-    entries, voices = {entry.id: entry for entry in index.speakers}, learned_by_speaker(system.cloner, index)
+    folder, voices = system.folder, learned_voices(system.cloner, system.folder.index)
     sounds, speakers = [], dict.fromkeys(sound.speaker for sound in table)
     for trait in TRAITS:
-        groups: dict[str, list[Voice]] = {}
-        for id in voices:
-            groups.setdefault(getattr(entries[id], trait) or "", []).append(voices[id])
-        values = sorted({*groups} - {""})
-        moved = [id for id in speakers if len(values) > 1 and getattr(entries[id], trait)]
-        for id in track(moved, f"edited/{trait}", disable=not moved):
-            old = getattr(entries[id], trait)
-            new = values[(values.index(old) + 1) % len(values)]
+        values = {id: getattr(folder.entries[id], trait) for id in voices}
+        choices = sorted({*filter(None, values.values())})
+        for id in track([id for id in speakers if values[id] and len(choices) > 1], f"edited/{trait}"):
+            new = choices[(choices.index(values[id]) + 1) % len(choices)]
+            plus, minus = ([voices[each] for each in voices if values[each] == value] for value in (new, values[id]))
             row = Row(_EDITED.get(new if trait == "sex" else trait, f"voices made {new}"))
-            spoken = system.folder.spoken(f"edited/{trait}", row, id, (trait, new))
-            sounds += system.speak(spoken, morph(voices[id], groups[new], groups[old], amount))
+            spoken = folder.spoken(f"edited/{trait}", row, id, (trait, new))
+            sounds += system.speak(spoken, morph(voices[id], plus, minus, amount))
     return sounds
 
 

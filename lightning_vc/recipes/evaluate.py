@@ -1,7 +1,7 @@
 """Clone held-out speakers by every method, measure the clones as the paper does, and write a page to listen to."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import product
 from pathlib import Path
@@ -20,7 +20,7 @@ from lightning_vc.evaluation import systems as speaking
 from lightning_vc.evaluation.figures import draw_results, draw_voices
 from lightning_vc.evaluation.folder import EvaluationFolder, Sound
 from lightning_vc.evaluation.metrics import DNSMOS, EncoderSimilarity, Resemblyzer, Whisper, score
-from lightning_vc.evaluation.report import write_report
+from lightning_vc.evaluation.report import track_evaluation, write_report
 from lightning_vc.evaluation.speaker_metrics import Recognition, classify, verify
 from lightning_vc.evaluation.tables import summarise, write_results
 from lightning_vc.morphing import learnt_from
@@ -109,33 +109,31 @@ def evaluate(
     joint = Cloner.load(systems.joint) if systems.joint else None
     texts, entries = read_lines(sentences), _test_speakers(index, shards, speakers)
     _check(systems, cloner, joint, index, texts, entries)
-    recognition = _load_recognition(metrics)
-    clips = max(systems.clips + (systems.steps_clips if systems.steps else []))
+    if not metrics.objective and (metrics.sentences or metrics.whisper):
+        raise ValueError("metrics.sentences and metrics.whisper need --metrics.objective true")
+    recognition = Recognition.load(metrics.speaker_recognition) if metrics.speaker_recognition else None
 
-    folder = EvaluationFolder(Path(out), index, entries, texts, clips, cloner.sample_rate)
-    system = speaking.System(folder, cloner)
+    most = max(systems.clips + (systems.steps_clips if systems.steps else []))
+    folder = EvaluationFolder(Path(out), index, entries, texts, most, cloner.sample_rate)
+    system = speaking.System(folder, cloner, joint)
     taken = [*cloner.methods, *(systems.methods or []), "joint"]
     external = speaking.external_systems(folder, systems.external or [], taken)
-    clones = _clone(systems, system, joint)
+    clones, by_steps = _clone(systems, system)
     table = speaking.table_speakers(system, systems.table_speakers or len(entries))
     edited = speaking.edit_speakers(system, table, systems.edit) if systems.edit is not None else []
-    real, bounds = folder.recordings(), [*table, *speaking.mean_speaker(system)]
-    bounds += [*speaking.vocode(folder, cloner), *speaking.other_speakers(folder)]
-    sounds = [*real, *bounds, *clones, *external, *edited]
+    bounds = [*table, *speaking.mean_speaker(system), *speaking.vocode(folder, cloner)]
+    bounds += speaking.other_speakers(folder)
+    sounds = [*folder.recordings, *bounds, *clones, *by_steps, *external, *edited]
 
-    scores, missing = _measure(metrics, recognition, folder, cloner, sounds)
+    scores, missing = _measure(metrics, recognition, system, sounds)
     if not table:
         missing.append(f"The model's own speakers: {model} was trained on others than {shards} has")
     results, about = summarise(scores), {"speakers": folder.speakers, "not measured": missing}
-    compared = [sound for sound in clones if sound.row.steps is None]
-    figures = draw_results(results) | draw_voices(system, [*compared, *edited])
+    figures = draw_results(results) | draw_voices(folder, cloner, [*clones, *edited])
     write_results(Path(out), results, about)
-    shown = [*real, *(sound for sound in compared if sound.row.clips == max(systems.clips)), *external]
-    costs = speaking.mean_costs(compared)
-    write_report(Path(out, "report.html"), index, shown, results, figures, costs, missing)
+    shown = [*folder.recordings, *(sound for sound in clones if sound.row.clips == max(systems.clips)), *external]
+    write_report(Path(out, "report.html"), index, shown, results, figures, system.mean_costs(), missing)
     if project:
-        from lightning_vc.evaluation.tracking import track_evaluation  # wandb takes seconds to import
-
         track_evaluation(project, Path(out), results, figures, sounds, about)
 
 
@@ -186,51 +184,35 @@ def _check(
             method_named(method)
 
 
-def _load_recognition(metrics: Metrics) -> Recognition | None:
-    if not metrics.objective and (metrics.sentences or metrics.whisper):
-        raise ValueError("metrics.sentences and metrics.whisper need --metrics.objective true")
-    return Recognition.load(metrics.speaker_recognition) if metrics.speaker_recognition else None
-
-
-def _clone(systems: Systems, system: speaking.System, joint: Cloner | None) -> list[Sound]:
+def _clone(systems: Systems, system: speaking.System) -> tuple[list[Sound], list[Sound]]:
     """The clones that are compared, and those after given numbers of steps."""
-    if joint:
-        joint.vocoder = system.cloner.vocoder  # the method is all that differs
-    clones: list[Sound] = []
-    methods = systems.methods or [*system.cloner.methods, *(["joint"] if joint else [])]
-    for method, clips in product(dict.fromkeys(methods), sorted({*systems.clips})):
-        if method == "joint" and joint:
-            clones += speaking.System(system.folder, joint, joint=True).clone("encoder", clips)
-        else:
-            clones += system.clone(method, clips)
+    methods = systems.methods or [*system.cloner.methods, *(["joint"] if system.joint else [])]
     adapting = [method for method in systems.methods or ("embedding", "whole_model") if method not in _AT_ONCE]
-    for method, clips, steps in product(adapting, sorted({*systems.steps_clips}), sorted({*(systems.steps or [])})):
-        clones += system.clone(method, clips, steps)
-    return clones
+    compared = product(dict.fromkeys(methods), sorted({*systems.clips}))
+    by_steps = product(adapting, sorted({*systems.steps_clips}), sorted({*(systems.steps or [])}))
+    return (
+        [sound for method, clips in compared for sound in system.clone(method, clips)],
+        [sound for method, clips, steps in by_steps for sound in system.clone(method, clips, steps)],
+    )
 
 
 def _measure(
-    metrics: Metrics,
-    recognition: Recognition | None,
-    folder: EvaluationFolder,
-    cloner: Cloner,
-    sounds: Sequence[Sound],
+    metrics: Metrics, recognition: Recognition | None, system: speaking.System, sounds: Sequence[Sound]
 ) -> tuple[dict[Sound, dict[str, Any]], list[str]]:
     """All scores of all sounds, and which packages are missing for more."""
-    record = folder.path / "scores.jsonl"
+    record, folder = system.folder.path / "scores.jsonl", system.folder
     objective = [Resemblyzer(), DNSMOS(), Whisper(metrics.whisper)] if metrics.objective else []
     compared = [sound for sound in sounds if sound.row.steps is None]
     first = [sound for sound in compared if int(sound.path.stem) <= (metrics.sentences or sys.maxsize)]
-    scores: dict[Sound, dict[str, Any]] = {sound: {} for sound in sounds}
-    for part in (
-        score([EncoderSimilarity(cloner)], sounds, record),
+    parts: list[Mapping[Sound, Mapping[str, Any]]] = [
+        score([EncoderSimilarity(system.cloner)], sounds, record),
         score(objective, first, record),
-        speaking.attention_scores(sounds),
-        classify(recognition, folder, sounds) if recognition else {},
-        verify(recognition, folder, [sound for sound in compared if not sound.edited]) if recognition else {},
-    ):
-        for sound, more in part.items():
-            scores[sound] |= more
+        system.attention,
+    ]
+    if recognition:
+        parts.append(classify(recognition, folder, sounds))
+        parts.append(verify(recognition, folder, [sound for sound in compared if not sound.edited]))
+    scores = {sound: {name: value for part in parts for name, value in part.get(sound, {}).items()} for sound in sounds}
     packages = {package: type(metric).__name__ for metric in objective for package in metric.missing()}
     return scores, [f"{metric}: the package {package} is not installed" for package, metric in packages.items()]
 

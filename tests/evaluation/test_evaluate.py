@@ -93,12 +93,11 @@ def test_costs_and_attention_are_recorded(evaluated: Evaluated) -> None:
     for method in METHODS:
         folder = evaluated.out / "clones" / f"{method}-03" / evaluated.speakers[0]
         records = [json.loads(line) for line in (folder / "scores.jsonl").read_text().splitlines()]
-        costs = {record["key"]: record for record in records}["costs"]
+        (costs,) = records  # this model has no attention that could fail
         assert costs["cloning_seconds"] > 0
         assert costs["real_time_factor"] > 0
         assert costs["parameters"] > 100 if method == "whole_model" else costs["parameters"] == 8
         assert costs["bytes"] == (folder / "voice.safetensors").stat().st_size
-        assert len(records) == 2  # this model has no attention that could fail
     page = (evaluated.out / "report.html").read_text()
     assert page.index("<h2>Costs") < page.index("numbers of a voice") < page.index("about 1.5") < page.index("Not meas")
 
