@@ -33,16 +33,14 @@ _DULL = -57.0  # decibels of what is above 5.7 kHz, relative to what makes out a
 _PAUSES = 2.0  # seconds, below which a voice may well not pause, so that nothing is known of what is behind it
 
 
-def complaints(wave: Tensor, sample_rate: int, cut_off: float = 0.0, bursts: Sequence[Burst] = ()) -> list[str]:
+def complaints(wave: Tensor, sample_rate: int, cut_off: float = 0.0, bursts: Sequence[Burst] = ()) -> Iterator[str]:
     """Of a wave (W,) whose ends are trimmed; none where nothing is wrong, or where it is silent.
 
     `cut_off` is the share of its samples that were, as `clipping` finds it: that is not seen once it is resampled.
     `bursts` are the clicks and thumps that were attenuated in it.
     """
-    return [] if is_silent(wave) else list(_complaints(wave, sample_rate, cut_off, bursts))
-
-
-def _complaints(wave: Tensor, sample_rate: int, cut_off: float, bursts: Sequence[Burst]) -> Iterator[str]:
+    if is_silent(wave):
+        return
     seconds = len(wave) / sample_rate
     if seconds < _LITTLE:
         yield f"has {seconds:.1f} s of sound only, which tells little of a voice: give more, or longer ones"
@@ -123,8 +121,12 @@ def change(wave: Tensor, sample_rate: int) -> float:
     Squared, relative to the variances of the cepstral coefficients around their means: 0 where a wave (W,) is too short
     to tell.
     """
-    cepstrum, loudness = _cepstrum(resample(wave, sample_rate, _RATE))
-    spoken = cepstrum[loudness > 1e-3 * loudness.max()].double()  # (T, C)
+    wave = resample(wave, sample_rate, _RATE)
+    size, hop = 512, round(_HOP * _RATE)
+    mel = {"n_fft": size, "hop_length": hop, "n_mels": 40}
+    cepstrum = torchaudio.transforms.MFCC(_RATE, n_mfcc=20, melkwargs=mel)(wave).T[:, 1:]  # (T, C) but for loudness
+    loudness = F.pad(wave, (size // 2, size)).unfold(0, size, hop).square().mean(1)[: len(cepstrum)]
+    spoken = cepstrum[loudness > 1e-3 * loudness.max()].double()  # (T', C)
     least = round(_VOICE / _HOP)
     if len(spoken) < 2 * least:
         return 0.0
@@ -142,12 +144,3 @@ def _power_spectra(wave: Tensor, sample_rate: int) -> Tensor:
     wave = resample(wave, sample_rate, _RATE)
     wave = F.pad(wave, (0, max(0, _FFT - len(wave))))
     return torch.fft.rfft(wave.unfold(0, _FFT, _FFT // 4) * torch.hann_window(_FFT)).abs().square()
-
-
-def _cepstrum(wave: Tensor) -> tuple[Tensor, Tensor]:
-    """19 coefficients of each frame, but that of loudness, (T, C); and how loud each is, (T,)."""
-    size, hop = 512, round(_HOP * _RATE)
-    mel = {"n_fft": size, "hop_length": hop, "n_mels": 40}
-    coefficients = torchaudio.transforms.MFCC(_RATE, n_mfcc=20, melkwargs=mel)(wave).T[:, 1:]
-    loudness = F.pad(wave, (size // 2, size)).unfold(0, size, hop).square().mean(1)
-    return coefficients, loudness[: len(coefficients)]

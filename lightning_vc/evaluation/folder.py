@@ -8,14 +8,14 @@ training/<speaker>/<n>.wav                    recordings of speakers that the mo
 import json
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
 from rich.progress import track
 
 from lightning_vc.audio import io
-from lightning_vc.data.index import Index, SpeakerEntry
+from lightning_vc.data.index import Index
 from lightning_vc.data.reading import apart, clips_of
 from lightning_vc.data.samples import Sample
 from lightning_vc.files import inside, plain_name, read_text, refuse_links, remove_folder, write_file
@@ -57,8 +57,8 @@ class EvaluationFolder:
 
     Args:
         path: the folder.
-        index: shards whose speakers are cloned.
-        speakers: those speakers.
+        index: shards that hold the speakers.
+        speakers: ids of those that are cloned.
         sentences: what the clones say.
         clips: most recordings that anybody is cloned from.
         rate: sample rate of all sounds, in hertz.
@@ -74,37 +74,28 @@ class EvaluationFolder:
     """
 
     def __init__(
-        self,
-        path: Path,
-        index: Index,
-        speakers: Sequence[SpeakerEntry],
-        sentences: Sequence[str],
-        clips: int,
-        rate: int,
+        self, path: Path, index: Index, speakers: Sequence[str], sentences: Sequence[str], clips: int, rate: int
     ) -> None:
         self.path, self.index, self.sentences, self.rate = path, index, sentences, rate
-        self.speakers = [plain_name(speaker.id, "speaker") for speaker in speakers]
+        self.speakers = [plain_name(speaker, "speaker") for speaker in speakers]
         self.entries = {entry.id: entry for entry in index.speakers}
+        refuse_links(path, but="wandb")  # where W&B keeps its own links
+        held_out = {speaker: self._divide(speaker, clips) for speaker in self.speakers}  # before anything is deleted
+        self._clear()
         self.clips: dict[str, list[Sound]] = {}
         self.real: dict[str, list[Sound]] = {}
-        for entry in speakers:
-            if entry.transcribed <= clips:
-                raise ValueError(
-                    f"speaker {entry.id} has {entry.transcribed} transcribed clips: cloning from {clips} needs more"
-                )
-        refuse_links(path, but="wandb")  # where W&B keeps its own links
-        self._clear()
-        for speaker in track(self.speakers, "recordings of the held-out speakers"):
-            self._add_held_out(speaker, clips)
-
-    def place(self, kind: str, speaker: str) -> Path:
-        """The folder of a speaker in `kind`, a folder below this one; raises ValueError where it is not in there."""
-        return inside(self.path, kind, plain_name(speaker, "speaker"))
+        for speaker, (samples, others) in track(held_out.items(), "recordings of the held-out speakers"):
+            self.clips[speaker] = self._write("clips", speaker, samples)
+            self.real[speaker] = self._write("real", speaker, others)
 
     @property
     def recordings(self) -> list[Sound]:
         """The real recordings of the held-out speakers: the ceiling."""
         return [recording for speaker in self.speakers for recording in self.real[speaker]]
+
+    def place(self, kind: str, speaker: str) -> Path:
+        """The folder of a speaker in `kind`, a folder below this one; raises ValueError where it is not in there."""
+        return inside(self.path, kind, plain_name(speaker, "speaker"))
 
     def references(self, speaker: str) -> tuple[Path, ...]:
         """What the sounds of a speaker are compared with: its recordings."""
@@ -125,35 +116,31 @@ class EvaluationFolder:
 
     def add_training_speaker(self, speaker: str) -> None:
         """Write recordings of a speaker of the shards who is not held out."""
-        self._add_real("training", speaker, [sample for sample in clips_of(self.index, speaker) if sample.text])
+        self.real[speaker] = self._write("training", speaker, self._divide(speaker, 0)[1])
 
-    def _add_held_out(self, speaker: str, clips: int) -> None:
+    def _divide(self, speaker: str, clips: int) -> tuple[list[Sample], list[Sample]]:
+        """The first transcribed samples of a speaker, and the first piece of each of some other recordings."""
         samples = [sample for sample in clips_of(self.index, speaker) if sample.text]
         used = {self.index.recording(sample.id) for sample in samples[:clips]}
         others = [sample for sample in samples if self.index.recording(sample.id) not in used]
         if not others:
             raise ValueError(
-                f"the {len(samples)} clips of speaker {speaker} are pieces of recordings that it would be cloned from: "
-                f"clone from fewer than {clips}"
+                f"speaker {speaker} has {len(samples)} transcribed clips: cloning from {clips} needs more, which are "
+                "not pieces of the same recordings"
             )
-        self.clips[speaker] = self._write("clips", speaker, samples[:clips])
-        self._add_real("real", speaker, others)
-
-    def _add_real(self, kind: str, speaker: str, samples: Sequence[Sample]) -> None:
-        sounds = self._write(kind, speaker, apart(self.index, samples)[:_MOST_REAL])
-        paths = [sound.path for sound in sounds]
-        self.real[speaker] = [
-            replace(sound, references=tuple(path for path in paths if path != sound.path)) for sound in sounds
-        ]
+        return samples[:clips], apart(self.index, others)[:_MOST_REAL]
 
     def _write(self, kind: str, speaker: str, samples: Sequence[Sample]) -> list[Sound]:
+        """Write recordings, and what is said in them; each is compared with the others."""
         place = self.place(kind, speaker)
         remove_folder(self.path, kind, speaker)  # an earlier evaluation may have had other recordings
+        paths = [place / f"{number:02d}.wav" for number in range(1, len(samples) + 1)]
         sounds = []
-        for number, sample in enumerate(samples, 1):
+        for path, sample in zip(paths, samples, strict=True):
             text = " ".join((sample.text or "").split())  # one line without tabs
-            sounds.append(Sound(place / f"{number:02d}.wav", REAL, speaker, text, recording=sample.id))
-            io.write(sounds[-1].path, sample.wave(self.rate), self.rate)
+            others = tuple(other for other in paths if other != path)
+            sounds.append(Sound(path, REAL, speaker, text, others, recording=sample.id))
+            io.write(path, sample.wave(self.rate), self.rate)
         write_file(place / "transcripts.tsv", "".join(f"{sound.path.name}\t{sound.text}\n" for sound in sounds))
         return sounds
 

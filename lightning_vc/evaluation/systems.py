@@ -1,11 +1,6 @@
 """What speaks in an evaluation: clones, the reference systems that bound them, edited voices, and external systems.
 
-clones/<method>-<clips>/<speaker>/<sentence>.wav         with voice.safetensors and scores.jsonl
-steps/<method>-<clips>-<steps>/<speaker>/<sentence>.wav  the same, after a given number of steps of adaptation
-baselines/vocoded/<speaker>/<n>.wav                      the real recordings, through spectrogram and vocoder
-baselines/table/<speaker>/<sentence>.wav                 speakers that the model was trained on
-baselines/mean/<speaker>/<sentence>.wav                  the mean of their embeddings
-edited/<trait>/<speaker>/<sentence>.wav                  the model's speakers with another sex or accent (section 5.5)
+Their folders are in docs/evaluation.md.
 """
 
 import hashlib
@@ -13,7 +8,7 @@ import json
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from statistics import mean
 from typing import Any
@@ -112,6 +107,7 @@ class System:
         return sounds
 
 
+@cache
 def _identity(cloner: Cloner) -> list[str]:
     """What the sounds of a model depend on, besides voice and text."""
     vocoder = f"{type(cloner.vocoder).__name__} {fingerprint(cloner.vocoder)}"

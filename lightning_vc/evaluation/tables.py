@@ -1,8 +1,7 @@
 """Scores of sounds to results with confidence intervals, and results to tables."""
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import partial
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from statistics import mean
 from typing import Any, NamedTuple
@@ -18,6 +17,7 @@ from lightning_vc.metrics import equal_error_rate
 
 _ROUNDS = 200  # of the bootstrap
 _INTERVAL = (0.025, 0.975)  # quantiles
+_RATES = {"word_errors": "word_error_rate", "trials_1": "eer_1", "trials_5": "eer_5"}  # scores that are not averaged
 
 AnyScores = Mapping[str, Any]  # of a sound: numbers by name, and the trials of verification
 
@@ -39,26 +39,6 @@ class Result(NamedTuple):
         return f"{self.value:.2f} [{self.low:.2f}, {self.high:.2f}]"
 
 
-def _word_error_rate(scores: Sequence[AnyScores]) -> float:
-    """Micro-averaged: over all words, not the mean of the rates."""
-    return sum(s["word_errors"] for s in scores) / max(1, sum(s["words"] for s in scores))
-
-
-def _equal_error_rate(key: str, scores: Sequence[AnyScores]) -> float:
-    """Over all trials: of each sound the score against its own speaker comes first."""
-    own = [s[key][0] for s in scores]
-    others = [other for s in scores for other in s[key][1:]]
-    return equal_error_rate(torch.tensor(own + others), torch.arange(len(own) + len(others)) < len(own))
-
-
-# Name and figure of scores that are not averaged under their own names.
-_FIGURES: Mapping[str, tuple[str, Callable[[Sequence[AnyScores]], float]]] = {
-    "word_errors": ("word_error_rate", _word_error_rate),
-    "trials_1": ("eer_1", partial(_equal_error_rate, "trials_1")),
-    "trials_5": ("eer_5", partial(_equal_error_rate, "trials_5")),
-}
-
-
 def summarise(scores: Mapping[Sound, AnyScores], seed: int = 0) -> list[Result]:
     """Every figure of every row, in the order of the sounds, with intervals by bootstrap.
 
@@ -68,19 +48,24 @@ def summarise(scores: Mapping[Sound, AnyScores], seed: int = 0) -> list[Result]:
     for row in dict.fromkeys(sound.row for sound in scores):
         sounds = [sound for sound in scores if sound.row == row]
         for key in dict.fromkeys(key for sound in sounds for key in scores[sound] if key != "words"):
-            name, figure = _FIGURES.get(key, (key, partial(_mean, key)))
             counted = [sound for sound in sounds if key in scores[sound]]
             known, speakers = [scores[sound] for sound in counted], [sound.speaker for sound in counted]
             low = high = None
             if len(set(speakers)) > 1:
-                drawn = [figure([known[i] for i in places]) for places in _resamples(speakers, seed)]
+                drawn = [_figure(key, [known[i] for i in places]) for places in _resamples(speakers, seed)]
                 low, high = map(float, np.quantile(drawn, _INTERVAL))
-            results.append(Result(row, name, figure(known), low, high, len(known)))
+            results.append(Result(row, _RATES.get(key, key), _figure(key, known), low, high, len(known)))
     return results
 
 
-def _mean(key: str, scores: Sequence[AnyScores]) -> float:
-    return mean(s[key] for s in scores)
+def _figure(key: str, scores: Sequence[AnyScores]) -> float:
+    """The mean of a score; the rate of errors of all words, and the equal error rate of all trials."""
+    if key == "word_errors":
+        return sum(s["word_errors"] for s in scores) / max(1, sum(s["words"] for s in scores))
+    if key not in _RATES:
+        return mean(s[key] for s in scores)
+    own, others = [s[key][0] for s in scores], [other for s in scores for other in s[key][1:]]
+    return equal_error_rate(torch.tensor(own + others), torch.arange(len(own) + len(others)) < len(own))
 
 
 def _resamples(speakers: Sequence[str], seed: int) -> Iterator[NDArray[np.int64]]:

@@ -15,7 +15,7 @@ from lightning_vc.adaptation import method_named
 from lightning_vc.checkpoint import source_of
 from lightning_vc.cloning import Cloner
 from lightning_vc.console import reported
-from lightning_vc.data.index import Index, SpeakerEntry
+from lightning_vc.data.index import Index
 from lightning_vc.evaluation import systems as speaking
 from lightning_vc.evaluation.figures import draw_results, draw_voices
 from lightning_vc.evaluation.folder import EvaluationFolder, Sound
@@ -39,7 +39,6 @@ class Systems:
     """What speaks.
 
     Args:
-        vocoder: "griffin_lim", or a checkpoint; if none is given, vocoder/last.ckpt of the run, else Griffin-Lim.
         methods: of cloning; if none is given, all that the models can do.
         clips: numbers of recordings to clone each speaker from.
         steps: of adaptation, after each of which clones speak: of those of `methods` that adapt, or of embedding and
@@ -52,7 +51,6 @@ class Systems:
         external: folders with sounds of other systems, `<speaker>/<n>.wav`, each of which becomes a row of its name.
     """
 
-    vocoder: str | None = None
     methods: list[str] | None = None
     clips: list[PositiveInt] = field(default_factory=lambda: [5])
     steps: list[PositiveInt] | None = None
@@ -96,7 +94,7 @@ def evaluate(
     """Write recordings, clones, results (md, json) and report.html into a folder.
 
     Args:
-        model: folder of a run (tts/last.ckpt, encoder/last.ckpt).
+        model: folder of a run (tts/last.ckpt, encoder/last.ckpt, vocoder/last.ckpt).
         shards: folder whose test speakers are cloned.
         sentences: file with a sentence a line.
         out: folder to write to.
@@ -105,25 +103,30 @@ def evaluate(
         trust: modules of your own whose classes model files may name, such as my_encoder.
     """
     allow(trust or [])
-    index, cloner = Index.load(shards), Cloner.load(model, systems.vocoder)
+    index, cloner = Index.load(shards), Cloner.load(model)
     joint = Cloner.load(systems.joint) if systems.joint else None
-    texts, entries = read_lines(sentences), _test_speakers(index, shards, speakers)
-    _check(systems, cloner, joint, index, texts, entries)
+    texts, chosen = read_lines(sentences), _test_speakers(index, shards, speakers)
+    _check(systems, cloner, joint, index, texts, chosen)
     if not metrics.objective and (metrics.sentences or metrics.whisper):
         raise ValueError("metrics.sentences and metrics.whisper need --metrics.objective true")
     recognition = Recognition.load(metrics.speaker_recognition) if metrics.speaker_recognition else None
 
     most = max(systems.clips + (systems.steps_clips if systems.steps else []))
-    folder = EvaluationFolder(Path(out), index, entries, texts, most, cloner.sample_rate)
+    folder = EvaluationFolder(Path(out), index, chosen, texts, most, cloner.sample_rate)
     system = speaking.System(folder, cloner, joint)
     taken = [*cloner.methods, *(systems.methods or []), "joint"]
     external = speaking.external_systems(folder, systems.external or [], taken)
-    clones, by_steps = _clone(systems, system)
-    table = speaking.table_speakers(system, systems.table_speakers or len(entries))
+    methods = systems.methods or [*cloner.methods, *(["joint"] if joint else [])]
+    by_clips = product(dict.fromkeys(methods), sorted({*systems.clips}))
+    clones = [sound for method, clips in by_clips for sound in system.clone(method, clips)]
+    adapting = [method for method in systems.methods or ("embedding", "whole_model") if method not in _AT_ONCE]
+    by_steps = product(adapting, sorted({*systems.steps_clips}), sorted({*(systems.steps or [])}))
+    adapted = [sound for method, clips, steps in by_steps for sound in system.clone(method, clips, steps)]
+    table = speaking.table_speakers(system, systems.table_speakers or len(chosen))
     edited = speaking.edit_speakers(system, table, systems.edit) if systems.edit is not None else []
     bounds = [*table, *speaking.mean_speaker(system), *speaking.vocode(folder, cloner)]
     bounds += speaking.other_speakers(folder)
-    sounds = [*folder.recordings, *bounds, *clones, *by_steps, *external, *edited]
+    sounds = [*folder.recordings, *bounds, *clones, *adapted, *external, *edited]
 
     scores, missing = _measure(metrics, recognition, system, sounds)
     if not table:
@@ -137,25 +140,20 @@ def evaluate(
         track_evaluation(project, Path(out), results, figures, sounds, about)
 
 
-def _test_speakers(index: Index, shards: str, speakers: list[str] | None) -> list[SpeakerEntry]:
-    """The test speakers to clone."""
+def _test_speakers(index: Index, shards: str, speakers: list[str] | None) -> list[str]:
+    """Ids of the test speakers to clone."""
     if speakers == []:
         raise ValueError("speakers is an empty list: leave the option out, or name one at least")
-    test = {entry.id: entry for entry in index.speakers_of("test")}
+    test = [entry.id for entry in index.speakers_of("test")]
     if not test:
         raise ValueError(f"{shards} holds no test speaker to clone: prepare the corpus with --test 6 or the like")
     if unknown := [id for id in speakers or () if id not in test]:
         raise ValueError(f"{unknown[0]!r} is no test speaker of {shards}; they are {', '.join(test)}")
-    return [test[id] for id in dict.fromkeys(speakers or test)]
+    return list(dict.fromkeys(speakers or test))
 
 
 def _check(
-    systems: Systems,
-    cloner: Cloner,
-    joint: Cloner | None,
-    index: Index,
-    texts: Sequence[str],
-    entries: Sequence[SpeakerEntry],
+    systems: Systems, cloner: Cloner, joint: Cloner | None, index: Index, texts: Sequence[str], speakers: Sequence[str]
 ) -> None:
     """Refuse what could not be done, before anything is: it may take hours."""
     if empty := [name for name, value in vars(systems).items() if value == []]:
@@ -170,7 +168,7 @@ def _check(
     for text in texts:
         cloner.check(text)
     for model in (cloner, *([joint] if joint else [])):  # that it speaks like its own speakers would be no cloning
-        if learnt := [entry.id for entry in entries if entry.id in model.tts.speakers]:
+        if learnt := [speaker for speaker in speakers if speaker in model.tts.speakers]:
             raise ValueError(
                 f"{source_of(model.tts)} was trained on {', '.join(learnt)}, who would not be cloned: name others by "
                 "--speakers, or give shards whose test speakers it does not know"
@@ -182,18 +180,6 @@ def _check(
             raise ValueError("method 'joint' needs the folder of a joint fine-tuning: give it as systems.joint")
         if method not in _AT_ONCE:
             method_named(method)
-
-
-def _clone(systems: Systems, system: speaking.System) -> tuple[list[Sound], list[Sound]]:
-    """The clones that are compared, and those after given numbers of steps."""
-    methods = systems.methods or [*system.cloner.methods, *(["joint"] if system.joint else [])]
-    adapting = [method for method in systems.methods or ("embedding", "whole_model") if method not in _AT_ONCE]
-    compared = product(dict.fromkeys(methods), sorted({*systems.clips}))
-    by_steps = product(adapting, sorted({*systems.steps_clips}), sorted({*(systems.steps or [])}))
-    return (
-        [sound for method, clips in compared for sound in system.clone(method, clips)],
-        [sound for method, clips, steps in by_steps for sound in system.clone(method, clips, steps)],
-    )
 
 
 def _measure(

@@ -20,7 +20,7 @@ def voice() -> Tensor:
 
 
 def blamed(wave: Tensor) -> list[str]:
-    return complaints(wave, 16000, clipping(wave.unsqueeze(1)))
+    return list(complaints(wave, 16000, clipping(wave.unsqueeze(1))))
 
 
 def test_a_good_recording(voice: Tensor) -> None:

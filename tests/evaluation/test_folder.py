@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from lightning_vc.data.index import Index, SpeakerEntry
+from lightning_vc.data.index import Index
 from lightning_vc.evaluation.folder import EvaluationFolder, read_scores
 from tests.tiny import TinyRun
 
@@ -13,8 +13,7 @@ INDEX = Index("shards", 16000, {}, (), {}, 0, 0, "")
 
 
 def folder_of(path: Path, *ids: str) -> EvaluationFolder:
-    speakers = [SpeakerEntry(id, None, None, None, "test", 9, 9, 9.0) for id in ids]
-    return EvaluationFolder(path, INDEX, speakers, ["a"], clips=1, rate=16000)
+    return EvaluationFolder(path, INDEX, ids, ["a"], clips=1, rate=16000)
 
 
 @pytest.mark.parametrize("id", ["..", ".", "", "../shards", "/VICTIM", "a/../../b", "a\\nb", "a\\0b"])
@@ -66,7 +65,7 @@ def test_an_evaluation_of_others_deletes_what_is_its_own(tiny_run: TinyRun, tmp_
     old.mkdir(parents=True)
     (tmp_path / "out" / ".evaluation").touch()
     (entry, *_) = tiny_run.index.speakers_of("test")
-    folder = EvaluationFolder(tmp_path / "out", tiny_run.index, [entry], ["a"], clips=1, rate=16000)
+    folder = EvaluationFolder(tmp_path / "out", tiny_run.index, [entry.id], ["a"], clips=1, rate=16000)
     assert not old.exists()
     (clip,) = folder.clips[entry.id]
     assert clip.path.is_file()
