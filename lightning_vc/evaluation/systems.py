@@ -58,26 +58,26 @@ class System:
         cloner, by = (self.joint, "encoder") if method == "joint" and self.joint else (self.cloner, method)
         kind = f"clones/{method}-{clips:02d}" if steps is None else f"steps/{method}-{clips:02d}-{steps}"
         encoder = cloner.encoder and fingerprint(cloner.encoder)
-        how = [by, encoder, steps, "" if by == "encoder" else repr(method_named(by))]
+        adaptation = "" if by == "encoder" else repr(method_named(by))
         sounds = []
         for speaker in track(self.folder.speakers, kind):
-            heard = self.folder.clips[speaker][:clips]
-            paths, texts = [clip.path for clip in heard], [clip.text for clip in heard]
+            recordings = self.folder.clips[speaker][:clips]
+            paths, texts = [clip.path for clip in recordings], [clip.text for clip in recordings]
+            settings = [by, encoder, steps, adaptation, *map(sha256_of, paths), *texts]
             make = partial(cloner.clone, paths, by, texts, steps)
-            spoken = self.folder.spoken(kind, Row(method, clips, steps), speaker)
-            sounds += self._make(cloner, spoken, [*how, *map(sha256_of, paths), *texts], make)
+            sounds += self._speak(cloner, self.folder.spoken(kind, Row(method, clips, steps), speaker), settings, make)
         return sounds
 
     def speak(self, sounds: list[Sound], voice: Voice) -> list[Sound]:
         """Let a voice that is no clone say sentences."""
-        return self._make(self.cloner, sounds, voice.vector.tolist(), lambda: voice)
+        return self._speak(self.cloner, sounds, voice.vector.tolist(), lambda: voice)
 
     def mean_costs(self) -> dict[Row, Scores]:
         """What each row of clones cost, means over the speakers."""
         clones = {row: costs for row, costs in self.costs.items() if row.clips and row.steps is None}
         return {row: {name: mean(each[name] for each in costs) for name in COSTS} for row, costs in clones.items()}
 
-    def _make(
+    def _speak(
         self, cloner: Cloner, sounds: list[Sound], settings: list[Any], make_voice: Callable[[], Voice]
     ) -> list[Sound]:
         """Write the sounds of a voice, and a record of costs and attention under a hash of all that they depend on."""
@@ -99,8 +99,8 @@ class System:
             for sound, speech in zip(sounds, speeches, strict=True):
                 io.write(sound.path, speech.wave, speech.sample_rate)
                 if cloner.tts.model.attends:
-                    failed = bool(speech.problems)
-                    scores[sound.path.name] = {"finished": speech.finished, "attention_failures": failed}
+                    failed = float(bool(speech.problems))
+                    scores[sound.path.name] = {"finished": float(speech.finished), "attention_failures": failed}
             write_file(record, "".join(score_line(*item) for item in scores.items()))
         self.costs.setdefault(sounds[0].row, []).append(scores[origin])
         self.attention |= {sound: scores[sound.path.name] for sound in sounds if sound.path.name in scores}

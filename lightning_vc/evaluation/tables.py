@@ -79,13 +79,11 @@ def _resamples(speakers: Sequence[str], seed: int) -> Iterator[NDArray[np.int64]
 
 def write_results(folder: Path, results: Sequence[Result], about: Mapping[str, Any]) -> None:
     """Write results.json with all that there is to say, and results.md with the figures alone."""
-    figures = [
-        result.row._asdict()
-        | {key: round(value, 5) if isinstance(value, float) else value for key, value in result._asdict().items()}
-        for result in results
-    ]
-    for figure in figures:
-        del figure["row"]
+    figures = []
+    for result in results:
+        rest = {name: value for name, value in result._asdict().items() if name != "row"}
+        rounded = {name: round(value, 5) if isinstance(value, float) else value for name, value in rest.items()}
+        figures.append(result.row._asdict() | rounded)
     write_file(folder / "results.json", json.dumps({**about, "results": figures}, indent=1) + "\n")
     heading, *rows = table(results)
     cells = [[printable(cell).replace("|", r"\|") for cell in row] for row in (heading, ["---"] * len(heading), *rows)]
