@@ -16,9 +16,8 @@ from torch import Tensor
 
 from lightning_vc.audio.io import encode_flac, resample
 from lightning_vc.console import interruptible, print_warning
-from lightning_vc.data.alignment import SAMPLE_RATE, Piece, aligner, split
-from lightning_vc.data.loader import Loader
-from lightning_vc.data.pipeline import Clips, TrainingStream, ValidationStream
+from lightning_vc.data.alignment import SAMPLE_RATE, Piece, align, split
+from lightning_vc.data.pipeline import BatchStream, Clips, Loader
 from lightning_vc.data.samples import Sample
 from lightning_vc.data.tts import TTSBatcher
 from lightning_vc.data.utterance import Limits
@@ -33,7 +32,7 @@ from lightning_vc.tasks.adaptation import (
     WholeModelAdaptationTask,
 )
 from lightning_vc.text.normalize import normalize, written
-from lightning_vc.types import Speaker, Start, TTSBatch
+from lightning_vc.types import Speaker, Start
 from lightning_vc.voice import Voice
 
 
@@ -112,7 +111,7 @@ def samples_of(clip: str, wave: Tensor, text: str, sample_rate: int) -> list[Sam
             f"{usual.min_rate:.0f} to {usual.max_rate:.0f}, {_CAUSES}: give the transcript of this clip"
         )
     pieces = [Piece(0.0, seconds, words)]
-    spans = aligner()(resample(wave, sample_rate, SAMPLE_RATE), words)
+    spans = align(resample(wave, sample_rate, SAMPLE_RATE), words)
     if seconds > _LONGEST:
         if spans is None:
             raise ValueError(
@@ -186,8 +185,8 @@ def adapt(
             enable_model_summary=False,
             enable_progress_bar=progress,
         )
-        training = Loader(TrainingStream(Clips(samples[held:]), batcher, steps))
-        validation: Loader[TTSBatch] = Loader(ValidationStream(Clips(samples[:held]), batcher, -(-held // size)))
+        training = Loader(BatchStream(Clips(samples[held:]), batcher, steps))
+        validation = Loader(BatchStream(Clips(samples[:held]), batcher, -(-held // size), seed=None))
         with interruptible():
             trainer.fit(task, training, validation)
     return task

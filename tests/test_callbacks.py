@@ -16,8 +16,7 @@ from lightning_vc import Voice
 from lightning_vc.audio import io
 from lightning_vc.callbacks import CheckMonitors, ClipGradientValues, LastCheckpoint, Pace, SaveVoice, SpeakSentences
 from lightning_vc.checkpoint import load_model
-from lightning_vc.data.adaptation import AdaptationDataModule
-from lightning_vc.data.tts import TTSDataModule
+from lightning_vc.data.tts import AdaptationDataModule, TTSDataModule
 from lightning_vc.modules.tts import TTSModel
 from lightning_vc.recipes import tts
 from lightning_vc.tasks.adaptation import EmbeddingAdaptationTask

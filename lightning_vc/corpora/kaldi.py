@@ -26,8 +26,7 @@ class KaldiCorpus(Corpus):
 
     def __iter__(self) -> Iterator[Utterance]:
         """Every utterance of wav.scp, sorted by id."""
-        audio, speakers = _table(self.root / "wav.scp"), self._speakers()
-        texts = _table(self.root / "text", empty=True) if (self.root / "text").exists() else {}
+        audio, speakers, texts = self._table("wav.scp"), self._speakers(), self._table("text", empty=True)
         if commands := [name for name in audio if audio[name].endswith("|")]:
             raise ValueError(
                 f"{self.root / 'wav.scp'}: utterances {some(commands)} are commands ({audio[commands[0]]}), which are "
@@ -40,9 +39,7 @@ class KaldiCorpus(Corpus):
 
     def _speakers(self) -> dict[str, Speaker]:
         """Who says each utterance."""
-        sexes, ages = (
-            _table(self.root / name) if (self.root / name).exists() else {} for name in ("spk2gender", "spk2age")
-        )
+        sexes, ages = self._table("spk2gender"), self._table("spk2age")
         for name, sex in sexes.items():
             if sex not in {"f", "m", "F", "M"}:
                 raise ValueError(f"{self.root / 'spk2gender'}: speaker {name} is {sex!r}: write f or m")
@@ -55,22 +52,20 @@ class KaldiCorpus(Corpus):
                 sex=sexes[speaker].upper() if speaker in sexes else None,
                 age=int(ages[speaker]) if speaker in ages else None,
             )
-            for name, speaker in _table(self.root / "utt2spk").items()
+            for name, speaker in self._table("utt2spk").items()
         }
 
-
-def _table(file: Path, empty: bool = False) -> dict[str, str]:
-    """Lines of a key and the rest, which may be missing if `empty`."""
-    found: dict[str, str] = {}
-    bare: list[str] = []
-    for number, line in enumerate(lines(file), 1):
-        if not line.strip():
-            continue
-        key, *rest = line.split(maxsplit=1)
-        if key in found:
-            raise ValueError(f"{file}, line {number}: {key!r} was there before: keep one of the lines")
-        found[key] = rest[0].strip() if rest else ""
-        bare += [] if rest else [key]
-    if bare and not empty:
-        raise ValueError(f"{file}: nothing stands after {some(bare)}: complete or remove these lines")
-    return found
+    def _table(self, name: str, empty: bool = False) -> dict[str, str]:
+        """Lines of a key and the rest, which may be missing if `empty`; none where there is no such file."""
+        file = self.root / name
+        found: dict[str, str] = {}
+        for number, line in enumerate(lines(file) if file.exists() else [], 1):
+            if not line.strip():
+                continue
+            key, *rest = line.split(maxsplit=1)
+            if key in found:
+                raise ValueError(f"{file}, line {number}: {key!r} was there before: keep one of the lines")
+            found[key] = rest[0].strip() if rest else ""
+        if (bare := [key for key, rest in found.items() if not rest]) and not empty:
+            raise ValueError(f"{file}: nothing stands after {some(bare)}: complete or remove these lines")
+        return found

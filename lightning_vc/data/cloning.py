@@ -1,11 +1,11 @@
-"""Clips in groups of one speaker, to learn voices from sound."""
+"""Clips in groups of one speaker: to learn voices from sound, alone or together with a synthesiser."""
 
-import math
 import random
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from itertools import cycle, islice
+from typing import Any
 
 import torch
 import webdataset as wds
@@ -14,13 +14,14 @@ from torch.nn.utils.rnn import pad_sequence
 from webdataset.filters import FilterFunction as Stage
 
 from lightning_vc.data.datamodule import Loading, ShardsDataModule
-from lightning_vc.data.loader import Loader
-from lightning_vc.data.pipeline import SHUFFLED, Batcher
+from lightning_vc.data.pipeline import SHUFFLED, Batcher, Loader
 from lightning_vc.data.samples import Sample
 from lightning_vc.data.stages import group_by_speaker, repeat
-from lightning_vc.types import CloningBatch
+from lightning_vc.data.tts import collate_tts
+from lightning_vc.text.frontend import Frontend
+from lightning_vc.types import CloningBatch, JointBatch
 
-B = TypeVar("B")
+Group = list[Sample]
 
 
 def crop(wave: Tensor, longest: int, rng: random.Random | None = None) -> Tensor:
@@ -28,14 +29,6 @@ def crop(wave: Tensor, longest: int, rng: random.Random | None = None) -> Tensor
     spare = max(0, len(wave) - longest)
     start = spare // 2 if rng is None else rng.randint(0, spare)
     return wave[start : start + longest]
-
-
-def counts_of(clips: int | list[int]) -> tuple[int, ...]:
-    """One count of clips or several; raises ValueError for none, or below 1."""
-    counts = (clips,) if isinstance(clips, int) else tuple(clips)
-    if not counts or min(counts) < 1:
-        raise ValueError(f"clips must be a number above 0 or a list of such, got {clips}")
-    return counts
 
 
 def collate_cloning(
@@ -58,8 +51,8 @@ def collate_cloning(
 
 
 @dataclass(frozen=True)
-class GroupBatcher(Batcher[B]):
-    """Groups of samples of one speaker, for those who have a row."""
+class CloningBatcher(Batcher[Any]):
+    """Groups of clips of one speaker, for those who have a row."""
 
     rows: Mapping[str, int]
     sample_rate: int
@@ -71,24 +64,16 @@ class GroupBatcher(Batcher[B]):
     times: Mapping[str, float] = field(default_factory=dict)  # that it has each of a speaker's, for that; maybe below 1
 
     def keep(self, sample: Sample) -> bool:
-        """Whether its speaker has a row."""
         return sample.speaker.id in self.rows
 
     def stages(self, rng: random.Random | None) -> list[Any]:
-        """Batches of groups of clips."""
         grouped = Stage(group_by_speaker, self.n_speakers, self.n_clips, rng)
         if rng is None:
             return [grouped]
         shuffled = wds.shuffle(self.buffer, initial=self.buffer, rng=rng)
         return [Stage(repeat, self.times, self.buffer, rng), shuffled, grouped]
 
-
-@dataclass(frozen=True)
-class CloningBatcher(GroupBatcher[CloningBatch]):
-    """Groups of clips of known speakers."""
-
-    def collate(self, planned: list[list[Sample]], rng: random.Random | None = None) -> CloningBatch:
-        """See `collate_cloning`."""
+    def collate(self, planned: list[Group], rng: random.Random | None = None) -> Any:
         return collate_cloning(planned, self.rows, self.sample_rate, self.max_seconds, rng)
 
 
@@ -105,6 +90,8 @@ class CloningDataModule(ShardsDataModule):
         loading: how samples come from the shards.
     """
 
+    extra = 0  # clips of a group besides those that are counted in `clips`
+
     def __init__(
         self,
         shards: str,
@@ -115,9 +102,13 @@ class CloningDataModule(ShardsDataModule):
         loading: Loading = Loading(),
     ) -> None:
         super().__init__(shards, loading, n_speakers=n_speakers, max_seconds=max_seconds, each=each)
+        counts = [clips] if isinstance(clips, int) else clips
+        if not counts or min(counts) < 1:
+            raise ValueError(f"clips must be a number above 0 or a list of such, got {clips}")
+        n_clips = tuple(count + self.extra for count in counts)
         times = {id: each / count for id, count in self.utterances("train").items()} if each else {}
-        self.batcher: GroupBatcher[Any] = CloningBatcher(
-            self.rows(), self.sample_rate, n_speakers, counts_of(clips), max_seconds, SHUFFLED, each, times
+        self.batcher: CloningBatcher = CloningBatcher(
+            self.rows(), self.sample_rate, n_speakers, n_clips, max_seconds, SHUFFLED, each, times
         )
 
     def utterances(self, split: str) -> dict[str, int]:
@@ -130,17 +121,76 @@ class CloningDataModule(ShardsDataModule):
         counts = self.utterances("train")
         clips = sum(counts.values()) if batcher.each is None else batcher.each * len(counts)
         steps = clips / (batcher.n_speakers * sum(batcher.n_clips) / len(batcher.n_clips))
-        return self.train_loader(self.read("train", "train-held"), batcher, steps)
+        return self.train_loader(self.read("train", "train-held"), steps)
 
     def val_dataloader(self) -> Loader[Any]:
         """Clips of the validation speakers, whom training never hears; with the largest number of clips."""
-        batcher, clips = self.batcher, max(self.batcher.n_clips)
+        clips = max(self.batcher.n_clips)
         groups = sum(count // clips for count in self.utterances("validation").values())
         if not groups:
             raise ValueError(
                 f"{self.index.folder} has no validation speaker with {clips} clips; "
                 "prepare it with more validation speakers, or take fewer clips"
             )
-        return self.validation_loader(
-            self.read("validation", "validation-held"), batcher, math.ceil(groups / batcher.n_speakers)
+        return self.validation_loader(self.read("validation", "validation-held"), groups, self.batcher.n_speakers)
+
+
+def other_clips(batches: Iterable[list[Group]]) -> Iterator[list[Group]]:
+    """Replace clips that are the utterance itself, the first of its group, by other clips of the group.
+
+    A repeated sample can meet itself. A group of nothing else is left out.
+    """
+    for batch in batches:
+        groups = []
+        for utterance, *clips in batch:
+            if others := [clip for clip in clips if clip.id != utterance.id]:
+                groups.append([utterance, *islice(cycle(others), len(clips))])
+        if groups:
+            yield groups
+
+
+@dataclass(frozen=True)
+class JointBatcher(CloningBatcher):
+    """An utterance and other clips of the same speaker, of each of several; `n_clips` counts the utterance too."""
+
+    frontend: Frontend = field(kw_only=True)
+
+    def keep(self, sample: Sample) -> bool:
+        return sample.words is not None and super().keep(sample)
+
+    def stages(self, rng: random.Random | None) -> list[Any]:
+        return [*super().stages(rng), Stage(other_clips)]
+
+    def collate(self, planned: list[Group], rng: random.Random | None = None) -> Any:
+        return JointBatch(
+            collate_tts([first for first, *_ in planned], self.frontend, self.rows, self.sample_rate, rng),
+            super().collate([clips for _, *clips in planned], rng),
         )
+
+
+class JointDataModule(CloningDataModule):
+    """An utterance and N other clips of the same speaker: trains on train speakers, validates on others.
+
+    Args:
+        shards: folder that `prepare` wrote, or its index.json.
+        frontend: how texts are spelt; the model's own.
+        clips, n_speakers, max_seconds, each, loading: as in `CloningDataModule`.
+    """
+
+    extra = 1  # the utterance
+
+    def __init__(
+        self,
+        shards: str,
+        frontend: Frontend,
+        clips: int | list[int] = 5,
+        n_speakers: int = 16,
+        max_seconds: float = 4.0,
+        each: int | None = None,
+        loading: Loading = Loading(),
+    ) -> None:
+        super().__init__(shards, clips, n_speakers, max_seconds, each, loading)
+        self.batcher = JointBatcher(**vars(self.batcher), frontend=frontend)
+
+    def utterances(self, split: str) -> dict[str, int]:
+        return {entry.id: entry.transcribed for entry in self.index.speakers_of(split) if entry.transcribed}

@@ -6,12 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-import torch.distributed
 from lightning.pytorch import LightningDataModule
 
 from lightning_vc.data.index import Index
-from lightning_vc.data.loader import Loader
-from lightning_vc.data.pipeline import Batcher, Clips, Shards, TrainingStream, ValidationStream
+from lightning_vc.data.pipeline import Batcher, BatchStream, Clips, Loader, Shards
 
 
 @dataclass(frozen=True)
@@ -34,12 +32,10 @@ class Loading:
     restart_epoch: bool = False
 
     def __post_init__(self) -> None:
-        """Refuse what makes no sense."""
         if self.cache is not None:
             try:
                 Path(self.cache).mkdir(parents=True, exist_ok=True)
-                with tempfile.TemporaryFile(dir=self.cache):
-                    pass
+                tempfile.TemporaryFile(dir=self.cache).close()
             except OSError as error:
                 raise ValueError(f"cache {self.cache} cannot be written to ({error}): give another folder") from error
         if self.workers < 0:
@@ -50,7 +46,13 @@ class ShardsDataModule(LightningDataModule):
     """Base of data modules over a folder of shards; it reads index.json at once and nothing else.
 
     Raises what `Index.load` and `Index.check` raise, and ValueError for options below 1.
+
+    Attributes:
+        speakers: ids of the rows of the speaker table, sorted.
+        sample_rate: of the waves in the batches, in hertz.
     """
+
+    batcher: Batcher[Any]
 
     def __init__(self, shards: str, loading: Loading, **positive: float | None) -> None:
         super().__init__()
@@ -60,23 +62,14 @@ class ShardsDataModule(LightningDataModule):
         self.index, self.loading = Index.load(shards), loading
         if loading.broken == "raise":
             self.index.check()
+        self.speakers, self.sample_rate = self.index.speaker_table, self.index.sample_rate
         self.sources: list[Shards] = []
-
-    @property
-    def speakers(self) -> list[str]:
-        """Ids of the rows of the speaker table, sorted."""
-        return self.index.speaker_table
 
     def rows(self) -> dict[str, int]:
         """Row of each of `speakers`; raises ValueError where nobody can be learnt."""
         if not self.speakers:
             raise ValueError(f"{self.index.folder} has no transcribed utterances to learn voices from")
         return {speaker: row for row, speaker in enumerate(self.speakers)}
-
-    @property
-    def sample_rate(self) -> int:
-        """Of the waves in the batches, in hertz."""
-        return self.index.sample_rate
 
     def read(self, *sets: str) -> Shards:
         """The shards of these sets."""
@@ -97,21 +90,20 @@ class ShardsDataModule(LightningDataModule):
         """As for validation, where nothing else is said."""
         return self.val_dataloader()
 
-    def train_loader(self, source: Shards | Clips, batcher: Batcher[Any], steps: float) -> Loader[Any]:
+    def train_loader(self, source: Shards | Clips, steps: float) -> Loader[Any]:
         """A loader whose epochs have `steps` batches over all ranks, rounded down, and at least one on each."""
         rank, world = self._ranks()
-        stream = TrainingStream(source, batcher, max(1, int(steps) // world), self.loading.seed, rank, world)
+        stream = BatchStream(source, self.batcher, max(1, int(steps) // world), self.loading.seed, rank, world)
         return Loader(stream, self.loading.workers, self.loading.restart_epoch)
 
-    def validation_loader(self, source: Shards | Clips, batcher: Batcher[Any], steps: int) -> Loader[Any]:
-        """A loader of all samples in `steps` batches over all ranks, as many on each."""
+    def validation_loader(
+        self, source: Shards | Clips, examples: int, batch_size: int, batcher: Batcher[Any] | None = None
+    ) -> Loader[Any]:
+        """A loader of all examples in batches of `batch_size`, as many on each rank."""
         rank, world = self._ranks()
-        return Loader(ValidationStream(source, batcher, -(-steps // world), rank, world), self.loading.workers)
+        steps = -(-examples // (batch_size * world))
+        return Loader(BatchStream(source, batcher or self.batcher, steps, None, rank, world), self.loading.workers)
 
     def _ranks(self) -> tuple[int, int]:
         """Rank of this process and number of ranks."""
-        if self.trainer is not None:
-            return self.trainer.global_rank, self.trainer.world_size
-        if torch.distributed.is_available() and torch.distributed.is_initialized():
-            return torch.distributed.get_rank(), torch.distributed.get_world_size()
-        return 0, 1
+        return (0, 1) if self.trainer is None else (self.trainer.global_rank, self.trainer.world_size)

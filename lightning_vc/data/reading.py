@@ -57,10 +57,10 @@ def _members(file: ShardFile, tar: BinaryIO, errors: list[Exception]) -> Iterato
             # The checksum is a sum in which its own eight bytes are blanks.
             if len(header) < _BLOCK or checksum != sum(header[:148]) + sum(header[156:]) + 8 * ord(" "):
                 raise ValueError(f"the header of {name} is not what was written")
-            if header[156:157] != b"0" or header[345:346] != b"\0":  # all that `prepare` writes (POSIX ustar)
-                raise ValueError(f"{name!r} is no plain file with a short name")
             left -= _BLOCK + size + -size % _BLOCK
-            if left < 0 or not 0 <= size <= largest or not name.endswith((".flac", ".json")):
+            # A plain file with a short name (POSIX ustar), which is all that `prepare` writes
+            plain = header[156:157] == b"0" and header[345:346] == b"\0" and name.endswith((".flac", ".json"))
+            if not plain or left < 0 or not 0 <= size <= largest:
                 raise ValueError(f"{name} of {size} bytes cannot be in it")
             yield {"fname": name, "data": tar.read(size), "__url__": file.url}
             tar.read(-size % _BLOCK)
@@ -70,16 +70,22 @@ def _members(file: ShardFile, tar: BinaryIO, errors: list[Exception]) -> Iterato
 
 def _samples(file: ShardFile, tar: BinaryIO, skip: Skip | None) -> Iterator[Sample]:
     """Samples of one shard, in its turns; it is compared with what the index says of it."""
-    url, shard = file.url, file.shard
+    shard = file.shard
     errors: list[Exception] = []
     keys: set[str] = set()
-    taken, seconds, whole = 0, 0.0, True
+    taken, seconds, key, whole = 0, 0.0, "", file.step == 1
+
+    def report(where: str, why: object, lost: int) -> None:
+        message = f"{file.url} is broken {where} ({why})"
+        if skip is None:
+            raise ValueError(f"{message}; {BRING_AGAIN}")
+        skip(message, lost)
+
     for files in group_by_keys(_members(file, tar, errors), handler=errors.append):  # which ends at an error
         number, key = len(keys), files["__key__"]
         repeated = key in keys
         keys.add(key)
         if number % file.step != file.first and not repeated:
-            whole = False
             continue
         taken += 1
         try:
@@ -89,26 +95,19 @@ def _samples(file: ShardFile, tar: BinaryIO, skip: Skip | None) -> Iterator[Samp
             if skip:
                 read(io.BytesIO(sample.flac), file.sample_rate, LONGEST_SECONDS)
         except ValueError as error:
-            _report(f"{url} is broken at sample {key} ({error})", 1, skip)
+            report(f"at sample {key}", error, 1)
             whole = False
             continue
         seconds += sample.seconds
         yield sample
-    why = errors[0].args[0] if errors else None
+    why = errors[0].args[0] if errors else ""
     if not why and len(keys) != shard.samples:
         why = f"it holds {len(keys)} samples, the index says {shard.samples}"
     if not why and whole and abs(seconds - shard.seconds) > _ROUNDING * shard.samples:
         why = f"it holds {seconds:.3f} seconds, the index says {shard.seconds}"
     if why:
         lost = len(range(file.first, shard.samples, file.step)) - taken
-        where = f"after sample {key}" if keys else "from the beginning"
-        _report(f"{url} is broken {where} ({why})", max(0, lost), skip)
-
-
-def _report(message: str, lost: int, skip: Skip | None) -> None:
-    if skip is None:
-        raise ValueError(f"{message}; {BRING_AGAIN}")
-    skip(message, lost)
+        report(f"after sample {key}" if keys else "from the beginning", why, max(0, lost))
 
 
 def clips_of(index: Index, speaker: str, cache: str | None = None) -> list[Sample]:

@@ -48,18 +48,21 @@ class Record:
         return [reason.partition(": ")[2] for _, reason in self.rejected if ": " in reason]
 
 
+@dataclass(frozen=True)
 class ShardWriter:
     """Writes shards into the folder `work`, in whichever process, and keeps those that are there and whole."""
 
-    def __init__(self, corpus: Corpus, work: Path, limits: Limits, sample_rate: int) -> None:
-        self.corpus, self.work, self.limits, self.sample_rate = corpus, work, limits, sample_rate
+    corpus: Corpus
+    work: Path
+    limits: Limits
+    sample_rate: int
 
     def __call__(self, job: Job) -> Record:
         """Write a shard, unless it is there."""
         path, file = self.work / SHARDS / job.name, self.work / RECORDS / f"{job.name}.json"
         try:
-            record = _read(file)
-            if record is None or record.unreadable or (record.shard and not _is(path, record.shard.sha256)):
+            record = _finished(file, path)
+            if record is None or record.unreadable:
                 record = self._write(job, path)
                 write_file(file, json.dumps(asdict(record), ensure_ascii=False))
             return record
@@ -82,16 +85,14 @@ class ShardWriter:
                 record.split += len(outcome.samples) + len(outcome.rejected) > 1
                 record.unaligned += outcome.unaligned
                 record.events += outcome.events
-                if utterance.text is None:
-                    record.untranscribed.append(utterance.id)
-                who = utterance.speaker
+                record.untranscribed += [utterance.id] if utterance.text is None else []
                 for sample in outcome.samples:
                     tar.write(sample.encode())
                     entry = SpeakerEntry(
-                        who.id, who.sex, who.accent, who.age, split,
-                        utterances=1, transcribed=int(sample.words is not None), seconds=sample.seconds,
+                        **asdict(utterance.speaker), split=split, utterances=1,
+                        transcribed=int(sample.words is not None), seconds=sample.seconds,
                     )  # fmt: skip
-                    record.speakers[who.id] = entry + record.speakers.get(who.id)
+                    record.speakers[entry.id] = entry + record.speakers.get(entry.id)
         entries = record.speakers.values()
         if not entries:
             path.unlink()
@@ -101,11 +102,20 @@ class ShardWriter:
             samples=sum(entry.utterances for entry in entries),
             transcribed=sum(entry.transcribed for entry in entries),
             seconds=round(sum(entry.seconds for entry in entries), 3),
-            speakers=len(entries),
             bytes=path.stat().st_size,
             sha256=sha256_of(path),
         )
         return record
+
+
+def _finished(file: Path, shard: Path) -> Record | None:
+    """The record of a shard that is finished and whole."""
+    try:
+        record = load(Record, read_file(file, _LARGEST_RECORD))
+        whole = record.shard is None or sha256_of(shard) == record.shard.sha256
+        return record if whole else None
+    except (OSError, ValueError):
+        return None
 
 
 def _portable(error: Exception) -> Exception:
@@ -115,15 +125,3 @@ def _portable(error: Exception) -> Exception:
     except Exception:
         return ChildProcessError(f"{type(error).__name__}: {error}")
     return error
-
-
-def _is(file: Path, sha256: str) -> bool:
-    return file.is_file() and sha256_of(file) == sha256
-
-
-def _read(file: Path) -> Record | None:
-    """The record of a finished shard; None where it is not finished, or its record is broken."""
-    try:
-        return load(Record, read_file(file, _LARGEST_RECORD))
-    except (FileNotFoundError, ValueError):
-        return None

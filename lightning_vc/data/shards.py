@@ -152,22 +152,17 @@ def _plan(corpus: Corpus, jobs: Sequence[Job], limits: Limits, sample_rate: int)
 
 def _begin(work: Path, plan: str) -> None:
     """Make the folder to work in, or take up the work that was left in it."""
-    for wrong, name in ((work.is_symlink(), "a symbolic link"), (work.exists() and not work.is_dir(), "a file")):
-        if wrong:
-            raise FileExistsError(f"{work} is {name}, where preparation would put its folder: move it away")
+    if work.is_symlink() or work.is_file():
+        kind = "a symbolic link" if work.is_symlink() else "a file"
+        raise FileExistsError(f"{work} is {kind}, where preparation would put its folder: move it away")
     refuse_links(work)
-    if (
-        odd := [path.name for path in work.iterdir() if path.name not in (SHARDS, RECORDS, "plan")]
-        if work.exists()
-        else []
-    ):
-        raise FileExistsError(f"{work} holds {odd[0]}, which preparation has not put there: move it away")
+    if odd := {path.name for path in work.glob("*")} - {SHARDS, RECORDS, "plan"}:
+        raise FileExistsError(f"{work} holds {min(odd)}, which preparation has not put there: move it away")
     for name in (SHARDS, RECORDS):
         (work / name).mkdir(parents=True, exist_ok=True)
-    file = work / "plan"
-    if not file.exists():
-        write_file(file, plan)
-    if read_text(file) != plan:
+    if not (work / "plan").exists():
+        write_file(work / "plan", plan)
+    if read_text(work / "plan") != plan:
         raise ValueError(
             f"{work} was begun with another corpus or other options: finish it with those, or delete it to begin anew"
         )
@@ -281,13 +276,13 @@ def _finished(out: Path, plan: str) -> Index:
     """The index of a folder, if it is what would have been written."""
     try:
         index = Index.load(out)
-    except (FileNotFoundError, ValueError):
-        index = None
-    if index is None or index.plan != plan:
+        if index.plan != plan:
+            raise ValueError(f"it has the plan {index.plan}")
+    except (FileNotFoundError, ValueError) as error:
         raise FileExistsError(
             f"{out} is there already, with something else than this corpus and these options give: "
             "delete it or give another folder to write the shards to"
-        )
+        ) from error
     index.check()
     work = out.with_name(out.name + ".partial")
     if (work / "plan").is_file() and read_text(work / "plan") == plan:  # what is there was begun for this

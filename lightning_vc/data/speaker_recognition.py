@@ -7,8 +7,7 @@ from itertools import cycle, islice
 
 from lightning_vc.data.cloning import CloningBatcher
 from lightning_vc.data.datamodule import Loading, ShardsDataModule
-from lightning_vc.data.loader import Loader
-from lightning_vc.data.pipeline import Clips
+from lightning_vc.data.pipeline import Clips, Loader
 from lightning_vc.data.reading import apart
 from lightning_vc.data.samples import Sample
 from lightning_vc.data.splits import scattered
@@ -31,6 +30,7 @@ class SpeakerRecognitionDataModule(ShardsDataModule):
         max_seconds: training takes a random piece of this length from longer recordings; whole ones are measured.
 
     Attributes:
+        speakers: ids of the classes, sorted.
         test_speakers: ids of the classes that are test speakers, sorted.
     """
 
@@ -52,7 +52,7 @@ class SpeakerRecognitionDataModule(ShardsDataModule):
         self.cloning_clips, self.held_out, self.utterances_per_epoch = cloning_clips, held_out, utterances_per_epoch
         enough = {"train": min_utterances, "test": min_utterances + cloning_clips}
         entries = [entry for entry in self.index.speakers_of(*enough) if entry.utterances >= enough[entry.split]]
-        self.classes = [entry.id for entry in entries]
+        self.speakers = [entry.id for entry in entries]
         self.test_speakers = [entry.id for entry in entries if entry.split == "test"]
         if not self.test_speakers:
             raise ValueError(
@@ -64,13 +64,8 @@ class SpeakerRecognitionDataModule(ShardsDataModule):
                 f"{self.index.folder} has not two validation speakers with two recordings to verify: "
                 "prepare it with more of them"
             )
-        rows = {speaker: number for number, speaker in enumerate([*self.classes, *unseen])}
-        self.batcher = CloningBatcher(rows, self.sample_rate, batch_size, (1,), max_seconds, buffer=1)
-
-    @property
-    def speakers(self) -> list[str]:
-        """Ids of the classes, sorted."""
-        return self.classes
+        rows = {speaker: number for number, speaker in enumerate([*self.speakers, *unseen])}
+        self.batcher: CloningBatcher = CloningBatcher(rows, self.sample_rate, batch_size, (1,), max_seconds, buffer=1)
 
     def setup(self, stage: str) -> None:
         """Divide the recordings of each speaker, in the order of `clips_of`.
@@ -81,12 +76,11 @@ class SpeakerRecognitionDataModule(ShardsDataModule):
         self.learnt: list[Sample] = []
         self.measured: list[Sample] = []
         samples = self._samples("train", "test")
-        for speaker in self.classes:
-            kept = self._recordings(samples[speaker][: self.cloning_clips] if speaker in self.test_speakers else ())
-            usable = [sample for sample in samples[speaker] if self.index.recording(sample.id) not in kept]
+        for speaker in self.speakers:
+            clips = samples[speaker][: self.cloning_clips] if speaker in self.test_speakers else []
+            usable = self._of_others(samples[speaker], clips)
             measured = usable[: max(1, int(self.held_out * len(usable)))]
-            aside = self._recordings(measured)
-            learnt = [sample for sample in usable if self.index.recording(sample.id) not in aside]
+            learnt = self._of_others(usable, measured)
             if not learnt:
                 raise ValueError(
                     f"the recordings of {speaker} in {self.index.folder}, but for those to clone from, are pieces of "
@@ -104,17 +98,21 @@ class SpeakerRecognitionDataModule(ShardsDataModule):
     def _samples(self, *splits: str) -> dict[str, list[Sample]]:
         """Those of each speaker of these splits who has a row, in the order of `clips_of`."""
         found: dict[str, list[Sample]] = defaultdict(list)
-        for sample in self.read(*splits, *(f"{split}-held" for split in splits)):
-            if self.batcher.keep(sample):
-                found[sample.speaker.id].append(sample)
-        return {speaker: sorted(own, key=lambda sample: scattered(sample.id)) for speaker, own in found.items()}
+        for sample in sorted(
+            filter(self.batcher.keep, self.read(*splits, *(f"{split}-held" for split in splits))),
+            key=lambda sample: scattered(sample.id),
+        ):
+            found[sample.speaker.id].append(sample)
+        return found
 
-    def _recordings(self, samples: Sequence[Sample]) -> set[str]:
-        return {self.index.recording(sample.id) for sample in samples}
+    def _of_others(self, samples: Sequence[Sample], used: Sequence[Sample]) -> list[Sample]:
+        """The samples that are no pieces of a recording of which another piece is used."""
+        recordings = {self.index.recording(sample.id) for sample in used}
+        return [sample for sample in samples if self.index.recording(sample.id) not in recordings]
 
     def train_dataloader(self) -> Loader[CloningBatch]:
         """Random pieces of recordings, each class equally often."""
-        return self.train_loader(Clips(self.learnt), self.batcher, len(self.learnt) // self.batcher.n_speakers)
+        return self.train_loader(Clips(self.learnt), len(self.learnt) // self.batcher.n_speakers)
 
     def val_dataloader(self) -> Loader[CloningBatch]:
         """Recordings put aside of every class, then one piece of every recording of the validation speakers."""
@@ -126,4 +124,4 @@ class SpeakerRecognitionDataModule(ShardsDataModule):
 
     def _measuring(self, samples: Sequence[Sample]) -> Loader[CloningBatch]:
         whole = replace(self.batcher, max_seconds=None)
-        return self.validation_loader(Clips(samples), whole, -(-len(samples) // whole.n_speakers))
+        return self.validation_loader(Clips(samples), len(samples), whole.n_speakers, whole)

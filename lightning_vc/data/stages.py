@@ -7,27 +7,8 @@ import random
 from collections import defaultdict, deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
-from typing import TypeVar
 
 from lightning_vc.data.samples import Sample
-
-A = TypeVar("A")
-
-
-def deal(items: Iterable[A], rank: int, world: int) -> Iterator[A]:
-    """The items of one rank, dealt in turn; first items come again where the last round is short.
-
-    So each rank has equally many, and none waits for ever for one that has finished.
-    """
-    head: list[A] = []
-    count = 0
-    for count, item in enumerate(items, 1):
-        if len(head) < world:
-            head.append(item)
-        if (count - 1) % world == rank:
-            yield item
-    if rank >= count % world > 0:
-        yield head[(rank - count % world) % len(head)]
 
 
 def repeat(samples: Iterable[Sample], times: Mapping[str, float], apart: int, rng: random.Random) -> Iterator[Sample]:
@@ -35,29 +16,24 @@ def repeat(samples: Iterable[Sample], times: Mapping[str, float], apart: int, rn
 
     It comes again when `apart` others have come, so that no batch has it twice; at the end sooner.
     """
-    waiting: deque[tuple[int, int, Sample]] = deque()  # position at which it comes again, how often still, sample
+    waiting: deque[tuple[int, int, Sample]] = deque()  # position from which on it comes again, how often still, sample
     position = 0
-
-    def again(distance: int) -> Sample:
-        _, left, sample = waiting.popleft()
-        if left > 1:
-            waiting.append((position + distance, left - 1, sample))
-        return sample
-
     for sample in samples:
         wanted = times.get(sample.speaker.id, 1)
-        count = int(wanted) + (rng.random() < wanted % 1)
-        if not count:
-            continue
-        yield sample
-        position += 1
-        if count > 1:
-            waiting.append((position + apart, count - 1, sample))
-        while waiting and waiting[0][0] <= position:
-            yield again(apart)
+        left = int(wanted) + (rng.random() < wanted % 1)
+        while left:
+            yield sample
             position += 1
+            if left > 1:
+                waiting.append((position + apart, left - 1, sample))
+            left = 0
+            if waiting and waiting[0][0] <= position:
+                _, left, sample = waiting.popleft()
     while waiting:
-        yield again(0)
+        _, left, sample = waiting.popleft()
+        yield sample
+        if left > 1:
+            waiting.append((0, left - 1, sample))
 
 
 def bucket(

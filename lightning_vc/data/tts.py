@@ -1,9 +1,9 @@
-"""Transcribed utterances in batches of similar length."""
+"""Transcribed utterances in batches: of all speakers by similar length, or a few clips of one speaker."""
 
 import math
 import random
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -12,8 +12,8 @@ import webdataset as wds
 from webdataset.filters import FilterFunction as Stage
 
 from lightning_vc.data.datamodule import Loading, ShardsDataModule
-from lightning_vc.data.loader import Loader
-from lightning_vc.data.pipeline import SHUFFLED, Batcher
+from lightning_vc.data.pipeline import SHUFFLED, Batcher, Clips, Loader
+from lightning_vc.data.reading import clips_of
 from lightning_vc.data.samples import Sample
 from lightning_vc.data.stages import bucket, repeat
 from lightning_vc.text.frontend import Frontend
@@ -34,13 +34,12 @@ def collate_tts(
     # numpy makes arrays of lists faster than torch, and asks the kernel for large pages, which are faster to write to.
     text = np.zeros((len(samples), max(map(len, texts))), np.int64)
     times = np.full(text.shape, np.nan, np.float32)
-    waves = np.empty((len(samples), max(lengths)), np.float32)
+    waves = np.zeros((len(samples), max(lengths)), np.float32)
     for number, (sample, length) in enumerate(zip(samples, lengths, strict=True)):
         text[number, : len(texts[number])] = texts[number]
         if sample.spans and (known := symbol_times(texts[number], sample.spans, sample.seconds)):
             times[number, : len(known)] = known
         sample.wave_into(waves[number, :length])
-        waves[number, length:] = 0
     return TTSBatch(
         text=torch.from_numpy(text),
         waves=torch.from_numpy(waves),
@@ -65,11 +64,9 @@ class TTSBatcher(Batcher[TTSBatch]):
     times: Mapping[str, int] = field(default_factory=dict)  # that it has each of a speaker's, for that
 
     def keep(self, sample: Sample) -> bool:
-        """Whether it is transcribed and belongs to a row."""
         return sample.words is not None and sample.speaker.id in self.rows
 
     def stages(self, rng: random.Random | None) -> list[Any]:
-        """Batches of similar length."""
         bucketed = Stage(bucket, self.batch_size, self.buckets, rng)
         if rng is None:
             return [bucketed]
@@ -78,7 +75,6 @@ class TTSBatcher(Batcher[TTSBatch]):
         return [Stage(repeat, self.times, apart, rng), shuffled, bucketed]
 
     def collate(self, planned: list[Sample], rng: random.Random | None = None) -> TTSBatch:
-        """See `collate_tts`."""
         return collate_tts(planned, self.frontend, self.rows, self.sample_rate, rng)
 
 
@@ -106,23 +102,68 @@ class TTSDataModule(ShardsDataModule):
         loading: Loading = Loading(),
     ) -> None:
         super().__init__(shards, loading, batch_size=batch_size, at_least=at_least, buckets=buckets)
-        rows = self.rows()
-        learnt = [entry for entry in self.index.speakers_of("train", "validation") if entry.id in rows]
-        times = {entry.id: math.ceil(at_least / entry.transcribed) for entry in learnt}
+        rows, self.batch_size = self.rows(), batch_size
+        counts = {entry.id: entry.transcribed for entry in self.index.speakers if entry.id in rows}
+        times = {id: math.ceil(at_least / count) for id, count in counts.items()}
         # How much longer the repetitions make an epoch
-        self.repeated = sum(times[entry.id] * entry.transcribed for entry in learnt) / sum(
-            entry.transcribed for entry in learnt
-        )
+        self.repeated = sum(times[id] * count for id, count in counts.items()) / sum(counts.values())
         self.batcher = TTSBatcher(frontend, rows, self.sample_rate, batch_size, SHUFFLED, buckets, at_least, times)
 
     def train_dataloader(self) -> Loader[TTSBatch]:
         """Shuffled utterances of train and validation speakers."""
         sets = ("train", "validation")
-        steps = self.index.transcribed(*sets) * self.repeated / self.batcher.batch_size
-        return self.train_loader(self.read(*sets), self.batcher, steps)
+        return self.train_loader(self.read(*sets), self.index.transcribed(*sets) * self.repeated / self.batch_size)
 
     def val_dataloader(self) -> Loader[TTSBatch]:
         """The utterances of the same speakers that were put aside."""
         sets = ("train-held", "validation-held")
-        steps = math.ceil(self.index.transcribed(*sets) / self.batcher.batch_size)
-        return self.validation_loader(self.read(*sets), self.batcher, steps)
+        return self.validation_loader(self.read(*sets), self.index.transcribed(*sets), self.batch_size)
+
+
+class AdaptationDataModule(ShardsDataModule):
+    """A few transcribed clips of one held-out speaker to adapt to; the others of the same speaker to validate on.
+
+    Args:
+        shards: folder that `prepare` wrote, or its index.json.
+        speaker: id of one of the test speakers.
+        frontend: how texts are spelt; the model's own.
+        clips: how many clips to adapt to: the first of `clips_of`, so that 5 clips are among the 10.
+        batch_size: utterances in a batch; no more than there are clips.
+        steps: batches that are called an epoch. The clips themselves would be one or two.
+    """
+
+    def __init__(
+        self,
+        shards: str,
+        speaker: str,
+        frontend: Frontend,
+        clips: int = 5,
+        batch_size: int = 4,
+        steps: int = 50,
+        loading: Loading = Loading(),
+    ) -> None:
+        super().__init__(shards, replace(loading, workers=0), clips=clips, batch_size=batch_size, steps=steps)
+        transcribed = {entry.id: entry.transcribed for entry in self.index.speakers_of("test")}
+        if speaker not in transcribed:
+            known = ", ".join(transcribed) or "none"
+            raise ValueError(f"{speaker!r} is no test speaker of {self.index.folder}; they are {known}")
+        if clips >= transcribed[speaker]:
+            raise ValueError(
+                f"speaker {speaker} has {transcribed[speaker]} transcribed clips; "
+                f"{clips} to adapt to leave none to validate on"
+            )
+        self.speaker, self.clips, self.steps, self.batch_size = speaker, clips, steps, min(batch_size, clips)
+        self.batcher = TTSBatcher(frontend, {speaker: 0}, self.sample_rate, self.batch_size, buffer=1, buckets=1)
+
+    def setup(self, stage: str) -> None:
+        """Read the speaker's clips."""
+        clips = [clip for clip in clips_of(self.index, self.speaker, self.loading.cache) if self.batcher.keep(clip)]
+        self.known, self.others = clips[: self.clips], clips[self.clips :]
+
+    def train_dataloader(self) -> Loader[TTSBatch]:
+        """The clips to adapt to, over and over."""
+        return self.train_loader(Clips(self.known), self.steps)
+
+    def val_dataloader(self) -> Loader[TTSBatch]:
+        """The speaker's other clips."""
+        return self.validation_loader(Clips(self.others), len(self.others), self.batch_size)

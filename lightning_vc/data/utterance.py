@@ -9,7 +9,7 @@ from lightning_vc.audio.conditioning import condition, is_silent
 from lightning_vc.audio.io import encode_flac, resample
 from lightning_vc.console import printable
 from lightning_vc.corpora.base import Corpus
-from lightning_vc.data.alignment import SAMPLE_RATE, Piece, aligner, split, split_untranscribed
+from lightning_vc.data.alignment import SAMPLE_RATE, Piece, align, split, split_untranscribed
 from lightning_vc.data.index import LONGEST_SECONDS
 from lightning_vc.data.samples import Sample
 from lightning_vc.text.events import without_events
@@ -95,10 +95,10 @@ def encode(corpus: Corpus, utterance: Utterance, limits: Limits, sample_rate: in
             rejected.append((id, str(reason)))
             continue
         cut = wave[round(piece.start * sample_rate) : round(piece.end * sample_rate)]
-        of_piece = written(piece.words) if piece.spans is not None else text
-        said = piece.words if words is not None else None
-        flac = encode_flac(cut, sample_rate)
-        samples.append(Sample(id, utterance.speaker, of_piece, said, piece.spans, len(cut) / sample_rate, flac))
+        of_piece = text if piece.spans is None else written(piece.words)
+        said = None if words is None else piece.words
+        seconds, flac = len(cut) / sample_rate, encode_flac(cut, sample_rate)
+        samples.append(Sample(id, utterance.speaker, of_piece, said, piece.spans, seconds, flac))
     return Outcome(tuple(samples), tuple(rejected), unaligned=not aligned, events=text != utterance.text)
 
 
@@ -127,14 +127,13 @@ def _words(text: str | None) -> tuple[str | None, tuple[Word, ...] | None]:
     """Text without marks of events, and its words; raises Rejected for a text that cannot be spoken."""
     if text is None:
         return None, None
+    reason = "words not understood"
     try:
         text = without_events(text)
-    except ValueError as error:
-        raise Rejected("words not understood") from error
-    try:
+        reason = "unspeakable text"
         return text, tuple(normalize(text))
     except ValueError as error:
-        raise Rejected("unspeakable text") from error
+        raise Rejected(reason) from error
 
 
 def _pieces(
@@ -142,11 +141,8 @@ def _pieces(
 ) -> tuple[list[Piece], bool]:
     """Pieces of an utterance, or the whole; and False where its words should have been found, and were not."""
     seconds = len(wave) / sample_rate
-    if longest is None:
-        return [Piece(0.0, seconds, words or ())], True
-    if words is None:
+    if longest is not None and words is None:
         return list(split_untranscribed(wave, sample_rate, longest)), True
-    spans = aligner()(resample(wave, sample_rate, SAMPLE_RATE), words)
-    if spans is None:
-        return [Piece(0.0, seconds, words)], False
-    return list(split(words, spans, seconds, longest)), True
+    if longest is not None and words and (spans := align(resample(wave, sample_rate, SAMPLE_RATE), words)):
+        return list(split(words, spans, seconds, longest)), True
+    return [Piece(0.0, seconds, words or ())], longest is None

@@ -1,6 +1,5 @@
 """Pieces of recordings, whoever speaks, to train a vocoder."""
 
-import math
 import random
 from dataclasses import dataclass
 from typing import Any
@@ -12,8 +11,7 @@ from webdataset.filters import FilterFunction as Stage
 
 from lightning_vc.data.cloning import crop
 from lightning_vc.data.datamodule import Loading, ShardsDataModule
-from lightning_vc.data.loader import Loader
-from lightning_vc.data.pipeline import SHUFFLED, Batcher
+from lightning_vc.data.pipeline import SHUFFLED, Batcher, Loader
 from lightning_vc.data.samples import Sample
 from lightning_vc.data.stages import bucket
 from lightning_vc.types import WaveBatch
@@ -21,27 +19,24 @@ from lightning_vc.types import WaveBatch
 
 @dataclass(frozen=True)
 class WaveBatcher(Batcher[WaveBatch]):
-    """Pieces of so many seconds of shuffled samples, whoever speaks."""
+    """Pieces of so many seconds of shuffled samples, whoever speaks: at random, in validation the middle."""
 
     sample_rate: int
     batch_size: int
     seconds: float
 
     def keep(self, sample: Sample) -> bool:
-        """Every one."""
         return True
 
     def stages(self, rng: random.Random | None) -> list[Any]:
-        """Batches of samples; the last may be smaller."""
         shuffled = [wds.shuffle(SHUFFLED, initial=SHUFFLED, rng=rng)] if rng else []
         return [*shuffled, Stage(bucket, self.batch_size, n_batches=1)]
 
     def collate(self, planned: list[Sample], rng: random.Random | None = None) -> WaveBatch:
-        """A piece at random, without `rng` the middle, of each; what is shorter is padded."""
         longest = round(self.seconds * self.sample_rate)
         waves = [crop(sample.wave(self.sample_rate), longest, rng) for sample in planned]
         return WaveBatch(
-            pad_sequence([*waves, torch.empty(longest)], batch_first=True)[:-1],
+            pad_sequence([*waves, torch.empty(longest)], batch_first=True)[:-1],  # shorter ones are padded
             torch.tensor([len(wave) for wave in waves]),
             [sample.id for sample in planned],
         )
@@ -59,23 +54,21 @@ class VocoderDataModule(ShardsDataModule):
 
     def __init__(self, shards: str, batch_size: int = 16, seconds: float = 0.5, loading: Loading = Loading()) -> None:
         super().__init__(shards, loading, batch_size=batch_size, seconds=seconds)
+        self.batch_size = batch_size
         self.batcher = WaveBatcher(self.sample_rate, batch_size, seconds)
 
     def train_dataloader(self) -> Loader[WaveBatch]:
         """Pieces at random of shuffled recordings of the train speakers."""
         sets = ("train", "train-held")
-        return self.train_loader(self.read(*sets), self.batcher, self.index.samples(*sets) / self.batcher.batch_size)
+        return self.train_loader(self.read(*sets), self.index.samples(*sets) / self.batch_size)
 
-    def val_dataloader(self) -> Loader[WaveBatch]:
-        """The middle of each recording of the validation speakers."""
-        return self._whole("validation")
-
-    def test_dataloader(self) -> Loader[WaveBatch]:
-        """The middle of each recording of the test speakers."""
-        return self._whole("test")
-
-    def _whole(self, split: str) -> Loader[WaveBatch]:
+    def val_dataloader(self, split: str = "validation") -> Loader[WaveBatch]:
+        """The middle of each recording of the speakers of a split."""
         sets = (split, f"{split}-held")
         if not (samples := self.index.samples(*sets)):
             raise ValueError(f"{self.index.folder} has no {split} speaker: prepare it with some")
-        return self.validation_loader(self.read(*sets), self.batcher, math.ceil(samples / self.batcher.batch_size))
+        return self.validation_loader(self.read(*sets), samples, self.batch_size)
+
+    def test_dataloader(self) -> Loader[WaveBatch]:
+        """The middle of each recording of the test speakers."""
+        return self.val_dataloader("test")

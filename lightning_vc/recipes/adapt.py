@@ -9,7 +9,7 @@ from lightning.pytorch.cli import LightningArgumentParser
 from lightning_vc.adaptation import METHODS, method_named
 from lightning_vc.checkpoint import load_model
 from lightning_vc.cli import PretrainedTTS, VoiceCLI
-from lightning_vc.data.adaptation import AdaptationDataModule
+from lightning_vc.data.tts import AdaptationDataModule
 from lightning_vc.modules.speaker_encoder import SpeakerEncoder
 from lightning_vc.tasks.adaptation import AdaptationTask
 

@@ -4,7 +4,7 @@ from lightning.pytorch.cli import ArgsType
 
 from lightning_vc.checkpoint import load_model
 from lightning_vc.cli import PretrainedTTS, VoiceCLI
-from lightning_vc.data.joint import JointDataModule
+from lightning_vc.data.cloning import JointDataModule
 from lightning_vc.modules.speaker_encoder import SpeakerEncoder
 from lightning_vc.tasks.joint import JointTask
 

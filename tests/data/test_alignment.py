@@ -9,7 +9,7 @@ import torch
 
 from lightning_vc.corpora.generated import GeneratedCorpus
 from lightning_vc.corpora.librispeech import LibriSpeech
-from lightning_vc.data.alignment import Aligner, split, split_untranscribed
+from lightning_vc.data.alignment import align, split, split_untranscribed
 from lightning_vc.data.samples import checksum_holds
 from lightning_vc.data.utterance import Limits, encode
 from lightning_vc.text.normalize import normalize
@@ -69,7 +69,7 @@ def long(librispeech: LibriSpeech) -> Utterance:
 def test_words_are_found_in_real_speech(librispeech: LibriSpeech, long: Utterance) -> None:
     wave = librispeech.read(long, 16000)
     said = normalize(long.text or "")
-    places = Aligner()(wave, said)
+    places = align(wave, said)
     assert places is not None
     assert len(places) == len(said)
     assert all(start < end <= later for (start, end), (later, _) in pairwise(places))
@@ -82,19 +82,18 @@ def test_words_are_found_in_real_speech(librispeech: LibriSpeech, long: Utteranc
 
 def test_a_name_that_no_dictionary_has_is_found_by_its_phonemes(librispeech: LibriSpeech) -> None:
     named = next(each for each in librispeech if "DURAZZO" in (each.text or ""))
-    places = Aligner()(librispeech.read(named, 16000), normalize(named.text or ""))
+    places = align(librispeech.read(named, 16000), normalize(named.text or ""))
     assert places is not None
 
 
 def test_what_was_aligned_before_does_not_matter(librispeech: LibriSpeech, long: Utterance) -> None:
     others = [each for each in librispeech if each.speaker != long.speaker][:3]
     said = [(librispeech.read(each, 16000), normalize(each.text or "")) for each in (long, *others)]
-    aligner = Aligner()
-    assert [aligner(*each) for each in said] == [aligner(*each) for each in said[::-1]][::-1]
+    assert [align(*each) for each in said] == [align(*each) for each in said[::-1]][::-1]
 
 
 def test_words_that_nobody_says_are_not_found() -> None:
-    assert Aligner()(torch.zeros(1600), normalize("this is far too much to be said in a tenth of a second")) is None
+    assert align(torch.zeros(1600), normalize("this is far too much to be said in a tenth of a second")) is None
 
 
 def test_a_long_utterance_becomes_short_samples(librispeech: LibriSpeech, long: Utterance) -> None:
@@ -161,7 +160,7 @@ def test_words_between_digital_silence_are_found() -> None:
         said = [each for each in corpus if each.speaker.id == speaker]
         wave = torch.cat([part for each in said for part in (corpus.read(each, 16000), silence)])
         text = " ".join(each.text or "" for each in said)
-        found = Aligner()(wave, normalize(text))
+        found = align(wave, normalize(text))
         assert found is not None
         assert all(before[1] <= after[0] + 0.011 for before, after in pairwise(found))
         assert found[-1][1] > len(wave) / 16000 - 1.5

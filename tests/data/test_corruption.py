@@ -143,7 +143,7 @@ BROKEN: dict[str, tuple[Callable[[], Members], str]] = {
 
 def shard(path: Path, content: bytes, samples: int, seconds: float = 0.0) -> list[ShardFile]:
     path.write_bytes(content)
-    return [ShardFile(str(path), Shard(path.name, samples, samples, seconds or samples, 1, len(content), ""), 16000)]
+    return [ShardFile(str(path), Shard(path.name, samples, samples, seconds or samples, len(content), ""), 16000)]
 
 
 @pytest.mark.parametrize("kind", BROKEN)

@@ -6,15 +6,13 @@ from pathlib import Path
 import pytest
 from lightning.pytorch.callbacks import ModelCheckpoint
 
-from lightning_vc.data.adaptation import AdaptationDataModule
-from lightning_vc.data.cloning import CloningDataModule
+from lightning_vc.data.cloning import CloningDataModule, JointDataModule
 from lightning_vc.data.datamodule import Loading
 from lightning_vc.data.index import Index
-from lightning_vc.data.joint import JointDataModule
 from lightning_vc.data.reading import clips_of
 from lightning_vc.data.shards import prepare
 from lightning_vc.data.splits import Splits
-from lightning_vc.data.tts import TTSDataModule
+from lightning_vc.data.tts import AdaptationDataModule, TTSDataModule
 from lightning_vc.text.frontend import Characters, Mixed
 from lightning_vc.types import Utterance
 from tests.data.listener import Listener, heard, trainer

@@ -9,8 +9,7 @@ from torch.utils.data import DataLoader
 from webdataset.filters import FilterFunction as Stage
 
 from lightning_vc.data.index import Index
-from lightning_vc.data.loader import Loader
-from lightning_vc.data.pipeline import Batcher, Clips, Shards, TrainingStream, ValidationStream
+from lightning_vc.data.pipeline import Batcher, BatchStream, Clips, Loader, Shards
 from lightning_vc.data.samples import Sample
 from lightning_vc.data.stages import bucket
 
@@ -37,7 +36,7 @@ def epoch_of(
     index: Index, steps: int, rank: int = 0, world: int = 1, workers: int = 0, epoch: int = 0, seed: int = 0
 ) -> list[list[str]]:
     """One epoch of the 48 samples in 11 shards of train and train-held."""
-    stream = TrainingStream(Shards(index.files("train", "train-held")), Names(), steps, seed, rank, world)
+    stream = BatchStream(Shards(index.files("train", "train-held")), Names(), steps, seed, rank, world)
     stream.set_epoch(epoch)
     return list(Loader(stream, workers))
 
@@ -76,14 +75,14 @@ def test_ranks_and_workers_read_disjoint_samples_in_the_same_number_of_steps(
 
 @pytest.mark.parametrize("ranks", [7, 16])
 def test_more_readers_than_shards_share_them_by_turns(index: Index, ranks: int) -> None:
-    readers = [wds.DataPipeline(*Shards(index.files("train")).shuffled_stages("0", n, ranks)) for n in range(ranks)]
+    readers = [wds.DataPipeline(*Shards(index.files("train")).stages("0", n, ranks)) for n in range(ranks)]
     ids = [sample.id for reader in readers for sample in reader]
     assert len(ids) == len(set(ids)) == 36
 
 
 def test_shards_are_shared_out_evenly(index: Index) -> None:
     shards = Shards(index.files("train", "train-held"))
-    readers = [wds.DataPipeline(*shards.shuffled_stages("0", number, 2)) for number in range(2)]
+    readers = [wds.DataPipeline(*shards.stages("0", number, 2)) for number in range(2)]
     assert [len(list(reader)) for reader in readers] == [pytest.approx(24, abs=2)] * 2
 
 
@@ -99,26 +98,26 @@ def test_who_runs_out_begins_again_with_its_own(index: Index) -> None:
 
 def test_what_is_not_kept_does_not_count(index: Index) -> None:
     speaker = index.speakers_of("train")[0].id
-    batches = list(TrainingStream(Shards(index.files("train")), Names(only=speaker), 5))
+    batches = list(BatchStream(Shards(index.files("train")), Names(only=speaker), 5))
     assert len(batches) == 5
     assert {id[:3] for id in flat(batches)} == {speaker}
 
 
 def test_a_reader_without_samples_says_so_instead_of_waiting_for_ever(index: Index) -> None:
     with pytest.raises(ValueError, match=r"reader 1 of 1 .* not enough samples"):
-        list(TrainingStream(Shards(index.files("train")), Names(only="nobody"), 5))
+        list(BatchStream(Shards(index.files("train")), Names(only="nobody"), 5))
     with pytest.raises(ValueError, match="reader 41 of 50 "):
-        list(TrainingStream(Shards(index.files("train")), Names(), 1, rank=40, world=50))
+        list(BatchStream(Shards(index.files("train")), Names(), 1, rank=40, world=50))
 
 
 @pytest.mark.parametrize("context", ["fork", "spawn", "forkserver"])
 def test_workers_that_live_on_are_told_the_epoch(index: Index, context: str) -> None:
-    def loader(stream: TrainingStream[list[str]]) -> DataLoader[list[str]]:
+    def loader(stream: BatchStream[list[str]]) -> DataLoader[list[str]]:
         return DataLoader(
             stream, batch_size=None, num_workers=1, persistent_workers=True, multiprocessing_context=context
         )
 
-    stream = TrainingStream(Shards(index.files("train", "train-held")), Names(), 12)
+    stream = BatchStream(Shards(index.files("train", "train-held")), Names(), 12)
     living = loader(stream)
     epochs = []
     for epoch in (0, 5):
@@ -129,7 +128,7 @@ def test_workers_that_live_on_are_told_the_epoch(index: Index, context: str) -> 
 
 @pytest.mark.parametrize("workers", [0, 1])
 def test_the_epoch_can_be_told_after_the_iterator_was_made(index: Index, workers: int) -> None:
-    stream = TrainingStream(Shards(index.files("train", "train-held")), Names(), 12)
+    stream = BatchStream(Shards(index.files("train", "train-held")), Names(), 12)
     batches = iter(Loader(stream, workers))
     time.sleep(0.5)  # a worker that had started would have read the epoch by now
     stream.set_epoch(3)
@@ -138,11 +137,11 @@ def test_the_epoch_can_be_told_after_the_iterator_was_made(index: Index, workers
 
 def test_clips_in_memory_come_over_and_over(index: Index) -> None:
     clips = list(Shards(index.files("train")[:1]))
-    stream = TrainingStream(Clips(clips), Names(batch_size=3), 50)
+    stream = BatchStream(Clips(clips), Names(batch_size=3), 50)
     ids = flat(list(stream))
     assert len(ids) == 150
     assert set(ids) == {clip.id for clip in clips}
-    other = TrainingStream(Clips(clips), Names(batch_size=3), 50, rank=1, world=2)
+    other = BatchStream(Clips(clips), Names(batch_size=3), 50, rank=1, world=2)
     assert flat(list(other)) != ids
 
 
@@ -152,7 +151,7 @@ def test_validation_reads_everything_whatever_the_ranks_and_workers(index: Index
     def validation(rank: int, world: int, workers: int) -> list[list[str]]:
         source = Shards(index.files("train", "train-held"))
         steps = -(-12 // world)
-        batches = list(Loader(ValidationStream(source, Names(), steps, rank, world), workers))
+        batches = list(Loader(BatchStream(source, Names(), steps, None, rank, world), workers))
         assert len(batches) == steps
         return batches
 

@@ -42,13 +42,13 @@ def test_a_file_that_is_too_large_for_a_sample_is_not_read(name: str, tmp_path: 
     header.size = 8_000_000_000
     path.write_bytes(header.tobuf(tarfile.USTAR_FORMAT))
     os.truncate(path, 512 + header.size)  # a hole, which takes no place on the disk
-    shard = Shard(path.name, 1, 1, 1.0, 1, path.stat().st_size, "")
+    shard = Shard(path.name, 1, 1, 1.0, path.stat().st_size, "")
     with pytest.raises(ValueError, match=rf"sparse\.tar is broken .*{name} of 8000000000 bytes cannot be in it"):
         list(reading.read_shards([ShardFile(str(path), shard, 8000)]))
 
 
 def test_what_is_no_shard_is_named(tmp_path: Path) -> None:
-    shard = Shard("text.tar", 1, 1, 1.0, 1, 3000, "")
+    shard = Shard("text.tar", 1, 1, 1.0, 3000, "")
     (tmp_path / "text.tar").write_text("hello " * 500)
     with pytest.raises(ValueError, match=r"text\.tar is broken"):
         list(reading.read_shards([ShardFile(str(tmp_path / "text.tar"), shard, 8000)]))

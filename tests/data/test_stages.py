@@ -2,8 +2,6 @@ import random
 from collections import Counter
 from collections.abc import Iterator
 
-import pytest
-
 from lightning_vc.data import stages
 from lightning_vc.data.samples import Sample
 from lightning_vc.types import Speaker
@@ -15,15 +13,6 @@ def sample(id: str, speaker: str = "s", seconds: float = 1.0) -> Sample:
 
 def ids(samples: list[Sample]) -> list[str]:
     return [each.id for each in samples]
-
-
-@pytest.mark.parametrize("n", [0, 1, 2, 3, 6, 7, 8])
-@pytest.mark.parametrize("world", [1, 2, 3, 5])
-def test_deal(n: int, world: int) -> None:
-    shares = [list(stages.deal(iter(range(n)), rank, world)) for rank in range(world)]
-    assert len({len(share) for share in shares}) == 1
-    assert set().union(*shares) == set(range(n))
-    assert sum(len(share) for share in shares) - n < world
 
 
 def test_what_is_repeated_comes_again_much_later() -> None:

@@ -19,6 +19,8 @@ from safetensors import safe_open
 from safetensors.torch import save
 from torch import Tensor
 
+from tests.signed import signed
+
 ALARM = "alarm"  # file in the working folder that tells that foreign code was run
 # Anything of another kind than what was there, and numbers that nobody means.
 VALUES: tuple[Any, ...] = (
@@ -224,8 +226,7 @@ def rename_speaker(shards: Path, old: str, new: str) -> None:
     index["sets"]["test"][0] |= {"bytes": file.stat().st_size, "sha256": hashlib.sha256(file.read_bytes()).hexdigest()}
     for speaker in index["speakers"]:
         speaker["id"] = new if speaker["id"] == old else speaker["id"]
-    del index["crc32"]
-    (shards / "index.json").write_text(json.dumps(index))
+    (shards / "index.json").write_text(signed(index))
 
 
 def snapshot(*folders: Path) -> dict[str, bytes]:

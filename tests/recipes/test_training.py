@@ -22,6 +22,7 @@ from lightning_vc.modules.tts import TTSModel
 from lightning_vc.recipes import adapt, encoder, tts
 from lightning_vc.text.frontend import Characters
 from tests.data.tones import Tones
+from tests.signed import signed
 from tests.tiny import MINI, ROOT, TinyRun, logged, metrics
 
 
@@ -403,8 +404,7 @@ def renamed(shards: Path, out: Path, names: dict[str, str]) -> Path:
     content = json.loads((shards / "index.json").read_text())
     for entry in content["speakers"]:
         entry["id"] = names.get(entry["id"], entry["id"])
-    del content["crc32"]
-    (out / "index.json").write_text(json.dumps(content))
+    (out / "index.json").write_text(signed(content))
     for shard in shards.glob("*.tar"):
         (out / shard.name).symlink_to(shard)
     return out

@@ -8,8 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from lightning_vc.checkpoint import load_model
-from lightning_vc.data.adaptation import AdaptationDataModule
-from lightning_vc.data.tts import collate_tts
+from lightning_vc.data.tts import AdaptationDataModule, collate_tts
 from lightning_vc.modules.speaker_encoder import SpeakerEncoder
 from lightning_vc.modules.tts import TTSModel
 from lightning_vc.tasks.adaptation import (

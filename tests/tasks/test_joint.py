@@ -8,7 +8,7 @@ import torch
 from lightning_vc import Cloner
 from lightning_vc.audio import io
 from lightning_vc.checkpoint import fingerprint, load_model
-from lightning_vc.data.joint import JointDataModule
+from lightning_vc.data.cloning import JointDataModule
 from lightning_vc.modules.speaker_encoder import SpeakerEncoder
 from lightning_vc.modules.tts import TTSModel
 from lightning_vc.recipes import joint
