@@ -125,7 +125,7 @@ class Clips:
 
 
 class BatchStream(IterableDataset[B]):
-    """`steps` batches on every rank: an epoch of training, in an order of seed and epoch, or validation, with seed None.
+    """`steps` batches on every rank: an epoch of training by seed and epoch, or with seed None validation.
 
     In training, ranks and their workers read disjoint samples. In validation all of them read every sample, in the same
     order every time, and decode those of their own batches. Who comes to the end begins again, in validation with the
