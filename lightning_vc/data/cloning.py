@@ -2,7 +2,7 @@
 
 import random
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import cycle, islice
 from typing import Any
@@ -31,25 +31,6 @@ def crop(wave: Tensor, longest: int, rng: random.Random | None = None) -> Tensor
     return wave[start : start + longest]
 
 
-def collate_cloning(
-    groups: Sequence[Sequence[Sample]],
-    rows: Mapping[str, int],
-    sample_rate: int,
-    max_seconds: float | None,
-    rng: random.Random | None = None,
-) -> CloningBatch:
-    """Decode B groups of N clips and pad them; of longer clips a piece is cut at random, without `rng` the middle."""
-    longest = sys.maxsize if max_seconds is None else round(max_seconds * sample_rate)
-    waves = [crop(sample.wave(sample_rate), longest, rng) for group in groups for sample in group]
-    shape = (len(groups), len(groups[0]))
-    return CloningBatch(
-        waves=pad_sequence(waves, batch_first=True).unflatten(0, shape),
-        lengths=torch.tensor([len(wave) for wave in waves]).unflatten(0, shape),
-        speakers=torch.tensor([rows[group[0].speaker.id] for group in groups]),
-        ids=[[sample.id for sample in group] for group in groups],
-    )
-
-
 @dataclass(frozen=True)
 class CloningBatcher(Batcher[Any]):
     """Groups of clips of one speaker, for those who have a row."""
@@ -74,7 +55,16 @@ class CloningBatcher(Batcher[Any]):
         return [Stage(repeat, self.times, self.buffer, rng), shuffled, grouped]
 
     def collate(self, planned: list[Group], rng: random.Random | None = None) -> Any:
-        return collate_cloning(planned, self.rows, self.sample_rate, self.max_seconds, rng)
+        """Decode and pad B groups of N clips; of longer clips a piece is cut at random, without `rng` the middle."""
+        longest = sys.maxsize if self.max_seconds is None else round(self.max_seconds * self.sample_rate)
+        waves = [crop(sample.wave(self.sample_rate), longest, rng) for group in planned for sample in group]
+        shape = (len(planned), len(planned[0]))
+        return CloningBatch(
+            waves=pad_sequence(waves, batch_first=True).unflatten(0, shape),
+            lengths=torch.tensor([len(wave) for wave in waves]).unflatten(0, shape),
+            speakers=torch.tensor([self.rows[group[0].speaker.id] for group in planned]),
+            ids=[[sample.id for sample in group] for group in planned],
+        )
 
 
 class CloningDataModule(ShardsDataModule):

@@ -6,7 +6,7 @@ import pytest
 import torch
 import webdataset as wds
 
-from lightning_vc.data.cloning import CloningBatcher, collate_cloning, crop
+from lightning_vc.data.cloning import CloningBatcher, crop
 from lightning_vc.data.index import Index
 from lightning_vc.data.reading import read_shards
 from lightning_vc.data.samples import Sample
@@ -65,7 +65,7 @@ def test_groups_of_clips_are_cut_and_padded(samples: list[Sample]) -> None:
     groups = [samples[:3], samples[3:6]]
     rows = {samples[0].speaker.id: 4, samples[3].speaker.id: 2}
     rows = {sample.speaker.id: 9 for sample in samples} | rows
-    batch = collate_cloning(groups, rows, 8000, max_seconds=1.0)
+    batch = CloningBatcher(rows, 8000, n_speakers=2, n_clips=(3,), max_seconds=1.0).collate(groups)
     assert batch.waves.shape[:2] == batch.lengths.shape == (2, 3)
     assert batch.waves.shape[2] == batch.lengths.max() <= 8000
     lengths = [[min(8000, round(sample.seconds * 8000)) for sample in group] for group in groups]
