@@ -35,12 +35,10 @@ class Corpus(ABC):
 def lines(file: Path) -> list[str]:
     """Lines of a UTF-8 file, which end at newlines alone: a text may hold other separators.
 
-    Raises FileNotFoundError or ValueError, with its name, for a file that is not there or has another encoding.
+    Raises ValueError, with its name, for a file of another encoding.
     """
     try:
         text = read_text(file, _LARGEST_TABLE)
-    except FileNotFoundError as error:
-        raise FileNotFoundError(f"{file} is missing: it comes with the corpus, so bring it from there") from error
     except UnicodeDecodeError as error:
         raise ValueError(f"{file} is not UTF-8 ({error.reason} at byte {error.start}): convert it") from error
     return text.removesuffix("\n").split("\n") if text else []

@@ -43,6 +43,8 @@ class VCTK(Corpus):
 
 def _speakers(file: Path) -> dict[str, Speaker]:
     """Who speaks, by folder: lines `p225  23  F    English    Southern  England`, in older versions without the p."""
+    if not file.is_file():
+        raise FileNotFoundError(f"{file} is missing: it comes with VCTK and says the speakers' sex, age and accent")
     found = {}
     for line in lines(file)[1:]:  # the first is the header
         match line.split():
