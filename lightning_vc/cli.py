@@ -5,25 +5,30 @@ import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from inspect import Parameter, signature
 from pathlib import Path
 from typing import Any
 
 from jsonargparse import set_loader, set_parsing_settings
 from jsonargparse._optionals import get_omegaconf_loader
 from lightning.fabric.utilities.exceptions import MisconfigurationException
-from lightning.pytorch import Callback, LightningDataModule
+from lightning.pytorch import LightningDataModule
 from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCLI
 from lightning.pytorch.loggers import WandbLogger
 from lightning.pytorch.trainer.states import TrainerFn
 from lightning.pytorch.utilities.exceptions import SIGTERMException
+from torch import nn
 from yaml import YAMLError
 
 from lightning_vc.audio.features import Spectrograms
 from lightning_vc.audio.pitch import HarmonicPitch
-from lightning_vc.callbacks import CheckMonitors, Pace
-from lightning_vc.checkpoint import load_model
+from lightning_vc.audio.vocoder import NeuralVocoder
+from lightning_vc.callbacks import Pace
+from lightning_vc.checkpoint import load_model, model_of
 from lightning_vc.console import STOPPED, interruptible, printable
 from lightning_vc.files import plain_name
+from lightning_vc.modules.discriminators import Discriminators
+from lightning_vc.modules.speaker_encoder import SpeakerEncoder
 from lightning_vc.modules.tts import TTSModel
 from lightning_vc.settings import bounded, check_interpolation
 from lightning_vc.tasks.base import Task
@@ -38,16 +43,23 @@ set_parsing_settings(omegaconf_absolute_to_relative_paths=True)
 set_loader("omegaconf+", bounded(get_omegaconf_loader("omegaconf+"), check_interpolation), (YAMLError,))  # type: ignore[no-untyped-call]
 
 
-class PretrainedTTS:
-    """Models that training starts from.
+class Pretrained:
+    """Models that training starts from; each recipe takes those that its task has arguments for.
 
     Args:
         tts: checkpoint or exported file of the generative model.
+        encoder: checkpoint or exported file of the speaker encoder that was trained for it.
+        vocoder: checkpoint of the vocoder, with its discriminators.
     """
 
-    def __init__(self, tts: str) -> None:
-        self.tts = load_model(tts, TTSModel)
-        self.frontend = self.tts.frontend
+    def __init__(self, tts: str | None = None, encoder: str | None = None, vocoder: str | None = None) -> None:
+        self.tts = load_model(tts, TTSModel) if tts else None
+        self.frontend = self.tts.frontend if self.tts else None
+        self.encoder = load_model(encoder, SpeakerEncoder) if encoder else None  # type: ignore[type-abstract]
+        if vocoder:
+            saved = read_checkpoint(vocoder)
+            self.vocoder = model_of(saved, NeuralVocoder, vocoder)  # type: ignore[type-abstract]
+            self.discriminators: nn.Module = model_of(saved, Discriminators, vocoder)
 
 
 class TrainingParser(VerbParser, LightningArgumentParser):
@@ -58,8 +70,8 @@ class VoiceCLI(LightningCLI):
     """`fit`, `validate` and `test` of one task on one datamodule, from flags and YAML.
 
     Args:
-        linked: (source, target) pairs whose value the target takes from the built source, e.g. the data's speakers.
-        pretrained: class whose arguments are paths of models to start from; a source of links.
+        linked: (source, target) pairs whose value the target takes from the built source: a property of the data, or a
+            model of `Pretrained`, whose path becomes an option.
         shared: (source, target) pairs of settings that are one setting, e.g. the frontend.
     """
 
@@ -70,10 +82,15 @@ class VoiceCLI(LightningCLI):
         args: ArgsType = None,
         linked: tuple[tuple[str, str], ...] = (),
         shared: tuple[tuple[str, str], ...] = (),
-        pretrained: type | None = None,
         **defaults: Any,
     ) -> None:
-        self.linked, self.shared, self.pretrained = linked, shared, pretrained
+        self.linked, self.shared = linked, shared
+        arguments = {source.removeprefix("pretrained."): target.removeprefix("model.") for source, target in linked}
+        self.required = {  # models to start from, and whether the task needs them
+            name: signature(task).parameters[arguments[name]].default is Parameter.empty
+            for name in signature(Pretrained).parameters
+            if name in arguments
+        }
         super().__init__(
             task,
             data,
@@ -83,14 +100,15 @@ class VoiceCLI(LightningCLI):
             parser_kwargs={"parser_mode": "omegaconf+"},
             parser_class=TrainingParser,
             save_config_kwargs={"overwrite": True},
-            trainer_defaults={"callbacks": [Pace(), CheckMonitors()], **defaults},
+            trainer_defaults={"callbacks": [Pace()], **defaults},
         )
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         parser.add_argument("--trust", nargs="+", default=[], help=TRUST)
         parser.link_arguments("seed_everything", "data.loading.seed", int)  # one seed for everything
-        if self.pretrained is not None:
-            parser.add_class_arguments(self.pretrained, "pretrained")
+        if self.required:
+            unused = signature(Pretrained).parameters.keys() - self.required
+            parser.add_class_arguments(Pretrained, "pretrained", skip=unused)
         for source, target in self.linked:
             parser.link_arguments(source, target, apply_on="instantiate")
         for source, target in self.shared:
@@ -100,8 +118,6 @@ class VoiceCLI(LightningCLI):
         """Build what the configuration says; what it says wrong is one line, not a traceback."""
         with self._explained():
             super().instantiate_classes()
-            callbacks: list[Callback] = self.trainer.callbacks  # type: ignore[attr-defined]  # set by a function of Lightning
-            callbacks.sort(key=lambda each: not isinstance(each, CheckMonitors))  # before those that it checks
             self._check_sample_rates()
             if self.subcommand:
                 self._resume_wandb_run()
@@ -118,6 +134,9 @@ class VoiceCLI(LightningCLI):
             if path is None and self.subcommand in ("validate", "test"):
                 raise ValueError(f"{self.subcommand} needs --ckpt_path, the checkpoint that is measured")
             trust(self._get(self.config, "trust"))
+            for name, required in self.required.items():
+                if required and self._get(self.config, f"pretrained.{name}") is None:
+                    raise ValueError(f"{self.subcommand} needs --pretrained.{name}, the model that it starts from")
             self.config[self.subcommand]["weights_only"] = True
             if path is not None and path not in _KEYWORDS:
                 _wandb_run(path)

@@ -7,27 +7,12 @@ from typing import cast
 from lightning.pytorch.cli import LightningArgumentParser
 
 from lightning_vc.adaptation import METHODS, method_named
-from lightning_vc.checkpoint import load_model
-from lightning_vc.cli import PretrainedTTS, VoiceCLI
+from lightning_vc.cli import VoiceCLI
 from lightning_vc.data.tts import AdaptationDataModule
-from lightning_vc.modules.speaker_encoder import SpeakerEncoder
 from lightning_vc.tasks.adaptation import AdaptationTask
 
 _DEFAULT = "whole_model"
 _HELP = f"how to adapt: {', '.join(METHODS)}, or a class of your own, module.Class"
-
-
-class Pretrained(PretrainedTTS):
-    """Models that adaptation starts from.
-
-    Args:
-        tts: checkpoint or exported file of the generative model.
-        encoder: those of the speaker encoder trained for it, for the start "encoder".
-    """
-
-    def __init__(self, tts: str, encoder: str | None = None) -> None:
-        super().__init__(tts)
-        self.encoder = None if encoder is None else load_model(encoder, SpeakerEncoder)  # type: ignore[type-abstract]
 
 
 class AdaptationCLI(VoiceCLI):
@@ -59,7 +44,6 @@ def main(args: Sequence[str] | None = None) -> AdaptationCLI:
         cast(type[AdaptationTask], method.task),
         AdaptationDataModule,
         None if args is None else list(args),
-        pretrained=Pretrained,
         linked=(
             ("pretrained.tts", "model.tts"),
             ("pretrained.encoder", "model.encoder"),

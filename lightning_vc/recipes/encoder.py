@@ -2,14 +2,13 @@
 
 from lightning.pytorch.cli import ArgsType
 
-from lightning_vc.cli import PretrainedTTS, VoiceCLI
+from lightning_vc.cli import VoiceCLI
 from lightning_vc.data.cloning import CloningDataModule
 from lightning_vc.tasks.speaker_encoder import SpeakerEncoderTask
 
 
 def main(args: ArgsType = None) -> VoiceCLI:
-    linked = (("pretrained.tts", "model.tts"),)
-    return VoiceCLI(SpeakerEncoderTask, CloningDataModule, args, pretrained=PretrainedTTS, linked=linked)
+    return VoiceCLI(SpeakerEncoderTask, CloningDataModule, args, linked=(("pretrained.tts", "model.tts"),))
 
 
 if __name__ == "__main__":

@@ -2,24 +2,9 @@
 
 from lightning.pytorch.cli import ArgsType
 
-from lightning_vc.checkpoint import load_model
-from lightning_vc.cli import PretrainedTTS, VoiceCLI
+from lightning_vc.cli import VoiceCLI
 from lightning_vc.data.cloning import JointDataModule
-from lightning_vc.modules.speaker_encoder import SpeakerEncoder
 from lightning_vc.tasks.joint import JointTask
-
-
-class Pretrained(PretrainedTTS):
-    """Models that training starts from.
-
-    Args:
-        tts: checkpoint or exported file of the generative model.
-        encoder: checkpoint or exported file of the speaker encoder trained for it.
-    """
-
-    def __init__(self, tts: str, encoder: str) -> None:
-        super().__init__(tts)
-        self.encoder = load_model(encoder, SpeakerEncoder)  # type: ignore[type-abstract]
 
 
 def main(args: ArgsType = None) -> VoiceCLI:
@@ -28,7 +13,7 @@ def main(args: ArgsType = None) -> VoiceCLI:
         ("pretrained.encoder", "model.encoder"),
         ("pretrained.frontend", "data.frontend"),
     )
-    return VoiceCLI(JointTask, JointDataModule, args, pretrained=Pretrained, linked=linked)
+    return VoiceCLI(JointTask, JointDataModule, args, linked=linked)
 
 
 if __name__ == "__main__":
