@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
-from safetensors.torch import save
+from safetensors import SafetensorError
+from safetensors.torch import save, save_file
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
@@ -18,7 +19,7 @@ from lightning_vc.audio.features import Spectrograms
 from lightning_vc.console import short
 from lightning_vc.files import atomic_write, write_file
 from lightning_vc.trust import SettingsError, build, find_class, limited
-from lightning_vc.untrusted import FLOATS, MODELS, finite, read_checkpoint
+from lightning_vc.untrusted import CHECKPOINT, FLOATS, MODEL, MODELS, finite, pack, read_checkpoint
 
 M = TypeVar("M", bound=nn.Module)
 
@@ -88,7 +89,7 @@ def save_model(path: str | Path, model: nn.Module, half: bool = False) -> None:
     weights = {name: value.detach().cpu().contiguous() for name, value in model.state_dict().items()}
     if half:
         weights = {name: value.half() if value.is_floating_point() else value for name, value in weights.items()}
-    write_file(path, save(weights, {"model": json.dumps(config)}))
+    write_file(path, save(weights, {MODEL: json.dumps(config)}))
 
 
 def write_checkpoint(saved: Mapping[str, Any], path: str | Path) -> None:
@@ -96,11 +97,19 @@ def write_checkpoint(saved: Mapping[str, Any], path: str | Path) -> None:
 
     Raises:
         OSError: if it cannot be written, with its name.
+        ValueError: if it holds anything but text, numbers, tensors, and lists and dictionaries of them.
     """
+    tensors: dict[str, Tensor] = {}
+    about = json.dumps(pack(saved, tensors))
+    storages: set[int] = set()
+    for name, value in tensors.items():
+        storage = value.untyped_storage().data_ptr()
+        tensors[name] = value.clone() if storage in storages else value  # safetensors writes none that share memory
+        storages.add(storage)
     with atomic_write(path) as partial:
         try:
-            torch.save(dict(saved), partial)
-        except RuntimeError as error:  # torch's own writer does not say why
+            save_file(tensors, partial, {CHECKPOINT: about})
+        except SafetensorError as error:
             raise OSError(f"{path} cannot be written: the disk may be full ({str(error).splitlines()[0]})") from error
 
 

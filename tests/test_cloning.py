@@ -14,13 +14,14 @@ from lightning_vc import Cloner, Voice
 from lightning_vc.audio import io
 from lightning_vc.audio.post_filter import PostFilter
 from lightning_vc.audio.vocoder import GriffinLim, Vocoder
-from lightning_vc.checkpoint import fingerprint, load_model
+from lightning_vc.checkpoint import fingerprint, load_model, write_checkpoint
 from lightning_vc.modules.speaker_encoder import SpeakerEncoder
 from lightning_vc.modules.tts import TTSModel
 from lightning_vc.synthesis import Synthesizer
 from lightning_vc.tasks.adaptation import AdaptationTask
 from lightning_vc.tasks.base import Losses
 from lightning_vc.types import Spectra, TTSBatch
+from lightning_vc.untrusted import read_checkpoint
 from tests.tiny import TinyRun
 
 METHODS = ["encoder", "embedding", "low_rank", "whole_model"]
@@ -186,10 +187,10 @@ def test_a_vocoder_of_ones_own(cloner: Cloner, clips: list[Path]) -> None:
 
 def with_options(checkpoint: Path, folder: Path, **options: Any) -> Path:
     """The same weights as if they had been trained with these options."""
-    saved = torch.load(checkpoint, weights_only=True)
+    saved = read_checkpoint(checkpoint)
     (config,) = saved["models"].values()
     config["init_args"] |= options
-    torch.save(saved, folder / "last.ckpt")
+    write_checkpoint(saved, folder / "last.ckpt")
     return folder / "last.ckpt"
 
 
@@ -222,9 +223,9 @@ def test_heard_voices_are_moved_away_from_the_mean(
     tiny_run: TinyRun, cloner: Cloner, clips: list[Path], tmp_path: Path
 ) -> None:
     mean, near = cloner.tts.table.voices.detach().mean(0), cloner.clone(clips).vector
-    saved = torch.load(tiny_run.encoder, weights_only=True)
+    saved = read_checkpoint(tiny_run.encoder)
     saved["state_dict"]["encoder.embedding_gain"].fill_(1.5)
-    torch.save(saved, tmp_path / "encoder.ckpt")
+    write_checkpoint(saved, tmp_path / "encoder.ckpt")
     encoder = load_model(tmp_path / "encoder.ckpt", SpeakerEncoder)  # type: ignore[type-abstract]
     far = Cloner(cloner.tts, encoder).clone(clips).vector
     torch.testing.assert_close(far - mean, 1.5 * (near - mean))
@@ -244,9 +245,9 @@ def test_one_checkpoint_is_enough_to_adapt_and_to_speak(tiny_run: TinyRun, clone
 @pytest.fixture
 def other_model(tiny_run: TinyRun, tmp_path: Path) -> Path:
     """The same model with one weight that is different."""
-    saved = torch.load(tiny_run.tts, weights_only=True)
+    saved = read_checkpoint(tiny_run.tts)
     saved["state_dict"]["tts.table.table.weight"][0, 0] += 1
-    torch.save(saved, tmp_path / "other.ckpt")
+    write_checkpoint(saved, tmp_path / "other.ckpt")
     return tmp_path / "other.ckpt"
 
 
@@ -489,11 +490,11 @@ def test_a_consent_that_no_file_can_hold_is_refused_first(cloner: Cloner) -> Non
 def test_settings_that_do_not_go_together_are_refused_when_they_are_used(
     tiny_run: TinyRun, tmp_path: Path, clips: list[Path]
 ) -> None:
-    saved = torch.load(tiny_run.tts, weights_only=True)
+    saved = read_checkpoint(tiny_run.tts)
     saved["models"]["tts."]["init_args"]["model"]["init_args"]["encoder"]["init_args"]["n_symbols"] = 3
     weights = saved["state_dict"]
     weights["tts.model.encoder.embed.weight"] = weights["tts.model.encoder.embed.weight"][:3].clone()
-    torch.save(saved, tmp_path / "odd.ckpt")
+    write_checkpoint(saved, tmp_path / "odd.ckpt")
     cloner = Cloner.load(tmp_path / "odd.ckpt")
     voice = Voice(torch.zeros(8), "encoder", cloner.base, 1)
     for speaking in (lambda: cloner.say("Hello.", voice), lambda: list(cloner.stream("Hello.", voice))):

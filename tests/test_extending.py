@@ -9,7 +9,6 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
-import torch
 
 from lightning_vc import Cloner, Voice
 from lightning_vc.audio import io
@@ -18,6 +17,7 @@ from lightning_vc.data.index import Index
 from lightning_vc.modules.speaker_encoder import SpeakerEncoder
 from lightning_vc.modules.tts import TTSModel
 from lightning_vc.recipes import encoder, prepare, synthesize, tts, vocoder
+from lightning_vc.untrusted import read_checkpoint
 from tests.tiny import ROOT, TinyRun, configs, logged
 
 PAGE = (ROOT / "docs" / "extending.md").read_text(encoding="utf-8")
@@ -82,7 +82,7 @@ def test_an_encoder_of_ones_own(
     small = ["--model.encoder.init_args.voice_dim=8", "--data.n_speakers=2", "--data.max_seconds=0.5"]
     call([*command, *small, *QUICK, "--config", configs("encoder", outside)[1]], outside)
     checkpoint = outside / "runs" / "gru" / "encoder" / "last.ckpt"
-    saved = torch.load(checkpoint, weights_only=True)
+    saved = read_checkpoint(checkpoint)
     assert saved["models"]["encoder."]["class_path"] == "my_encoder.GRUEncoder"
     assert len(logged(outside / "runs" / "gru", "validation/spread")) == 2
 
@@ -110,7 +110,7 @@ def test_an_adaptation_of_ones_own(
     mine = ["--data.speaker", tiny_run.speaker, "--data.clips=3", "--trainer.enable_progress_bar=false"]
     call([*command, *mine, "--trainer.max_steps=2", "--trainer.accelerator=cpu"], outside)
     (checkpoint,) = (outside / "lightning_logs").rglob("*.ckpt")
-    saved = torch.load(checkpoint, weights_only=True)
+    saved = read_checkpoint(checkpoint)
     assert (saved["task"], saved["global_step"]) == ("my_adaptation.VoicePathAdaptationTask", 2)
     base = load_model(tiny_run.tts, TTSModel).state_dict()
     after = {name.removeprefix("tts."): value for name, value in saved["state_dict"].items() if name != "voice"}
@@ -207,6 +207,6 @@ def test_other_parts_of_ones_own(
         where = f"--data.shards {tiny_run.shards} --data.batch_size 2 --trainer.default_root_dir {tmp_path}"
         flags = ["fit", "--config", str(config), *where.split(), *QUICK, "--data.seconds=0.3"]
     recipe.main([*flags, f"--model.{option}", part])
-    saved = torch.load(tmp_path / "last.ckpt", weights_only=True)
+    saved = read_checkpoint(tmp_path / "last.ckpt")
     settings = saved["models"].get(f"{option}.") or saved["hyper_parameters"][option]
     assert settings["class_path"] == part

@@ -13,9 +13,11 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 from lightning_vc.callbacks import LastCheckpoint
+from lightning_vc.checkpoint import write_checkpoint
 from lightning_vc.recipes import tts
 from lightning_vc.resuming import SafeCheckpointIO
 from lightning_vc.tasks.base import Losses, Task
+from lightning_vc.untrusted import read_checkpoint
 from tests.tiny import TinyRun
 
 Saved = dict[str, Any]
@@ -127,9 +129,9 @@ PROGRESS = ("loops", "fit_loop", "epoch_loop.batch_progress")
     ],
 )
 def test_what_a_run_does_not_go_on_from(last: Path, tmp_path: Path, path: tuple[Any, ...], value: object) -> None:
-    saved = torch.load(last, weights_only=True)
+    saved = read_checkpoint(last)
     at(saved, *path[:-1])[path[-1]] = value
-    torch.save(saved, tmp_path / "odd.ckpt")
+    write_checkpoint(saved, tmp_path / "odd.ckpt")
     with pytest.raises(ValueError, match=r"^\S*odd\.ckpt") as error:
         fit(tmp_path / "out", 5, str(tmp_path / "odd.ckpt"))
     assert "\n" not in str(error.value)
@@ -137,8 +139,10 @@ def test_what_a_run_does_not_go_on_from(last: Path, tmp_path: Path, path: tuple[
 
 
 def test_a_run_does_not_go_on_from_weights_alone(last: Path, tmp_path: Path) -> None:
-    saved = torch.load(last, weights_only=True)
-    torch.save({name: value for name, value in saved.items() if name != "optimizer_states"}, tmp_path / "odd.ckpt")
+    saved = read_checkpoint(last)
+    write_checkpoint(
+        {name: value for name, value in saved.items() if name != "optimizer_states"}, tmp_path / "odd.ckpt"
+    )
     with pytest.raises(ValueError, match=r"odd\.ckpt holds weights and no state of training"):
         fit(tmp_path / "out", 5, str(tmp_path / "odd.ckpt"))
 
@@ -159,11 +163,11 @@ def the_folder(state: Saved, folder: Path) -> None:
 def test_no_checkpoint_makes_a_run_delete_other_files(
     last: Path, tmp_path: Path, change: Callable[[Saved, Path], None]
 ) -> None:
-    saved = torch.load(last, weights_only=True)
+    saved = read_checkpoint(last)
     (name,) = [name for name in saved["callbacks"] if name.startswith("ModelCheckpoint")]
     saved["callbacks"][name]["dirpath"] = str(tmp_path / "out")
     change(saved["callbacks"][name], tmp_path / "out")
-    torch.save(saved, tmp_path / "odd.ckpt")
+    write_checkpoint(saved, tmp_path / "odd.ckpt")
     (tmp_path / "victim.ckpt").touch()
     with pytest.raises(ValueError, match=r"odd\.ckpt: callbacks.* names the file"):
         fit(tmp_path / "out", 7, str(tmp_path / "odd.ckpt"))
@@ -181,7 +185,7 @@ def test_a_trainer_without_plugins_goes_on_from_data_only(last: Path, tmp_path: 
         def __reduce__(self) -> tuple[Any, ...]:
             return open, (str(tmp_path / "ran"), "w")
 
-    torch.save(torch.load(last, weights_only=True) | {"more": Attack()}, tmp_path / "attack.ckpt")
+    torch.save(read_checkpoint(last) | {"more": Attack()}, tmp_path / "attack.ckpt")
     with pytest.raises(ValueError, match=r"attack\.ckpt is refused: it holds more than data"):
         fit(tmp_path / "out", 4, str(tmp_path / "attack.ckpt"))
     assert not (tmp_path / "ran").exists()
@@ -195,10 +199,10 @@ def test_a_run_of_the_command_line_goes_on_from_data_only(
             return open, (str(tmp_path / "ran"), "w")
 
     monkeypatch.chdir(tmp_path)
-    saved = torch.load(tiny_run.tts, weights_only=True)
+    saved = read_checkpoint(tiny_run.tts)
     torch.save(saved | {"more": Attack()}, "attack.pt")
-    torch.save(saved | {"wandb_run": "../../run"}, "named.ckpt")
-    torch.save(saved | {"loops": {}}, "odd.ckpt")
+    write_checkpoint(saved | {"wandb_run": "../../run"}, "named.ckpt")
+    write_checkpoint(saved | {"loops": {}}, "odd.ckpt")
     for path, complaint in (
         ("http://localhost:1/x.pt", "http://localhost:1/x.pt is a URL: download the file"),
         ("attack.pt", "attack.pt is refused: it holds more than data"),

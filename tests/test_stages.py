@@ -8,11 +8,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
-import torch
 
 from lightning_vc import stages
 from lightning_vc.recipes import run as run_recipe
 from lightning_vc.stages import Recipe
+from lightning_vc.untrusted import read_checkpoint
 from tests.test_settings import INTERPOLATED, LAUGHS
 from tests.tiny import ROOT, TinyRun, configs, logged
 
@@ -534,13 +534,13 @@ def test_killed_in_the_middle_of_a_stage_it_resumes_there(training: Path) -> Non
         child = int(children.read_text().split()[0])
         first.kill()  # SIGKILL, and to the recipe alone
     wait_for(lambda: not Path(f"/proc/{child}").exists() or "Z" in Path(f"/proc/{child}/stat").read_text(), 20)
-    done = torch.load(checkpoint, weights_only=True)["global_step"]
+    done = read_checkpoint(checkpoint)["global_step"]
     assert 0 < done < STEPS
     with start(training) as second:
         _, told = second.communicate(timeout=250)
     assert second.returncode == 0, told
     assert f"--ckpt_path {checkpoint}" in told
-    assert torch.load(checkpoint, weights_only=True)["global_step"] == STEPS
+    assert read_checkpoint(checkpoint)["global_step"] == STEPS
     (log,) = (training / "tts").glob("log/version_1")
     assert logged(log, "step")[0] == done
     assert json.loads((training / ".stages" / "tts.json").read_text())["finished"]
@@ -563,7 +563,7 @@ def test_training_that_is_stopped_is_not_finished_and_goes_on(training: Path, se
     assert not json.loads((training / ".stages" / "tts.json").read_text())["finished"]
     with pytest.raises(ProcessLookupError):
         os.killpg(first.pid, 0)  # nobody is left
-    done = torch.load(checkpoint, weights_only=True)["global_step"]
+    done = read_checkpoint(checkpoint)["global_step"]
     assert 0 < done < STEPS
     if sent == signal.SIGTERM:
         (log,) = (training / "tts").glob("log/version_0")
@@ -571,6 +571,6 @@ def test_training_that_is_stopped_is_not_finished_and_goes_on(training: Path, se
     with start(training) as second:
         _, told = second.communicate(timeout=250)
     assert second.returncode == 0, told
-    assert torch.load(checkpoint, weights_only=True)["global_step"] == STEPS
+    assert read_checkpoint(checkpoint)["global_step"] == STEPS
     (log,) = (training / "tts").glob("log/version_1")
     assert logged(log, "step")[0] == done

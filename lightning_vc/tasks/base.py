@@ -89,7 +89,7 @@ class Task(LightningModule, ABC):
         return self._step(batch, "test")
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Write the settings of the models, and only plain hyper-parameters: they must load with weights_only=True."""
+        """Write the settings of the models, and only plain hyper-parameters: a checkpoint holds no objects."""
         checkpoint["task"] = class_path(type(self))
         hyper = checkpoint.get("hyper_parameters", {})
         checkpoint["hyper_parameters"] = {name: value for name, value in hyper.items() if _plain(value)}

@@ -10,7 +10,9 @@ import torch
 
 from lightning_vc import Voice
 from lightning_vc.audio import io
+from lightning_vc.checkpoint import write_checkpoint
 from lightning_vc.recipes import evaluate, prepare
+from lightning_vc.untrusted import read_checkpoint
 from tests.evaluation.command import SENTENCES, evaluate_flags
 from tests.evaluation.conftest import Evaluated
 from tests.evaluation.external import EXTERNAL
@@ -266,9 +268,9 @@ def test_another_evaluation_is_the_same_and_other_settings_are_heeded(
         if path.suffix == ".wav":
             assert (evaluated.out / path).read_bytes() == content, path
 
-    saved = torch.load(tiny_run.tts, weights_only=True)
+    saved = read_checkpoint(tiny_run.tts)
     saved["models"]["tts."]["init_args"]["post_filter"] = {"power": 1.1}
-    torch.save(saved, model / "tts" / "last.ckpt")
+    write_checkpoint(saved, model / "tts" / "last.ckpt")
     evaluate.main([*flags, "--speakers", f"[{evaluated.speakers[1]}]"])
     assert names(tmp_path / "out/clones/encoder-03") == names(tmp_path / "out/real") == [evaluated.speakers[1]]
     sound = Path("clones", "encoder-03", evaluated.speakers[1], "01.wav")
@@ -320,9 +322,9 @@ def test_models_that_do_not_fit(
     err = refusal([*flags, "--systems.joint", str(tiny_run.tts)], capsys)
     assert "has no speaker encoder: give the folder of a joint fine-tuning" in err
     (network,) = (flag.partition("=")[2] for flag in evaluated.flags if flag.startswith("--metrics.speaker_recog"))
-    checkpoint = torch.load(network, weights_only=False)
+    checkpoint = read_checkpoint(network)
     del checkpoint["SpeakerRecognitionDataModule"]
-    torch.save(checkpoint, tmp_path / "silent.ckpt")
+    write_checkpoint(checkpoint, tmp_path / "silent.ckpt")
     err = refusal([*flags, "--metrics.speaker_recognition", str(tmp_path / "silent.ckpt")], capsys)
     assert "does not say what it was trained on: train it again" in err
 

@@ -12,10 +12,11 @@ import pytest
 import torch
 from safetensors.torch import save
 
-from lightning_vc.checkpoint import load_model
+from lightning_vc.checkpoint import load_model, write_checkpoint
 from lightning_vc.files import SUMS
 from lightning_vc.modules.tts import TTSModel
 from lightning_vc.recipes import synthesize, tts, voices
+from lightning_vc.untrusted import read_checkpoint
 from tests.fuzz import models
 from tests.fuzz.room import TEXT, Room, use
 from tests.fuzz.trials import fail_with, generator
@@ -164,7 +165,7 @@ def test_no_pickle_runs_code(kind: str, room: Room) -> None:
 def resume(flags: list[str], out: Path, *more: str) -> dict[str, bytes]:
     """The weights of a training that goes on from a checkpoint to its end."""
     tts.main([*flags, "--model.scheduler.init_args.total_steps", "4", *more])
-    saved = torch.load(out / "last.ckpt", weights_only=True)
+    saved = read_checkpoint(out / "last.ckpt")
     return {name: value.numpy().tobytes() for name, value in saved["state_dict"].items()}
 
 
@@ -199,13 +200,13 @@ def test_training_goes_on_the_same_or_not_at_all(room: Room) -> None:
     room.answer(resume, flags, out, "--trainer.max_steps", "2")
     (out / "last.ckpt").replace(begun)
     expected = room.answer(resume, flags, out, "--ckpt_path", str(begun))
-    saved = torch.load(begun, weights_only=True)
+    saved = read_checkpoint(begun)
     problems = []
     cases = list(changed_checkpoints(generator("resume"), saved, out, room.folder / "victim"))
     cases = generator("choice").sample(cases, 50)
     for number, (name, content) in enumerate(cases):
         file = room.folder / f"changed{('.ckpt', '.pt')[number % 4 == 3]}"
-        torch.save(content, file)
+        write_checkpoint(content, file)
         outcome, problem = room.try_out("", resume, flags, out, "--ckpt_path", str(file), seconds=20)
         if outcome.kind == "refusal" and not problem and not re.search(f"{file}|the checkpoint was", outcome.message):
             problem = f"the refusal names no file: {outcome.message}"

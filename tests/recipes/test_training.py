@@ -15,12 +15,13 @@ from omegaconf import OmegaConf
 
 from lightning_vc import Cloner, Voice
 from lightning_vc.adaptation import METHODS
-from lightning_vc.checkpoint import class_path, fingerprint, load_model
+from lightning_vc.checkpoint import class_path, fingerprint, load_model, write_checkpoint
 from lightning_vc.data.shards import prepare
 from lightning_vc.data.splits import Splits
 from lightning_vc.modules.tts import TTSModel
 from lightning_vc.recipes import adapt, encoder, tts
 from lightning_vc.text.frontend import Characters
+from lightning_vc.untrusted import read_checkpoint
 from tests.data.tones import Tones
 from tests.signed import signed
 from tests.tiny import MINI, ROOT, TinyRun, logged, metrics
@@ -119,12 +120,12 @@ def test_a_run_that_is_resumed_goes_on_with_the_settings_of_the_command_line(tin
     short = ["--trainer.max_steps=2", "--model.scheduler.init_args.total_steps=6", "--trainer.limit_val_batches=0"]
     tts.main([*tiny_run.tts_flags(first), *short])
     checkpoint = first / "last.ckpt"
-    assert torch.load(checkpoint, weights_only=True)["hyper_parameters"]["guide"] == 1.0
+    assert read_checkpoint(checkpoint)["hyper_parameters"]["guide"] == 1.0
     flags = [*tiny_run.tts_flags(second), "--trainer.max_steps=6", "--trainer.val_check_interval=6"]
     cli = tts.main([*flags, "--ckpt_path", str(checkpoint), "--model.guide", "0.25"])
     assert [line["step"] for line in metrics(second) if "train/loss" in line] == [2, 3, 4, 5]
     assert cli.model.guide == 0.25
-    saved = torch.load(second / "last.ckpt", weights_only=True)
+    saved = read_checkpoint(second / "last.ckpt")
     assert (saved["global_step"], saved["hyper_parameters"]["guide"]) == (6, 0.25)
 
 
@@ -178,7 +179,7 @@ def test_adaptation_makes_a_voice_that_speaks(tiny_run: TinyRun, tmp_path: Path,
     assert bool(voice.moved) == (method != "embedding")
     assert voice.vector.equal(cli.model.voice.detach())
     assert len(Cloner.load(tiny_run.tts).say("Good dog.", voice).wave) > 0
-    saved = torch.load(tmp_path / "last.ckpt", weights_only=True)
+    saved = read_checkpoint(tmp_path / "last.ckpt")
     assert saved["task"] == class_path(type(cli.model))
     assert saved["state_dict"]["voice"].equal(cli.model.voice)
     for command in ("validate", "test"):
@@ -340,7 +341,7 @@ def test_two_ranks_train_on_disjoint_samples(tiny_run: TinyRun, tmp_path: Path, 
         losses = logged(tmp_path, f"{stage}/loss")
         assert len(losses) >= 1
         assert all(map(math.isfinite, losses))
-    assert torch.load(tmp_path / "last.ckpt", weights_only=True)["global_step"] == 2
+    assert read_checkpoint(tmp_path / "last.ckpt")["global_step"] == 2
 
 
 @pytest.mark.parametrize(
@@ -390,9 +391,9 @@ def test_nothing_is_measured_without_a_checkpoint(
 def test_an_encoder_is_not_resumed_on_another_base(
     tiny_run: TinyRun, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    saved = torch.load(tiny_run.tts, weights_only=True)
+    saved = read_checkpoint(tiny_run.tts)
     saved["state_dict"]["tts.table.table.weight"] = saved["state_dict"]["tts.table.table.weight"].flip(0)
-    torch.save(saved, tmp_path / "other.ckpt")
+    write_checkpoint(saved, tmp_path / "other.ckpt")
     flags = ["--pretrained.tts", str(tmp_path / "other.ckpt"), "--ckpt_path", str(tiny_run.encoder)]
     message = refusal(encoder, [*tiny_run.encoder_flags(tmp_path), *flags, "--trainer.max_steps=4"], capsys)
     assert "trained for the speaker embeddings of another TTS model" in message
@@ -428,7 +429,7 @@ def test_a_voice_is_not_resumed_on_another_speaker(
     first, second = (entry.id for entry in tiny_run.index.speakers_of("test"))
     flags = tiny_run.adapt_flags("embedding", tmp_path)
     adapt.main([*flags, "--data.speaker", first])
-    assert torch.load(tmp_path / "last.ckpt", weights_only=True)["speakers"] == [first]
+    assert read_checkpoint(tmp_path / "last.ckpt")["speakers"] == [first]
     more = ["--trainer.max_steps=4", "--ckpt_path", str(tmp_path / "last.ckpt"), "--data.loading.restart_epoch=true"]
     message = refusal(adapt, [*flags, *more, "--data.speaker", second], capsys)
     assert f"(1 only in the checkpoint: {first}; 1 only in the data: {second})" in message

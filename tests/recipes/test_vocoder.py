@@ -10,13 +10,14 @@ from lightning_vc import Cloner
 from lightning_vc.audio import io
 from lightning_vc.audio.post_filter import PostFilter
 from lightning_vc.audio.vocoder import GriffinLim, NeuralVocoder
-from lightning_vc.checkpoint import fingerprint, load_model
+from lightning_vc.checkpoint import fingerprint, load_model, write_checkpoint
 from lightning_vc.modules.discriminators import Discriminators
 from lightning_vc.modules.inverse_mel import InverseMelVocoder
 from lightning_vc.modules.tts import TTSModel
 from lightning_vc.pretrained import export
 from lightning_vc.recipes import clone, synthesize, tune_vocoder, vocoder
 from lightning_vc.tasks.vocoder import VocoderTuningTask
+from lightning_vc.untrusted import read_checkpoint
 from tests.tiny import CSV, ROOT, TinyRun, logged
 
 CONFIGS = ROOT / "recipes" / "librispeech" / "small"
@@ -61,9 +62,9 @@ def clips(run: TinyRun, tmp_path: Path) -> Path:
 def test_a_vocoder_is_not_tuned_to_other_speakers(
     run: TinyRun, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    saved = torch.load(run.tts, weights_only=True)
+    saved = read_checkpoint(run.tts)
     saved["models"]["tts."]["init_args"]["speakers"][0] = "zoe"
-    torch.save(saved, tmp_path / "other.ckpt")
+    write_checkpoint(saved, tmp_path / "other.ckpt")
     trained = str(run.folder / "vocoder" / "alone" / "last.ckpt")
     start = ["--pretrained.tts", str(tmp_path / "other.ckpt"), "--pretrained.vocoder", trained]
     with pytest.raises(SystemExit):
@@ -117,10 +118,10 @@ def test_a_run_speaks_with_its_own_vocoder_unless_another_is_named(run: TinyRun,
 def test_an_adapted_model_speaks_with_settings_of_its_own(run: TinyRun, tmp_path: Path) -> None:
     """Also what is tuned further, and what is exported."""
     start, tuned = tmp_path / "start.ckpt", tmp_path / "run" / "vocoder"
-    saved = torch.load(run.folder / "vocoder" / "last.ckpt", weights_only=True)
+    saved = read_checkpoint(run.folder / "vocoder" / "last.ckpt")
     settings = {"post_filter": {"power": 1.5}, "adapted_post_filter": {"power": 1.5, "denoise": 4.0}}
     saved["models"]["vocoder."]["init_args"] |= settings
-    torch.save(saved, start)
+    write_checkpoint(saved, start)
     more = ["--pretrained.tts", str(run.tts), "--pretrained.vocoder", str(start), "--model.frames=20"]
     tune_vocoder.main([*flags(run, "tune_vocoder", tuned), *more])
     shutil.copytree(run.folder / "tts", tmp_path / "run" / "tts")

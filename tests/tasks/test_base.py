@@ -9,9 +9,10 @@ import torch
 from torch import Tensor, nn
 
 from lightning_vc.audio.vocoder import NeuralVocoder
-from lightning_vc.checkpoint import fingerprint, load_model
+from lightning_vc.checkpoint import fingerprint, load_model, write_checkpoint
 from lightning_vc.modules.speaker_encoder import ConvAttentionEncoder, SpeakerEncoder
 from lightning_vc.modules.tts import TTSModel
+from lightning_vc.untrusted import read_checkpoint
 from tests.tiny import TinyRun
 
 
@@ -26,7 +27,7 @@ def not_plain(value: Any, name: str = "") -> list[str]:
 
 @pytest.mark.parametrize("kind", ["tts", "encoder"])
 def test_a_checkpoint_holds_plain_types_only(tiny_run: TinyRun, kind: str) -> None:
-    saved = torch.load(getattr(tiny_run, kind), weights_only=True)
+    saved = read_checkpoint(getattr(tiny_run, kind))
     assert not_plain(saved["hyper_parameters"]) == []
     assert type(saved["hyper_parameters"]) is dict
     assert {"state_dict", "optimizer_states", "loops"} <= set(saved)
@@ -39,7 +40,7 @@ def test_a_checkpoint_becomes_the_model_that_it_was(tiny_run: TinyRun, kind: str
     loaded, any_model = load_model(path, model), load_model(str(path), nn.Module)
     assert type(loaded) is type(any_model) is model
     assert not loaded.training
-    saved = torch.load(path, weights_only=True)["state_dict"]
+    saved = read_checkpoint(path)["state_dict"]
     state = {f"{kind}.{name}": value for name, value in loaded.state_dict().items()}
     assert state.keys() == saved.keys()
     assert all(state[name].equal(value) for name, value in saved.items())
@@ -65,7 +66,7 @@ def tensor(path: Path) -> None:
 
 
 def weights(path: Path) -> None:
-    torch.save({"state_dict": {}}, path)
+    write_checkpoint({"state_dict": {}}, path)
 
 
 def pickled_code(path: Path) -> None:
@@ -105,9 +106,9 @@ def test_a_checkpoint_of_another_kind(tiny_run: TinyRun, kind: str, model: type[
 
 @pytest.mark.parametrize("name", ["my_models.MyModel", "lightning_vc.modules.tts.Gone", "nonsense", ""])
 def test_a_checkpoint_of_a_class_that_is_not_found(tiny_run: TinyRun, tmp_path: Path, name: str) -> None:
-    saved = torch.load(tiny_run.tts, weights_only=True)
+    saved = read_checkpoint(tiny_run.tts)
     saved["models"]["tts."]["class_path"] = name
-    torch.save(saved, tmp_path / "it.ckpt")
+    write_checkpoint(saved, tmp_path / "it.ckpt")
     with pytest.raises(ValueError, match=rf"it\.ckpt: the model .*{name.rpartition('.')[2]}"):
         load_model(tmp_path / "it.ckpt", TTSModel)
 
@@ -135,9 +136,9 @@ def of_a_class_that_is_gone(saved: dict[str, Any]) -> None:
 def test_a_checkpoint_that_cannot_be_built_again(
     tiny_run: TinyRun, tmp_path: Path, damage: Callable[[dict[str, Any]], None], complaint: str
 ) -> None:
-    saved = torch.load(tiny_run.tts, weights_only=True)
+    saved = read_checkpoint(tiny_run.tts)
     damage(saved)
-    torch.save(saved, tmp_path / "it.ckpt")
+    write_checkpoint(saved, tmp_path / "it.ckpt")
     with pytest.raises(ValueError, match=rf"it\.ckpt: {complaint}") as error:
         load_model(tmp_path / "it.ckpt", TTSModel)
     assert "\n" not in str(error.value)

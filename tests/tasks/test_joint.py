@@ -7,13 +7,14 @@ import torch
 
 from lightning_vc import Cloner
 from lightning_vc.audio import io
-from lightning_vc.checkpoint import fingerprint, load_model
+from lightning_vc.checkpoint import fingerprint, load_model, write_checkpoint
 from lightning_vc.data.cloning import JointDataModule
 from lightning_vc.modules.speaker_encoder import SpeakerEncoder
 from lightning_vc.modules.tts import TTSModel
 from lightning_vc.recipes import joint
 from lightning_vc.tasks.joint import JointTask
 from lightning_vc.tasks.tts import tts_loss
+from lightning_vc.untrusted import read_checkpoint
 from tests.data.listener import trainer
 from tests.tiny import CSV, MINI, TinyRun, logged
 
@@ -118,7 +119,7 @@ def test_both_are_saved_as_one_can_clone_with_them(tiny_run: TinyRun, tmp_path: 
     cli = joint.main(["fit", *flags])
     assert all(module.training for module in cli.model.modules())
     assert len(logged(tmp_path, "validation/spread")) == 2
-    together = torch.load(tmp_path / "last.ckpt", weights_only=True)["state_dict"]
+    together = read_checkpoint(tmp_path / "last.ckpt")["state_dict"]
     cloner, old = Cloner.load(tmp_path), Cloner.load(tiny_run.folder)
     assert cloner.base == fingerprint(cloner.tts) != old.base
     assert cloner.tts.longest == old.tts.longest
@@ -134,9 +135,9 @@ def test_both_are_saved_as_one_can_clone_with_them(tiny_run: TinyRun, tmp_path: 
 
 
 def test_an_encoder_of_another_base(tiny_run: TinyRun, tmp_path: Path) -> None:
-    saved = torch.load(tiny_run.tts, weights_only=True)
+    saved = read_checkpoint(tiny_run.tts)
     saved["state_dict"]["tts.table.table.weight"][0, 0] += 1
-    torch.save(saved, tmp_path / "other.ckpt")
+    write_checkpoint(saved, tmp_path / "other.ckpt")
     other = load_model(tmp_path / "other.ckpt", TTSModel)
     with pytest.raises(ValueError, match=r"last\.ckpt was trained for another model than .*other\.ckpt"):
         JointTask(other, load_model(tiny_run.encoder, SpeakerEncoder))  # type: ignore[type-abstract]
