@@ -16,30 +16,20 @@ def verbs() -> dict[str, str]:
     package = importlib.util.find_spec(RECIPES)
     folders = package.submodule_search_locations if package else None
     files = sorted(file for folder in folders or () for file in Path(folder).glob("[!_]*.py"))
-    return {file.stem: _first_line(file) for file in files}
-
-
-def _first_line(file: Path) -> str:
-    """Return the first line of a module's docstring."""
-    return (ast.get_docstring(ast.parse(file.read_text(encoding="utf-8"))) or "").partition("\n")[0]
-
-
-def overview() -> str:
-    """Say how to call it, and what each verb does."""
-    known = verbs()
-    width = max(map(len, known), default=0)
-    lines = [f"  {verb:{width}}  {meaning}" for verb, meaning in known.items()]
-    return "\n".join(["usage: lightning-vc <verb> ...", "", *lines, "", "lightning-vc <verb> --help says more."])
+    modules = {file.stem: ast.parse(file.read_text(encoding="utf-8")) for file in files}
+    return {name: (ast.get_docstring(module) or "").partition("\n")[0] for name, module in modules.items()}
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the recipe that the first argument names with the others; exits with 2 where there is no such recipe."""
     verb, *rest = (sys.argv[1:] if arguments is None else arguments) or ["--help"]
+    known = verbs()
     if verb in ("-h", "--help"):
-        print(overview())
+        lines = [f"  {name:{max(map(len, known))}}  {meaning}" for name, meaning in known.items()]
+        print("usage: lightning-vc <verb> ...", "", *lines, "", "lightning-vc <verb> --help says more.", sep="\n")
         return
-    if verb not in verbs():
-        print(f"lightning-vc: there is no verb {verb!r}; choose one of: {', '.join(verbs())}", file=sys.stderr)
+    if verb not in known:
+        print(f"lightning-vc: there is no verb {verb!r}; choose one of: {', '.join(known)}", file=sys.stderr)
         raise SystemExit(2)
     sys.argv[1:] = rest
     sys.path.insert(0, os.getcwd())  # as `python -m` does: the user's own modules are here

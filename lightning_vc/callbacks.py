@@ -67,30 +67,25 @@ class ClipGradientValues(Callback):
 
 
 class Pace(Callback):
-    """Log with the losses how many steps a second training takes, and what share of their sound is padding."""
+    """Log with the losses how many steps a second training takes, and what share of the batch is padding."""
 
     since: float | None = None  # when counting began
 
     def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
         """Begin to count."""
         if self.since is None:
-            self.since, self.steps = time.perf_counter(), trainer.global_step
-            self.held, self.real = 0, torch.zeros((), dtype=torch.long, device=batch.lengths.device)  # samples
+            self.since, self.step = time.perf_counter(), trainer.global_step
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        """Count, and begin anew where the losses are logged."""
-        if hasattr(batch, "waves"):
-            self.held += batch.waves.numel()
-            self.real += batch.lengths.sum()
-        steps = trainer.global_step - self.steps
+        """Log where the losses are logged, and begin anew."""
+        steps = trainer.global_step - self.step
         every: int = trainer.log_every_n_steps  # type: ignore[attr-defined]  # set by a function of Lightning
         if self.since is not None and steps and every and trainer.global_step % every == 0:
-            pace = steps / (time.perf_counter() - self.since)
-            pl_module.log("train/steps_per_second", pace)
-            if self.held:
-                pl_module.log("train/padding", 1 - self.real / self.held)
+            pl_module.log("train/steps_per_second", steps / (time.perf_counter() - self.since))
+            if hasattr(batch, "waves"):
+                pl_module.log("train/padding", 1 - batch.lengths.sum() / batch.waves.numel())
             self.since = None
 
     def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:

@@ -10,14 +10,13 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import save, save_file
+from safetensors.torch import save
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from lightning_vc.audio.features import Spectrograms
 from lightning_vc.console import short
-from lightning_vc.files import atomic_write, write_file
+from lightning_vc.files import write_file
 from lightning_vc.trust import SettingsError, build, find_class, limited
 from lightning_vc.untrusted import CHECKPOINT, FLOATS, MODEL, MODELS, finite, pack, read_checkpoint
 
@@ -106,11 +105,7 @@ def write_checkpoint(saved: Mapping[str, Any], path: str | Path) -> None:
         storage = value.untyped_storage().data_ptr()
         tensors[name] = value.clone() if storage in storages else value  # safetensors writes none that share memory
         storages.add(storage)
-    with atomic_write(path) as partial:
-        try:
-            save_file(tensors, partial, {CHECKPOINT: about})
-        except SafetensorError as error:
-            raise OSError(f"{path} cannot be written: the disk may be full ({str(error).splitlines()[0]})") from error
+    write_file(path, save(tensors, {CHECKPOINT: about}))  # `save_file` would leave a file of its own where it is killed
 
 
 def class_path(kind: type) -> str:

@@ -1,10 +1,7 @@
 """LightningCLI with our switches: every verb that trains goes through here."""
 
-import os
 import sys
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from inspect import Parameter, signature
 from pathlib import Path
 from typing import Any
@@ -25,12 +22,12 @@ from lightning_vc.audio.pitch import HarmonicPitch
 from lightning_vc.audio.vocoder import NeuralVocoder
 from lightning_vc.callbacks import Pace
 from lightning_vc.checkpoint import load_model, model_of
-from lightning_vc.console import STOPPED, interruptible, printable
+from lightning_vc.console import STOPPED, interruptible, reported
 from lightning_vc.files import plain_name
 from lightning_vc.modules.discriminators import Discriminators
 from lightning_vc.modules.speaker_encoder import SpeakerEncoder
 from lightning_vc.modules.tts import TTSModel
-from lightning_vc.settings import bounded, check_interpolation
+from lightning_vc.settings import bounded
 from lightning_vc.tasks.base import Task
 from lightning_vc.trust import TRUST, trust
 from lightning_vc.untrusted import read_checkpoint
@@ -40,7 +37,7 @@ _KEYWORDS = ("best", "last", "hpc")  # for which Lightning looks for a checkpoin
 
 # Interpolation that crosses sections is right only with both this and the parser mode below (jsonargparse 4.53).
 set_parsing_settings(omegaconf_absolute_to_relative_paths=True)
-set_loader("omegaconf+", bounded(get_omegaconf_loader("omegaconf+"), check_interpolation), (YAMLError,))  # type: ignore[no-untyped-call]
+set_loader("omegaconf+", bounded(get_omegaconf_loader("omegaconf+"), interpolated=True), (YAMLError,))  # type: ignore[no-untyped-call]
 
 
 class Pretrained:
@@ -116,7 +113,7 @@ class VoiceCLI(LightningCLI):
 
     def instantiate_classes(self) -> None:
         """Build what the configuration says; what it says wrong is one line, not a traceback."""
-        with self._explained():
+        with reported(MisconfigurationException):
             super().instantiate_classes()
             self._check_sample_rates()
             if self.subcommand:
@@ -130,7 +127,7 @@ class VoiceCLI(LightningCLI):
     def before_instantiate_classes(self) -> None:
         """Look at the checkpoint first: everything else takes longer."""
         path = self._get(self.config, "ckpt_path")
-        with self._explained():
+        with reported(MisconfigurationException):
             if path is None and self.subcommand in ("validate", "test"):
                 raise ValueError(f"{self.subcommand} needs --ckpt_path, the checkpoint that is measured")
             trust(self._get(self.config, "trust"))
@@ -164,7 +161,7 @@ class VoiceCLI(LightningCLI):
 
     def _run_subcommand(self, subcommand: str) -> None:
         """Run it, and end as stopped where Lightning would end with status 0 after SIGTERM and 1 after Ctrl-C."""
-        with self._explained():
+        with reported(MisconfigurationException):
             try:
                 with interruptible():
                     super()._run_subcommand(subcommand)
@@ -181,20 +178,6 @@ class VoiceCLI(LightningCLI):
                     f"the data has {rate} Hz, the model's {type(part).__name__} {part.sample_rate} Hz: "
                     f"prepare the data with --sample_rate {part.sample_rate}, or train a model for {rate} Hz"
                 )
-
-    @contextmanager
-    def _explained(self) -> Iterator[None]:
-        """Wrong values and missing files end the program with their message; JSONARGPARSE_DEBUG=1 shows where."""
-        try:
-            yield
-        except (ValueError, OSError, MisconfigurationException) as error:
-            message = str(error)
-            if message.startswith("Caught "):  # in a process that loads, whose traceback torch put into the message
-                message = message.strip().splitlines()[-1].partition(": ")[2]
-            if os.environ.get("JSONARGPARSE_DEBUG"):
-                raise
-            print("error:", "\n".join(map(printable, message.splitlines())), file=sys.stderr)
-            raise SystemExit(1) from None
 
     def _parse_ckpt_path(self) -> None:
         """Do nothing: Lightning would let the hyper-parameters in a checkpoint silently beat flags and YAML."""

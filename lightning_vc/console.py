@@ -52,12 +52,20 @@ def print_warning(message: str) -> None:
 
 
 @contextmanager
-def reported() -> Iterator[None]:
-    """End the program with one line and status 1 for bad input, and with status 130 for Ctrl-C."""
+def reported(*more: type[Exception]) -> Iterator[None]:
+    """End the program with one line and status 1 for bad input, and with status 130 for Ctrl-C.
+
+    Args:
+        more: kinds of errors that bad input has, besides OSError, ValueError and ImportError.
+    """
+    kinds: tuple[type[Exception], ...] = (OSError, ValueError, ImportError, *more)
     try:
         yield
-    except (OSError, ValueError, ImportError) as error:
-        print(f"error: {printable(error)}", file=sys.stderr)
+    except kinds as error:
+        message = str(error).strip()
+        if message.startswith("Caught "):  # in a process that loads, whose traceback torch put into the message
+            message = message.splitlines()[-1].partition(": ")[2]
+        print(f"error: {printable(' '.join(message.splitlines()))}", file=sys.stderr)
         raise SystemExit(1) from None
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)

@@ -5,18 +5,20 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import torch
 from lightning.fabric.plugins import CheckpointIO
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.trainer.states import TrainerFn
-from torch import Tensor, nn
+from torch import Tensor
 from torch.optim import Optimizer
 
 from lightning_vc.checkpoint import write_checkpoint
 from lightning_vc.console import short
-from lightning_vc.untrusted import field, finite, read_checkpoint
+from lightning_vc.untrusted import finite, read_checkpoint
 
-_OWN_STATE = ("state_dict", "combined_loader")  # of loops: the position of loaders, which check it themselves
+_OF_LOADERS = ("state_dict", "combined_loader")  # names of what loops hold of loaders, which check it themselves
+_OPTIMIZERS = "optimizer_states"
 
 
 class SafeCheckpointIO(CheckpointIO):
@@ -50,8 +52,10 @@ def check_training_state(saved: Mapping[str, Any], task: LightningModule, traine
     if not fits and "loops" not in saved:
         return
     names = ("fit_loop", "validate_loop", "test_loop", "predict_loop")
-    loops = {name: getattr(trainer, name).state_dict() for name in names}
-    _check_same(loops, field(saved, "loops", dict, path), "loops", path)
+    expected: dict[str, Any] = {"loops": {name: getattr(trainer, name).state_dict() for name in names}}
+    if fits:
+        expected |= {"epoch": 0, "global_step": 0, "callbacks": {}, "optimizer_states": [], "lr_schedulers": []}
+    _check_same(expected, saved, "", path)
     if not fits:
         return
     loaders = saved["loops"]["fit_loop"]["state_dict"].get("combined_loader", [{}])
@@ -60,75 +64,53 @@ def check_training_state(saved: Mapping[str, Any], task: LightningModule, traine
             f"{path}: loops.fit_loop.state_dict.combined_loader is {short(loaders)}, where a list of the positions of "
             "loaders is needed"
         )
-    for name in ("epoch", "global_step"):
-        if field(saved, name, int, path) < 0:
-            raise ValueError(f"{path}: {name} is {saved[name]}, where 0 or more is needed")
-    _check_callbacks(field(saved, "callbacks", dict, path), trainer, path)
-    found = {name: field(saved, name, list, path) for name in ("optimizer_states", "lr_schedulers")}
+    for callback in trainer.callbacks:  # type: ignore[attr-defined]  # set by a function of Lightning
+        if callback.state_key in saved["callbacks"]:
+            state, where = saved["callbacks"][callback.state_key], f"callbacks.{short(callback.state_key)}"
+            _check_same(callback.state_dict(), state, where, path)
+            if isinstance(callback, ModelCheckpoint):
+                _check_paths(state, where, path)
     made: Any = task.configure_optimizers()
     if isinstance(made, Optimizer):
         made = {"optimizer": made}
-    if not isinstance(made, dict):  # a task of the user's with several optimizers
-        return
-    schedulers = [made["lr_scheduler"]["scheduler"].state_dict()] if "lr_scheduler" in made else []
-    _check_same(schedulers, found["lr_schedulers"], "lr_schedulers", path)
-    if len(found["optimizer_states"]) != 1:
-        raise ValueError(f"{path}: optimizer_states has {len(found['optimizer_states'])} optimizers, where 1 is needed")
-    _check_optimizer(made["optimizer"], found["optimizer_states"][0], path)
+    if isinstance(made, dict):  # a task of the user's may have several optimizers
+        schedulers = [made["lr_scheduler"]["scheduler"].state_dict()] if "lr_scheduler" in made else []
+        _check_same(schedulers, saved["lr_schedulers"], "lr_schedulers", path)
+        _check_optimizer(made["optimizer"], saved["optimizer_states"], path)
 
 
-def _check_optimizer(optimizer: Optimizer, found: object, path: str) -> None:
+def _check_optimizer(optimizer: Optimizer, states: list[Any], path: str) -> None:
     """Check groups and moments against the parameters that the optimizer has now."""
-    where = "optimizer_states[0]"
-    _check_same({"state": {}, "param_groups": []}, found, where, path)
-    assert isinstance(found, dict)
     groups = optimizer.state_dict()["param_groups"]
-    if len(found["param_groups"]) != len(groups):
-        count = len(found["param_groups"])
-        raise ValueError(f"{path}: {where}.param_groups has {count} groups, where {len(groups)} are needed")
-    for number, (group, other) in enumerate(zip(groups, found["param_groups"], strict=True)):
-        place = f"{where}.param_groups[{number}]"
-        _check_same({"params": [], "lr": 0.0}, other, place, path)
+    expected = {"state": {}, "param_groups": [{"params": [], "lr": 0.0}] * len(groups)}
+    _check_same([expected], states, _OPTIMIZERS, path)
+    state, found = states[0]["state"], states[0]["param_groups"]
+    for number, (group, other) in enumerate(zip(groups, found, strict=True)):
+        known = {name: value for name, value in group.items() if name in other}  # a newer torch has more of them
+        _check_same(known | {"params": []}, other, f"{_OPTIMIZERS}[0].param_groups[{number}]", path)
         if other["params"] != group["params"]:
             raise ValueError(
-                f"{path}: {place} moves {len(other['params'])} parameters, and this run {len(group['params'])}: "
-                "resume it with the settings that it was made with"
+                f"{path}: {_OPTIMIZERS} moves {len(other['params'])} parameters in params of group {number}, and this "
+                f"run {len(group['params'])}: resume it with the settings that it was made with"
             )
-        known = {name: value for name, value in group.items() if name in other}  # a newer torch has more of them
-        _check_same(known, other, place, path)
     parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
-    for number, moments in found["state"].items():
-        place = f"{where}.state[{short(number)}]"
+    for number, moments in state.items():
+        where = f"{_OPTIMIZERS}[0].state.{short(number)}"
         if type(number) is not int or not 0 <= number < len(parameters) or not isinstance(moments, dict):
-            raise ValueError(f"{path}: {place} belongs to none of the {len(parameters)} parameters of this run")
+            raise ValueError(f"{path}: {where} belongs to none of the {len(parameters)} parameters of this run")
         for name, value in moments.items():
-            _check_moment(value, parameters[number], f"{path}: {place}.{short(name)}")
+            _check_moment(value, parameters[number].shape, f"{path}: {where}.{short(name)}")
 
 
-def _check_moment(value: object, parameter: nn.Parameter, what: str) -> None:
-    """Check one tensor of an optimizer: a number, or of the shape of its parameter, where a dimension may be 1."""
-    if not isinstance(value, Tensor):
-        if isinstance(value, float) and not math.isfinite(value):
-            raise ValueError(f"{what} is {value}, where a finite number is needed")
-        return
-    shape = tuple(parameter.shape)
-    pairs = zip(value.shape, shape, strict=False)
-    if value.numel() > 1 and (value.dim() != len(shape) or any(size not in (1, needed) for size, needed in pairs)):
-        raise ValueError(f"{what} has the shape {tuple(value.shape)}, where {shape} is needed")
-    finite(value, what)
-
-
-def _check_callbacks(found: dict[str, Any], trainer: Trainer, path: str) -> None:
-    """Check the states of those callbacks that are there again, and that none names files outside of its folder."""
-    if odd := [key for key in found if not isinstance(key, str)]:
-        raise ValueError(f"{path}: callbacks has the key {short(odd[0])}, where a name is needed")
-    for callback in trainer.callbacks:  # type: ignore[attr-defined]  # set by a function of Lightning
-        if callback.state_key not in found:
-            continue
-        state, where = found[callback.state_key], f"callbacks[{short(callback.state_key)}]"
-        _check_same(callback.state_dict(), state, where, path)
-        if isinstance(callback, ModelCheckpoint):
-            _check_paths(state, where, path)
+def _check_moment(value: object, shape: torch.Size, what: str) -> None:
+    """Check a number of an optimizer, or a tensor of the shape of its parameter, where a dimension may be 1."""
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ValueError(f"{what} is {value}, where a finite number is needed")
+    if isinstance(value, Tensor):
+        pairs = zip(value.shape, shape, strict=False)
+        if value.numel() > 1 and (value.dim() != len(shape) or any(size not in (1, needed) for size, needed in pairs)):
+            raise ValueError(f"{what} has the shape {tuple(value.shape)}, where {tuple(shape)} is needed")
+        finite(value, what)
 
 
 def _check_paths(state: dict[str, Any], where: str, path: str) -> None:
@@ -148,26 +130,26 @@ def _check_same(expected: Any, found: Any, where: str, path: str) -> None:
     """
     if expected is None or (found is None and isinstance(expected, bool | str)):
         return
+    right, needed = True, type(expected).__name__
     if isinstance(expected, dict):
-        _check_kind(found, isinstance(found, dict), "a mapping", where, path)
-        for name, value in expected.items():
-            if name not in found:
-                raise ValueError(f"{path}: {where} has no {name}")
-            own = isinstance(name, str) and name.rpartition(".")[2] in _OWN_STATE
-            _check_same({} if own else value, found[name], f"{where}.{name}", path)
+        right, needed = isinstance(found, dict), "a mapping"
     elif isinstance(expected, list | tuple):
-        right = isinstance(found, list | tuple) and len(found) >= len(expected)
-        _check_kind(found, right and (not expected or len(found) == len(expected)), "a list as long", where, path)
-        for number, (value, other) in enumerate(zip(expected, found, strict=False)):
-            _check_same(value, other, f"{where}[{number}]", path)
+        right = isinstance(found, list | tuple) and (not expected or len(found) == len(expected))
+        needed = f"a list of {len(expected) or 'some'}"
     elif isinstance(expected, bool | str):
-        _check_kind(found, type(found) is type(expected), type(expected).__name__, where, path)
+        right = type(found) is type(expected)
     elif isinstance(expected, int | float):
-        kinds = (int,) if isinstance(expected, int) else (int, float)
-        right = type(found) in kinds and (math.isfinite(found) or not math.isfinite(expected))
-        _check_kind(found, right and (found >= 0 or expected < 0), f"a number like {expected}", where, path)
-
-
-def _check_kind(found: object, right: bool, needed: str, where: str, path: str) -> None:
+        right = type(found) is int or (type(found) is float and isinstance(expected, float))
+        right = right and (math.isfinite(found) or not math.isfinite(expected)) and (found >= 0 or expected < 0)
+        needed = f"a number like {expected}"
     if not right:
         raise ValueError(f"{path}: {where} is {short(found)}, where {needed} is needed")
+    if isinstance(expected, dict):
+        for name, value in expected.items():
+            if name not in found:
+                raise ValueError(f"{path}: {where or 'it'} has no {name}")
+            of_loaders = isinstance(name, str) and name.rpartition(".")[2] in _OF_LOADERS
+            _check_same({} if of_loaders else value, found[name], f"{where}.{name}".lstrip("."), path)
+    elif isinstance(expected, list | tuple):
+        for number, (value, other) in enumerate(zip(expected, found, strict=False)):
+            _check_same(value, other, f"{where}[{number}]", path)

@@ -17,7 +17,7 @@ from lightning_vc.files import read_text
 _LARGEST = 1 << 20  # letters, with all that is repeated
 _DEEPEST = 50  # lists and mappings within each other
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-_REFERENCE = re.compile(r"\$\{(\.*)([\w-]+(?:\.[\w-]+|\[\w+\])*)\}")  # ${a.b[0]}, or ${..b} from where it stands
+_REFERENCE = re.compile(r"\$\{(\.*)([\w-]+(?:\.[\w-]+)*)\}")  # ${a.b}, or ${..b} from where it stands
 
 
 def check_yaml(text: str) -> None:
@@ -49,30 +49,81 @@ def check_yaml(text: str) -> None:
         raise yaml.YAMLError(f"it has more than {_LARGEST} letters, with what its aliases repeat: make it smaller")
 
 
-def check_interpolation(content: Any) -> None:
-    """Refuse settings, as YAML gives them, that interpolate anything but each other, or grow by that.
+def resolve(content: Any, elsewhere: bool = False) -> Any:
+    """Replace each `${a.b}` in settings, as YAML gives them, by the setting of that name.
 
-    `${oc.env:NAME}` and other functions of OmegaConf would put into records what is not in the settings.
+    Nothing else is interpolated: `${oc.env:NAME}` and other functions of OmegaConf would put into records what is not
+    in the settings.
+
+    Args:
+        content: the settings.
+        elsewhere: take a name that is not there for an empty text: other files and flags may have it.
 
     Raises:
-        yaml.YAMLError: for the first that is refused.
+        yaml.YAMLError: for any other `${`, a name that is not there, and settings that grow beyond any configuration.
     """
-    try:
-        _size(content, (), content, {})
-    except RecursionError as error:
-        raise yaml.YAMLError("its settings interpolate each other too often: write values instead") from error
+    left = _LARGEST
+
+    def resolved(value: Any, place: tuple[Any, ...], depth: int) -> Any:
+        nonlocal left
+        left -= 8 + (len(value) if isinstance(value, str) else 0)
+        if left < 0 or depth > 2 * _DEEPEST:
+            raise yaml.YAMLError(
+                f"{_name(place)} has more than {_LARGEST} letters with what it interpolates: write values"
+            )
+        if isinstance(value, dict):
+            return {key: resolved(item, (*place, key), depth + 1) for key, item in value.items()}
+        if isinstance(value, list):
+            return [resolved(item, (*place, number), depth + 1) for number, item in enumerate(value)]
+        text = value
+        while isinstance(text, str) and "${" in text:
+            reference = _REFERENCE.search(text)  # the innermost, as in ${sizes.${size}.steps}
+            if reference is None:
+                raise yaml.YAMLError(
+                    f"{_name(place)} is {value!r}: it may interpolate other settings only, as in ${{dir}}; "
+                    "give other values on the command line"
+                )
+            up = len(place) - len(reference[1])  # a point stands for the mapping or list that the value is in
+            path = (*(place[: max(up, 0)] if reference[1] else ()), *reference[2].split("."))
+            found = resolved(_setting(content, path, elsewhere), path, depth + 1)
+            if reference[0] == text:
+                return found
+            text = text[: reference.start()] + str(found) + text[reference.end() :]
+            left -= len(text)
+        return text
+
+    return resolved(content, (), 0)
 
 
-def bounded(load: Callable[[str], Any], check: Callable[[Any], None] | None = None) -> Callable[[str], Any]:
-    """A loader of YAML that composes it, and refuses what `check_yaml` refuses, and `check` of what was loaded.
+def _setting(content: Any, path: tuple[Any, ...], elsewhere: bool) -> Any:
+    """What is at a place of settings; raises yaml.YAMLError where nothing is."""
+    for part in path:
+        if part in content if isinstance(content, dict) else isinstance(content, list) and isinstance(part, int):
+            content = content[part]
+        elif elsewhere and not (isinstance(content, str) and "${" in content):
+            return ""
+        else:
+            raise yaml.YAMLError(f"${{{_name(path)}}} names a setting that is not there, or is interpolated itself")
+    return content
 
-    Files to include are looked up in the current folder, which is that of the YAML file when jsonargparse loads one.
+
+def _name(place: tuple[Any, ...]) -> str:
+    return ".".join(map(str, place)) or "the whole"
+
+
+def bounded(load: Callable[[str], Any], interpolated: bool = False) -> Callable[[str], Any]:
+    """A loader of YAML that composes it, and refuses what `check_yaml` refuses.
+
+    Args:
+        load: the loader. Files to include are looked up in the current folder, which is that of the YAML file when
+            jsonargparse loads one.
+        interpolated: refuse what `resolve` refuses too: OmegaConf will interpolate the settings.
     """
 
     def load_bounded(text: str) -> Any:
         content = compose(text, Path(), load)
-        if check:
-            check(content)
+        if interpolated:
+            resolve(content, elsewhere=True)
         return content
 
     return load_bounded
@@ -129,54 +180,3 @@ def merge(base: Any, over: Any) -> Any:
         else:
             result[key] = merge(result.get(key), value)
     return result
-
-
-def _size(value: Any, place: tuple[str, ...], root: Any, sizes: dict[tuple[str, ...], int]) -> int:
-    """Letters of the value at a place, with those of everything that is interpolated there."""
-    if place not in sizes:
-        sizes[place] = _LARGEST + 1  # until it is known: what interpolates itself has no end
-        if isinstance(value, dict):
-            total = sum(_size(each, (*place, str(key)), root, sizes) for key, each in value.items())
-        elif isinstance(value, list):
-            total = sum(_size(each, (*place, str(number)), root, sizes) for number, each in enumerate(value))
-        else:
-            total = _interpolated_size(str(value), place, root, sizes)
-        if total > _LARGEST:
-            name = ".".join(place) or "the whole"
-            raise yaml.YAMLError(f"{name} has more than {_LARGEST} letters with what it interpolates: write values")
-        sizes[place] = total
-    return sizes[place]
-
-
-def _interpolated_size(text: str, place: tuple[str, ...], root: Any, sizes: dict[tuple[str, ...], int]) -> int:
-    total, left = len(text), text
-    while reference := _REFERENCE.search(left):  # the innermost, as in ${sizes.${size}.steps}
-        found, value = _target(root, place, *reference.groups())
-        plain = "" if value is None or isinstance(value, dict | list) or "${" in str(value) else str(value)
-        total += len(plain) if plain or value is None else _size(value, found, root, sizes)
-        left = left[: reference.start()] + plain + left[reference.end() :]
-        if max(total, len(left)) > _LARGEST:
-            return total + len(left)  # which the caller refuses
-    if "${" in left:
-        raise yaml.YAMLError(
-            f"{'.'.join(place)} is {text!r}: it may interpolate other settings only, as in ${{dir}}; "
-            "give other values on the command line"
-        )
-    return total
-
-
-def _target(root: Any, place: tuple[str, ...], dots: str, path: str) -> tuple[tuple[str, ...], Any]:
-    """The place that an interpolation names, and what stands there; None where nothing does."""
-    steps = tuple(re.findall(r"[\w-]+", path))
-    if len(dots) > len(place):  # it stands outside: this is a part of other settings
-        return steps, None
-    found = place[: len(place) - len(dots)] + steps if dots else steps
-    value = root
-    for step in found:
-        if isinstance(value, list) and step.isdecimal() and int(step) < len(value):
-            value = value[int(step)]
-        elif isinstance(value, dict) and step in value:
-            value = value[step]
-        else:
-            return found, None
-    return found, value

@@ -36,7 +36,7 @@ from yaml import YAMLError
 
 from lightning_vc.console import INTERRUPTED, printable
 from lightning_vc.files import inside, plain_name, read_text, write_file
-from lightning_vc.settings import check_interpolation, compose, merge
+from lightning_vc.settings import compose, merge, resolve
 
 _PATIENCE = 10.0  # seconds for a command to end by itself after Ctrl-C
 # `run` would never end, and `voices` changes what belongs to no recipe.
@@ -130,7 +130,7 @@ class Recipe:
             if stage.asked if names is None else stage.name not in names:
                 continue
             title = f"stage {number} of {len(known)}: {stage.name}"
-            record = self._in_place(stage)
+            record = self._begin(stage)
             if _read(record)["finished"]:
                 _say(f"{title} is finished")
                 continue
@@ -144,15 +144,14 @@ class Recipe:
                 raise SystemExit(status if status > 0 else 128 - status)
             _write(record, stage, finished=True)
 
-    def _in_place(self, stage: Stage) -> Path:
-        """Put record and checkpoint of other settings aside, take back those of these settings; return the record."""
+    def _begin(self, stage: Stage) -> Path:
+        """Put the checkpoint of other settings aside, take back that of these settings; return the record."""
         record = inside(self.dir, ".stages", f"{stage.name}.json")
+        key = _read(record).get("key")
         checkpoint = stage.checkpoint
         if checkpoint:
             inside(self.dir, str(checkpoint.absolute()))  # stages may have made links since
-        key = _read(record).get("key")
-        if key != stage.key:
-            if checkpoint and checkpoint.exists():
+            if key != stage.key and checkpoint.exists():
                 if key is None:
                     raise ValueError(
                         f"{checkpoint} is there, and no stage of this recipe has left it: move it away, or give "
@@ -160,13 +159,9 @@ class Recipe:
                     )
                 kept = checkpoint.replace(_aside(checkpoint, key))
                 _say(f"other settings had begun {checkpoint}: that is now {kept.name} beside it")
-            if key is not None:
-                record.replace(_aside(record, key))
-            if _aside(record, stage.key).exists():
-                _aside(record, stage.key).replace(record)
-            else:
-                _write(record, stage, finished=False)
-        if checkpoint and _aside(checkpoint, stage.key).exists():  # also where this was killed before it got here
+        if key != stage.key:
+            _write(record, stage, finished=False)
+        if checkpoint and _aside(checkpoint, stage.key).exists():
             _aside(checkpoint, stage.key).replace(checkpoint)
         return record
 
@@ -186,9 +181,7 @@ def _read_recipe(file: Path, overrides: Sequence[str]) -> dict[str, Any]:
         config.merge_with_dotlist(list(overrides))
         settings: Any = OmegaConf.to_container(config)
         _complete(settings["stages"], settings.pop("training", {}))
-        check_interpolation(settings)
-        settings = OmegaConf.to_container(OmegaConf.create(settings), resolve=True)
-        check_interpolation(settings)  # or a stage would be given what several settings are together
+        settings = resolve(settings)
     except (OmegaConfBaseException, YAMLError) as error:
         raise ValueError(f"{file} with {list(overrides)}: {str(error).splitlines()[0]}") from error
     if not isinstance(settings["dir"], str) or not settings["dir"]:

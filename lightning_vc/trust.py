@@ -8,7 +8,7 @@ tensors. A class must be a subclass of the annotation of its argument.
 import math
 import re
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import is_dataclass
 from importlib import import_module
@@ -36,7 +36,6 @@ _LONGEST_PATH = 200  # letters
 _MAX_TENSORS = 5000  # that the size of a model is derived from
 _LONGEST_REASON = 300
 _LARGEST = 10**6  # of an integer in settings
-_SEQUENCES = (list, tuple, set, frozenset)
 _trusted: set[str] = set()
 
 
@@ -154,10 +153,6 @@ def limited(tensors: int) -> Iterator[None]:
             hook.remove()
 
 
-def _name(key: object) -> str:
-    return key if isinstance(key, str) and key.isidentifier() else short(key)
-
-
 def _is_ours(kind: type) -> bool:
     return kind.__module__.partition(".")[0] == _PACKAGE
 
@@ -172,30 +167,24 @@ def _annotations(kind: type) -> dict[str, Any]:
 
 
 def _value(value: Any, hint: Any, field: str) -> Any:
-    """A setting as its annotation asks for it."""
-    origin, options = get_origin(hint), get_args(hint)
-    if origin in (Union, UnionType):
+    """A setting as its annotation asks for it: a number, a text, a list, a part, or a function that builds a part."""
+    hint = type(value) if hint is Any else hint
+    kind, options = get_origin(hint) or hint, get_args(hint)
+    if kind in (Union, UnionType):
         return _one_of(value, options, field)
-    if origin is Literal:
+    if kind is Literal:
         if not any(type(value) is type(option) and value == option for option in options):
             raise SettingsError(f"{field} is {short(value)}, where one of {', '.join(map(repr, options))} is needed")
         return value
-    if origin is Callable:
+    if kind is Callable:
         return _factory(value, options[-1], field)
-    if hint is Any or isinstance(hint, TypeVar):
-        return _plain(value, field)
-    kind = origin or hint
-    if kind in (NoneType, bool, int, float, str):
-        return _scalar(value, kind, field)
     if not isinstance(kind, type):
         raise SettingsError(f"{field} cannot be taken from a model file: its annotation is {hint}")
-    if kind in (dict, Mapping):
-        return _mapping(value, options, field)
-    if is_dataclass(kind):
-        return build(kind, value, field)
-    if kind in _SEQUENCES or (issubclass(kind, Iterable) and kind.__module__ == "collections.abc"):
+    if kind in (NoneType, bool, int, float, str):
+        return _scalar(value, kind, field)
+    if kind in (list, tuple, Sequence, Iterable):
         return _sequence(value, kind, options, field)
-    return _part(value, kind, field)
+    return build(kind, value, field) if is_dataclass(kind) else build(*_node(value, kind, field), field)
 
 
 def _one_of(value: Any, options: tuple[Any, ...], field: str) -> Any:
@@ -211,44 +200,25 @@ def _one_of(value: Any, options: tuple[Any, ...], field: str) -> Any:
     raise errors[0]
 
 
-def _scalar(value: Any, kind: type, field: str) -> Any:
-    right = type(value) is kind or (kind is float and type(value) is int)
-    if not right:
+def _scalar(value: Any, kind: Any, field: str) -> Any:
+    if type(value) is not kind and not (kind is float and type(value) is int):
         raise SettingsError(f"{field} is {short(value)}, where {kind.__name__} is needed")
-    return kind(_plain(value, field)) if value is not None else None
-
-
-def _plain(value: Any, field: str) -> Any:
-    """A value without classes: text, finite numbers, None, and lists and dictionaries of them."""
     if isinstance(value, float) and not math.isfinite(value):
         raise SettingsError(f"{field} is {value}, where a finite number is needed")
-    if type(value) is int and abs(value) > _LARGEST:
+    if isinstance(value, int) and abs(value) > _LARGEST:
         raise SettingsError(f"{field} is {short(value)}, where a number up to {_LARGEST} is needed")
-    if isinstance(value, dict):
-        return {_scalar(key, str, field): _plain(item, f"{field}.{_name(key)}") for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return type(value)(_plain(item, f"{field}[{number}]") for number, item in enumerate(value))
-    if value is not None and type(value) not in (str, int, float, bool):
-        raise SettingsError(f"{field} is {short(value)}, where text or a number is needed")
-    return value
+    return value if value is None else kind(value)
 
 
-def _mapping(value: Any, options: tuple[Any, ...], field: str) -> dict[Any, Any]:
-    if not isinstance(value, dict):
-        raise SettingsError(f"{field} is {short(value)}, where a mapping is needed")
-    item = options[1] if options else Any
-    return {_scalar(key, str, field): _value(each, item, f"{field}.{_name(key)}") for key, each in value.items()}
-
-
-def _sequence(value: Any, kind: type, options: tuple[Any, ...], field: str) -> Any:
+def _sequence(value: Any, kind: type, options: tuple[Any, ...], field: str) -> list[Any] | tuple[Any, ...]:
     if not isinstance(value, list | tuple):
         raise SettingsError(f"{field} is {short(value)}, where a list is needed")
     fixed = kind is tuple and options and Ellipsis not in options
-    if fixed and len(value) != len(options):
-        raise SettingsError(f"{field} has {len(value)} values, where {len(options)} are needed")
     hints = options if fixed else [options[0] if options else Any] * len(value)
+    if len(value) != len(hints):
+        raise SettingsError(f"{field} has {len(value)} values, where {len(hints)} are needed")
     items = [_value(each, hint, f"{field}[{i}]") for i, (each, hint) in enumerate(zip(value, hints, strict=True))]
-    return kind(items) if kind in _SEQUENCES else items
+    return tuple(items) if kind is tuple else items
 
 
 def _node(value: Any, needed: type[T], field: str) -> tuple[type[T], dict[str, Any]]:
@@ -263,11 +233,6 @@ def _node(value: Any, needed: type[T], field: str) -> tuple[type[T], dict[str, A
             raise SettingsError(f"{field}.{key} is {short(part)}, where a mapping is needed")
         settings |= part
     return kind, settings
-
-
-def _part(value: Any, needed: type[T], field: str) -> T:
-    kind, settings = _node(value, needed, field)
-    return build(kind, settings, field)
 
 
 def _factory(value: Any, made: Any, field: str) -> Callable[..., Any]:

@@ -7,9 +7,8 @@ explains.
 
 import json
 import os
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import torch
 from packaging.version import InvalidVersion, Version
@@ -19,8 +18,6 @@ from torch import Tensor
 from lightning_vc.console import short
 from lightning_vc.files import check_sum
 
-T = TypeVar("T")
-
 FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 VERSION = "pytorch-lightning_version"
 MODELS = "models"  # field of a checkpoint: {prefix of the names of its weights: class and settings of a model}
@@ -29,7 +26,7 @@ _OLDEST = Version("2.0")
 _MAX_HEADER = 16_000_000  # bytes of the header of a safetensors file, the JSON text included
 _MAX_DEPTH = 40
 _LARGEST_KEY = 2**53
-_TENSOR, _TUPLE, _ITEMS = "__tensor__", "__tuple__", "__items__"  # what JSON lacks, as dictionaries with this one key
+_TENSOR, _ITEMS = "__tensor__", "__items__"  # what JSON lacks, as dictionaries with this one key
 
 
 def read_checkpoint(path: str | Path) -> dict[str, Any]:
@@ -56,19 +53,6 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
         raise ValueError(f"{path} is not a checkpoint of lightning_vc, or it is damaged") from error
     _check_fields(saved, str(path))
     return saved
-
-
-def field(saved: Mapping[str, Any], name: str, kind: type[T], path: str) -> T:
-    """Return a field of a checkpoint.
-
-    Raises:
-        ValueError: if it is missing or of another kind, naming file and field.
-    """
-    value = saved.get(name)
-    if not isinstance(value, kind) or isinstance(value, bool) != (kind is bool):
-        found = "missing" if name not in saved else short(value)
-        raise ValueError(f"{path}: {name} is {found}, where {kind.__name__} is needed")
-    return value
 
 
 def single_precision(value: Tensor, what: str) -> Tensor:
@@ -102,7 +86,8 @@ class _Refused(ValueError):
 
 def _read(path: str | Path) -> dict[str, Any]:
     with Path(path).open("rb") as file:
-        if file.read(4).startswith((b"PK", b"\x80")):
+        start = file.read(9)
+        if start.startswith((b"PK", b"\x80")) and not start.endswith(b"{"):
             raise _Refused(
                 "is refused: it holds more than data, as it was written by torch.save; if you trust a checkpoint of an "
                 "older lightning_vc, convert it: write_checkpoint(torch.load(path), path) of lightning_vc.checkpoint"
@@ -123,7 +108,7 @@ def pack(value: Any, tensors: dict[str, Tensor], where: str = "checkpoint") -> A
     """Return a value as JSON can hold it, and put its tensors into a dictionary, on the CPU.
 
     Args:
-        value: text, numbers, None, tensors, and lists, tuples and dictionaries of them.
+        value: text, numbers, None, tensors, and lists and dictionaries of them; a tuple becomes a list.
         tensors: gets the tensors.
         where: place of the value, for messages and the names of tensors.
 
@@ -136,15 +121,13 @@ def pack(value: Any, tensors: dict[str, Tensor], where: str = "checkpoint") -> A
         return {_TENSOR: name}
     if isinstance(value, dict):
         items = {key: pack(item, tensors, f"{where}.{key}") for key, item in value.items()}
-        if all(isinstance(key, str) and key not in (_TENSOR, _TUPLE, _ITEMS) for key in items):
-            return items
-        return {_ITEMS: [list(pair) for pair in items.items()]}
+        plain = all(isinstance(key, str) and key not in (_TENSOR, _ITEMS) for key in items)
+        return items if plain else {_ITEMS: list(items.items())}
     if isinstance(value, list | tuple):
-        parts = [pack(item, tensors, f"{where}[{number}]") for number, item in enumerate(value)]
-        return {_TUPLE: parts} if isinstance(value, tuple) else parts
+        return [pack(item, tensors, f"{where}[{number}]") for number, item in enumerate(value)]
     if value is not None and not isinstance(value, str | int | float):
         raise ValueError(
-            f"{where} is {short(value)}: a checkpoint holds text, numbers, tensors and collections of them"
+            f"{where} is {short(value)}: a checkpoint holds text, numbers, tensors, lists and dictionaries"
         )
     return value
 
@@ -159,34 +142,34 @@ def _unpack(value: Any, tensors: dict[str, Tensor], depth: int = 0) -> Any:
         return value
     if _TENSOR in value:
         return tensors.pop(value[_TENSOR])
-    if _TUPLE in value:
-        return tuple(_unpack(value[_TUPLE], tensors, depth + 1))
-    if _ITEMS not in value:
-        return {key: _unpack(item, tensors, depth + 1) for key, item in value.items()}
-    for key, _ in value[_ITEMS]:
+    pairs = value.get(_ITEMS, value.items())
+    for key, _ in pairs:
         if not isinstance(key, str) and not (isinstance(key, int) and abs(key) < _LARGEST_KEY):  # or all have one hash
             raise _Refused(f"has the key {short(key)} of a dictionary, where text or a smaller number is needed")
-    return {key: _unpack(item, tensors, depth + 1) for key, item in value[_ITEMS]}
+    return {key: _unpack(item, tensors, depth + 1) for key, item in pairs}
 
 
 def _check_fields(saved: dict[str, Any], path: str) -> None:
-    """Raise ValueError for a field that all checkpoints have and that is of another kind."""
+    """Raise ValueError for a field that is missing or of another kind: of a checkpoint, or of an exported model."""
     if MODELS not in saved and "hyper_parameters" in saved and "task" in saved:
         raise ValueError(
             f"{path} was made by lightning_vc before its second edition: train the model again, or use commit 5d3a505"
         )
-    for prefix, config in field(saved, MODELS, dict, path).items():
+    kinds: dict[str, type] = {MODELS: dict, "state_dict": dict}
+    if not saved.keys() <= kinds.keys():
+        kinds |= {"task": str, "hyper_parameters": dict, VERSION: str}
+    for name, kind in kinds.items():
+        if not isinstance(saved.get(name), kind):
+            found = short(saved[name]) if name in saved else "missing"
+            raise ValueError(f"{path}: {name} is {found}, where {kind.__name__} is needed")
+    for prefix, config in saved[MODELS].items():
         if not isinstance(prefix, str) or not isinstance(config, dict):
             raise ValueError(f"{path}: {MODELS} holds {short(prefix)}, which is no class and settings of a model")
-    for name, value in field(saved, "state_dict", dict, path).items():
+    for name, value in saved["state_dict"].items():
         if not isinstance(name, str) or not isinstance(value, Tensor):
             raise ValueError(f"{path}: state_dict holds {short(name)}, which is no weight")
-    if Path(path).suffix == ".safetensors":
-        return
-    field(saved, "task", str, path)
-    field(saved, "hyper_parameters", dict, path)
     try:
-        version = Version(field(saved, VERSION, str, path))
+        version = Version(saved.get(VERSION, str(_OLDEST)))
     except InvalidVersion as error:
         raise ValueError(f"{path}: {VERSION} is {short(saved[VERSION])}, where one such as 2.6.0 is needed") from error
     if version < _OLDEST:  # Lightning would move what it holds to other fields after they were checked

@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from lightning_vc.recipes import tts
-from lightning_vc.settings import bounded, check_interpolation, check_yaml, compose
+from lightning_vc.settings import bounded, check_yaml, compose, resolve
 
 LAUGHS = "a0: &a0 [lol, lol, lol, lol, lol, lol, lol, lol, lol]\n" + "".join(
     f"a{number}: &a{number} [{', '.join([f'*a{number - 1}'] * 9)}]\n" for number in range(1, 12)
@@ -40,20 +40,34 @@ def test_what_would_grow_is_refused_at_once(text: str) -> None:
 @pytest.mark.parametrize("text", ["", "a", "a: &a [1, 2]\nb: *a\nc: {<<: {d: *a}}"])
 def test_what_stays_small_is_read(text: str) -> None:
     check_yaml(text)
-    assert bounded(yaml.safe_load, check_interpolation)(text) == yaml.safe_load(text)
+    assert bounded(yaml.safe_load, interpolated=True)(text) == yaml.safe_load(text)
 
 
 @pytest.mark.parametrize(
-    "content",
+    ("content", "expected"),
     [
-        {"dir": "runs", "size": "small", "sizes": {"small": {"steps": 5}}, "steps": "${sizes.${size}.steps}"},
-        {"model": {"frontend": {"a": 1}}, "data": {"frontend": "${model.frontend}", "b": ["${..frontend}"]}},
-        {"stages": {"one": {"checkpoint": "x"}, "two": {"model": "${stages.one.checkpoint}/${nowhere}"}}, "n": 5},
-        ["a", "b"],
+        (
+            {"dir": "runs", "size": "small", "sizes": {"small": {"steps": 5}}, "steps": "${sizes.${size}.steps}"},
+            {"dir": "runs", "size": "small", "sizes": {"small": {"steps": 5}}, "steps": 5},
+        ),
+        (
+            {
+                "model": {"frontend": {"a": 1}},
+                "data": {"frontend": "${model.frontend}", "b": ["${model.frontend.a} s", "${...model.frontend.a}"]},
+            },
+            {"model": {"frontend": {"a": 1}}, "data": {"frontend": {"a": 1}, "b": ["1 s", 1]}},
+        ),
+        ({"two": {"model": "${one.checkpoint}/${nowhere}"}, "one": {"checkpoint": "x"}}, None),
+        (["a", "b", None, 0.5], ["a", "b", None, 0.5]),
     ],
 )
-def test_settings_may_name_each_other(content: object) -> None:
-    check_interpolation(content)
+def test_settings_may_name_each_other(content: object, expected: object) -> None:
+    resolve(content, elsewhere=True)
+    if expected is None:
+        with pytest.raises(yaml.YAMLError, match=r"\$\{nowhere\} names a setting that is not there"):
+            resolve(content)
+    else:
+        assert resolve(content) == expected
 
 
 @pytest.mark.parametrize(
@@ -69,6 +83,7 @@ def test_settings_may_name_each_other(content: object) -> None:
         {"a": "\\${oc.env:SECRET}"},
         {"a": "${oc.env:SECRET"},
         {"a": "${b}", "b": "${a}"},
+        {"a": "${b}", "b": {"c": "x"}, "d": "${a.c}"},
         {"a": {"b": "${a}"}},
         yaml.safe_load(INTERPOLATED),
         {"a0": ["x"] * 9, **{f"a{n}": [f"${{a{n - 1}}}"] * 9 for n in range(1, 12)}},
@@ -77,8 +92,9 @@ def test_settings_may_name_each_other(content: object) -> None:
 )
 def test_settings_that_read_something_else_or_grow_are_refused(content: object) -> None:
     started = time.process_time()
-    with pytest.raises(yaml.YAMLError):
-        check_interpolation(content)
+    for elsewhere in (False, True):
+        with pytest.raises(yaml.YAMLError):
+            resolve(content, elsewhere)
     assert time.process_time() - started < 2
 
 

@@ -1,6 +1,6 @@
 """Adapt to a held-out speaker of prepared shards as `clone` does, with everything that the trainer can do."""
 
-import argparse
+from argparse import ArgumentParser
 from collections.abc import Sequence
 from typing import cast
 
@@ -8,11 +8,11 @@ from lightning.pytorch.cli import LightningArgumentParser
 
 from lightning_vc.adaptation import METHODS, method_named
 from lightning_vc.cli import VoiceCLI
+from lightning_vc.console import reported
 from lightning_vc.data.tts import AdaptationDataModule
 from lightning_vc.tasks.adaptation import AdaptationTask
 
 _DEFAULT = "whole_model"
-_HELP = f"how to adapt: {', '.join(METHODS)}, or a class of your own, module.Class"
 
 
 class AdaptationCLI(VoiceCLI):
@@ -20,10 +20,11 @@ class AdaptationCLI(VoiceCLI):
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         super().add_arguments_to_parser(parser)
-        parser.add_argument("--method", default=_DEFAULT, help=_HELP)
+        known = ", ".join(METHODS)
+        parser.add_argument("--method", default=_DEFAULT, help=f"how to adapt: {known}, or your class, module.Class")
 
     def before_instantiate_classes(self) -> None:
-        with self._explained():
+        with reported():
             method = self._get(self.config, "method")
             if method_named(method).task is not self.model_class:
                 raise ValueError(
@@ -33,13 +34,10 @@ class AdaptationCLI(VoiceCLI):
 
 
 def main(args: Sequence[str] | None = None) -> AdaptationCLI:
-    parser = argparse.ArgumentParser(prog="python -m lightning_vc.recipes.adapt", add_help=False, allow_abbrev=False)
-    parser.add_argument("--method", default=_DEFAULT, help=_HELP)
-    options, _ = parser.parse_known_args(args)  # first: the other options are those of the task
-    try:
-        method = method_named(options.method)
-    except ValueError as error:
-        parser.error(str(error))
+    parser = ArgumentParser(add_help=False, allow_abbrev=False)
+    parser.add_argument("--method", default=_DEFAULT)
+    with reported():
+        method = method_named(parser.parse_known_args(args)[0].method)  # first: the other options are those of the task
     return AdaptationCLI(
         cast(type[AdaptationTask], method.task),
         AdaptationDataModule,
