@@ -124,12 +124,13 @@ def endless(task: TTSTask) -> DeepVoice3:
 
 def reading(task: TTSTask, rounds: int) -> float:
     """Seconds that the products with its convolutions' weights alone take in a step of decoding one sentence."""
-    weights = [layer.block.fused() for layer in endless(task).decoder._layers()]  # (blocks, width * H, 2H / blocks)
-    inputs = weights[0].new_zeros(len(weights[0]), 1, weights[0].shape[1])
+    convolutions = [part for part in endless(task).decoder.modules() if isinstance(part, torch.nn.Conv1d)]
+    weights = [part.weight.detach().flatten(1) for part in convolutions]  # (2H, H * width)
+    inputs = weights[0].new_zeros(1, weights[0].shape[1])
 
     def steps() -> None:
         for weight in weights * 100:
-            inputs @ weight
+            torch.nn.functional.linear(inputs, weight)
 
     return median(steps, rounds, task.device.type) / 100
 

@@ -1,6 +1,6 @@
 """Keys and values to mel frames, r at a time, each group from those before it."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise, starmap
 from typing import cast
@@ -9,8 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from lightning_vc.modules.attention import Attention, AttentionStepper, Walk
-from lightning_vc.modules.layers import ConvBlock, ConvStepper, VoiceBias, projection
+from lightning_vc.modules.attention import Attention, AttentionWindow, Walk
+from lightning_vc.modules.layers import ConvBlock, VoiceBias, projection, with_plain_weights
 
 
 @dataclass(frozen=True)
@@ -42,25 +42,6 @@ class Prenet(nn.Module):
         for layer, bias in zip(self.layers, self.voices, strict=True):
             x = self.dropout(F.relu(layer(x) + bias(voice).unsqueeze(1)))
         return x.mT
-
-
-class PrenetStepper:
-    """A prenet for voices (B, E), one step at a time, without dropout: frames (B, r * M) -> (B, H)."""
-
-    def __init__(self, prenet: Prenet, voice: Tensor) -> None:
-        layers = [cast(nn.Linear, layer) for layer in prenet.layers]
-        self.weights = [layer.weight.mT for layer in layers]
-        pairs = zip(layers, prenet.voices, strict=True)
-        self.biases: list[Tensor] = [layer.bias + bias(voice) for layer, bias in pairs]  # (B, size) each
-
-    def __call__(self, frames: Tensor) -> Tensor:
-        for weight, bias in zip(self.weights, self.biases, strict=True):
-            frames = torch.addmm(bias, frames, weight).relu_()
-        return frames
-
-    def keep(self, rows: Tensor) -> None:
-        """Go on with these of the sentences only."""
-        self.biases = [bias[rows] for bias in self.biases]
 
 
 class DecoderLayer(nn.Module):
@@ -109,25 +90,52 @@ class Decoder(nn.Module):
         self.mel = projection(channels, n_mels * reduction)
         self.done = projection(channels, 1)
 
-    def _layers(self) -> Iterator[DecoderLayer]:
-        return (cast(DecoderLayer, layer) for layer in self.layers)
+    def remember(self, keys: Tensor, values: Tensor, voice: Tensor) -> list[tuple[Tensor, Tensor, Tensor]]:
+        """What each attention needs of a text in all steps: (B, L, H), (B, L, H), (B, E) -> A memories."""
+        attention = [layer.attention for layer in cast(Iterable[DecoderLayer], self.layers) if layer.attention]
+        return [part.remember(keys, values, voice) for part in attention]
 
-    def leave(self, x: Tensor, alignments: list[Tensor]) -> Decoded:
+    def _hidden(
+        self,
+        x: Tensor,
+        voice: Tensor,
+        memories: Sequence[tuple[Tensor, Tensor, Tensor]],
+        blocked: Tensor,
+        first: int = 0,
+        pasts: list[Tensor] | None = None,
+    ) -> tuple[Tensor, Tensor]:
+        """Outputs of the prenet (B, H, S) to hidden states (B, H, S) and attention (B, A, S, L).
+
+        Args:
+            x, voice: (B, H, S), (B, E).
+            memories: from `remember`.
+            blocked: symbols that the A layers may not look at, (A, B, 1 or S, L).
+            first: the number of the first of these steps.
+            pasts: inputs of each block in the steps before, (B, H, width - 1), which are replaced by the newest.
+        """
+        alignments: list[Tensor] = []
+        for number, layer in enumerate(cast(Iterable[DecoderLayer], self.layers)):
+            inputs, past = x, pasts[number] if pasts else None
+            x = layer.block(inputs, voice, past)
+            if pasts:
+                pasts[number] = torch.cat([pasts[number], inputs], 2)[..., inputs.shape[2] :]
+            if layer.attention:
+                x, weights = layer.attention(x, memories[len(alignments)], blocked[len(alignments)], first)
+                alignments.append(weights)
+        return x, torch.stack(alignments, 1)
+
+    def _decoded(self, x: Tensor, alignments: Tensor) -> Decoded:
         """Hidden states (B, H, S) to the output."""
         mel = self.mel(x.mT).unflatten(-1, (self.reduction, self.n_mels)).flatten(1, 2)
-        return Decoded(mel, x, self.done(x.mT).squeeze(-1), torch.stack(alignments, 1))
+        return Decoded(mel, x, self.done(x.mT).squeeze(-1), alignments)
 
     def forward(self, keys: Tensor, values: Tensor, padding: Tensor, voice: Tensor, frames: Tensor) -> Decoded:
         """Teacher forcing: keys, values (B, L, H), padding (B, L), voice (B, E), true frames (B, S * r, M)."""
         groups = frames.unflatten(1, (-1, self.reduction)).flatten(2)  # (B, S, r * M)
         x = self.prenet(F.pad(groups, (0, 0, 1, 0))[:, :-1], voice)  # each step sees the group before its own
-        alignments = []
-        for layer in self._layers():
-            x = layer.block(x, voice)
-            if layer.attention:
-                x, weights = layer.attention(x, layer.attention.remember(keys, values, voice), padding.unsqueeze(1))
-                alignments.append(weights)
-        return self.leave(x, alignments)
+        memories = self.remember(keys, values, voice)
+        blocked = padding.unsqueeze(1).expand(len(memories), -1, -1, -1)  # (A, B, 1, L)
+        return self._decoded(*self._hidden(x, voice, memories, blocked))
 
     @torch.no_grad()
     def generate(
@@ -142,87 +150,36 @@ class Decoder(nn.Module):
     ) -> tuple[Decoded, Tensor, Tensor]:
         """Free-running decoding, without dropout, each layer's attention held to a walk.
 
-        A sentence ends, and leaves the batch, where the decoder says so, after as many steps as its limit (B,), or
-        after its attention was at the end of the text for `linger` to twice as many steps.
+        A sentence ends where the decoder says so, after as many steps as its limit (B,), or after its attention was at
+        the end of the text for `linger` to twice as many steps.
 
-        Returns the padded output, the steps of each sentence (B,), and which came to an end before the limit (B,).
+        Returns the output, which is 0 after the end of a sentence, the steps of each sentence (B,), and which came to
+        an end before the limit (B,).
         """
-        stepper = DecoderStepper(self, keys, values, padding, voice, walk)
-        rows = torch.arange(len(padding), device=padding.device)  # that have not ended
-        last = (~padding).sum(1) - 1  # (B,)
-        steps, finished = limits.clone(), torch.zeros_like(limits, dtype=torch.bool)
-        frames = keys.new_zeros(len(padding), self.n_mels * self.reduction)
-        hidden = keys.new_zeros(len(padding), int(limits.max()), self.dim)
-        alignments = keys.new_zeros(len(padding), len(stepper.attention), hidden.shape[1], keys.shape[1])
-        lingers = torch.zeros_like(finished)  # whose attention was at the end when it was last asked
-        start, limit = 0, int(limits.min())  # where the steps begin that are not in those two yet; who is cut off next
-        with torch.inference_mode():  # a sixth faster than no_grad alone; what leaves it was made outside
-            for step in range(hidden.shape[1]):
-                frames, done = stepper(frames, step)
-                said_done = done > 0
-                asked = linger is not None and (step + 1) % linger == 0
-                if step + 1 < limit and not asked and not bool(said_done.any()):
-                    continue
-                # Only a decoder that has read to the end may stop: half of its layers, for one may run ahead.
-                at_end = (stepper.places() >= last - 1).float().mean(0) >= 0.5  # (B,)
-                ended = at_end & (said_done | lingers) if asked else at_end & said_done
-                if asked:
-                    lingers = at_end
-                leaving = ended | (step + 1 >= limits)
-                if not bool(leaving.any()):
-                    continue
-                hidden[rows, start : step + 1], alignments[rows, :, start : step + 1] = stepper.said()
-                start = step + 1
-                steps[rows[leaving]], finished[rows[ended]] = start, True
-                staying = (~leaving).nonzero()[:, 0]
-                if not len(staying):
-                    break
-                rows, last, limits, frames, lingers = (each[staying] for each in (rows, last, limits, frames, lingers))
-                limit = int(limits.min())
-                stepper.keep(staying)
-        return self.leave(hidden[:, :start].mT, list(alignments[:, :, :start].unbind(1))), steps, finished
-
-
-class DecoderStepper:
-    """A decoder, one step at a time, without dropout: its layers' steppers and what they have made."""
-
-    def __init__(
-        self, decoder: Decoder, keys: Tensor, values: Tensor, padding: Tensor, voice: Tensor, walk: Walk
-    ) -> None:
-        self.prenet = PrenetStepper(decoder.prenet, voice)
-        self.layers = [
-            (
-                ConvStepper(layer.block, voice),
-                AttentionStepper(layer.attention, keys, values, padding, voice, walk) if layer.attention else None,
-            )
-            for layer in decoder._layers()
-        ]
-        self.attention = [attention for _, attention in self.layers if attention]  # A
-        self.weight = torch.cat([decoder.mel.weight, decoder.done.weight]).mT  # (H, r * M + 1)
-        self.bias = torch.cat([decoder.mel.bias, decoder.done.bias])
-        self.hidden: list[Tensor] = []  # (B, H) of each step
-
-    def __call__(self, frames: Tensor, step: int) -> tuple[Tensor, Tensor]:
-        """Frames before (B, r * M), number of the step -> its frames (B, r * M), logits of its being the last (B,)."""
-        x = self.prenet(frames)
-        for block, attention in self.layers:
-            x = block(x)
-            if attention:
-                x = attention(x, step)
-        self.hidden.append(x)
-        said = torch.addmm(self.bias, x, self.weight)
-        return said[:, :-1].clamp(0, 1.2), said[:, -1]  # no runaway: no recording is louder
-
-    def places(self) -> Tensor:
-        """The symbol with most attention of each layer in the last step: (A, B)."""
-        return torch.stack([attention.place for attention in self.attention])
-
-    def said(self) -> tuple[Tensor, Tensor]:
-        """Hidden states (B, S, H) and attention (B, A, S, L) of the steps since the last call."""
-        hidden, self.hidden = torch.stack(self.hidden, 1), []
-        return hidden, torch.stack([attention.alignments() for attention in self.attention], 1)
-
-    def keep(self, rows: Tensor) -> None:
-        """Go on with these of the sentences only."""
-        for each in (self.prenet, *(part for layer in self.layers for part in layer if part)):
-            each.keep(rows)
+        decoder = with_plain_weights(self).eval()
+        memories = decoder.remember(keys, values, voice)
+        window = AttentionWindow(walk, padding, len(memories))
+        blocks = [layer.block for layer in cast(Iterable[DecoderLayer], self.layers)]
+        pasts = [keys.new_zeros(len(keys), self.dim, block.padding[0]) for block in blocks]
+        frames = keys.new_zeros(len(keys), 1, self.reduction * self.n_mels)
+        steps, finished = limits, torch.zeros_like(limits, dtype=torch.bool)
+        lingers = finished  # whose attention was at the end when `linger` was last checked
+        hidden, alignments, step = [], [], 0
+        while step < int(steps.max()):
+            inputs = decoder.prenet(frames, voice)  # (B, H, 1)
+            blocked = window.blocked(step).unsqueeze(2)  # (A, B, 1, L)
+            x, weights = decoder._hidden(inputs, voice, memories, blocked, step, pasts)
+            hidden.append(x)
+            alignments.append(weights)
+            window.places = weights[:, :, 0].argmax(-1).T  # (A, B)
+            frames = decoder.mel(x.mT).clamp(0, 1.2)  # no runaway: no recording is louder
+            # Only a decoder that has read to the end may stop: half of its layers, for one may run ahead.
+            at_end = (window.places >= window.last - 1).float().mean(0) >= 0.5  # (B,)
+            done, step = decoder.done(x.mT).flatten() > 0, step + 1
+            if linger is not None and step % linger == 0:
+                done, lingers = done | lingers, at_end
+            ended = at_end & done & (steps >= step)
+            steps, finished = torch.where(ended, step, steps), finished | ended
+        spoken = (torch.arange(step, device=keys.device) < steps.unsqueeze(1)).unsqueeze(1)  # (B, 1, S)
+        decoded = self._decoded(torch.cat(hidden, 2) * spoken, torch.cat(alignments, 2) * spoken.unsqueeze(-1))
+        return decoded, steps, finished

@@ -3,7 +3,7 @@ import math
 import pytest
 import torch
 
-from lightning_vc.modules.attention import Attention, AttentionStepper, Walk, positions
+from lightning_vc.modules.attention import Attention, AttentionWindow, Walk, positions
 
 
 def made(channels: int = 16, position_weight: float = 1.0) -> Attention:
@@ -55,27 +55,28 @@ def test_one_step_at_a_time_is_all_at_once_where_the_window_is_wide() -> None:
     attention = made().eval()
     keys, values, voice = torch.randn(2, 5, 16), torch.randn(2, 5, 16), torch.randn(2, 4)
     padding = torch.tensor([[False] * 5, [False] * 3 + [True] * 2])
-    x = torch.randn(2, 16, 70)  # more steps than positions are made at once
-    whole, weights = attention(x, attention.remember(keys, values, voice), padding.unsqueeze(1))
-    stepper = AttentionStepper(attention, keys, values, padding, voice, Walk(9, 9))
+    x = torch.randn(2, 16, 70)
+    memory = attention.remember(keys, values, voice)
+    whole, weights = attention(x, memory, padding.unsqueeze(1))
+    window = AttentionWindow(Walk(9, 9), padding, 1)
     for step in range(70):
-        torch.testing.assert_close(stepper(x[..., step], step), whole[..., step], atol=1e-5, rtol=0)
-        assert stepper.place.equal(weights[:, step].argmax(-1))
-    torch.testing.assert_close(stepper.alignments(), weights, atol=1e-5, rtol=0)
+        blocked = window.blocked(step)[0].unsqueeze(1)
+        one, its = attention(x[..., step : step + 1], memory, blocked, step)
+        torch.testing.assert_close(one[..., 0], whole[..., step], atol=1e-5, rtol=0)
+        torch.testing.assert_close(its[:, 0], weights[:, step], atol=1e-5, rtol=0)
+        window.places = its.argmax(-1).T
 
 
 @pytest.mark.parametrize("patience", [3, 7])
 def test_attention_that_does_not_move_is_pushed_on(patience: int) -> None:
-    attention, padding = Attention(6, 6, 4), torch.arange(12) >= torch.tensor([[12], [7]])
-    stepper = AttentionStepper(
-        attention, torch.randn(2, 12, 6), torch.randn(2, 12, 6), padding, torch.randn(2, 4), Walk(1, 3, patience)
-    )
-    score = stepper.table[:, -1]
-    score -= 100 * torch.arange(len(score))  # whatever it is asked, it likes the first symbol best
-    with torch.no_grad():
-        for step in range(150):
-            stepper(torch.zeros(2, 6), step)
-    for places, last in zip(stepper.alignments().argmax(-1), (11, 6), strict=True):
+    padding = torch.arange(12) >= torch.tensor([[12], [7]])
+    window = AttentionWindow(Walk(1, 3, patience), padding, 1)
+    steps = []
+    for step in range(150):  # whatever it is asked, it likes the first symbol best
+        scores = (-100.0 * torch.arange(12)).masked_fill(window.blocked(step), -torch.inf)  # (1, B, L)
+        window.places = scores.argmax(-1)
+        steps.append(window.places[0])
+    for places, last in zip(torch.stack(steps, 1), (11, 6), strict=True):
         assert places[-1] >= last - 1
         before = places[: int((places >= last - 1).nonzero()[0])]
         assert (before.diff() >= 0).all()

@@ -3,7 +3,8 @@ import math
 import pytest
 import torch
 
-from lightning_vc.modules.layers import ConvBlock, ConvStepper, SparseDropout, VoiceBias, projection
+from lightning_vc.modules.layers import ConvBlock, VoiceBias, projection, with_plain_weights
+from lightning_vc.modules.low_rank import add_low_rank
 
 
 def test_a_projection_keeps_the_variance() -> None:
@@ -18,38 +19,6 @@ def test_a_voice_adds_at_most_one() -> None:
     bias = VoiceBias(4, 6)(torch.randn(3, 4) * 100)
     assert bias.shape == (3, 6)
     assert 0.9 < bias.abs().max() < 1
-
-
-@pytest.mark.parametrize("p", [0.01, 0.05, 0.5])
-def test_sparse_dropout_drops_each_number_as_often_as_dropout_does(p: float) -> None:
-    torch.manual_seed(0)
-    x = (torch.rand(20, 30, 50) + 1).mT.requires_grad_()  # nor need it lie in a row
-    dropout = SparseDropout(p)
-    kept = torch.zeros_like(x)
-    for _ in range(200):
-        dropped = dropout(x)
-        kept += dropped.detach() != 0
-        torch.testing.assert_close(dropped[dropped != 0], (x / (1 - p))[dropped != 0])
-    share = 1 - kept / 200
-    assert share.mean().item() == pytest.approx(p, rel=0.02)
-    assert share.std().item() == pytest.approx(math.sqrt(p * (1 - p) / 200), rel=0.05)  # nobody more often than others
-    (gradient,) = torch.autograd.grad(dropped.sum(), x)
-    assert gradient.equal((dropped != 0) / (1 - p))
-
-
-@pytest.mark.parametrize("p", [0, 1])
-def test_sparse_dropout_of_nothing_and_of_all(p: float) -> None:
-    x = torch.rand(300, 400)
-    assert SparseDropout(p)(x).equal((1 - p) * x)
-    assert SparseDropout(0.5).eval()(x).equal(x)
-
-
-def test_of_few_numbers_each_is_drawn() -> None:
-    torch.manual_seed(0)
-    dropout = SparseDropout(0.05)
-    shares = [float((dropout(torch.ones(5)) == 0).float().mean()) for _ in range(1000)]
-    assert sum(shares) / 1000 == pytest.approx(0.05, abs=0.01)
-    assert dropout(torch.ones(0, 4)).shape == (0, 4)
 
 
 def test_a_causal_block_hears_only_the_past_and_another_the_future_too() -> None:
@@ -68,27 +37,26 @@ def test_a_causal_block_step_by_step_is_the_block_at_once() -> None:
     torch.manual_seed(0)
     block = ConvBlock(8, 5, 4, causal=True).eval()
     x, voice = torch.randn(2, 8, 11), torch.randn(2, 4)
-    stepper = ConvStepper(block, voice)
-    steps = torch.stack([stepper(x[..., step]) for step in range(11)], -1)
-    torch.testing.assert_close(steps, block(x, voice), atol=1e-5, rtol=0)
+    inputs = torch.cat([torch.zeros(2, 8, 4), x], -1)
+    steps = [block(x[..., step : step + 1], voice, inputs[..., step : step + 4]) for step in range(11)]
+    torch.testing.assert_close(torch.cat(steps, -1), block(x, voice), atol=1e-5, rtol=0)
 
 
-@pytest.mark.parametrize("options", [{"foreach": True}, {"fused": True}])
-def test_a_block_goes_on_with_what_it_has_learnt_in_between(options: dict[str, bool]) -> None:
+def test_a_copy_with_plain_weights_says_the_same_and_leaves_the_block_trainable() -> None:
     torch.manual_seed(0)
     block = ConvBlock(8, 5, 4, causal=True).eval()
+    add_low_rank(block, 2)
     x, voice = torch.randn(2, 8, 5), torch.randn(2, 4)
-    optimizer = torch.optim.Adam(block.parameters(), 0.1, **options)
+    optimizer = torch.optim.Adam(block.parameters(), 0.1)
     for _ in range(2):
-        with torch.inference_mode():
-            stepper = ConvStepper(block, voice)
-            steps = torch.stack([stepper(x[..., step]) for step in range(5)], -1)
-            torch.testing.assert_close(steps, block(x, voice), atol=1e-5, rtol=0)
+        plain = with_plain_weights(block)
+        assert {name for name, _ in plain.named_parameters()} == {
+            *("conv.weight", "conv.bias", "voice.project.weight", "voice.project.bias")
+        }
+        assert plain(x, voice).equal(block(x, voice))
         block(x, voice).sum().backward()
         optimizer.step()
-    block.conv.parametrizations.weight.original1.data.mul_(2).add_(1)
-    with torch.no_grad():
-        torch.testing.assert_close(ConvStepper(block, voice)(x[..., 0]), block(x, voice)[..., 0], atol=1e-5, rtol=0)
+        assert not plain(x, voice).equal(block(x, voice))
 
 
 def test_the_voice_changes_what_a_block_does() -> None:
