@@ -9,9 +9,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import weight_norm
 
-from lightning_vc.audio.features import MAX_FFT
-
-_MAX_RESOLUTIONS = 8
+_PERIODS = (2, 3, 5, 7, 11)  # by which waves are folded (Kong et al. 2020)
+RESOLUTIONS = (512, 1024, 2048)  # sizes of Fourier transforms (Jang et al. 2021)
 _SLOPE = 0.1  # of the leaky rectifiers
 
 Judged = tuple[list[Tensor], list[list[Tensor]]]  # by each discriminator: scores, and features of each of its layers
@@ -66,25 +65,15 @@ class Discriminators(nn.Module):
     """Small ones of two kinds, of waves folded by periods and of spectrograms, each as HiFi-GAN's and UnivNet's are.
 
     Args:
-        periods: of the folds (Kong et al. 2020).
-        resolutions: sizes of the Fourier transforms (Jang et al. 2021).
         channels: of the first layer of those of periods; later ones have up to eight times as many.
         spectral: channels of those of spectrograms.
     """
 
-    def __init__(
-        self,
-        periods: Sequence[int] = (2, 3, 5, 7, 11),
-        resolutions: Sequence[int] = (512, 1024, 2048),
-        channels: int = 16,
-        spectral: int = 16,
-    ) -> None:
+    def __init__(self, channels: int = 16, spectral: int = 16) -> None:
         super().__init__()
-        if max(resolutions, default=0) > MAX_FFT or len(resolutions) > _MAX_RESOLUTIONS:
-            raise ValueError(f"give at most {_MAX_RESOLUTIONS} resolutions of up to {MAX_FFT}, got {resolutions}")
         self.parts = nn.ModuleList(
-            [_PeriodDiscriminator(period, channels) for period in periods]
-            + [_SpectralDiscriminator(n_fft, spectral) for n_fft in resolutions]
+            [_PeriodDiscriminator(period, channels) for period in _PERIODS]
+            + [_SpectralDiscriminator(n_fft, spectral) for n_fft in RESOLUTIONS]
         )
 
     def forward(self, waves: Tensor) -> Judged:

@@ -7,13 +7,13 @@ from typing import Any
 
 import torch
 from lightning.pytorch.cli import OptimizerCallable
-from torch import Tensor, nn
+from torch import nn
 
 from lightning_vc.checkpoint import fingerprint, source_of
 from lightning_vc.modules.low_rank import add_low_rank
 from lightning_vc.modules.speaker_encoder import SpeakerEncoder
 from lightning_vc.modules.tts import TTSModel
-from lightning_vc.tasks.base import Losses, Task
+from lightning_vc.tasks.base import Losses, Task, check_encoder
 from lightning_vc.tasks.tts import tts_loss
 from lightning_vc.types import Start, TTSBatch
 
@@ -33,6 +33,8 @@ class AdaptationTask(Task, ABC):
         ValueError: for the start "encoder" without an encoder, another one with it, and the encoder of another model.
     """
 
+    evaluated = ("tts",)  # dropout in so few steps only costs similarity
+
     def __init__(
         self,
         tts: TTSModel,
@@ -47,38 +49,36 @@ class AdaptationTask(Task, ABC):
             raise ValueError(
                 f"start is {start!r}, which goes with {'a' if start == 'encoder' else 'no'} speaker encoder"
             )
-        if encoder is not None and encoder.tts_fingerprint != self.base:
-            raise ValueError(
-                f"{source_of(encoder)} was trained for another model than {source_of(tts)}: train it again"
-            )
+        if encoder is not None:
+            check_encoder(encoder, tts)
         # In a list, as it is no part of what is trained; a copy, as it moves to the device of training.
         self.start, self.encoders = start, [deepcopy(encoder)] if encoder else []
-        self.tts = deepcopy(tts).eval()  # and stays so: dropout in so few steps only costs similarity
+        self.tts = deepcopy(tts).eval()
         self.voice = nn.Parameter(tts.table.voices.detach().mean(0))  # (E,)
 
     def learned_speakers(self) -> list[str]:
         """The speaker to whom the data adapts, where it names one."""
-        data = getattr(self._trainer, "datamodule", None)
-        speaker = getattr(data, "speaker", None)
+        speaker = getattr(getattr(self._trainer, "datamodule", None), "speaker", None)
         return [] if speaker is None else [speaker]
 
     @abstractmethod
     def trainable(self) -> Iterable[nn.Parameter]:
         """The parameters that this method trains."""
 
-    def train(self, mode: bool = True) -> "AdaptationTask":
-        """The model stays in evaluation mode."""
-        super().train(mode)
-        self.tts.eval()
-        return self
-
+    @torch.no_grad()
     def on_train_start(self) -> None:
         """Find the initial embedding, but not in a run that is resumed."""
-        if self.start != "mean" and not self.global_step:
-            first = next(iter(self.trainer.train_dataloader or ()))
-            batch: TTSBatch = self.transfer_batch_to_device(first, self.device, 0)
-            with torch.no_grad():
-                self.voice.copy_(self._nearest(batch) if self.start == "nearest" else self._predicted(batch))
+        if self.start == "mean" or self.global_step:
+            return
+        first = next(iter(self.trainer.train_dataloader or ()))
+        batch: TTSBatch = self.transfer_batch_to_device(first, self.device, 0)
+        table = self.tts.table.voices
+        if self.start == "encoder":
+            encoder = self.encoders[0].to(self.device)
+            self.voice.copy_(encoder.predict(batch.waves.unsqueeze(0), batch.lengths.unsqueeze(0), table)[0])
+        else:
+            losses = [tts_loss(self.tts, batch, voice.expand(len(batch.lengths), -1))["loss"] for voice in table]
+            self.voice.copy_(table[torch.stack(losses).argmin()])
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         super().on_save_checkpoint(checkpoint)
@@ -93,29 +93,14 @@ class AdaptationTask(Task, ABC):
     def loss(self, batch: TTSBatch) -> Losses:
         return tts_loss(self.tts, batch, self.voice.expand(len(batch.lengths), -1))
 
-    def _nearest(self, batch: TTSBatch) -> Tensor:
-        """(E,)."""
-        voices = self.tts.table.voices.detach()
-        losses = [tts_loss(self.tts, batch, voice.expand(len(batch.lengths), -1))["loss"] for voice in voices]
-        return voices[torch.stack(losses).argmin()]
-
-    def _predicted(self, batch: TTSBatch) -> Tensor:
-        """(E,)."""
-        encoder = self.encoders[0].to(self.device)
-        return encoder.predict(batch.waves.unsqueeze(0), batch.lengths.unsqueeze(0), self.tts.table.voices)[0]
-
 
 class EmbeddingAdaptationTask(AdaptationTask):
     """Only the new embedding is trained (section 3.1): slow, but it hardly overfits."""
 
     def __init__(
-        self,
-        tts: TTSModel,
-        optimizer: OptimizerCallable = lambda p: torch.optim.Adam(p, lr=1e-2),
-        start: Start = "mean",
-        encoder: SpeakerEncoder | None = None,
+        self, tts: TTSModel, optimizer: OptimizerCallable = lambda p: torch.optim.Adam(p, lr=1e-2), **options: Any
     ) -> None:
-        super().__init__(tts, optimizer, start, encoder)
+        super().__init__(tts, optimizer, **options)
 
     def trainable(self) -> Iterable[nn.Parameter]:
         return [self.voice]
@@ -125,13 +110,9 @@ class WholeModelAdaptationTask(AdaptationTask):
     """Embedding and model are trained (section 3.1): closest to the speaker, and the first to overfit; stop early."""
 
     def __init__(
-        self,
-        tts: TTSModel,
-        optimizer: OptimizerCallable = lambda p: torch.optim.Adam(p, lr=2e-4),
-        start: Start = "mean",
-        encoder: SpeakerEncoder | None = None,
+        self, tts: TTSModel, optimizer: OptimizerCallable = lambda p: torch.optim.Adam(p, lr=2e-4), **options: Any
     ) -> None:
-        super().__init__(tts, optimizer, start, encoder)
+        super().__init__(tts, optimizer, **options)
 
     def trainable(self) -> Iterable[nn.Parameter]:
         return [self.voice, *self.tts.model.parameters()]
@@ -151,10 +132,9 @@ class LowRankAdaptationTask(AdaptationTask):
         tts: TTSModel,
         rank: int = 2,
         optimizer: OptimizerCallable = lambda p: torch.optim.Adam(p, lr=2e-3),
-        start: Start = "mean",
-        encoder: SpeakerEncoder | None = None,
+        **options: Any,
     ) -> None:
-        super().__init__(tts, optimizer, start, encoder)
+        super().__init__(tts, optimizer, **options)
         self.added = add_low_rank(self.tts.model, rank)
 
     def trainable(self) -> Iterable[nn.Parameter]:

@@ -15,7 +15,9 @@ from lightning.pytorch.utilities.parsing import AttributeDict
 from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import Tensor, nn
 
-from lightning_vc.checkpoint import class_path, fitting_weights, model_config
+from lightning_vc.checkpoint import class_path, fingerprint, fitting_weights, model_config, source_of
+from lightning_vc.modules.speaker_encoder import SpeakerEncoder
+from lightning_vc.modules.tts import TTSModel
 from lightning_vc.resuming import SafeCheckpointIO, check_training_state
 from lightning_vc.untrusted import MODELS
 
@@ -28,9 +30,11 @@ class Task(LightningModule, ABC):
     Attributes:
         parts: names of the attributes that hold the models which `lightning_vc.checkpoint.load_model` can take from a
             checkpoint of the task.
+        evaluated: names of the attributes that hold models which stay in evaluation mode.
     """
 
     parts: ClassVar[tuple[str, ...]] = ()
+    evaluated: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, optimizer: OptimizerCallable, scheduler: LRSchedulerCallable | None = None) -> None:
         super().__init__()
@@ -47,6 +51,13 @@ class Task(LightningModule, ABC):
 
     def trainable(self) -> Iterable[nn.Parameter]:
         return self.parameters()
+
+    def train(self, mode: bool = True) -> "Task":
+        """Training mode for all but the models named in `evaluated`."""
+        super().train(mode)
+        for name in self.evaluated:
+            getattr(self, name).eval()
+        return self
 
     def learned_speakers(self) -> list[str]:
         """Ids of the speakers whose embeddings or classes are among the weights, in the order of their rows."""
@@ -102,13 +113,10 @@ class Task(LightningModule, ABC):
 
     def _config(self, part: str) -> dict[str, Any] | None:
         """Class and settings of a model; None for one that was built in Python."""
-        missing = object()
-        value = self.hparams.get(part, missing)
-        if isinstance(value, dict):
-            return value
-        if value is None:  # the task has built its default
-            return {"class_path": class_path(type(getattr(self, part))), "init_args": {}}
-        return model_config(getattr(self, part))
+        model, config = getattr(self, part), self.hparams.get(part)
+        if part in self.hparams and config is None:  # the task has built its default
+            return {"class_path": class_path(type(model)), "init_args": {}}
+        return config if isinstance(config, dict) else model_config(model)
 
     @property
     def source(self) -> str:
@@ -158,6 +166,12 @@ class Task(LightningModule, ABC):
                 f"the loss became {losses['loss'].item()} at step {self.global_step}: lower the learning rate"
             )
         return losses["loss"]
+
+
+def check_encoder(encoder: SpeakerEncoder, tts: TTSModel) -> None:
+    """Raise ValueError for a speaker encoder that was trained for another model."""
+    if encoder.tts_fingerprint != fingerprint(tts):
+        raise ValueError(f"{source_of(encoder)} was trained for another model than {source_of(tts)}: train it again")
 
 
 def check_same_speakers(learned: Sequence[str], data: Sequence[str]) -> None:

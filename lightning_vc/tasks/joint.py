@@ -7,10 +7,10 @@ import torch
 from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
 from torch import nn
 
-from lightning_vc.checkpoint import fingerprint, fingerprint_of, source_of
+from lightning_vc.checkpoint import fingerprint_of
 from lightning_vc.modules.speaker_encoder import SpeakerEncoder, apply_gain
 from lightning_vc.modules.tts import TTSModel
-from lightning_vc.tasks.base import Losses, Task, check_same_speakers
+from lightning_vc.tasks.base import Losses, Task, check_encoder, check_same_speakers
 from lightning_vc.tasks.tts import tts_loss
 from lightning_vc.types import JointBatch
 
@@ -50,10 +50,7 @@ class JointTask(Task):
         self.save_hyperparameters(ignore=["tts", "encoder"])
         if embedding_gain is not None and not 0 < embedding_gain < torch.inf:
             raise ValueError(f"embedding_gain is a factor above 0, got {embedding_gain}")
-        if encoder.tts_fingerprint != fingerprint(tts):
-            raise ValueError(
-                f"{source_of(encoder)} was trained for another model than {source_of(tts)}: train it again"
-            )
+        check_encoder(encoder, tts)
         self.tts, self.encoder = tts.train(), encoder.train()  # loaded models are in evaluation mode
         self.learned, self.augmentation = learned, augmentation
         self.gain = float(encoder.embedding_gain)
@@ -69,9 +66,8 @@ class JointTask(Task):
         return self.tts.speakers
 
     def trainable(self) -> Iterable[nn.Parameter]:
-        moving: list[nn.Module] = [self.tts.model, self.encoder]
-        moving += [self.tts.table] if self.learned else []
-        return [parameter for module in moving for parameter in module.parameters()]
+        table = self.tts.table.parameters() if self.learned else ()
+        return [*self.tts.model.parameters(), *self.encoder.parameters(), *table]
 
     def loss(self, batch: JointBatch) -> Losses:
         waves, table = batch.clips.waves, self.tts.table.voices
@@ -81,13 +77,13 @@ class JointTask(Task):
         voice = apply_gain(predicted, table, self.gain)
         with torch.no_grad():
             spread = predicted.std(0, correction=0).mean() / table.std(0, correction=0).mean().clamp(1e-8)
+        if self.training and self.learned:
+            chosen = torch.rand(len(voice), 1, device=voice.device) < self.learned
+            voice = torch.where(chosen, self.tts.table(batch.said.speakers), voice)
+        losses = {**tts_loss(self.tts, batch.said, voice), "spread": spread}
         if not self.training:
-            losses = tts_loss(self.tts, batch.said, voice)
-            return {**losses, "spread": spread, "swapped": tts_loss(self.tts, batch.said, voice.roll(1, 0))["loss"]}
-        if self.learned:
-            known = torch.rand(len(voice), 1, device=voice.device) < self.learned
-            voice = torch.where(known, self.tts.table(batch.said.speakers), voice)
-        return {**tts_loss(self.tts, batch.said, voice), "spread": spread}
+            losses["swapped"] = tts_loss(self.tts, batch.said, voice.roll(1, 0))["loss"]
+        return losses
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Bind the encoder to the weights of the model as they are saved."""

@@ -57,30 +57,21 @@ class SpeakerEncoderTask(Task):
 
     @torch.no_grad()
     def setup(self, stage: str) -> None:
-        """Raise ValueError for data of other speakers, and where encoder and embeddings do not go together."""
+        """Raise ValueError for data of other speakers, and for an encoder of embeddings of another size."""
         check_same_speakers(self.speakers, self.trainer.datamodule.speakers)  # type: ignore[attr-defined]
-        name, training = type(self.encoder).__name__, self.encoder.training
-        self.encoder.eval()
-        try:
-            lengths = torch.tensor([[20000, 16000]], device=self.device)
-            voice = self.encoder(torch.zeros(1, 2, 20000, device=self.device), lengths)
-        except RuntimeError as error:
-            raise ValueError(f"{name} cannot hear two clips of 20000 samples ({error})") from error
+        training = self.encoder.training
+        with self.device:
+            voice = self.encoder.eval()(torch.zeros(1, 1, 20000), torch.tensor([[20000]]))  # (1, E)
+        self.encoder.train(training)
         if voice.shape[-1] != self.voices.shape[1]:
             raise ValueError(
-                f"the speaker embeddings of the pretrained TTS model have {self.voices.shape[1]} numbers, {name} "
-                f"predicts {voice.shape[-1]}: give both the same voice_dim"
+                f"the speaker embeddings of the pretrained TTS model have {self.voices.shape[1]} numbers, "
+                f"{type(self.encoder).__name__} predicts {voice.shape[-1]}: give both the same voice_dim"
             )
-        self.encoder.train(training)
-
-    def augmented(self, batch: CloningBatch) -> CloningBatch:
-        """The batch, in training with `augmentation` applied."""
-        if not self.training or self.augmentation is None:
-            return batch
-        return batch._replace(waves=self.augmentation(batch.waves, batch.lengths))
 
     def loss(self, batch: CloningBatch) -> Losses:
-        batch = self.augmented(batch)
+        if self.training and self.augmentation is not None:
+            batch = batch._replace(waves=self.augmentation(batch.waves, batch.lengths))
         voice = self.encoder(batch.waves, batch.lengths)  # (B, E)
         target = self.voices[batch.speakers]
         error = (voice - target).abs().mean()

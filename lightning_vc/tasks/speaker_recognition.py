@@ -43,10 +43,9 @@ class SpeakerRecognitionTask(Task):
         self.save_hyperparameters()
         self.recognizer, self.augmentation, self.speakers = recognizer, augmentation, recognizer.speakers
         self.margin_loss = LogSoftmaxWrapper(AdditiveAngularMargin(margin, recognizer.scale))
-        speakers = recognizer.speakers
-        trained = [speaker not in test_speakers for speaker in speakers]
+        trained = [speaker not in test_speakers for speaker in self.speakers]
         self.register_buffer("trained", torch.tensor(trained), persistent=False)  # (speakers,)
-        self.accuracy = MulticlassAccuracy(len(speakers), average="micro")
+        self.accuracy = MulticlassAccuracy(len(self.speakers), average="micro")
         self.equal_error_rate = BinaryEER(thresholds=2000)
 
     def learned_speakers(self) -> list[str]:
@@ -62,6 +61,13 @@ class SpeakerRecognitionTask(Task):
         return {"loss": self.margin_loss(cosines[:, None], speakers[:, None]), "accuracy": accuracy}
 
     def validation_step(self, batch: CloningBatch) -> None:
+        self._measure(batch, "validation")
+
+    def test_step(self, batch: CloningBatch) -> None:
+        self._measure(batch, "test")
+
+    def _measure(self, batch: CloningBatch, stage: str) -> None:
+        """Update the metrics, which Lightning computes when the epoch ends."""
         speakers = batch.speakers.repeat_interleave(batch.waves.shape[1])  # (B·N,) those of no class come after these
         embeddings = self.recognizer.embed(batch.waves.flatten(0, 1), batch.lengths.flatten())
         known = speakers < len(self.speakers)
@@ -73,18 +79,5 @@ class SpeakerRecognitionTask(Task):
         if len(first):
             cosines = (embeddings[first] * embeddings[second]).sum(-1)
             self.equal_error_rate.update(similarity(cosines), (speakers[first] == speakers[second]).long())
-
-    def test_step(self, batch: CloningBatch) -> None:
-        self.validation_step(batch)
-
-    def on_validation_epoch_end(self) -> None:
-        self._log_metrics("validation")
-
-    def on_test_epoch_end(self) -> None:
-        self._log_metrics("test")
-
-    def _log_metrics(self, stage: str) -> None:
         for name in ("accuracy", "equal_error_rate"):
-            metric = getattr(self, name)
-            self.log(f"{stage}/{name}", metric.compute())
-            metric.reset()
+            self.log(f"{stage}/{name}", getattr(self, name), batch_size=len(batch.speakers))

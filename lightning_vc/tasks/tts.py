@@ -8,6 +8,7 @@ from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
 from torch import Tensor
 
 from lightning_vc.losses import guided_attention, last_step, masked_l1, masked_l2, places_at
+from lightning_vc.modules.acoustic import Teacherforced
 from lightning_vc.modules.tts import TTSModel
 from lightning_vc.tasks.base import Losses, Task
 from lightning_vc.types import Spectra, TTSBatch
@@ -63,18 +64,13 @@ class TTSTask(Task):
     @torch.no_grad()
     def setup(self, stage: str) -> None:
         """Raise ValueError where model and spectrograms do not go together."""
-        spectrograms, device = self.tts.spectrograms, self.device
-        hop = spectrograms.hop
-        silence = TTSBatch(
-            text=torch.ones(1, 4, dtype=torch.long, device=device),
-            waves=torch.zeros(1, 20 * hop, device=device),
-            lengths=torch.tensor([20 * hop], device=device),
-            times=torch.full((1, 4), torch.nan, device=device),
-            speakers=torch.zeros(1, dtype=torch.long, device=device),
-            ids=["silence"],
-        )
+        spectrograms = self.tts.spectrograms
+        samples = 20 * spectrograms.hop
+        with self.device:
+            text, times, row = torch.ones(1, 4, dtype=torch.long), torch.full((1, 4), torch.nan), torch.tensor([0])
+            silence = TTSBatch(text, torch.zeros(1, samples), torch.tensor([samples]), times, row, ["silence"])
         try:
-            tts_loss(self.tts, silence, self.tts.table(silence.speakers))
+            tts_loss(self.tts, silence, self.tts.table(row))
         except RuntimeError as error:
             raise ValueError(
                 f"{type(self.tts.model).__name__} does not predict these spectrograms ({error}): "
@@ -87,19 +83,23 @@ class TTSTask(Task):
         return tts_loss(self.tts, batch, self.tts.table(batch.speakers), self.guide, self.quadratic)
 
 
+def teacher_force(tts: TTSModel, batch: TTSBatch, voice: Tensor) -> tuple[Teacherforced, Spectra, Tensor]:
+    """Predictions with speaker embeddings (B, E), true spectra with T a multiple of r, and their real frames (B,)."""
+    spectra, frames = tts.spectrograms(batch.waves), tts.spectrograms.frames(batch.lengths)
+    padding = -spectra.mel.shape[1] % tts.model.reduction
+    true = Spectra(*(F.pad(spectrum, (0, 0, 0, padding)) for spectrum in spectra))
+    return tts.model(batch.text, voice, true, frames), true, frames
+
+
 def tts_loss(tts: TTSModel, batch: TTSBatch, voice: Tensor, guide: float = 1.0, quadratic: float = 0.0) -> Losses:
     """The loss of utterances with speaker embeddings (B, E), whether they are learnt, adapted or predicted.
 
     `guide` and `quadratic` are weights, as in `TTSTask`.
     """
-    spectra = tts.spectrograms(batch.waves)
-    frames = tts.spectrograms.frames(batch.lengths)  # (B,)
+    output, (mel, linear), frames = teacher_force(tts, batch, voice)
     r = tts.model.reduction
-    padding = -spectra.mel.shape[1] % r
-    mel, linear = (F.pad(spectrum, (0, 0, 0, padding)) for spectrum in spectra)
     mask = torch.arange(mel.shape[1], device=mel.device) < frames.unsqueeze(1)  # (B, T)
     steps = (frames + r - 1) // r  # (B,)
-    output = tts.model(batch.text, voice, Spectra(mel, linear), frames)
     places = places_at(batch.times, mel.shape[1] // r, r * tts.spectrograms.hop / tts.spectrograms.sample_rate)
     losses = {
         "mel": masked_l1(output.spectra.mel, mel, mask),

@@ -1,6 +1,6 @@
 """Training of a neural vocoder as the generator of a GAN."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any
 
 import torch
@@ -10,12 +10,13 @@ from torch import Tensor, nn
 
 from lightning_vc.audio.features import Spectrograms
 from lightning_vc.audio.vocoder import NeuralVocoder
-from lightning_vc.modules.discriminators import Discriminators, at_rest, deception
+from lightning_vc.modules.discriminators import RESOLUTIONS, Discriminators, at_rest, deception
 from lightning_vc.modules.tts import TTSModel, check_spectrograms
 from lightning_vc.tasks.base import Losses, Task, check_same_speakers
-from lightning_vc.types import Spectra, TTSBatch
+from lightning_vc.tasks.tts import teacher_force
+from lightning_vc.types import TTSBatch
 
-_MAX_RESOLUTIONS = 8
+_SPECTRAL, _MATCHING = 45.0, 2.0  # weights of the losses
 
 
 class VocoderTask(Task):
@@ -27,9 +28,6 @@ class VocoderTask(Task):
         vocoder: mel spectrograms to waves.
         discriminators: (B, 1, W) to scores and features; the small `Discriminators` if none are given.
         alone: steps at first in which the generator learns from spectrograms alone, without discriminators.
-        resolutions: sizes of the Fourier transforms by which waves are compared.
-        spectral: weight of the spectral loss.
-        matching: weight of the feature matching loss.
     """
 
     parts = ("vocoder", "discriminators")
@@ -39,21 +37,15 @@ class VocoderTask(Task):
         vocoder: NeuralVocoder,
         discriminators: nn.Module | None = None,
         alone: int = 0,
-        resolutions: Sequence[int] = (512, 1024, 2048),
-        spectral: float = 45.0,
-        matching: float = 2.0,
         optimizer: OptimizerCallable = lambda p: torch.optim.AdamW(p, lr=2e-4, betas=(0.8, 0.99)),
         scheduler: LRSchedulerCallable | None = None,
     ) -> None:
         super().__init__(optimizer, scheduler)
         self.save_hyperparameters(ignore=["tts"])
-        if len(resolutions) > _MAX_RESOLUTIONS:
-            raise ValueError(f"give at most {_MAX_RESOLUTIONS} resolutions, got {len(resolutions)}")
-        self.vocoder, self.discriminators = vocoder, discriminators or Discriminators()
-        self.alone, self.spectral, self.matching = alone, spectral, matching
+        self.vocoder, self.discriminators, self.alone = vocoder, discriminators or Discriminators(), alone
         rate = vocoder.spectrograms.sample_rate
         self.compared = nn.ModuleList(
-            Spectrograms(rate, n_fft, n_fft, n_fft // 4, 40 * n_fft // 512, preemphasis=0) for n_fft in resolutions
+            Spectrograms(rate, n_fft, n_fft, n_fft // 4, 40 * n_fft // 512, preemphasis=0) for n_fft in RESOLUTIONS
         )
 
     def inputs(self, batch: Any) -> tuple[Tensor, Tensor]:
@@ -69,9 +61,9 @@ class VocoderTask(Task):
         if not self.training:
             return {"loss": spectral, "spectral": spectral}
         if self.global_step < self.alone:
-            return {"loss": self.spectral * spectral + at_rest(self.discriminators), "spectral": spectral}
+            return {"loss": _SPECTRAL * spectral + at_rest(self.discriminators), "spectral": spectral}
         losses = {"spectral": spectral, **deception(self.discriminators, made.unsqueeze(1), real.unsqueeze(1))}
-        generator = self.spectral * spectral + losses["adversarial"] + self.matching * losses["matching"]
+        generator = _SPECTRAL * spectral + losses["adversarial"] + _MATCHING * losses["matching"]
         return {"loss": generator + losses["discriminators"], **losses}
 
     def difference(self, made: Tensor, real: Tensor) -> Tensor:
@@ -93,11 +85,12 @@ class VocoderTuningTask(VocoderTask):
         vocoder, discriminators: trained by a `VocoderTask`.
         tts: the generative model, which stays as it is.
         frames: of each utterance in a step.
-        spectral, matching: as in `VocoderTask`.
 
     Raises:
         ValueError: for a vocoder of other spectrograms than those of `tts`.
     """
+
+    evaluated = ("tts",)  # as in synthesis
 
     def __init__(
         self,
@@ -105,19 +98,10 @@ class VocoderTuningTask(VocoderTask):
         discriminators: nn.Module,
         tts: TTSModel,
         frames: int = 48,
-        spectral: float = 45.0,
-        matching: float = 2.0,
         optimizer: OptimizerCallable = lambda p: torch.optim.AdamW(p, lr=1e-4, betas=(0.8, 0.99)),
         scheduler: LRSchedulerCallable | None = None,
     ) -> None:
-        super().__init__(
-            vocoder.train(),
-            discriminators.train(),
-            spectral=spectral,
-            matching=matching,
-            optimizer=optimizer,
-            scheduler=scheduler,
-        )
+        super().__init__(vocoder.train(), discriminators.train(), optimizer=optimizer, scheduler=scheduler)
         check_spectrograms(vocoder, tts)
         self.frames, self.tts = frames, tts
 
@@ -128,22 +112,13 @@ class VocoderTuningTask(VocoderTask):
     def trainable(self) -> Iterable[nn.Parameter]:
         return [*self.vocoder.parameters(), *self.discriminators.parameters()]
 
-    def train(self, mode: bool = True) -> "VocoderTuningTask":
-        """The generative model stays in evaluation mode, as in synthesis."""
-        super().train(mode)
-        self.tts.eval()
-        return self
-
     @torch.no_grad()
     def inputs(self, batch: TTSBatch) -> tuple[Tensor, Tensor]:
         """Random pieces of predictions (B, T, M) and recordings (B, W); in validation those in the middle."""
         tts, hop = self.tts, self.tts.spectrograms.hop
-        spectra = tts.spectrograms(batch.waves)
-        padding = -spectra.mel.shape[1] % tts.model.reduction
-        true = Spectra(*(F.pad(spectrum, (0, 0, 0, padding)) for spectrum in spectra))
-        output = tts.model(batch.text, tts.table(batch.speakers), true, tts.spectrograms.frames(batch.lengths))
+        output, _, frames = teacher_force(tts, batch, tts.table(batch.speakers))
         mels = F.pad(tts.spectrograms.mel_of(output.spectra.linear.float()), (0, 0, 0, self.frames))
-        spare = tts.spectrograms.frames(batch.lengths) - self.frames  # (B,)
+        spare = frames - self.frames  # (B,)
         drawn = torch.rand(len(spare), device=spare.device) if self.training else 0.5
         starts = (drawn * spare.clamp(min=0)).long().tolist()
         waves, samples = F.pad(batch.waves, (0, self.frames * hop)), (self.frames - 1) * hop

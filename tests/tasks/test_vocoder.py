@@ -39,8 +39,7 @@ VOCODERS: dict[str, Callable[[], Any]] = {
 
 def task_of(name: str, **options: Any) -> VocoderTask:
     torch.manual_seed(0)
-    discriminators = Discriminators(periods=(2, 3), resolutions=(128,), channels=2, spectral=2)
-    return VocoderTask(VOCODERS[name](), discriminators, resolutions=(128, 256), **options).train()
+    return VocoderTask(VOCODERS[name](), Discriminators(channels=2, spectral=2), **options).train()
 
 
 def batch() -> WaveBatch:
