@@ -159,7 +159,7 @@ def test_nothing_of_training_is_looked_at(here: Path, saved: Saved, value: objec
         {"class_path": "lightning_vc.tasks.adaptation.EmbeddingAdaptationTask", "init_args": {"tts": "other.ckpt"}},
         {"class_path": "lightning_vc.modules.low_rank.LowRank", "init_args": {"weight": [1.0], "rank": 10**9}},
         {"class_path": "lightning_vc.audio.features.Spectrograms", "init_args": {"n_fft": 10**9, "window": 10**9}},
-        {"class_path": "lightning_vc.modules.speakers.SpeakerTable", "init_args": {"n_speakers": 10**9}},
+        {"class_path": "lightning_vc.modules.tts.SpeakerTable", "init_args": {"n_speakers": 10**9}},
         {
             "class_path": "lightning_vc.modules.text_encoder.TextEncoder",
             "init_args": {"layers": 10**8, "channels": 10**5},

@@ -20,7 +20,7 @@ class InverseMelVocoder(NeuralVocoder):
 
     Args:
         spectrograms: the settings of its input and of the linear spectrogram that it predicts.
-        channels, layers, width: of the network, as in `ConvNeXt`.
+        channels, layers, width: of the network's blocks, which have four times the channels inside.
         rounds: of Griffin-Lim.
         post_filter, adapted_post_filter: as in `Vocoder`; without an adapted one, the same for both.
 
@@ -64,15 +64,7 @@ class InverseMelVocoder(NeuralVocoder):
 
 
 class ConvNeXt(nn.Module):
-    """Convolutions at the frame rate, from mel spectrograms to `outputs` numbers a frame (Siuzdak 2023, Vocos).
-
-    Args:
-        n_mels: bands of the spectrogram.
-        outputs: numbers of each frame.
-        channels: of all layers.
-        layers: number of blocks, with four times the channels inside.
-        width: of their kernels over time.
-    """
+    """Convolutions at the frame rate, from mel spectrograms to `outputs` numbers a frame (Siuzdak 2023, Vocos)."""
 
     def __init__(self, n_mels: int, outputs: int, channels: int, layers: int, width: int) -> None:
         super().__init__()

@@ -42,10 +42,7 @@ def load_moved(model: nn.Module, moved: Mapping[str, Tensor]) -> None:
         path, found, _ = name.partition(".parametrizations.weight.")
         layer = layers.get(path)
         if found and name.endswith(".up") and isinstance(layer, nn.Linear | nn.Conv1d):
-            if parametrize.is_parametrized(layer, "weight") and any(
-                isinstance(part, LowRank)
-                for part in layer.parametrizations["weight"]  # type: ignore[index]
-            ):
+            if any(isinstance(part, LowRank) for part in layer.modules()):
                 raise ValueError(f"it has {name} beside another change of that weight")
             _add(layer, _rank(layer, name, moved))
     known = model.state_dict()

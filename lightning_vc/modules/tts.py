@@ -9,12 +9,33 @@ from lightning_vc.audio.features import Spectrograms
 from lightning_vc.audio.post_filter import PostFilter
 from lightning_vc.audio.vocoder import GriffinLim, NeuralVocoder
 from lightning_vc.modules.acoustic import AcousticModel
-from lightning_vc.modules.speakers import SpeakerTable
 from lightning_vc.text.frontend import Frontend
 
 _LENGTHS = 1024  # symbols of the longest text that is told from longer ones
 _UNTRAINED_LENGTH = 150  # symbols
 DEEP_VOICE_3 = PostFilter(power=1.4)  # its appendix
+
+
+class SpeakerTable(nn.Module):
+    """One learned voice per training speaker, at first uniform in ±`scale` (Deep Voice 3).
+
+    The start is noise that no recording tells: a small scale makes voices easier to learn for a speaker encoder.
+    """
+
+    def __init__(self, n_speakers: int, voice_dim: int = 512, scale: float = 0.1) -> None:
+        super().__init__()
+        self.table = nn.Embedding(n_speakers, voice_dim)
+        nn.init.uniform_(self.table.weight, -scale, scale)
+
+    def forward(self, speakers: Tensor) -> Tensor:
+        """(B,) -> (B, E)."""
+        voice: Tensor = self.table(speakers)
+        return voice
+
+    @property
+    def voices(self) -> Tensor:
+        """All of them: (speakers, E)."""
+        return self.table.weight
 
 
 class TTSModel(nn.Module):

@@ -17,6 +17,8 @@ from lightning_vc.tasks.base import Losses, Task, check_encoder
 from lightning_vc.tasks.tts import tts_loss
 from lightning_vc.types import Start, TTSBatch
 
+_RANK = 2  # of the updates of `LowRankAdaptationTask`
+
 
 class AdaptationTask(Task, ABC):
     """The loss of multi-speaker training with one new speaker embedding in the place of the speaker table.
@@ -56,10 +58,10 @@ class AdaptationTask(Task, ABC):
         self.tts = deepcopy(tts).eval()
         self.voice = nn.Parameter(tts.table.voices.detach().mean(0))  # (E,)
 
-    def learned_speakers(self) -> list[str]:
-        """The speaker to whom the data adapts, where it names one."""
-        speaker = getattr(getattr(self._trainer, "datamodule", None), "speaker", None)
-        return [] if speaker is None else [speaker]
+    def setup(self, stage: str) -> None:
+        """Take the speaker from the data, where it names one."""
+        speaker = getattr(getattr(self.trainer, "datamodule", None), "speaker", None)
+        self.learned_speakers = [] if speaker is None else [speaker]
 
     @abstractmethod
     def trainable(self) -> Iterable[nn.Parameter]:
@@ -122,20 +124,13 @@ class LowRankAdaptationTask(AdaptationTask):
     """The embedding is trained, and for each weight a product of two thin matrices (Hu et al. 2021).
 
     It comes near to the whole model, and a voice file has a hundredth of the size. It is not in the papers.
-
-    Args:
-        rank: the thin side of the matrices.
     """
 
     def __init__(
-        self,
-        tts: TTSModel,
-        rank: int = 2,
-        optimizer: OptimizerCallable = lambda p: torch.optim.Adam(p, lr=2e-3),
-        **options: Any,
+        self, tts: TTSModel, optimizer: OptimizerCallable = lambda p: torch.optim.Adam(p, lr=2e-3), **options: Any
     ) -> None:
         super().__init__(tts, optimizer, **options)
-        self.added = add_low_rank(self.tts.model, rank)
+        self.added = add_low_rank(self.tts.model, _RANK)
 
     def trainable(self) -> Iterable[nn.Parameter]:
         return [self.voice, *self.added]

@@ -30,11 +30,14 @@ class Task(LightningModule, ABC):
     Attributes:
         parts: names of the attributes that hold the models which `lightning_vc.checkpoint.load_model` can take from a
             checkpoint of the task.
+        learned_speakers: ids of the speakers whose embeddings or classes are among the weights, in the order of their
+            rows.
         evaluated: names of the attributes that hold models which stay in evaluation mode.
     """
 
     parts: ClassVar[tuple[str, ...]] = ()
     evaluated: ClassVar[tuple[str, ...]] = ()
+    learned_speakers: Sequence[str] = ()
 
     def __init__(self, optimizer: OptimizerCallable, scheduler: LRSchedulerCallable | None = None) -> None:
         super().__init__()
@@ -58,10 +61,6 @@ class Task(LightningModule, ABC):
         for name in self.evaluated:
             getattr(self, name).eval()
         return self
-
-    def learned_speakers(self) -> list[str]:
-        """Ids of the speakers whose embeddings or classes are among the weights, in the order of their rows."""
-        return []
 
     def parameter_groups(self) -> list[dict[str, Any]]:
         """The optimizer's groups of trainable parameters; the "rate" of a group multiplies its learning rate."""
@@ -105,8 +104,8 @@ class Task(LightningModule, ABC):
         hyper = checkpoint.get("hyper_parameters", {})
         checkpoint["hyper_parameters"] = {name: value for name, value in hyper.items() if _plain(value)}
         checkpoint[MODELS] = {f"{part}.": config for part in self.parts if (config := self._config(part)) is not None}
-        if speakers := self.learned_speakers():
-            checkpoint["speakers"] = list(speakers)
+        if self.learned_speakers:
+            checkpoint["speakers"] = list(self.learned_speakers)
         for logger in self.loggers:
             if isinstance(logger, WandbLogger):
                 checkpoint["wandb_run"] = logger.version
@@ -128,8 +127,8 @@ class Task(LightningModule, ABC):
         this, other = class_path(type(self)), checkpoint.get("task")
         if other != this:
             raise ValueError(f"{self.source} is a checkpoint of {other}: {this} cannot be resumed from it")
-        learned = checkpoint.get("speakers", [])
-        if (speakers := self.learned_speakers()) and learned and speakers != learned:
+        learned, speakers = checkpoint.get("speakers", []), list(self.learned_speakers)
+        if speakers and learned and speakers != learned:
             raise ValueError(
                 f"{self.source} has learned other speakers than those of the data ({difference(learned, speakers)}): "
                 "resume it with the data that it was trained on, or begin anew; `tts fit --pretrained.tts CHECKPOINT` "

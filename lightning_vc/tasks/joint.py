@@ -52,7 +52,7 @@ class JointTask(Task):
             raise ValueError(f"embedding_gain is a factor above 0, got {embedding_gain}")
         check_encoder(encoder, tts)
         self.tts, self.encoder = tts.train(), encoder.train()  # loaded models are in evaluation mode
-        self.learned, self.augmentation = learned, augmentation
+        self.learned, self.augmentation, self.learned_speakers = learned, augmentation, tts.speakers
         self.gain = float(encoder.embedding_gain)
         if embedding_gain is not None:
             encoder.embedding_gain.fill_(embedding_gain)
@@ -61,9 +61,6 @@ class JointTask(Task):
         """Raise ValueError where rows of the table are other speakers' in the data."""
         if self.learned:
             check_same_speakers(self.tts.speakers, self.trainer.datamodule.speakers)  # type: ignore[attr-defined]
-
-    def learned_speakers(self) -> list[str]:
-        return self.tts.speakers
 
     def trainable(self) -> Iterable[nn.Parameter]:
         table = self.tts.table.parameters() if self.learned else ()

@@ -47,18 +47,15 @@ class SpeakerEncoderTask(Task):
         super().__init__(optimizer, scheduler)
         self.save_hyperparameters(ignore=["tts"])
         self.encoder, self.verification, self.augmentation = encoder, verification, augmentation
-        self.speakers = tts.speakers
+        self.learned_speakers = tts.speakers
         self.voices: Tensor
         self.register_buffer("voices", tts.table.voices.detach().clone(), persistent=False)  # (speakers, E)
         encoder.tts_fingerprint = fingerprint(tts)
 
-    def learned_speakers(self) -> list[str]:
-        return self.speakers
-
     @torch.no_grad()
     def setup(self, stage: str) -> None:
         """Raise ValueError for data of other speakers, and for an encoder of embeddings of another size."""
-        check_same_speakers(self.speakers, self.trainer.datamodule.speakers)  # type: ignore[attr-defined]
+        check_same_speakers(self.learned_speakers, self.trainer.datamodule.speakers)  # type: ignore[attr-defined]
         training = self.encoder.training
         with self.device:
             voice = self.encoder.eval()(torch.zeros(1, 1, 20000), torch.tensor([[20000]]))  # (1, E)

@@ -12,6 +12,8 @@ from lightning_vc.types import CloningBatch
 
 from speechbrain.nnet.losses import AdditiveAngularMargin, LogSoftmaxWrapper  # isort: skip
 
+_MARGIN = 0.2  # radians that are added to the angle between an embedding and its class in training
+
 
 class SpeakerRecognitionTask(Task):
     """Classification with an additive angular margin (Deng et al. 2019; for speakers Xiang et al. 2019).
@@ -24,7 +26,6 @@ class SpeakerRecognitionTask(Task):
         recognizer: what is trained.
         test_speakers: those of its speakers who are cloned; recipes link them from the data.
         augmentation: applied to clips (B, N, W) of so many samples (B, N) in training.
-        margin: angle in radians that is added between an embedding and its class in training.
     """
 
     parts = ("recognizer",)
@@ -35,21 +36,17 @@ class SpeakerRecognitionTask(Task):
         recognizer: SpeakerRecognizer,
         test_speakers: list[str],
         augmentation: nn.Module | None = None,
-        margin: float = 0.2,
         optimizer: OptimizerCallable = lambda p: torch.optim.Adam(p, lr=1e-3),
         scheduler: LRSchedulerCallable | None = None,
     ) -> None:
         super().__init__(optimizer, scheduler)
         self.save_hyperparameters()
-        self.recognizer, self.augmentation, self.speakers = recognizer, augmentation, recognizer.speakers
-        self.margin_loss = LogSoftmaxWrapper(AdditiveAngularMargin(margin, recognizer.scale))
-        trained = [speaker not in test_speakers for speaker in self.speakers]
+        self.recognizer, self.augmentation, self.learned_speakers = recognizer, augmentation, recognizer.speakers
+        self.margin_loss = LogSoftmaxWrapper(AdditiveAngularMargin(_MARGIN, recognizer.scale))
+        trained = [speaker not in test_speakers for speaker in self.learned_speakers]
         self.register_buffer("trained", torch.tensor(trained), persistent=False)  # (speakers,)
-        self.accuracy = MulticlassAccuracy(len(self.speakers), average="micro")
+        self.accuracy = MulticlassAccuracy(len(self.learned_speakers), average="micro")
         self.equal_error_rate = BinaryEER(thresholds=2000)
-
-    def learned_speakers(self) -> list[str]:
-        return self.speakers
 
     def loss(self, batch: CloningBatch) -> Losses:
         waves = batch.waves if self.augmentation is None else self.augmentation(batch.waves, batch.lengths)
@@ -70,10 +67,10 @@ class SpeakerRecognitionTask(Task):
         """Update the metrics, which Lightning computes when the epoch ends."""
         speakers = batch.speakers.repeat_interleave(batch.waves.shape[1])  # (B·N,) those of no class come after these
         embeddings = self.recognizer.embed(batch.waves.flatten(0, 1), batch.lengths.flatten())
-        known = speakers < len(self.speakers)
+        known = speakers < len(self.learned_speakers)
         if known.any():
             self.accuracy.update(self.recognizer.cosines(embeddings[known]), speakers[known])
-        unseen = ~(known & self.trained[speakers.clamp(max=len(self.speakers) - 1)])
+        unseen = ~(known & self.trained[speakers.clamp(max=len(self.learned_speakers) - 1)])
         speakers, embeddings = speakers[unseen], embeddings[unseen]
         first, second = torch.triu_indices(len(speakers), len(speakers), 1, device=self.device)
         if len(first):

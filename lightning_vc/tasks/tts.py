@@ -48,11 +48,9 @@ class TTSTask(Task):
         if not 0 < voice_rate < torch.inf:
             raise ValueError(f"voice_rate multiplies the learning rate of the voices, above 0, got {voice_rate}")
         self.tts, self.guide, self.quadratic, self.voice_rate = tts, guide, quadratic, voice_rate
+        self.learned_speakers = tts.speakers
         if start is not None:
             _initialise(tts, start)
-
-    def learned_speakers(self) -> list[str]:
-        return self.tts.speakers
 
     def parameter_groups(self) -> list[dict[str, Any]]:
         if self.voice_rate == 1:

@@ -32,7 +32,7 @@ class Directions(SpeakerEmbedder):
 
 def directed(test_speakers: list[str]) -> SpeakerRecognitionTask:
     """Speaker "a" lies to the right, "b" above."""
-    task = SpeakerRecognitionTask(SpeakerRecognizer(Directions(), ["a", "b"], scale=10.0), test_speakers, margin=0.2)
+    task = SpeakerRecognitionTask(SpeakerRecognizer(Directions(), ["a", "b"], scale=10.0), test_speakers)
     with torch.no_grad():
         task.recognizer.classes.weight.copy_(torch.tensor([[2.0, 0.0], [0.0, 3.0]]))
     return task
