@@ -1,12 +1,11 @@
 """Abbreviations with a full stop: what they stand for, and whether a sentence may end behind them."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import NamedTuple
 
-from lightning_vc.text.measures import DOTTED_UNITS, counted
-from lightning_vc.text.tables import any_of, fill, rows, word_lists
+from lightning_vc.text.numbers import DOTTED_UNITS, counted
+from lightning_vc.text.tables import any_of, rows, rules, word_lists, writer
 
 _KINDS: dict[str, dict[str, str]] = {}  # title, street, suffix, month, day, reference, link -> abbreviation -> words
 for _kind_of, _short, _long in rows("abbreviations.tsv"):
@@ -20,23 +19,14 @@ _BEFORE_THE_WORD_NO = ("is", "was", "say", "says", "said", "answered", "or", "an
 _QUOTES = "\"'“‘”’()[]"
 _INITIALISM = re.compile(r"(?:[A-Za-z]{1,2}\.){2,}|[A-Z]\.")
 _LETTER = re.compile(r"[IVXLC]+\b|[A-Z]\b")  # or a Roman number
+_CLOSERS = rf"[{re.escape(_QUOTES)}]*\s*$"
+_FINAL = re.compile(rf"(?<!\.)\.(?={_CLOSERS})")
+_DOUBLED = re.compile(rf"(?<!\.)\.\.(?={_CLOSERS})")
 _ITEM = re.compile(r"(?:\d{1,2}|[A-Za-z])\.")  # of a list: 1. Open the door.
 
 
-class _Ends(NamedTuple):
-    """Whether the full stop of a kind of abbreviation ends a sentence before 5, He, Bob, and a Roman number."""
-
-    number: bool
-    opener: bool
-    name: bool
-    letter: bool = True
-
-
-_NEVER = _Ends(number=False, opener=False, name=False)
-_NAME = _Ends(number=False, opener=True, name=False)
-_NUMBER = _Ends(number=False, opener=True, name=True)
-_REFERENCE = _Ends(number=False, opener=True, name=True, letter=False)
-_ALWAYS = _Ends(number=True, opener=True, name=True)
+# What ends a sentence at the full stop of an abbreviation if it follows: a number, an opener, another word.
+_NEVER, _OPENER, _WORD, _ALWAYS = (), ("opener",), ("opener", "word"), ("number", "opener", "word")
 
 
 def ends_sentence(before: str, after: str, answers: bool = False) -> bool:
@@ -48,51 +38,40 @@ def ends_sentence(before: str, after: str, answers: bool = False) -> bool:
         answers: whether the sentence before this one is a question.
     """
     *earlier, last = (word.strip(_QUOTES) for word in before.split())
-    following = after.lstrip(_QUOTES)
-    word = re.split(r"[^\w'’]", following, maxsplit=1)[0].replace("’", "'").lower()
     if not earlier and _ITEM.fullmatch(last):
         return False
-    ends = _kind(earlier, last, word, answers)
-    if word[:1].isdigit():
-        return ends.number
-    if not ends.letter and _LETTER.match(following):
-        return False
-    return ends.opener if word in _OPENERS else ends.name
+    following = after.lstrip(_QUOTES)
+    word = re.split(r"[^\w'’]", following, maxsplit=1)[0].replace("’", "'").lower()
+    kind = "number" if word[:1].isdigit() else "opener" if word in _OPENERS else "word"
+    return kind in _ends(earlier, last, following, answers)
 
 
-def _kind(earlier: list[str], last: str, following: str, answers: bool) -> _Ends:
-    """The kind of a word with a full stop; all that is no abbreviation is `_ALWAYS`."""
+def _ends(earlier: Sequence[str], last: str, following: str, answers: bool) -> tuple[str, ...]:
+    """What ends the sentence behind a word with a full stop; anything if it is no abbreviation."""
     stem, previous = last.removesuffix("."), earlier[-1] if earlier else ""
     lower, name = stem.lower(), stem.capitalize() if stem.isupper() else stem
     if last.lower() in ("a.m.", "p.m."):  # At 5 p.m. Bob left: no sentence is as short as that
-        begun = len(earlier) < 4 or following[:3] in (
-            each[:3].lower() for each in (*_KINDS["month"], *_KINDS["day"], "May")
-        )
-        return _NAME if begun else _NUMBER
+        date = following[:3].capitalize() in {day[:3] for day in (*_KINDS["month"], *_KINDS["day"], "May")}
+        return _OPENER if len(earlier) < 4 or date else _WORD
     if last.lower() in ("e.g.", "i.e.") or lower in _LINKS:
-        return {"al": _NAME, "etc": _ALWAYS}.get(lower, _NEVER)
+        return {"al": _OPENER, "etc": _ALWAYS}.get(lower, _NEVER)
     if _INITIALISM.fullmatch(last):
-        return _NAME
+        return _OPENER
     if lower in DOTTED_UNITS and re.match(r"\d|(?:sq|cu)\b", previous):
-        return _NUMBER
+        return _WORD
     if name in _TITLES or stem in _LOWER_TITLES:
         behind_name = re.match(r"[A-Z]\w|\d+(?:st|nd|rd|th)$", previous)  # Main St., 5th St.
-        return _NAME if name in _STREETS and behind_name else _NEVER
+        return _OPENER if name in _STREETS and behind_name else _NEVER
     if lower == "no":  # a word too
         spoken = answers and not previous if stem != "no" else not previous.isalpha() or previous in _BEFORE_THE_WORD_NO
-        return _ALWAYS if spoken else _NUMBER
+        return _ALWAYS if spoken else _WORD
     if lower in _REFERENCES:
-        return _REFERENCE
+        return _NEVER if _LETTER.match(following) else _WORD
     if name in _KINDS["day"]:
-        return _ALWAYS if previous.lower() == "the" else _NAME  # the Sun
+        return _ALWAYS if previous.lower() == "the" else _OPENER  # the Sun
     if name in _KINDS["month"] or name in _STREETS or stem.capitalize() in _KINDS["suffix"]:
-        return _NAME
+        return _OPENER
     return _ALWAYS
-
-
-_CLOSERS = rf"[{re.escape(_QUOTES)}]*\s*$"
-_FINAL = re.compile(rf"(?<!\.)\.(?={_CLOSERS})")
-_DOUBLED = re.compile(rf"(?<!\.)\.\.(?={_CLOSERS})")
 
 
 def expand(sentence: str) -> str:
@@ -106,11 +85,6 @@ def expand(sentence: str) -> str:
     return _DOUBLED.sub(".", sentence)
 
 
-def _any(kind: str) -> str:
-    """A pattern of any abbreviation of a kind, as it is or in capitals."""
-    return any_of({form for short in _KINDS[kind] for form in (short, short.upper())})
-
-
 def _in_full(kind: Mapping[str, str], short: str) -> str:
     return kind[short.lower()]
 
@@ -121,25 +95,11 @@ def _unit(match: re.Match[str]) -> str:
     return f"{number} {'square ' if square else ''}{counted(number, DOTTED_UNITS[symbol.lower()])}"
 
 
-def _rule(pattern: str, template: str) -> tuple[re.Pattern[str], Callable[[re.Match[str]], str]]:
-    return re.compile(pattern), partial(fill, template, functions=_WRITERS)
-
-
+# Patterns of any abbreviation of a kind, as it is or in capitals.
+_PATTERNS = {kind.upper(): any_of({*words, *map(str.upper, words)}) for kind, words in _KINDS.items()}
+_PATTERNS |= {"ANYTITLE": "|".join((_PATTERNS["TITLE"], *_LOWER_TITLES)), "UNIT": any_of(DOTTED_UNITS)}
 _WRITERS = {kind: partial(_in_full, {short.lower(): long for short, long in _KINDS[kind].items()}) for kind in _KINDS}
-_TITLE = "|".join((_any("title"), *_LOWER_TITLES))
-_RULES = (
-    _rule(r"№\s?(?=\d)|\bNo(?=\d)", "number "),
-    _rule(r"\bPh\.?D\b\.?", "P.H.D."),
-    (re.compile(rf"(?<![\d.,/])(\d[\d.,/]*)\s?(sq\.?\s)?((?i:{any_of(DOTTED_UNITS)}))\.(?!\w)"), _unit),
-    _rule(rf"\b((?i:{_any('reference')}))\.\s?(?=\d)", "{1:reference} "),
-    _rule(rf"\b(?!(?i:no)\.)((?i:{_any('reference')}))\.\s(?=(?:[IVXLC]+|[A-Z])\b)", "{1:reference} "),
-    _rule(r"(?<=\w )(Figs?|Vols?|Ch|Nos?|Eqs?|Rte) (?=\d)", "{1:reference} "),
-    _rule(rf"\b({_TITLE})\b\.?(?=\s+(?:[A-Z]|and Mrs|and Ms))", "{1:title}"),
-    _rule(rf"(\b(?:[A-Z]\w+|\d+(?:st|nd|rd|th)) )({_any('street')})\b(?:\.(?!\w))?", "{1}{2:street}"),
-    _rule(rf"\b({_TITLE})\.(?!\w)", "{1:title}"),
-    _rule(rf"\b({_any('month')})\b(?:\.(?!\w)|(?= \d))", "{1:month}"),
-    _rule(rf"(\b\d{{1,2}} )({_any('month')})\b", "{1}{2:month}"),
-    _rule(rf"(?<![Tt]he )\b({_any('day')})(?:\.(?!\w)|(?=,? (?:\d|{_any('month')}|May\b)))", "{1:day}"),
-    _rule(rf"(?<![.@])\b((?i:{_any('suffix')}))\.(?!\w)", "{1:suffix}"),
-    _rule(rf"(?<![.@])\b((?i:{_any('link')}))\.(?!\w)", "{1:link}"),
-)
+_RULES = [
+    (re.compile(pattern), writer(template, {**_WRITERS, "unit": _unit}))
+    for _, template, pattern in rules("expansions.tsv", _PATTERNS)
+]

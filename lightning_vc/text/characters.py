@@ -3,24 +3,10 @@
 import re
 import unicodedata
 
-_FRACTIONS = "½⅓⅔¼¾⅕⅖⅗⅘⅙⅚⅐⅛⅜⅝⅞⅑⅒"
-_SIGNS = str.maketrans(
-    {
-        **dict.fromkeys("‘’‛ʼ`´′", "'"),
-        **dict.fromkeys("“”„‟«»″", '"'),
-        **dict.fromkeys("‐‑−﹣－", "-"),
-        **dict.fromkeys("‒⁓", "–"),
-        **{"―": "—", "\u00ad": "", "\u200b": " ", "⁄": "/", "∕": "/", "∶": ":", "⋅": "×", "∗": "*"},
-        **{"™": " trademark ", "℠": " service mark ", "№": " number ", "℡": " telephone "},
-        **{sign: " " + unicodedata.normalize("NFKC", sign).replace("⁄", "/") for sign in _FRACTIONS},
-    }
-)
-_LETTERS = str.maketrans(
-    {
-        **{"æ": "ae", "œ": "oe", "ø": "o", "ß": "ss", "ł": "l", "đ": "d", "ð": "th", "þ": "th", "ı": "i"},
-        **{"Æ": "Ae", "Œ": "Oe", "Ø": "O", "Ł": "L", "Đ": "D", "Ð": "Th", "Þ": "Th"},
-    }
-)
+from lightning_vc.text.tables import rows
+
+_WRITTEN = {character: plain for plain, characters in rows("characters.tsv") for character in characters}
+_PLAIN = str.maketrans({**_WRITTEN, "\u00ad": "", "\u200b": " "})  # a soft hyphen, and a blank of no width
 _GROUPED = re.compile(r"(?<=\d)[\u00a0\u2009\u202f](?=\d{3}(?!\d))")  # 10 000 with a space that does not break
 _ORDINAL = re.compile(r"(?<=\d)[ºª](?!\s?[CF])")
 _ESCAPE = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")  # colours of a terminal
@@ -38,8 +24,8 @@ def latin(text: str) -> str:
     text = _GROUPED.sub(",", text)
     text = _ORDINAL.sub("th", text).replace("º", "°")
     text = _SUPERSCRIPT.sub(lambda match: "^" + unicodedata.normalize("NFKC", match[0]), text)
-    text = unicodedata.normalize("NFKC", text.translate(_SIGNS)).translate(_SIGNS)
-    return "".join(map(_plain, text)).translate(_LETTERS)
+    text = unicodedata.normalize("NFKC", text.translate(_PLAIN)).translate(_PLAIN)
+    return "".join(map(_plain, text)).translate(_PLAIN)
 
 
 def _plain(character: str) -> str:

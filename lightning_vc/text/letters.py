@@ -2,15 +2,13 @@
 
 import re
 
-from lightning_vc.text.measures import CURRENCIES, unit
-from lightning_vc.text.numbers import roman
+from lightning_vc.text.numbers import CURRENCIES, roman, unit
 from lightning_vc.text.tables import any_of, word_lists
 
 LETTER = "·"  # in spoken text, behind each letter that is called by its name
 SERIES = any_of(word_lists()["series"])  # nouns whose members an A, I, V or X numbers
 
 _INITIALISMS = frozenset(word_lists()["initialisms"])  # spelled in a text of capitals too
-_COLLIDING = frozenset({"AD", "EST", "MC", "MD", "MP", "PM", "UN", "US"})  # words too, which such a text may mean
 _COUNTRY = frozenset({"UN", "US"})  # what these mean behind an article
 _PROPER = {name.upper(): name for name in (*word_lists()["months"], *word_lists()["sovereigns"])}
 _WORD = re.compile(r"(?<![A-Za-z'])[A-Z]+(?:'[A-Z]+)*(?![a-z])")
@@ -24,11 +22,6 @@ def spell(initialism: str, ending: str = "") -> str:
     """Mark the letters of an initialism to be called by their names, with its plural or possessive ending."""
     names = "".join(letter + LETTER for letter in initialism.upper() if letter.isalpha())
     return f"{names}'s" if ending else names
-
-
-def is_initialism(word: str) -> bool:
-    """Whether a word in capitals is spelled, in a text that is not all capitals."""
-    return word in _INITIALISMS or word in _COLLIDING
 
 
 def is_roman(word: str) -> bool:

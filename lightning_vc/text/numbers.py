@@ -1,15 +1,42 @@
-"""Numbers to English words; all arguments are strings of ASCII digits, as they are written."""
+"""Numbers, and amounts of units and currencies, as English words.
+
+Arguments are strings of ASCII digits, as they are written. In the name of a unit, # stands where the plural ending
+goes: mile# per hour.
+"""
 
 import functools
 import re
 
 from num2words import num2words
 
+from lightning_vc.text.tables import rows
+
 _LONGEST = 36  # digits of a number that has a name
 _DENOMINATORS = {2: ("half", "halves"), 4: ("quarter", "quarters")}
 _FRACTIONS = {"24/7": "twenty four seven", "9/11": "nine eleven", "50/50": "fifty fifty", "20/20": "twenty twenty"}
 _ROMAN = {"I": 1, "V": 5, "X": 10, "L": 50, "C": 100, "D": 500, "M": 1000}
 _ROMAN_PATTERN = re.compile("M{0,3}(?:CM|CD|D?C{0,3})(?:XC|XL|L?X{0,3})(?:IX|IV|V?I{0,3})")
+_PREFIXES = dict(rows("prefixes.tsv"))
+_ROWS = rows("units.tsv")
+_UNITS = {
+    **{form + symbol: _PREFIXES[form] + name for symbol, name, forms in _ROWS for form in forms if form in _PREFIXES},
+    **{symbol: name for symbol, name, forms in _ROWS if "1" in forms},
+}
+DOTTED_UNITS = {symbol: name for symbol, name, forms in _ROWS if "." in forms}  # lb., ft.
+_FOLDED = {symbol.casefold(): name for symbol, name in reversed(_UNITS.items()) if len(symbol) > 1}
+_IRREGULAR = {"foot": "feet", "inch": "inches", "penny": "pence"}
+CURRENCIES = {sign: (whole, hundredth) for sign, whole, hundredth in rows("currencies.tsv")}
+SCALES = dict(rows("scales.tsv"))
+
+
+@functools.lru_cache(1024)
+def _words(value: int, kind: str) -> str:
+    return str(num2words(value, to=kind)).replace("-", " ").replace(",", "")
+
+
+def _named(text: str, kind: str) -> str:
+    number = text.replace(",", "").replace(" ", "")
+    return digits(number) if len(number) > _LONGEST else _words(int(number), kind)
 
 
 def digits(text: str) -> str:
@@ -44,6 +71,11 @@ def integer(text: str) -> str:
     return year(text)
 
 
+def integers(text: str) -> str:
+    """Integers between signs: 24/7/365, 1-2-3."""
+    return " ".join(map(integer, re.split("[/-]", text)))
+
+
 def year(text: str) -> str:
     """1999 as nineteen ninety nine, 1905 as nineteen oh five, 2005 as two thousand and five; others as a cardinal."""
     return _words(int(text), "year") if 1009 < int(text) < 3000 else cardinal(text)
@@ -58,7 +90,7 @@ def several(text: str) -> str:
 
 
 def fraction(numerator: str, denominator: str) -> str:
-    """3/8 as three eighths; what is rather a ratio as one hundred and twenty over eighty."""
+    """3/8 as three eighths; a ratio as one hundred and twenty over eighty."""
     above, below = int(numerator), int(denominator)
     if idiom := _FRACTIONS.get(f"{numerator}/{denominator}"):
         return idiom
@@ -69,19 +101,52 @@ def fraction(numerator: str, denominator: str) -> str:
     return f"{cardinal(numerator)} {one if above == 1 else many}"
 
 
-def roman(text: str) -> int:
-    """Value of a Roman numeral in capitals; 0 for what is none."""
+def amount(text: str) -> str:
+    """A number, a fraction, or both: 5, 3/8, 1 1/2."""
+    *whole, part = re.split(r"[\s-]+", text)
+    if "/" not in part:
+        return number(part)
+    words = fraction(*part.split("/"))
+    return f"{cardinal(whole[0])} and {words}" if whole else words
+
+
+def roman(text: str) -> str:
+    """The digits of a Roman numeral in capitals; empty for what is none."""
     if not text or not _ROMAN_PATTERN.fullmatch(text):
-        return 0
+        return ""
     values = [_ROMAN[letter] for letter in text]
-    return sum(-value if value < after else value for value, after in zip(values, [*values[1:], 0], strict=True))
+    return str(sum(-value if value < after else value for value, after in zip(values, [*values[1:], 0], strict=True)))
 
 
-def _named(text: str, kind: str) -> str:
-    number = text.replace(",", "").replace(" ", "")
-    return digits(number) if len(number) > _LONGEST else _words(int(number), kind)
+def unit(symbol: str) -> str | None:
+    """The name of a unit, whatever the case of a symbol of several letters; None for what is no unit."""
+    return _UNITS.get(symbol) or _FOLDED.get(symbol.casefold())
 
 
-@functools.lru_cache(1024)
-def _words(value: int, kind: str) -> str:
-    return str(num2words(value, to=kind)).replace("-", " ").replace(",", "")
+def singular(name: str) -> str:
+    """The name of one of a unit."""
+    return name.replace("#", "")
+
+
+def plural(name: str) -> str:
+    """The name of several of a unit."""
+    head, mark, rest = name.partition("#")
+    *before, noun = head.split(" ")
+    return " ".join([*before, _IRREGULAR.get(noun, f"{noun}s")]) + rest if mark else name
+
+
+def counted(amount: str, name: str) -> str:
+    """The name of a unit as it follows a number: 1 mile, 1.5 miles."""
+    return singular(name) if amount == "1" else plural(name)
+
+
+def money(amount: str, currency: str, scale: str = "") -> str:
+    """An amount of a currency: $3.50 as three dollars fifty cents, $1.2M as one point two million dollars."""
+    amount, (whole_name, part_name) = amount.replace(",", ""), CURRENCIES[currency]
+    whole, _, part = amount.partition(".")
+    if scale or len(part) not in (0, 2):
+        return " ".join([number(amount), *([SCALES[scale]] if scale else []), plural(whole_name)])
+    parts = f"{cardinal(part)} {counted(part.lstrip('0'), part_name)}" if part.strip("0") else ""
+    if parts and not whole.strip("0"):
+        return parts
+    return f"{cardinal(whole or '0')} {counted(whole, whole_name)} {parts}".strip()

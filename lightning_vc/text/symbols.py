@@ -6,6 +6,8 @@ checkpoint holds it. THE ORDER IS FIXED: never insert, remove or move a symbol; 
 
 from collections.abc import Iterable
 
+from lightning_vc.text.tables import rows
+
 PAD = "<pad>"  # number 0: fills up a batch of unequal texts
 END = "<end>"  # number 1: after the last symbol of every text
 SPACE = " "
@@ -14,16 +16,13 @@ PUNCTUATION = (",", ".", "?", "!", ";", ":", "-")
 # together, pronounced normally (this one is the space), a short pause, a long one. In texts they stand in braces.
 SLURRED, SHORT_PAUSE, LONG_PAUSE = "~", "/", "%"
 BETWEEN = (END, SPACE, *PUNCTUATION, SLURRED, SHORT_PAUSE, LONG_PAUSE)  # all that is no part of a word
-CHARACTERS = ("'", *"abcdefghijklmnopqrstuvwxyz")
+_CHARACTERS = ("'", *"abcdefghijklmnopqrstuvwxyz")
 
-# What gruut's lexicon and its letter-to-sound model of American English know, a vowel together with its stress:
-# none, primary (ˈ) or secondary (ˌ).
-_VOWELS = ("aɪ", "aʊ", "eɪ", "i", "oʊ", "u", "æ", "ɑ", "ɔ", "ɔɪ", "ɚ", "ɛ", "ɪ", "ʊ", "ʌ")
-_CONSONANTS = (
-    *("b", "d", "d͡ʒ", "f", "h", "j", "k", "l", "m", "n", "p", "s", "t", "t͡ʃ", "v", "w", "z"),
-    *("ð", "ŋ", "ɡ", "ɹ", "ʃ", "ʒ", "θ"),
-)
-PHONEMES = (*_CONSONANTS, "ə", *(stress + vowel for vowel in _VOWELS for stress in ("", "ˈ", "ˌ")))
+# What gruut's lexicon and its letter-to-sound model of American English know: the vowels behind ə together with their
+# stress, which is none, primary (ˈ) or secondary (ˌ).
+_SOUNDS = [phoneme for phoneme, _ in rows("phonemes.tsv")]
+_FIRST = _SOUNDS.index("ə") + 1
+PHONEMES = (*_SOUNDS[:_FIRST], *(stress + vowel for vowel in _SOUNDS[_FIRST:] for stress in ("", "ˈ", "ˌ")))
 
 
 def phoneme_symbol(phoneme: str) -> str:
@@ -31,17 +30,7 @@ def phoneme_symbol(phoneme: str) -> str:
     return f"/{phoneme}/"
 
 
-SYMBOLS: tuple[str, ...] = (
-    PAD,
-    END,
-    SPACE,
-    *PUNCTUATION,
-    SLURRED,
-    SHORT_PAUSE,
-    LONG_PAUSE,
-    *CHARACTERS,
-    *map(phoneme_symbol, PHONEMES),
-)
+SYMBOLS: tuple[str, ...] = (PAD, *BETWEEN, *_CHARACTERS, *map(phoneme_symbol, PHONEMES))
 _NUMBERS = {symbol: number for number, symbol in enumerate(SYMBOLS)}
 
 

@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 _FOLDER = Path(__file__).with_name("rules")
 _NAME = re.compile(r"\{([A-Z]+)\}")
@@ -43,14 +44,23 @@ def any_of(words: Iterable[str]) -> str:
     return "|".join(map(re.escape, sorted(words, key=len, reverse=True)))
 
 
-def fill(template: str, match: re.Match[str], functions: Mapping[str, Callable[[str], str]]) -> str:
-    """Write a template: {1} is group 1 of a match, {1:name} what a function makes of it, [...] needs its group."""
+def writer(template: str, functions: Mapping[str, Callable[..., Any]]) -> Callable[[re.Match[str]], Any]:
+    """What writes a match of a pattern as a template says.
 
-    def write(field: re.Match[str]) -> str:
-        group = match[int(field[1])]
-        return functions[field[2]](group) if field[2] else group
+    In a template, {1} is group 1 of the match, {1:name} what a function makes of it, and [...] is left out where the
+    match has no such group. The template `name()` is a function of the whole match.
+    """
+    if template.endswith("()"):
+        return functions[template[:-2]]
 
-    return _FIELD.sub(write, _OPTIONAL.sub(lambda part: part[1] if match[int(part[2])] else "", template))
+    def write(match: re.Match[str]) -> str:
+        def write_field(field: re.Match[str]) -> str:
+            group = match[int(field[1])]
+            return functions[field[2]](group) if field[2] else group
+
+        return _FIELD.sub(write_field, _OPTIONAL.sub(lambda part: part[1] if match[int(part[2])] else "", template))
+
+    return write
 
 
 def _lines(file: Path) -> list[str]:

@@ -6,14 +6,14 @@ Jaitly 2016) of `rules/tokens.tsv` whose pattern matches there and that accepts 
 
 import re
 from collections.abc import Callable, Iterator
-from functools import cache, partial
+from functools import cache
 from typing import NamedTuple
 from unicodedata import category
 
 from lightning_vc.text import verbalise
 from lightning_vc.text.letters import SERIES
-from lightning_vc.text.measures import CURRENCIES, SCALES
-from lightning_vc.text.tables import any_of, fill, rules, word_lists
+from lightning_vc.text.numbers import CURRENCIES, SCALES
+from lightning_vc.text.tables import any_of, rules, word_lists, writer
 
 _MARKS = ".,;:!?"
 _OTHER = "OTHER"  # class of what is not spoken
@@ -27,6 +27,8 @@ _PATTERNS = {
     "SCALE": any_of(SCALES),
     "LETTER": any_of(scale for scale in SCALES if len(scale) < 4),
     "MONTH": any_of(word_lists()["months"]),
+    "ACRONYM": any_of(word_lists()["acronyms"]),
+    "INITIALISM": any_of((*word_lists()["initialisms"], *word_lists()["words_or_initialisms"])),
     "SERIES": SERIES,
     "SOVEREIGN": any_of(word_lists()["sovereigns"]),
 }
@@ -100,12 +102,13 @@ def _classes(first: str) -> tuple[_Class, ...]:
 
 @cache
 def _table() -> tuple[_Class, ...]:
-    functions = {function.__name__: function for function in verbalise.TOKENS}
+    functions: dict[str, Callable[..., str | None]] = {
+        **verbalise.WORDS,
+        **{function.__name__: function for function in verbalise.TOKENS},
+    }
     found = []
     for name, first, pattern, *rest in rules("tokens.tsv", _PATTERNS):
         template, behind = (*rest, "", "")[:2]
-        speak = (
-            functions[template[:-2]] if template.endswith("()") else partial(fill, template, functions=verbalise.WORDS)
-        )
+        speak = writer(template, functions)
         found.append(_Class(name, re.compile(f"[{first}]"), re.compile(pattern), speak, bool(behind)))
     return tuple(found)

@@ -7,14 +7,12 @@ take the match of the pattern and return None where the token is of another clas
 import re
 from collections.abc import Callable, Mapping
 
-from lightning_vc.text import measures, numbers
-from lightning_vc.text.letters import SERIES, is_initialism, is_roman, spell
-from lightning_vc.text.measures import CURRENCIES, SCALES, counted, singular
-from lightning_vc.text.numbers import cardinal, digits, integer, number, year
+from lightning_vc.text import numbers
+from lightning_vc.text.letters import SERIES, is_roman, spell
+from lightning_vc.text.numbers import CURRENCIES, SCALES, amount, cardinal, counted, digits, integer, number, year
 from lightning_vc.text.tables import word_lists
 
 _MONTHS = word_lists()["months"]
-_ACRONYMS = frozenset(word_lists()["acronyms"])  # said as words, though the lexicon does not have them
 _COMPARISONS = {
     **{"<": "less than", "<=": "less than or equal to", "≤": "less than or equal to"},
     **{">": "greater than", ">=": "greater than or equal to", "≥": "greater than or equal to"},
@@ -97,13 +95,14 @@ def telephone(match: re.Match[str]) -> str:
 
 def money(match: re.Match[str]) -> str:
     """Money with its sign first: $5, $1.2B, $5-10 million, a $5-million deal, $5/hour."""
-    currency, minus, amount, last, scale, gap, word, attributive, bill, per = match.groups()
-    spoken = measures.money((last or amount).replace(",", ""), currency, scale or word or "")
+    currency, minus, first, last, scale, gap, word, attributive, bill, per = match.groups()
+    spoken = numbers.money(last or first, currency, scale or word or "")
     if attributive or bill or gap == "-":
         name = CURRENCIES[currency][0]
-        spoken = spoken.removesuffix(measures.plural(name)).removesuffix(singular(name)) + singular(name)
+        one = numbers.singular(name)
+        spoken = spoken.removesuffix(numbers.plural(name)).removesuffix(one) + one
     if last:
-        spoken = f"{number(amount)} to {spoken}"
+        spoken = f"{number(first)} to {spoken}"
     if per:
         spoken += f" per {_divisor(per) or per}"
     return f"minus {spoken}" if minus else spoken
@@ -111,41 +110,33 @@ def money(match: re.Match[str]) -> str:
 
 def money_behind(match: re.Match[str]) -> str:
     """Money with its sign or its code last: 5€, 5 USD."""
-    return measures.money(match[1].replace(",", ""), match[2])
+    return numbers.money(match[1], match[2])
 
 
 def measure(match: re.Match[str]) -> str | None:
     """An amount of a unit: 5 km, a 5-km run, 20 sq ft, 5 m^2, 9.8 m/s^2."""
-    amount, gap, kind, symbol, power, per, per_power, stop = match.groups()
-    name, divisor = measures.unit(symbol), _divisor(per) if per else None
+    count, gap, kind, symbol, power, per, per_power, stop = match.groups()
+    name, divisor = numbers.unit(symbol), _divisor(per) if per else None
     if name is None or (per and not divisor) or (symbol == "in" and not (stop or kind)) or (symbol == "s" and not gap):
         return None
     attributive = gap == "-" or match.string[match.end() : match.end() + 1] == "-"
-    below_one = "/" in amount and " " not in amount
-    spoken = singular(name) if attributive or below_one else counted(amount, name)
+    below_one = "/" in count and " " not in count
+    spoken = numbers.singular(name) if attributive or below_one else counted(count, name)
     dimension = {"sq": "square ", "cu": "cubic ", "2": "square ", "3": "cubic "}.get((kind or power or "").lower(), "")
     rate = f" per {divisor}" + {"^2": " squared", "^3": " cubed"}.get(per_power, "") if divisor else ""
-    return f"{_amount(amount)} {dimension}{spoken}{rate}"
+    return f"{amount(count)} {dimension}{spoken}{rate}"
 
 
 def _divisor(written: str) -> str | None:
     """What an amount is per: a unit, or a word such as day."""
-    name = measures.unit(written)
-    return singular(name) if name else written if written in _PER else None
+    name = numbers.unit(written)
+    return numbers.singular(name) if name else written if written in _PER else None
 
 
 def feet_and_inches(match: re.Match[str]) -> str:
     r"""6'2", 6 ft. 2 in."""
     feet, inches = match.groups()
     return f"{cardinal(feet)} {counted(feet, 'foot#')} {number(inches)} {counted(inches, 'inch#')}"
-
-
-def initialism(match: re.Match[str]) -> str | None:
-    """FBI, FBI's, CDs; JPEGs as a word; None for other words in capitals."""
-    word, ending = match.groups()
-    if word in _ACRONYMS:
-        return word.lower() + (ending or "")
-    return spell(word, ending) if is_initialism(word) else None
 
 
 def dotted(match: re.Match[str]) -> str:
@@ -161,23 +152,11 @@ def letter_a(match: re.Match[str]) -> str:
     return spell("A") if inside or _IN_SERIES.search(before) or _BEHIND_LETTER.match(after) else "a"
 
 
-def numbered(match: re.Match[str]) -> str | None:
-    """World War I, Chapter X; but Section C is a letter."""
-    value = None if match[2] in ("C", "L") else numbers.roman(match[2])
-    return f"{match[1]} {cardinal(str(value))}" if value else None
-
-
-def sovereign(match: re.Match[str]) -> str | None:
-    """Henry VIII."""
-    value = numbers.roman(match[2])
-    return f"{match[1]} the {numbers.ordinal(str(value))}{match[3] or ''}" if value else None
-
-
 def roman_numeral(match: re.Match[str]) -> str | None:
     """A Roman numeral that stands alone: XIV, MMXXIV, XIXth."""
     if not is_roman(match[1]):
         return None
-    value = str(numbers.roman(match[1]))
+    value = numbers.roman(match[1])
     return numbers.ordinal(value) if match[2] else year(value)
 
 
@@ -205,26 +184,14 @@ def _around(match: re.Match[str], before: int, after: int) -> tuple[str, str]:
     return match.string[max(0, start - before) : start], match.string[end : end + after]
 
 
-def _amount(text: str) -> str:
-    """A number, a fraction, or both."""
-    *whole, part = re.split(r"[\s-]+", text)
-    if "/" not in part:
-        return number(part)
-    spoken = numbers.fraction(*part.split("/"))
-    return f"{cardinal(whole[0])} and {spoken}" if whole else spoken
-
-
-def _in_turn(text: str) -> str:
-    """24/7/365, 1-2-3."""
-    return " ".join(map(integer, re.split("[/-]", text)))
-
-
 WORDS: Mapping[str, Callable[[str], str]] = {
     **{"digits": digits, "cardinal": cardinal, "ordinal": numbers.ordinal, "number": number, "integer": integer},
-    **{"year": year, "several": numbers.several, "amount": _amount, "in_turn": _in_turn, "spell": spell},
-    "scale": SCALES.__getitem__,
+    **{"year": year, "several": numbers.several, "amount": amount, "integers": numbers.integers, "spell": spell},
+    "roman": lambda numeral: cardinal(numbers.roman(numeral)),
+    "roman_ordinal": lambda numeral: numbers.ordinal(numbers.roman(numeral)),
+    **{"scale": SCALES.__getitem__, "lower": str.lower},
 }
 TOKENS: tuple[Callable[[re.Match[str]], str | None], ...] = (
     *(time, iso_date, numeric_date, year_and_month, address, telephone, money, money_behind, measure, feet_and_inches),
-    *(initialism, dotted, letter_a, numbered, sovereign, roman_numeral, dash_between_numbers, comparison),
+    *(dotted, letter_a, roman_numeral, dash_between_numbers, comparison),
 )

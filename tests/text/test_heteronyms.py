@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from lightning_vc.text.heteronyms import candidates, roles
+from lightning_vc.text.g2p import candidates, roles
 from lightning_vc.text.normalize import normalize
 
 # Word, phonemes and sentence. They were written before the rules ran on them; the rules were made with each other
