@@ -41,10 +41,10 @@ class Method:
     """A way to adapt.
 
     Args:
-        task: what is trained, by which optimizer: from tts, start and encoder.
-        steps: of training from one clip, at most, of a Deep Voice 3.
-        growth: steps from more clips are this power of their number as many.
-        batch_size: clips in a step, if there are so many.
+        task: makes the task from tts, start and encoder.
+        steps: largest number of steps for one clip, of a Deep Voice 3.
+        growth: steps grow as `n_clips ** growth`.
+        batch_size: largest number of clips in a step.
     """
 
     task: Callable[..., AdaptationTask]
@@ -53,23 +53,23 @@ class Method:
     batch_size: int = 8
 
     def steps_for(self, clips: int, model: AcousticModel) -> int:
-        """How long to train this model from so many clips."""
+        """Number of training steps of a model for so many clips."""
         return max(1, round(self.steps * clips**self.growth * model.adapts_in))
 
 
-# Steps, and the rates in the tasks, were found by loss and likeness from 1 to 100 clips: docs/paper.md has the table.
+# Chosen by loss and speaker similarity on 1 to 100 clips, as the learning rates in the tasks: table in docs/paper.md.
 METHODS = {
     "embedding": Method(EmbeddingAdaptationTask, steps=150),
     "low_rank": Method(LowRankAdaptationTask, steps=75, growth=0.4),
     "whole_model": Method(WholeModelAdaptationTask, steps=75, growth=0.4),
 }
-_OWN = Method(AdaptationTask, steps=100)  # where a class is named that is none of those
+_OWN = Method(AdaptationTask, steps=100)  # for a class of the user
 _LONGEST = 10.0  # seconds of a recording that is not cut at its pauses
 _CAUSES = "perhaps as the texts are in another order than the clips, the clip is cut off or is not in English"
-_ENOUGH = 20  # clips, of which some are put aside to stop by (docs/results.md)
-_HELD = 10  # of so many of them one
-_LOOK = 10  # steps after which the clips that were put aside are looked at
-_PATIENCE = 4  # looks without progress after which it ends
+_ENOUGH = 20  # clips from which on some are held out for early stopping (docs/results.md)
+_HELD = 10  # one of so many clips is held out
+_LOOK = 10  # steps between validations
+_PATIENCE = 4  # validations without progress
 
 
 def method_named(name: str) -> Method:
@@ -91,13 +91,11 @@ def method_named(name: str) -> Method:
 
 
 def samples_of(clip: str, wave: Tensor, text: str, sample_rate: int) -> list[Sample]:
-    """What adaptation takes of a recording (W,) and its transcript: itself, or its pieces where it is long.
+    """Training samples of a recording (W,) and its transcript: one, or its pieces where it is long.
 
-    Warns where the words of the text are not found in a recording that is not long: that need not be wrong, as of 128
-    right transcripts 7 were not found, of 123 wrong ones 95.
-
-    Raises ValueError, naming the clip, for a text of nothing to speak, of far too much or too little for the recording,
-    and where that is long and the words of the text are not found in it.
+    Warns where a short recording cannot be aligned with its text, as were 7 of 128 right transcripts and 95 of 123
+    wrong ones. Raises ValueError, naming the clip, for a text without words, one that is far too long or too short for
+    the recording, and a long recording that cannot be aligned.
     """
     try:
         words = tuple(normalize(text))
@@ -124,9 +122,14 @@ def samples_of(clip: str, wave: Tensor, text: str, sample_rate: int) -> list[Sam
     samples = []
     for number, piece in enumerate(pieces):
         cut = wave[round(piece.start * sample_rate) : round(piece.end * sample_rate)]
-        flac = encode_flac(cut, sample_rate)
-        said = (written(piece.words), piece.words, piece.spans, len(cut) / sample_rate)
-        samples.append(Sample(f"{clip}_{number:02d}", Speaker("clone"), *said, flac))
+        content = (
+            written(piece.words),
+            piece.words,
+            piece.spans,
+            len(cut) / sample_rate,
+            encode_flac(cut, sample_rate),
+        )
+        samples.append(Sample(f"{clip}_{number:02d}", Speaker("clone"), *content))
     return samples
 
 
@@ -141,19 +144,19 @@ def adapt(
 ) -> AdaptationTask:
     """Train one method on transcribed recordings of one speaker.
 
-    Of twenty samples or more, one in ten is held out: training stops where their loss rises, and goes back to where it
-    was least. With fewer it runs for as many steps as suit the method and that many samples.
+    Of twenty samples or more, one in ten is held out for early stopping, and the parameters of the least validation
+    loss are kept.
 
     Args:
-        tts: the model to adapt; it stays as it is.
+        tts: the model to adapt; it is not changed.
         method: as in `method_named`.
-        samples: recordings, or pieces of them, with their transcripts (`samples_of`), at the model's sample rate.
-        steps: of training; None is what suits method, model and number of samples.
+        samples: from `samples_of`, at the model's sample rate.
+        steps: of training; by default those of the method for this model and number of samples.
         start, encoder: the initial embedding, as in `AdaptationTask`.
         progress: show a bar with the losses.
 
-    Returns the trained task, of which `voice_of` makes a `Voice`; raises ValueError for an unknown method, one that
-    cannot be built or adds parameters that a voice cannot keep, and for an encoder of another model.
+    Returns the trained task, for `voice_of`. Raises ValueError for an unknown method, one that cannot be built or adds
+    parameters that a voice cannot keep, and for an encoder of another model.
     """
     how = method_named(method)
     held = len(samples) // _HELD if len(samples) >= _ENOUGH else 0
@@ -165,8 +168,8 @@ def adapt(
             raise ValueError(f"method {method!r} has to take tts, start and encoder: {error}") from error
         _check_moved(task, tts)
         steps = steps or how.steps_for(len(samples), tts.model)
-        rows = {sample.speaker.id: 0 for sample in samples}
         size = min(how.batch_size, len(samples) - held)
+        rows = {sample.speaker.id: 0 for sample in samples}
         batcher = TTSBatcher(tts.frontend, rows, tts.spectrograms.sample_rate, size, 1, 1)
         callbacks: list[Callback] = [RichProgressBar()] if progress else []
         if held:
@@ -193,41 +196,39 @@ def adapt(
 
 
 class KeepBest(Callback):
-    """Go back, when training ends, to what said the validation clips best."""
+    """Restore, when training ends, the parameters of the least validation loss."""
 
     def __init__(self) -> None:
         self.least = torch.inf
         self.best: list[Tensor] = []
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Note what moves, if it is better than before."""
+        """Keep the parameters if they are better than those before."""
         loss = float(trainer.callback_metrics["validation/loss"])
         if loss < self.least:
-            self.least, self.best = loss, [each.detach().clone() for each in _moving(pl_module)]
+            self.least, self.best = loss, list(_trained(pl_module).values())
 
     @torch.no_grad()
     def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Put it back."""
-        for parameter, best in zip(_moving(pl_module), self.best, strict=True):
-            parameter.copy_(best)
-
-
-def _moving(module: LightningModule) -> list[torch.nn.Parameter]:
-    return [parameter for parameter in module.parameters() if parameter.requires_grad]
+        """Restore the best."""
+        for name, value in zip(_trained(pl_module), self.best, strict=True):
+            pl_module.get_parameter(name).copy_(value)
 
 
 def voice_of(task: AdaptationTask, method: str, clips: int, seconds: float = 0.0, consent: str = "") -> Voice:
-    """Return what an adaptation has learned: the embedding, and the parameters of the model that it trained."""
-    return Voice(task.voice.detach().cpu().clone(), method, task.base, clips, _moved(task), seconds, consent)
+    """The result of an adaptation: the embedding, and the parameters of the model that it trained."""
+    return Voice(
+        task.voice.detach().cpu().clone(), method, task.base, clips, _trained(task.tts.model), seconds, consent
+    )
 
 
-def _moved(task: AdaptationTask) -> dict[str, Tensor]:
-    trained = {name: value for name, value in task.tts.model.named_parameters() if value.requires_grad}
-    return {name: value.detach().cpu().clone() for name, value in trained.items()}
+def _trained(module: torch.nn.Module) -> dict[str, Tensor]:
+    """Copies of the parameters that are trained, by name."""
+    return {name: value.detach().cpu().clone() for name, value in module.named_parameters() if value.requires_grad}
 
 
 def _check_moved(task: AdaptationTask, tts: TTSModel) -> None:
-    """Raise ValueError, before training, for parameters that the model has no place for and that are not low-rank."""
+    """Raise ValueError for parameters of a task that are neither those of the model nor low-rank changes of them."""
     known = dict(tts.model.named_parameters())
     added = {name: value for name, value in task.tts.model.named_parameters() if name not in known}
     try:
@@ -238,7 +239,7 @@ def _check_moved(task: AdaptationTask, tts: TTSModel) -> None:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep Lightning from telling at each clone which devices there are; its warnings are not meant for this."""
+    """Silence Lightning, which reports the devices at each clone, and its warnings, which do not apply here."""
     logger = logging.getLogger("lightning.pytorch")
     level = logger.level
     logger.setLevel(logging.ERROR)

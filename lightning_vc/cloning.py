@@ -75,8 +75,8 @@ class Cloner:
         """Load the models of a run or an exported folder, or one TTS checkpoint.
 
         Args:
-            model: folder with tts/last.ckpt and, where they were trained, encoder/last.ckpt and vocoder/last.ckpt; or
-                with tts.safetensors and so on; or a checkpoint; if none is given, that of `from_pretrained`.
+            model: a checkpoint, or a folder with tts/last.ckpt or tts.safetensors and, where they were trained, the
+                same of encoder and vocoder; by default that of `from_pretrained`.
             vocoder: "griffin_lim", or the checkpoint of another vocoder than that of the folder.
             trust: top-level modules of your own whose classes the checkpoints may name; they are imported.
 
@@ -93,10 +93,7 @@ class Cloner:
 
     @classmethod
     def from_pretrained(cls, name: str = "base", vocoder: str | Path | None = None) -> "Cloner":
-        """Load a model that comes with the package, without a network. `vocoder` as in `load`.
-
-        Raises FileNotFoundError and ValueError: if there is none of that name, or it is damaged.
-        """
+        """Load a model that comes with the package; `vocoder` and what it raises as in `load`."""
         return cls.load(shipped(name), vocoder)
 
     @property
@@ -132,9 +129,9 @@ class Cloner:
         Args:
             clips: files.
             method: "encoder" (needs no transcripts), "embedding" or "whole_model" (section 3), "low_rank", or the
-                import path of an `AdaptationTask` of one's own.
+                import path of an `AdaptationTask`.
             transcripts: of each clip; adaptation needs them.
-            steps: of adaptation; None is what suits the method.
+            steps: of adaptation; by default those of the method.
             start: the initial embedding of adaptation, as in `AdaptationTask`; by default "encoder" where there is one,
                 else "mean".
             consent: what the speaker has agreed to; it is kept in the voice.
@@ -142,12 +139,17 @@ class Cloner:
 
         Raises:
             FileNotFoundError: for a missing clip.
-            ValueError: for no clips, one path in the place of a list, a clip that is no audio, empty or silent; a
-                missing transcript, or one that does not fit its clip; an unknown method; steps below 1; a start by an
-                encoder that the model does not have.
+            ValueError: for no clips, a clip that is no audio, empty or silent, a missing transcript or one that does
+                not fit its clip, an unknown method, steps below 1, and a start that the model does not have.
         """
         check_texts({"consent": consent})
-        waves = self._waves(clips)
+        if isinstance(clips, str | Path):
+            raise ValueError(f"clips is the one path {str(clips)!r}: give a list of paths")
+        if not isinstance(clips, Sequence):
+            raise TypeError(f"clips is of type {type(clips).__name__}: give a list of paths of sound files")
+        if not clips:
+            raise ValueError("no clips to clone from: give at least one recording")
+        waves = [self._read(clip) for clip in clips]
         seconds = round(sum(map(len, waves)) / self.sample_rate, 2)
         if method == "encoder":
             for name, value in (("steps", steps), ("start", start)):
@@ -155,7 +157,8 @@ class Cloner:
                     raise ValueError(f"method 'encoder' takes no {name}, got {value!r}: it does not train")
             embedding = self.embed(sorted(waves, key=_content))
             return Voice(embedding, method, self.base, len(clips), seconds=seconds, consent=consent)
-        if start not in (None, *get_args(Start)):
+        start = start or ("encoder" if self.encoder else "mean")
+        if start not in get_args(Start):
             raise ValueError(f"unknown start {start!r}: choose one of {', '.join(get_args(Start))}")
         if start == "encoder" and self.encoder is None:
             raise ValueError(
@@ -166,8 +169,8 @@ class Cloner:
         from lightning_vc.adaptation import adapt, voice_of  # Lightning takes seconds to import
 
         samples = self._samples(clips, waves, method, transcripts)
-        first = cast("Start", start or ("encoder" if self.encoder else "mean"))
-        task = adapt(self.tts, method, samples, steps, first, self.encoder if first == "encoder" else None, progress)
+        encoder = self.encoder if start == "encoder" else None
+        task = adapt(self.tts, method, samples, steps, cast("Start", start), encoder, progress)
         return voice_of(task, method, len(clips), seconds, consent)
 
     def say(self, text: str, voice: Voice) -> Speech:
@@ -185,20 +188,12 @@ class Cloner:
         """Speak one text, a sentence or clause at a time, each while the next is being made; raises what `say` does."""
         synthesizer = self._synthesizer(voice)
         self.warn(text)
-        return self._guarded(synthesizer.stream(text))
 
-    def _guarded(self, parts: Iterator[Speech]) -> Iterator[Speech]:
-        with _compatible(source_of(self.tts)):
-            yield from parts
+        def parts() -> Iterator[Speech]:
+            with _compatible(source_of(self.tts)):
+                yield from synthesizer.stream(text)
 
-    def _waves(self, clips: Sequence[str | Path]) -> list[Tensor]:
-        if isinstance(clips, str | Path):
-            raise ValueError(f"clips is the one path {str(clips)!r}: give a list of paths")
-        if not isinstance(clips, Sequence):
-            raise TypeError(f"clips is of type {type(clips).__name__}: give a list of paths of sound files")
-        if not clips:
-            raise ValueError("no clips to clone from: give at least one recording")
-        return [self._read(clip) for clip in clips]
+        return parts()
 
     def _samples(
         self, clips: Sequence[str | Path], waves: Sequence[Tensor], method: str, transcripts: Sequence[str] | None
@@ -234,10 +229,7 @@ class Cloner:
         return wave
 
     def _synthesizer(self, voice: Voice) -> Synthesizer:
-        return Synthesizer(self._model(voice), voice.vector, self.vocoder, adapted=bool(voice.moved))
-
-    def _model(self, voice: Voice) -> TTSModel:
-        """The model with the parameters of a voice."""
+        """Of a voice, with the parameters that it moved; raises ValueError for a voice of another model."""
         if voice.base != self.base:
             raise ValueError(
                 f"this voice belongs to model {short(voice.base)}, and {source_of(self.tts)} is {self.base}: "
@@ -247,26 +239,23 @@ class Cloner:
         if voice.vector.shape != (size,):
             raise ValueError(f"this voice has {tuple(voice.vector.shape)} numbers, {source_of(self.tts)} needs {size}")
         if not voice.moved:
-            return self.tts
-        if self._adapted and self._adapted[0] is voice:
-            return self._adapted[1]
-        network = deepcopy(self.tts.model)
-        try:
-            load_moved(network, voice.moved)
-        except ValueError as error:
-            raise ValueError(
-                f"this voice has parameters that {source_of(self.tts)} does not have ({error}): clone it again"
-            ) from error
-        self._adapted = voice, self.tts.with_model(network)
-        return self._adapted[1]
+            return Synthesizer(self.tts, voice.vector, self.vocoder)
+        if not self._adapted or self._adapted[0] is not voice:
+            network = deepcopy(self.tts.model)
+            try:
+                load_moved(network, voice.moved)
+            except ValueError as error:
+                raise ValueError(
+                    f"this voice has parameters that {source_of(self.tts)} does not have ({error}): clone it again"
+                ) from error
+            self._adapted = voice, self.tts.with_model(network)
+        return Synthesizer(self._adapted[1], voice.vector, self.vocoder, adapted=True)
 
     @torch.no_grad()
     def embed(self, waves: Sequence[Tensor]) -> Tensor:
-        """Predict the speaker embedding (E,) of recordings of one speaker, each (W,), at `sample_rate` and levelled.
+        """Predict the speaker embedding (E,) of recordings of one speaker, each (W,), at `sample_rate`.
 
-        Pauses are cut to 0.3 s: the encoder averages over all frames, and silence tells nothing of a speaker.
-
-        Raises ValueError if the model has no speaker encoder.
+        Pauses are cut to 0.3 s, as the encoder averages over all frames. Raises ValueError if there is no encoder.
         """
         if self.encoder is None:
             raise ValueError(
@@ -282,7 +271,7 @@ class Cloner:
 
 @contextmanager
 def _compatible(what: str) -> Iterator[None]:
-    """Raise ValueError where the settings of a model file, which fit its weights, make layers that do not work."""
+    """Raise ValueError where the layers of a loaded model do not fit each other."""
     try:
         yield
     except (torch.OutOfMemoryError, torch.AcceleratorError):

@@ -4,7 +4,7 @@ import math
 import os
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from datetime import date
 from importlib.metadata import version
 from pathlib import Path
@@ -26,6 +26,7 @@ _MAX_LETTERS = 200  # of a text in a voice file
 _MAX_CONSENT = 100_000
 _HOMELESS = "voices"  # of users without a home folder, as in containers
 _NAME = re.compile(r"[\w-][\w.-]*")
+_TEXTS = ("method", "base", "clips", "seconds", "consent", "made", "version")  # fields of a voice but its tensors
 
 
 @dataclass(frozen=True)
@@ -33,19 +34,19 @@ class Voice:
     """A cloned speaker: what `Cloner.clone` returns and a .safetensors file holds.
 
     Attributes:
-        vector: (E,), the voice itself.
-        method: how it was cloned.
+        vector: the speaker embedding, (E,).
+        method: of cloning.
         base: fingerprint of the model that it belongs to; no other can speak with it.
-        clips: how many recordings it was made from.
+        clips: number of recordings.
         moved: parameters of the acoustic model that adaptation changed, by name.
-        seconds: how much sound they have, without silence at the ends.
-        consent: what the speaker has agreed to, in the words of whoever made the voice; empty if nobody said.
+        seconds: length of the recordings without silence at the ends.
+        consent: what the speaker has agreed to; may be empty.
         made: date, as in 2026-11-23.
         version: of lightning_vc that made it.
 
     Raises:
-        ValueError: for a vector that is no row of numbers, for NaN and infinite numbers, and for a text that is too
-            long. Numbers of 16 and 64 bits become those of 32 bits; other types are refused.
+        ValueError: for a vector of another shape, numbers that are NaN, infinite or no floats, and a text that is too
+            long. Tensors become float32.
     """
 
     vector: Tensor
@@ -59,7 +60,7 @@ class Voice:
     version: str = field(default_factory=lambda: version("lightning_vc"))
 
     def __post_init__(self) -> None:
-        """Check what would be heard as noise, or not at all."""
+        """Check shapes, numbers and texts."""
         if self.vector.dim() != 1 or not len(self.vector):
             raise ValueError(f"the vector of a voice is a row of numbers, got the shape {tuple(self.vector.shape)}")
         object.__setattr__(self, "vector", single_precision(self.vector, "vector"))
@@ -69,24 +70,18 @@ class Voice:
 
     @property
     def about(self) -> dict[str, str]:
-        """All that is known of it but its numbers."""
-        plain = ("method", "base", "clips", "seconds", "consent", "made", "version")
-        return {name: str(getattr(self, name)) for name in plain}
+        """All fields but the tensors, as texts."""
+        return {name: str(getattr(self, name)) for name in _TEXTS}
 
     def save(self, path: str | Path) -> None:
         """Write one portable file."""
         tensors = {"vector": self.vector, **{f"moved.{name}": value for name, value in self.moved.items()}}
-        plain = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
-        write_file(path, save(plain, {"format": _FORMAT, **self.about}))
+        tensors = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
+        write_file(path, save(tensors, {"format": _FORMAT, **self.about}))
 
     @classmethod
     def load(cls, path: str | Path) -> "Voice":
-        """Read a saved voice.
-
-        Raises:
-            FileNotFoundError: if there is no such file.
-            ValueError: if it is not a voice.
-        """
+        """Read a saved voice; raises FileNotFoundError if there is none, ValueError for another file."""
         if not Path(path).is_file():
             raise FileNotFoundError(f"no voice at {path}: make one with `python -m lightning_vc.recipes.clone`")
         try:
@@ -118,11 +113,10 @@ def check_texts(about: Mapping[str, str]) -> None:
 
 
 def _check_about(about: dict[str, str], moved: Iterable[str]) -> None:
-    """Raise ValueError for a text or a tensor of a voice file that is missing, unknown, too long or no number."""
+    """Raise ValueError for a text or a tensor of a voice file that is missing or unknown, or is no number."""
     if unknown := sorted(name for name in moved if not name.startswith("moved.")):
         raise ValueError(f"its tensor {short(unknown[0])} is neither the vector nor a parameter that moved")
-    known = [each.name for each in fields(Voice) if each.name not in ("vector", "moved")]
-    if wrong := sorted(about.keys() ^ set(known)):
+    if wrong := sorted(about.keys() ^ set(_TEXTS)):
         raise ValueError(f"its field {short(wrong[0])} is {'unknown' if wrong[0] in about else 'missing'}")
     for name, kind in (("clips", int), ("seconds", float)):
         try:
@@ -137,34 +131,40 @@ class VoiceLibrary:
     """Voices by name, each in a file of one folder.
 
     Args:
-        folder: if none is given, what LIGHTNING_VC_VOICES names, or else ~/.local/share/lightning_vc/voices; for a user
-            who has no home folder that is `voices` in the current one, and a warning says so.
+        folder: by default that of LIGHTNING_VC_VOICES, or else ~/.local/share/lightning_vc/voices; `voices` in the
+            current folder, with a warning, for a user without a home.
 
     Raises:
         NotADirectoryError: if it is a file.
     """
 
     def __init__(self, folder: str | Path | None = None) -> None:
-        self.folder = _expanded(folder or os.environ.get("LIGHTNING_VC_VOICES") or _HOME)
+        try:
+            self.folder = Path(folder or os.environ.get("LIGHTNING_VC_VOICES") or _HOME).expanduser()
+        except RuntimeError:  # no home, and no entry in the list of users
+            self.folder = Path(_HOMELESS)
+            print_warning(
+                f"you have no home folder: voices are kept in ./{_HOMELESS}; LIGHTNING_VC_VOICES names another"
+            )
         if self.folder.exists() and not self.folder.is_dir():
             raise NotADirectoryError(f"{self.folder} is no library of voices: name a folder")
 
     def files(self) -> list[Path]:
-        """Of all voices, sorted."""
+        """The files of all voices, sorted."""
         return sorted(path for path in self.folder.glob(f"*{_SUFFIX}") if not path.is_dir())
 
     def names(self) -> list[str]:
-        """Of all voices, sorted."""
+        """The names of all voices, sorted."""
         return [path.stem for path in self.files()]
 
     def path(self, name: str) -> Path:
-        """The file of a voice, whether it is there or not; raises ValueError for what cannot be a name."""
+        """The file of a voice, which need not exist; raises ValueError for what cannot be a name."""
         if not _NAME.fullmatch(name):
             raise ValueError(f"{name!r} is no name of a voice: take letters, digits, '.', '_' and '-'")
         return self.folder / f"{name}{_SUFFIX}"
 
     def known(self, name: str) -> Path:
-        """The file of a voice that is there; raises FileNotFoundError where there is none of this name."""
+        """The file of an existing voice; raises FileNotFoundError where there is none of this name."""
         path = self.path(name)
         if not path.exists():
             known = ", ".join(self.names()) or "none yet"
@@ -172,10 +172,7 @@ class VoiceLibrary:
         return path
 
     def free(self, name: str) -> Path:
-        """The file of a voice that is not there yet.
-
-        Raises ValueError for what cannot be a name, or is that of a sound, FileExistsError where the name is taken.
-        """
+        """The file of a new voice; raises ValueError for what cannot be a name, FileExistsError for a taken one."""
         path = self.path(name)
         if Path(name).suffix.lower() in io.SUFFIXES:
             raise ValueError(f"{name!r} is the name of a sound: take another for a voice, or a file ({_SUFFIX})")
@@ -184,30 +181,22 @@ class VoiceLibrary:
         return path
 
 
-def _expanded(folder: str | Path) -> Path:
-    try:
-        return Path(folder).expanduser()
-    except RuntimeError:  # there is no home, and no entry of the user in the list of them
-        print_warning(f"you have no home folder: voices are kept in ./{_HOMELESS}; LIGHTNING_VC_VOICES names another")
-        return Path(_HOMELESS)
-
-
 def load_voice(name: str) -> Voice:
-    """A voice file, where `name` is a path or ends in .safetensors, else the voice of that name in the library."""
+    """Load a voice file, if `name` is a path or ends in .safetensors, else the voice of that name in the library."""
     return Voice.load(name if _is_file(name) else VoiceLibrary().known(name))
 
 
 def place_for_voice(name: str) -> Path:
     """Where to save a voice: a file or a place in the library, as in `load_voice`.
 
-    Raises ValueError for what cannot be the name of a voice, FileExistsError for one that is there, OSError where none
-    can be written.
+    Raises what `VoiceLibrary.free` raises, and OSError where no file can be written.
     """
-    if _is_file(name) and not name.endswith(_SUFFIX):
+    if not _is_file(name):
+        place = VoiceLibrary().free(name)
+    elif not name.endswith(_SUFFIX):
         raise ValueError(f"{name} is no name of a voice file: let it end in {_SUFFIX}")
-    if _is_file(name) and Path(name).exists():
+    elif (place := Path(name)).exists():
         raise FileExistsError(f"there is {name} already: take another name, or delete that one first")
-    place = Path(name) if _is_file(name) else VoiceLibrary().free(name)
     io.probe(place)
     return place
 

@@ -88,7 +88,7 @@ def check_rounds(rounds: int) -> int:
 def invert(magnitudes: Tensor, spectrograms: Spectrograms, rounds: int) -> Tensor:
     """Magnitudes of a short-time Fourier transform (B, F, T) to waves (B, W); gradients flow through magnitudes."""
     samples = (magnitudes.shape[-1] - 1) * spectrograms.hop
-    return _istft(_initial(magnitudes, spectrograms), spectrograms, rounds)[:, :samples]
+    return _reconstruct(_initial(magnitudes, spectrograms), spectrograms, rounds)[:, :samples]
 
 
 def stream_inverse(magnitudes: Tensor, spectrograms: Spectrograms, rounds: int) -> Iterator[Tensor]:
@@ -99,7 +99,7 @@ def stream_inverse(magnitudes: Tensor, spectrograms: Spectrograms, rounds: int) 
     spectrum = _initial(magnitudes, spectrograms)
     for start in range(0, max(1, end), _STREAM_FRAMES):
         first, stop = max(0, start - context), min(start + _STREAM_FRAMES, end)
-        waves = _istft(spectrum[..., first : stop + context + 1], spectrograms, rounds)
+        waves = _reconstruct(spectrum[..., first : stop + context + 1], spectrograms, rounds)
         yield waves[:, (start - first) * hop :][:, : (stop - start) * hop]
 
 
@@ -110,27 +110,20 @@ def _initial(magnitudes: Tensor, spectrograms: Spectrograms) -> Tensor:
     return torch.polar(magnitudes, sinusoidal_phases(magnitudes.detach(), spectrograms.n_fft, spectrograms.hop))
 
 
-def _istft(spectrum: Tensor, spectrograms: Spectrograms, rounds: int) -> Tensor:
-    sizes, window = (spectrograms.n_fft, spectrograms.hop, spectrograms.window), spectrograms.stft.window
-    with torch.no_grad():
-        phases = torch.sgn(griffin_lim(spectrum, sizes, window, rounds))
-    return torch.istft(spectrum.abs() * phases, *sizes, window)
+def _reconstruct(spectrum: Tensor, spectrograms: Spectrograms, rounds: int, momentum: float = 0.99) -> Tensor:
+    """The waves (B, W) of a spectrum (B, F, T), after rounds of Griffin-Lim on its phases.
 
-
-def griffin_lim(
-    spectrum: Tensor, sizes: tuple[int, int, int], window: Tensor, rounds: int, momentum: float = 0.99
-) -> Tensor:
-    """The same magnitudes with phases that go better together; short-time Fourier transforms (B, F, T).
-
-    `sizes` are n_fft, hop and window. A round looks no further than frames overlap.
+    A round looks no further than frames overlap.
     """
-    magnitudes, before = spectrum.abs(), spectrum
-    for _ in range(rounds):
-        wave = torch.istft(spectrum, *sizes, window)
-        consistent = torch.stft(wave, *sizes, window, return_complex=True)
-        ahead = consistent + momentum * (consistent - before)
-        spectrum, before = magnitudes * torch.sgn(ahead), consistent
-    return spectrum
+    sizes, window = (spectrograms.n_fft, spectrograms.hop, spectrograms.window), spectrograms.stft.window
+    magnitudes = spectrum.abs()
+    with torch.no_grad():
+        previous = spectrum
+        for _ in range(rounds):
+            consistent = torch.stft(torch.istft(spectrum, *sizes, window), *sizes, window, return_complex=True)
+            spectrum = magnitudes * torch.sgn(consistent + momentum * (consistent - previous))
+            previous = consistent
+    return torch.istft(magnitudes * torch.sgn(spectrum), *sizes, window)
 
 
 def sinusoidal_phases(magnitudes: Tensor, n_fft: int, hop: int) -> Tensor:
