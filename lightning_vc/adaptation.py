@@ -122,13 +122,8 @@ def samples_of(clip: str, wave: Tensor, text: str, sample_rate: int) -> list[Sam
     samples = []
     for number, piece in enumerate(pieces):
         cut = wave[round(piece.start * sample_rate) : round(piece.end * sample_rate)]
-        content = (
-            written(piece.words),
-            piece.words,
-            piece.spans,
-            len(cut) / sample_rate,
-            encode_flac(cut, sample_rate),
-        )
+        flac = encode_flac(cut, sample_rate)
+        content = (written(piece.words), piece.words, piece.spans, len(cut) / sample_rate, flac)
         samples.append(Sample(f"{clip}_{number:02d}", Speaker("clone"), *content))
     return samples
 
@@ -200,18 +195,18 @@ class KeepBest(Callback):
 
     def __init__(self) -> None:
         self.least = torch.inf
-        self.best: list[Tensor] = []
+        self.best: dict[str, Tensor] = {}
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Keep the parameters if they are better than those before."""
         loss = float(trainer.callback_metrics["validation/loss"])
         if loss < self.least:
-            self.least, self.best = loss, list(_trained(pl_module).values())
+            self.least, self.best = loss, _trained(pl_module)
 
     @torch.no_grad()
     def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Restore the best."""
-        for name, value in zip(_trained(pl_module), self.best, strict=True):
+        for name, value in self.best.items():
             pl_module.get_parameter(name).copy_(value)
 
 

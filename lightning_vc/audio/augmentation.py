@@ -1,4 +1,4 @@
-"""Recordings as another room, microphone or line would have had them."""
+"""Augmentation of recordings by reverberation, noise and telephone bands."""
 
 import math
 
@@ -13,16 +13,16 @@ _SLOPES = 2.0  # noise falls by up to so many powers of the frequency: from whit
 
 
 class Augmentation(nn.Module):
-    """Reverberation, noise and the band of a telephone, each for a share of the clips, drawn anew for each batch.
+    """Reverberation, noise and the band of a telephone, each for a share of the clips, drawn for each batch.
 
-    Half of the noises are coloured ones, half are clips of other speakers of the batch, as people talk behind a voice.
+    Half of the noises are coloured noise, half are clips of other speakers of the batch.
 
     Args:
         sample_rate: hertz.
-        reverberation: share of the clips that get the room of their batch.
+        reverberation: share of the clips that get the impulse response of their batch.
         noise: share of the clips that get noise.
-        snr: least and most decibels of the voice above the noise.
-        phone: share of the clips that are heard through a telephone.
+        snr: lowest and highest signal-to-noise ratio, decibels.
+        phone: share of the clips that get the band of a telephone.
     """
 
     def __init__(
@@ -43,7 +43,7 @@ class Augmentation(nn.Module):
         self.reverberation, self.noise, self.phone = reverberation, noise, phone
 
     def forward(self, waves: Tensor, lengths: Tensor) -> Tensor:
-        """N clips each of B speakers (B, N, W) of so many samples (B, N) -> (B, N, W), as long and about as loud."""
+        """Clips of B speakers (B, N, W) and their numbers of samples (B, N) -> (B, N, W), about as loud."""
         clips = waves.flatten(0, 1)  # (C, W)
         real = torch.arange(clips.shape[1], device=clips.device) < lengths.view(-1, 1)
         behind = other_voices(waves) if len(waves) > 1 and torch.rand(()) < 0.5 else coloured_noise(clips)
@@ -53,11 +53,11 @@ class Augmentation(nn.Module):
         return clips.view_as(waves)
 
     def _chosen(self, waves: Tensor, share: float) -> Tensor:
-        """(C, 1)."""
+        """A random mask of so many of the clips, (C, 1)."""
         return (torch.rand(len(waves), 1) < share).to(waves.device)
 
     def _reverberated(self, waves: Tensor) -> Tensor:
-        """Convolve (C, W) with a room's impulse response: a clap, then noise that dies away (Polack 1988)."""
+        """Convolve (C, W) with an impulse response of noise that decays exponentially (Polack 1988)."""
         low, high = _REVERBERATION
         seconds = low + (high - low) * float(torch.rand(()))
         time = torch.arange(round(seconds * self.sample_rate)) / self.sample_rate

@@ -13,14 +13,14 @@ from torch import Tensor
 
 from lightning_vc.audio.loudness import level
 
-_CUTOFF = 10.0  # hertz, below which no voice has anything
+_CUTOFF = 10.0  # hertz, below all voices
 _FRAME = 0.01  # seconds
 _LEVEL_FRAME = 0.02  # seconds over which loudness is taken to find the ends
-_SILENCE = 1e-3  # -60 dB: quieter than any voice that was recorded on purpose, louder than the hiss of a muted input
-_CANCELLED = 0.5  # of the power that the mean of independent channels has, below which channels cancel each other
+_SILENCE = 1e-3  # -60 dB: quieter than a recorded voice, louder than the hiss of a muted input
+_CANCELLED = 0.5  # share of the power of the mean of independent channels, below which channels cancel each other
 _LOUDEST = 0.3, 0.02  # seconds, and share of a recording, whose frames may be louder than the reference of bursts
-_BURST, _BURST_EDGE = 12.0, 6.0  # decibels of a burst, and of what belongs to it, above the reference
-_AROUND, _FADE = 0.05, 0.002  # seconds around a burst whose level it is brought to, and of the fades at its ends
+_BURST, _BURST_EDGE = 12.0, 6.0  # decibels of the peak of a burst and of its edges above the reference
+_AROUND, _FADE = 0.05, 0.002  # seconds around a burst to whose level it is attenuated, and of its fades
 _QUIET, _NOISE, _LEAST = 40.0, 6.0, 15.0  # decibels: see `shorten_pauses`
 
 
@@ -31,27 +31,24 @@ class Burst(NamedTuple):
     end: float
 
 
-def condition(wave: Tensor, sample_rate: int, top_db: float = 40.0, name: str = "the recording") -> Tensor:
+def condition(wave: Tensor, sample_rate: int, top_db: float = 40.0) -> Tensor:
     """Remove the offset, attenuate bursts, trim the ends and bring to one level: (W,) -> (W',).
 
-    Raises ValueError, with `name` for the recording, where it is silent.
+    Raises ValueError where the recording is silent.
     """
     wave, _ = repair(wave, sample_rate)
-    return level(trim(wave, sample_rate, top_db, name=name))
+    return level(trim(wave, sample_rate, top_db))
 
 
 def mix(channels: Tensor) -> Tensor:
-    """Average the channels of a recording: (W, channels) -> (W,).
-
-    Where they cancel each other, as when one side of a stereo recording is inverted, the loudest is used alone.
-    """
+    """Average the channels of a recording, or take the loudest where they cancel: (W, channels) -> (W,)."""
     if channels.shape[1] == 1:
         return channels[:, 0]
     return channels[:, int(_powers(channels).argmax())] if cancels(channels) else channels.mean(1)
 
 
 def cancels(channels: Tensor) -> bool:
-    """Whether channels (W, channels) are so opposed that their mean would lose most of the sound."""
+    """Whether the mean of channels (W, channels) loses most of the sound, as where one of two is inverted."""
     powers, mixed = _powers(channels), channels.mean(1)
     return bool((mixed - mixed.mean()).square().mean() < _CANCELLED * powers.mean() / channels.shape[1])
 
@@ -69,9 +66,9 @@ def is_silent(wave: Tensor) -> bool:
 def trim(
     wave: Tensor, sample_rate: int, top_db: float = 40.0, margin: float = 0.1, name: str = "the recording"
 ) -> Tensor:
-    """Cut what is `top_db` quieter than the loudest moment off both ends, but for `margin` seconds: (W,) -> (W',).
+    """Cut off the ends, which are `top_db` quieter than the loudest moment, but for `margin` seconds: (W,) -> (W',).
 
-    Raises ValueError, with `name` for the recording, where there is nothing but silence.
+    Raises ValueError, with `name` for the recording, where it is silent.
     """
     if is_silent(wave):
         raise ValueError(f"{name} is silent: give a recording in which somebody speaks")
@@ -85,9 +82,9 @@ def trim(
 
 
 def repair(wave: Tensor, sample_rate: int) -> tuple[Tensor, list[Burst]]:
-    """Attenuate bursts and remove the offset of (W,), at least one sample; the wave, and where bursts were.
+    """Attenuate bursts of (W,) and remove its offset; the wave, and its bursts.
 
-    Bursts come first: a high-pass filter would spread them over their surroundings.
+    Bursts come first: a high-pass filter would spread them.
     """
     wave = wave - wave.median()
     bursts = find_bursts(wave, sample_rate)
@@ -103,11 +100,11 @@ def remove_offset(wave: Tensor, sample_rate: int) -> Tensor:
 
 
 def find_bursts(wave: Tensor, sample_rate: int) -> list[Burst]:
-    """Find clicks and thumps in (W,), in their order.
+    """Find clicks and thumps in (W,).
 
-    Frames are compared by their peaks with a reference that is exceeded for 0.3 seconds, or for 2 % of a long
-    recording; in less than 0.9 seconds none is found, as the reference may be silence there. Peaks of clean speech
-    stay within 10 decibels of it (200 clips of LibriSpeech and speechocean762).
+    Peaks of frames are compared with the peak that 0.3 seconds, or 2 % of a long recording, exceed. Those of clean
+    speech are less than 10 dB above it (200 clips of LibriSpeech and speechocean762). In less than 0.9 seconds none is
+    found, as the reference may be silence.
     """
     size = max(1, round(_FRAME * sample_rate))
     peaks = F.pad(wave, (0, -len(wave) % size)).view(-1, size).abs().amax(1)  # (W / frame,)
@@ -147,10 +144,9 @@ def outside(channels: Tensor, sample_rate: int, bursts: Iterable[Burst]) -> Tens
 
 
 def shorten_pauses(wave: Tensor, sample_rate: int, longest: float) -> Tensor:
-    """Cut the middle out of every pause in (W,) that is longer than `longest` seconds: (W,) -> (W',).
+    """Cut the middle out of every pause that is longer than `longest` seconds: (W,) -> (W',).
 
-    A frame is quiet 40 dB below the loud ones, or within 6 dB of the background noise, but always 15 dB below the loud
-    ones.
+    A frame is quiet 40 dB below loud ones, or within 6 dB of the background noise and 15 dB below loud ones.
     """
     size = max(1, round(_FRAME * sample_rate))
     frames = wave[: len(wave) // size * size].view(-1, size)

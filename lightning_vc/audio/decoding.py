@@ -24,7 +24,7 @@ _MAX_SAMPLES = 2**27  # of all channels together: 512 MiB as float32
 _MIN_RATE, _MAX_RATE = 1_000, 768_000  # hertz
 _MAX_LEVEL = 2.0**31  # times full scale: 32-bit integers that were stored as floats
 _MAX_MISSING = 0.1  # seconds that a file may hold less than it declares: some encoders count wrongly
-_UNKNOWN_FRAMES = 2**63 - 1  # libsndfile's length of a FLAC whose encoder could not go back to write it
+_UNKNOWN_FRAMES = 2**63 - 1  # libsndfile's length of a FLAC that was written to a pipe
 _UNKNOWN_BYTES = 0x7FFFF000  # ffmpeg, sox and others declare so many or more in a WAV that they write to a pipe
 _MAX_BYTES = 2**29  # that are read of a WAV without a length
 _MAX_CHUNKS = 100  # of a WAV before its samples
@@ -33,10 +33,7 @@ _MP3_TABLES = (b"Xing", b"Info", b"VBRI")  # one of these names stands before th
 
 
 class _ForwardFile(soundfile.SoundFile):  # type: ignore[misc]  # soundfile has no types
-    """A sound file that is only read forward.
-
-    soundfile seeks after every read of a seekable file, which fails in a FLAC of unknown length.
-    """
+    """A sound file that is only read forward: the seeks of soundfile fail in a FLAC of unknown length."""
 
     def seekable(self) -> bool:
         return False
@@ -47,16 +44,16 @@ def decode(file: str | os.PathLike[str] | BinaryIO, max_seconds: float = MAX_SEC
 
     Args:
         file: a path, or an open binary file that can seek, which is read from its beginning.
-        max_seconds: only so much of a longer recording is decoded, with a warning; less where all channels together
-            would have more than 2**27 samples.
+        max_seconds: only so much of a longer recording is decoded, with a warning, and at most 2**27 samples of all
+            channels together.
 
     Raises:
         FileNotFoundError: for a path that does not exist.
-        TypeError: for samples, bytes and whatever else is neither a path nor an open binary file.
+        TypeError: for what is neither a path nor an open binary file.
         ValueError: for what is not audio, is cut off, or has no samples, a sample rate outside of 1,000 to 768,000 Hz,
             or samples that are NaN, infinite or above 2**31; for folders, pipes and devices.
     """
-    name = _name(file)
+    name = printable(file if isinstance(file, str | os.PathLike) else getattr(file, "name", "the open file"))
     with _opened(file, name) as stream:
         try:
             return _decode(_with_length(stream), name, max_seconds)
@@ -68,10 +65,9 @@ def decode(file: str | os.PathLike[str] | BinaryIO, max_seconds: float = MAX_SEC
 
 
 def read_into(file: BinaryIO, samples: NDArray[np.float32]) -> None:
-    """Decode an open file of one channel into (W,) samples, of which it must have exactly so many, at any rate.
+    """Decode an open file of one channel into (W,) samples, as in a batch; faster than `decode`.
 
-    Faster than `decode` where there is a place for them already, as in a batch. Raises ValueError for what is not
-    audio, and for another number of samples or channels.
+    Raises ValueError for what is not audio, and for another number of samples or channels.
     """
     try:
         with _ForwardFile(file) as recording:
@@ -83,11 +79,6 @@ def read_into(file: BinaryIO, samples: NDArray[np.float32]) -> None:
             _check_level(samples, recording.subtype, "it")
     except soundfile.SoundFileError as error:
         raise ValueError(f"it cannot be read as audio ({getattr(error, 'error_string', error)})") from error
-
-
-def _name(file: object) -> str:
-    """Name a file in messages."""
-    return printable(file if isinstance(file, str | os.PathLike) else getattr(file, "name", "the open file"))
 
 
 @contextmanager
@@ -134,7 +125,7 @@ def _decode(stream: BinaryIO, name: str, max_seconds: float) -> tuple[Tensor, in
 
 
 def _check_complete(stream: BinaryIO, name: str, container: str, declared: int, held: int, rate: int) -> None:
-    """Raise ValueError for a file of which less than it declares, or than it holds, was decoded."""
+    """Raise ValueError for a file of which less was decoded than it declares or holds."""
     bytes_decoded, size = stream.tell(), stream.seek(0, os.SEEK_END)
     counted = declared != _UNKNOWN_FRAMES and (container != "MP3" or _declares_mp3_frames(stream))
     missing = max(declared - held if counted else 0, held * _missing_ratio(stream)) / rate
@@ -148,7 +139,7 @@ def _check_complete(stream: BinaryIO, name: str, container: str, declared: int, 
 
 
 def _check_level(samples: NDArray[np.float32], coding: str, name: str) -> None:
-    """Raise ValueError for samples that no recorder writes; integer codings cannot hold them."""
+    """Raise ValueError for samples that are no sound, which integer codings cannot hold."""
     if coding.startswith("PCM") or not samples.size:
         return
     highest = max(float(samples.max()), -float(samples.min()))
@@ -158,11 +149,8 @@ def _check_level(samples: NDArray[np.float32], coding: str, name: str) -> None:
         raise ValueError(f"{name} holds a sample of {highest:g}, where full scale is 1: record or convert it again")
 
 
-# What containers declare about their length and libsndfile does not tell. A file is left at any position.
-
-
 def _with_length(stream: BinaryIO) -> BinaryIO:
-    """The file itself; of a WAV whose recorder never replaced the length 0, a copy that libsndfile reads."""
+    """The file itself, or of a WAV whose recorder left the length 0 a copy that libsndfile reads."""
     start, declared, held = _wav_data(stream)
     if declared or not held or _is_wav_chunk(stream, start):
         return stream
@@ -173,16 +161,13 @@ def _with_length(stream: BinaryIO) -> BinaryIO:
 
 
 def _missing_ratio(stream: BinaryIO) -> float:
-    """The ratio of missing to present sample bytes of a WAV; 0 for other formats and unknown lengths."""
+    """Missing bytes of samples per byte of a WAV; 0 for other formats and unknown lengths."""
     _, declared, held = _wav_data(stream)
     return (declared - held) / held if 0 < held < declared < _UNKNOWN_BYTES else 0.0
 
 
 def _last_page_is_incomplete(stream: BinaryIO) -> bool:
-    """Whether an Ogg file ends within a page, or within a packet that another page should continue.
-
-    A missing end-of-stream flag does not tell: Android's recorder never sets it.
-    """
+    """Whether an Ogg file ends within a page or a packet. Its end-of-stream flag is not used: Android sets none."""
     stream.seek(max(0, stream.seek(0, os.SEEK_END) - 2 * _OGG_PAGE))
     tail = stream.read()
     page = tail[max(0, tail.rfind(b"OggS")) :]

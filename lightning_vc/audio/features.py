@@ -15,11 +15,10 @@ _FLOOR = 1e-5  # magnitude of silence: -100 dB, the zero of the normalised scale
 class Spectrograms(nn.Module):
     """Magnitude spectrograms with pre-emphasis, linear and mel, in decibels scaled so that [-100, 0] dB becomes [0, 1].
 
-    A waveform of W samples has W // hop + 1 frames; frame t is centred on sample t * hop.
-    Defaults: the LibriSpeech column of Deep Voice 3 with the finer frames of the voice cloning paper (docs/paper.md).
+    A waveform of W samples has W // hop + 1 frames; frame t is centred on sample t * hop. The defaults are those of
+    Deep Voice 3 for LibriSpeech with the finer frames of the voice cloning paper (docs/paper.md).
 
-    Raises:
-        ValueError: for sizes that make no spectrograms, or too large ones.
+    Raises ValueError for sizes that make no spectrograms, or too large ones.
     """
 
     def __init__(
@@ -84,7 +83,7 @@ class Spectrograms(nn.Module):
 
     @property
     def settings(self) -> dict[str, float]:
-        """What two that make the same spectrograms have in common."""
+        """The arguments of the constructor, which are equal for equal spectrograms."""
         names = ("sample_rate", "n_fft", "window", "hop", "n_mels", "preemphasis")
         return {name: getattr(self, name) for name in names}
 

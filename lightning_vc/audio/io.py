@@ -39,38 +39,32 @@ _BLOCK = 65536  # samples written at a time: libsndfile's Vorbis encoder crashes
 
 
 def read(file: str | os.PathLike[str] | BinaryIO, sample_rate: int, max_seconds: float = MAX_SECONDS) -> Tensor:
-    """Read a recording at any rate, with any number of channels, as (W,) float32 at `sample_rate`, channels mixed.
-
-    The arguments and what it raises: see `decode`.
-    """
+    """Read a recording as (W,) float32 at `sample_rate`, with its channels mixed; arguments and errors as `decode`."""
     channels, rate = decode(file, max_seconds)
     return resample(mix(channels), rate, sample_rate)
 
 
 def resample(wave: Tensor, rate: int, sample_rate: int) -> Tensor:
     """Change the sample rate from `rate` to `sample_rate` Hz: (..., W) -> (..., W * sample_rate / rate)."""
-    # Exact for all usual pairs of rates; odd ones (44101 Hz) are off by less than a millionth, instead of needing
-    # one filter for each of thousands of phases: gigabytes.
+    # Exact for all usual pairs of rates; odd ones (44101 Hz) are off by less than a millionth and need no gigabytes.
     ratio = Fraction(rate, sample_rate).limit_denominator(1000)
     resampled: Tensor = torchaudio.functional.resample(wave, ratio.numerator, ratio.denominator)
     return resampled
 
 
 def write(path: str | Path, wave: Tensor, sample_rate: int) -> None:
-    """Write (W,) samples in [-1, 1] to `path`, in the format that its suffix names; louder samples are clipped.
+    """Write (W,) samples in [-1, 1] to `path` in the format of its suffix, atomically; louder samples are clipped.
 
-    The file is replaced as a whole; folders are made as needed. Raises ValueError for an unknown suffix and for a wave
-    that is no recording, OSError where the file cannot be written.
+    Raises ValueError for an unknown suffix, an empty wave and NaN or infinite samples, OSError where it cannot write.
     """
     path = writable(path)
     write_file(path, encode(wave, sample_rate, path.suffix, str(path)))
 
 
 def write_parts(path: str | Path, parts: Iterable[Tensor], sample_rate: int) -> None:
-    """Write a wave as its parts (W,) come, straight into the file at `path`, so that others can listen already.
+    """Write the parts (W,) of a wave to the file at `path` one after the other, so that it can be played meanwhile.
 
-    A file that was there is overwritten. When parts stop coming, the file holds those before. Raises what `write`
-    raises.
+    A former file is overwritten. Raises what `write` raises.
     """
     path = writable(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -85,10 +79,7 @@ def write_parts(path: str | Path, parts: Iterable[Tensor], sample_rate: int) -> 
 
 
 def writable(path: str | Path) -> Path:
-    """Give back a path that a recording can be written to.
-
-    Raises ValueError for a folder or an unknown suffix, OSError where no file can be written, or for a device or pipe.
-    """
+    """Return the path; raises ValueError for a folder or an unknown suffix, and what `probe` raises."""
     path = Path(path)
     if path.is_dir():
         raise ValueError(f"{path} is a folder: name the sound file to write")
@@ -99,7 +90,7 @@ def writable(path: str | Path) -> Path:
 
 
 def probe(path: str | Path) -> None:
-    """Raise OSError where no file can be written at `path`; nothing is left there, not even its folder."""
+    """Raise OSError where no regular file can be written at `path`; nothing is left there, not even its folder."""
     there = Path(path).exists()
     if there and not Path(path).is_file():
         raise OSError(f"{path} is not a regular file: name a file to write")
@@ -112,10 +103,10 @@ def probe(path: str | Path) -> None:
 
 
 def encode(wave: Tensor, sample_rate: int, suffix: str, name: str = "audio") -> bytes:
-    """Code (W,) samples in [-1, 1] as the bytes of a sound file, in the format of a suffix such as `.flac`.
+    """Encode (W,) samples in [-1, 1] as the bytes of a sound file, in the format of a suffix such as `.flac`.
 
-    Opus and mp3 know a few sample rates only: others are resampled to the next higher one (to 48 kHz above that).
-    Raises ValueError, with `name`, for a wave that is no recording.
+    For Opus and mp3, rates that they lack are resampled to the next higher one, or to 48 kHz. Raises ValueError, with
+    `name`, for an empty wave and NaN or infinite samples.
     """
     file = io.BytesIO()
     _encode(file, [wave], sample_rate, suffix, name)
@@ -123,7 +114,7 @@ def encode(wave: Tensor, sample_rate: int, suffix: str, name: str = "audio") -> 
 
 
 def encode_flac(wave: Tensor, sample_rate: int) -> bytes:
-    """Code (W,) samples in [-1, 1] as the bytes of a 16-bit flac file."""
+    """Encode (W,) samples in [-1, 1] as the bytes of a 16-bit flac file."""
     return encode(wave, sample_rate, ".flac")
 
 

@@ -9,10 +9,7 @@ _KNEE = 10 ** (-3 / 20)  # above which the limiter of a stream begins
 
 
 def level(wave: Tensor) -> Tensor:
-    """Bring (W,) to one loudness, -23 dB of full scale on average: how near a microphone was must not matter.
-
-    Where its peaks would not fit, it stays as much quieter as they need: remove clicks before (`conditioning`).
-    """
+    """Bring (W,) to a root mean square of -23 dB of full scale, or to a peak of 0.99 if that is less."""
     gain = _LOUDNESS / wave.square().mean().sqrt().clamp(min=1e-8)
     return wave * torch.minimum(gain, 0.99 / wave.abs().max().clamp(min=1e-8))
 
@@ -23,9 +20,6 @@ def scale_to_headroom(wave: Tensor) -> Tensor:
 
 
 def limit_to_headroom(wave: Tensor) -> Tensor:
-    """Limit (W,) to -1 dB of full scale by a smooth curve that begins at -3 dB.
-
-    Each sample depends on itself alone, as in a stream, where nobody knows how loud the rest will be.
-    """
+    """Limit (W,) to -1 dB of full scale, sample by sample, by a smooth curve that begins at -3 dB."""
     room, size = _HEADROOM - _KNEE, wave.abs()
     return torch.where(size > _KNEE, wave.sign() * (_KNEE + room * torch.tanh((size - _KNEE) / room)), wave)

@@ -1,4 +1,4 @@
-"""How high a voice is, heard in a linear spectrogram."""
+"""Pitch of a voice, from a linear spectrogram."""
 
 import math
 
@@ -17,10 +17,10 @@ _AROUND = 0.3  # octaves that a speaker's pitch is mostly within
 
 
 class HarmonicPitch(nn.Module):
-    """The pitch whose harmonics stand out most: a comb with teeth at its multiples and valleys between them.
+    """The pitch whose harmonics have the highest salience, after SWIPE (Camacho and Harris 2008).
 
-    The idea of SWIPE (Camacho and Harris 2008), on the decibels that the model learns from: one matrix product. A pitch
-    that is far from what the same sentence mostly has is taken for an octave error unless it stands out clearly.
+    Salience is the product of decibels with a comb of teeth at the multiples of a pitch and valleys between them. A
+    penalty on the distance from the most salient pitch of the sentence avoids octave errors.
 
     Args:
         n_bins: F, of spectrograms from 0 to half the sample rate.
@@ -44,7 +44,7 @@ class HarmonicPitch(nn.Module):
 
     @torch.no_grad()
     def forward(self, linear: Tensor, real: Tensor) -> tuple[Tensor, Tensor]:
-        """Decibels (B, T, F), which frames are no padding (B, T) -> pitch in octaves above LOWEST, voiced; (B, T)."""
+        """Decibels (B, T, F), mask of real frames (B, T) -> pitch in octaves above LOWEST, voiced; (B, T)."""
         salience = linear.float() @ self.comb  # (B, T, C)
         salience = nn.functional.avg_pool1d(salience.mT, 3, 1, 1).mT
         loudness = linear.float().amax(2)  # (B, T)

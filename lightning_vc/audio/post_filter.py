@@ -8,11 +8,11 @@ from torch import Tensor
 
 from lightning_vc.audio.features import Spectrograms, magnitude
 
-_ENVELOPE_WIDTH = 400.0  # hertz: wider than harmonics are apart, narrower than formants are
+_ENVELOPE_WIDTH = 400.0  # hertz: between the distances of harmonics and of formants
 _NOISE_QUANTILE = 0.1  # share of the frames in which a frequency has noise alone
 _NOISE_BINS = 9  # bins over which the noise is averaged
-_LARGEST = 100.0  # of any setting: far more than makes speech
-_NOISE_FLOOR = 0.1  # of a magnitude, where all of it is taken for noise
+_LARGEST = 100.0  # of any setting
+_NOISE_FLOOR = 0.1  # least factor of a magnitude
 
 
 @dataclass(frozen=True)
@@ -20,14 +20,13 @@ class PostFilter:
     """Powers of magnitudes, then spectral subtraction of stationary noise; the defaults change nothing.
 
     Args:
-        power: of all magnitudes (1.4 in Deep Voice 3): loud parts stand out, noise sinks.
-        contrast: a further power of magnitudes relative to their envelope over frequency: harmonics stand out, while
-            formants stay as they are.
-        denoise: this many times the power that a frequency has in the quietest tenth of the frames is subtracted from
-            it (Boll 1979; Berouti et al. 1979), by 20 dB at most.
+        power: of all magnitudes (1.4 in Deep Voice 3).
+        contrast: a further power of magnitudes relative to their envelope over frequency, which sharpens harmonics and
+            keeps formants.
+        denoise: factor of the power of a frequency in the quietest tenth of the frames, which is subtracted from it
+            (Boll 1979; Berouti et al. 1979), by 20 dB at most.
 
-    Raises:
-        ValueError: for a setting that is out of bounds.
+    Raises ValueError for a setting that is out of bounds.
     """
 
     power: float = 1.0
@@ -43,11 +42,7 @@ class PostFilter:
             )
 
     def __call__(self, linear: Tensor, spectrograms: Spectrograms) -> Tensor:
-        """Filter a linear spectrogram in decibels (B, T, F).
-
-        Returns magnitudes of a short-time Fourier transform without pre-emphasis (B, F, T), with the energy of the
-        input.
-        """
+        """Decibels (B, T, F) to magnitudes without pre-emphasis (B, F, T), which have the energy of the input."""
         plain = spectrograms.undo(magnitude(linear).mT)
         if self == PostFilter():
             return plain

@@ -19,13 +19,9 @@ _MAX_ROUNDS = 1000
 
 
 class Vocoder(nn.Module, ABC):
-    """Predicted spectrograms to waveforms.
+    """Predicted spectrograms to waveforms."""
 
-    Attributes:
-        post_filter, adapted_post_filter: the filters that suit this vocoder, for the model as it was trained and for an
-            adapted one; None where those of the acoustic model are used.
-    """
-
+    # Post-filters for the model as it was trained and for an adapted one; None for those of the acoustic model.
     post_filter: PostFilter | None = None
     adapted_post_filter: PostFilter | None = None
 
@@ -39,33 +35,21 @@ class Vocoder(nn.Module, ABC):
 
 
 class NeuralVocoder(Vocoder):
-    """A network of mel spectrograms, which `VocoderTask` trains.
+    """A network of mel spectrograms, which `VocoderTask` trains."""
 
-    Attributes:
-        spectrograms: the settings of its input, those of the acoustic model.
-    """
-
-    spectrograms: Spectrograms
+    spectrograms: Spectrograms  # settings of its input, those of the acoustic model
 
     @abstractmethod
     def from_mel(self, mels: Tensor) -> Tensor:
         """(B, T, M) -> (B, W) with W = (T - 1) * hop."""
 
     def forward(self, spectra: Spectra, post_filter: PostFilter = NO_FILTER) -> Tensor:
-        """Take the mel spectrogram of the linear one: it holds more than the decoder's own. No post-filter applies."""
+        """Use the mel spectrogram of the linear one, which has more detail than that of the decoder; no post-filter."""
         return self.from_mel(self.spectrograms.mel_of(spectra.linear))
 
 
 class GriffinLim(Vocoder):
-    """Phases by the fast iteration of Griffin and Lim (Perraudin et al. 2013), from the linear spectrogram.
-
-    Args:
-        spectrograms: the settings of its input.
-        rounds: iterations.
-
-    Raises:
-        ValueError: for less than one round, or more than 1000.
-    """
+    """Fast Griffin-Lim (Perraudin et al. 2013) of the linear spectrogram, from 1 to 1000 rounds."""
 
     def __init__(self, spectrograms: Spectrograms, rounds: int = 20) -> None:
         super().__init__()
@@ -92,7 +76,7 @@ def invert(magnitudes: Tensor, spectrograms: Spectrograms, rounds: int) -> Tenso
 
 
 def stream_inverse(magnitudes: Tensor, spectrograms: Spectrograms, rounds: int) -> Iterator[Tensor]:
-    """Yield the waves of `invert` in pieces: the initial phases are those of the whole, as sinusoids go on."""
+    """Yield the waves of `invert` in pieces; the initial phases are those of the whole spectrogram."""
     hop, end = spectrograms.hop, magnitudes.shape[-1] - 1
     overlap = math.ceil(spectrograms.n_fft / hop)  # frames that a frame shares samples with
     context = rounds * (overlap - 1) + math.ceil(overlap / 2)
@@ -127,10 +111,9 @@ def _reconstruct(spectrum: Tensor, spectrograms: Spectrograms, rounds: int, mome
 
 
 def sinusoidal_phases(magnitudes: Tensor, n_fft: int, hop: int) -> Tensor:
-    """Phases of sinusoids that go on from frame to frame, one for each peak (Beauregard et al. 2015).
+    """Phases of continuous sinusoids, one for each peak (Beauregard et al. 2015); magnitudes and phases (B, F, T).
 
-    Each bin belongs to the nearest peak, whose frequency is that of a parabola through it. Magnitudes and phases
-    (B, F, T).
+    Each bin has the frequency of the nearest peak, which is that of a parabola through it.
     """
     bins = torch.arange(magnitudes.shape[1], device=magnitudes.device).unsqueeze(-1)  # (F, 1)
     around = F.pad(magnitudes, (0, 0, 1, 1))

@@ -1,6 +1,7 @@
 """Marks in transcripts of corpora that are no words: [noise], <unk>, (laughs), {SL}."""
 
 import re
+from contextlib import suppress
 
 from lightning_vc.text.pronunciation import in_braces
 from lightning_vc.text.tables import rows
@@ -31,15 +32,10 @@ def without_events(text: str) -> str:
 
 def _replacement(match: re.Match[str]) -> str:
     mark = match[0]
-    if match["braces"] and _is_pronunciation(mark):
-        return mark
+    if match["braces"]:
+        with suppress(ValueError):
+            if in_braces(mark):
+                return mark
     if _UNKNOWN.fullmatch(mark.strip("[]<>{}()*!%/ ")):
         raise ValueError(f"the text has {mark}, where a word was not understood")
     return match["laughed"] or ""
-
-
-def _is_pronunciation(braces: str) -> bool:
-    try:
-        return in_braces(braces) is not None
-    except ValueError:
-        return False

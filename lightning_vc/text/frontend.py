@@ -27,26 +27,24 @@ class Frontend(ABC):
 
 
 class Characters(Frontend):
-    """Words letter by letter."""
+    """Words as characters."""
 
     def symbols(self, words: Sequence[Word], rng: random.Random | None = None) -> list[str]:
-        """Spell every word."""
-        return _write(words, _letters, rng)
+        return _write(words, _characters, rng)
 
 
 class Phonemes(Frontend):
-    """Words sound by sound; raises ValueError for a word whose sounds are not known."""
+    """Words as phonemes; raises ValueError for a word whose phonemes are not known."""
 
     def symbols(self, words: Sequence[Word], rng: random.Random | None = None) -> list[str]:
-        """Pronounce every word."""
-        return _write(words, _sounds, rng)
+        return _write(words, _phonemes, rng)
 
 
 class Mixed(Frontend):
-    """Each word by its sounds with a probability, else by its letters.
+    """Each word as phonemes with a probability, else as characters.
 
-    A model trained so reads words that no lexicon knows, and can be told how to pronounce one. Without a random
-    generator (synthesis) every word whose sounds are known is written by them.
+    A model trained so reads words that no lexicon has, and can be told how to pronounce one. Without a random generator
+    (synthesis) every word whose phonemes are known is written by them.
     """
 
     def __init__(self, phoneme_probability: float = 0.5) -> None:
@@ -55,11 +53,9 @@ class Mixed(Frontend):
         self.phoneme_probability = phoneme_probability
 
     def symbols(self, words: Sequence[Word], rng: random.Random | None = None) -> list[str]:
-        """Pronounce some words, spell the others."""
-
         def write(word: Word) -> Iterable[str]:
             chosen = rng is None or rng.random() < self.phoneme_probability or _is_forced(word)
-            return _sounds(word) if chosen and word.phonemes else _letters(word)
+            return _phonemes(word) if chosen and word.phonemes else _characters(word)
 
         return _write(words, write, rng)
 
@@ -67,7 +63,7 @@ class Mixed(Frontend):
 def _write(words: Sequence[Word], write: Callable[[Word], Iterable[str]], rng: random.Random | None) -> list[str]:
     """Join words by spaces or pauses, punctuation to the word before it.
 
-    In training, half of the pauses that were heard are read as spaces: who writes none still gets them where they fit.
+    In training, half of the pauses are written as spaces, so that the model also pauses in texts that mark none.
     """
     symbols: list[str] = []
     separator = SPACE
@@ -85,18 +81,18 @@ def _write(words: Sequence[Word], write: Callable[[Word], Iterable[str]], rng: r
     return symbols if separator == SPACE else [*symbols, separator]
 
 
-def _letters(word: Word) -> Iterable[str]:
+def _characters(word: Word) -> Iterable[str]:
     if _is_forced(word):
         raise ValueError(f"{word.text} says how a word sounds, and this model reads letters only: write the word")
     return word.text
 
 
 def _is_forced(word: Word) -> bool:
-    """Whether the user has said how it sounds: then there are no letters."""
+    """Whether the user gave its phonemes: then it has no letters."""
     return word.text.startswith("{")
 
 
-def _sounds(word: Word) -> Iterable[str]:
+def _phonemes(word: Word) -> Iterable[str]:
     if not word.phonemes:
         raise ValueError(f"no phonemes are known for the word '{word.text}': use the frontend Mixed or Characters")
     return map(phoneme_symbol, word.phonemes)

@@ -46,17 +46,12 @@ def pronounce(words: Sequence[str]) -> list[list[Word]]:
     Initialisms are words with `LETTER` behind each letter, and capitals that the lexicon lacks.
     """
     with _LOCK:
-        return _g2p().pronounce(words)
+        return _G2P().pronounce(words)
 
 
-@cache
-def _g2p() -> "_G2P":
-    """Load the models, on first use: it takes a second."""
-    return _G2P()
-
-
+@cache  # of one instance: its models load in a second
 class _G2P:
-    """A lexicon, a part-of-speech tagger that chooses among its readings, and a model for what it lacks."""
+    """A lexicon, a part-of-speech tagger that chooses among its pronunciations, and a model for words that it lacks."""
 
     def __init__(self) -> None:
         from gruut.g2p import GraphemesToPhonemes

@@ -30,37 +30,28 @@ def is_roman(word: str) -> bool:
 
 
 def lower_capitals(text: str) -> str:
-    """Write a text of capitals as one would with both cases: what is spelled keeps its capitals, names their first."""
+    """Write a text of capitals in lower case, but for initialisms, Roman numerals and the first letters of names."""
     return _WORD.sub(_lower, text)
 
 
 def _lower(match: re.Match[str]) -> str:
     word, text = match[0], match.string
     before, after = text[max(0, match.start() - 12) : match.start()], text[match.end() : match.end() + 8]
-    if _stays(word, before, after):
-        return word
-    if (stem := re.sub("'?S$", "", word)) in _INITIALISMS:
-        return f"{stem}s"
-    if _is_beside_digits(word, before, after) or _VOWELLESS.fullmatch(word):
-        return word
-    return _PROPER.get(word, word.lower())
-
-
-def _stays(word: str, before: str, after: str) -> bool:
-    """Whether a word in capitals is a letter, a currency, an initialism or a Roman numeral."""
-    return bool(
+    if (  # a letter, a currency, an initialism or a Roman numeral
         word == "I"
         or (word in "AVX" and _NUMBERED.search(before) and _AFTER_MEMBER.match(after))
         or (word == "A" and _AFTER_LETTER.match(after))
         or (word in CURRENCIES or word in ("WWI", "WWII") or after.startswith("$"))
         or (word in _INITIALISMS or is_roman(word) or (word in _COUNTRY and re.search(r"\bTHE $", before)))
-    )
-
-
-def _is_beside_digits(word: str, before: str, after: str) -> bool:
-    """Whether digits or an ampersand show that a word in capitals is spelled: 5 KM, MP3, AT&T, 12A, B-52."""
-    if re.search(r"\d-?$|\d $", before) and (unit(word) or word in ("AM", "PM", "AD", "EST", "PST")):
-        return True
-    if len(word) <= 3 and (re.match(r"\d|&[A-Z]", after) or before.endswith("&")):
-        return True
-    return len(word) == 1 and bool(re.search(r"\d$", before) or re.match(r"-\d", after))
+    ):
+        return word
+    if (stem := re.sub("'?S$", "", word)) in _INITIALISMS:
+        return f"{stem}s"
+    if (  # PVC, or beside digits or an ampersand: 5 KM, MP3, AT&T, 12A, B-52
+        _VOWELLESS.fullmatch(word)
+        or (re.search(r"\d-?$|\d $", before) and (unit(word) or word in ("AM", "PM", "AD", "EST", "PST")))
+        or (len(word) <= 3 and (re.match(r"\d|&[A-Z]", after) or before.endswith("&")))
+        or (len(word) == 1 and (re.search(r"\d$", before) or re.match(r"-\d", after)))
+    ):
+        return word
+    return _PROPER.get(word, word.lower())

@@ -3,12 +3,11 @@
 import re
 from collections.abc import Iterator, Sequence
 
-from lightning_vc.text.abbreviations import expand
 from lightning_vc.text.characters import latin
 from lightning_vc.text.g2p import pronounce
 from lightning_vc.text.letters import LETTER, lower_capitals
 from lightning_vc.text.pronunciation import is_spoken, split_braces
-from lightning_vc.text.sentences import sentences
+from lightning_vc.text.sentences import expand, sentences
 from lightning_vc.text.symbols import PUNCTUATION
 from lightning_vc.text.tokens import dropped, spoken
 from lightning_vc.types import Word
@@ -22,15 +21,14 @@ _TOKEN = re.compile(rf"[A-Za-z'{LETTER}]+|[.?!]+|[,;:—]+")
 def normalize(text: str) -> list[Word]:
     """Split a text into lower-case words with their phonemes, and the punctuation marks , . ? ! ; : and -.
 
-    Numbers, dates, money, abbreviations, initialisms and addresses become words; a text that is all capitals is read
-    as if it were not; accents, quotation marks, emoji and other scripts are dropped. Raises ValueError where nothing
-    is left to speak, and what `split_braces` raises.
+    Numbers, dates, money, abbreviations, initialisms and addresses become words. Accents, quotation marks, emoji and
+    other scripts are dropped. Raises ValueError where nothing is left to speak, and what `split_braces` raises.
     """
     return [word for sentence in read_sentences(text) for word in sentence]
 
 
 def read_sentences(text: str) -> Iterator[list[Word]]:
-    """The same a sentence at a time, each read when it is asked for; errors of braces come with the first."""
+    """Normalise a text sentence by sentence, each when it is asked for; errors of braces come with the first."""
     plain = [part for part in split_braces(text) if isinstance(part, str)]
     capitals = not any(letter.islower() for part in plain for letter in part)
     speaks = False
@@ -56,7 +54,7 @@ def _read_sentence(sentence: str, capitals: bool) -> list[Word]:
 
 
 def written(words: Sequence[Word]) -> str:
-    """Words as one writes them: a text that is read as these words."""
+    """A text that is normalised to these words."""
     return "".join(word.text if word.text in PUNCTUATION else f" {word.text}" for word in words).strip()
 
 

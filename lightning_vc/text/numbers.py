@@ -123,21 +123,13 @@ def unit(symbol: str) -> str | None:
     return _UNITS.get(symbol) or _FOLDED.get(symbol.casefold())
 
 
-def singular(name: str) -> str:
-    """The name of one of a unit."""
-    return name.replace("#", "")
-
-
-def plural(name: str) -> str:
-    """The name of several of a unit."""
-    head, mark, rest = name.partition("#")
-    *before, noun = head.split(" ")
-    return " ".join([*before, _IRREGULAR.get(noun, f"{noun}s")]) + rest if mark else name
-
-
 def counted(amount: str, name: str) -> str:
     """The name of a unit as it follows a number: 1 mile, 1.5 miles."""
-    return singular(name) if amount == "1" else plural(name)
+    head, mark, rest = name.partition("#")
+    if amount == "1" or not mark:
+        return head + rest
+    *before, noun = head.split(" ")
+    return " ".join([*before, _IRREGULAR.get(noun, f"{noun}s")]) + rest
 
 
 def money(amount: str, currency: str, scale: str = "") -> str:
@@ -145,7 +137,7 @@ def money(amount: str, currency: str, scale: str = "") -> str:
     amount, (whole_name, part_name) = amount.replace(",", ""), CURRENCIES[currency]
     whole, _, part = amount.partition(".")
     if scale or len(part) not in (0, 2):
-        return " ".join([number(amount), *([SCALES[scale]] if scale else []), plural(whole_name)])
+        return " ".join([number(amount), *([SCALES[scale]] if scale else []), counted("", whole_name)])
     parts = f"{cardinal(part)} {counted(part.lstrip('0'), part_name)}" if part.strip("0") else ""
     if parts and not whole.strip("0"):
         return parts

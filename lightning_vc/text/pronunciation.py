@@ -14,7 +14,7 @@ PAUSES = {f"{{{mark}}}": mark for mark in (SLURRED, SHORT_PAUSE, LONG_PAUSE)}  #
 _BRACES = re.compile(r"(\{[^{}]*\})")
 _SOUNDS = {name: phoneme for phoneme, name in ARPABET.items()}
 _STRESS = {"0": "", "1": "ˈ", "2": "ˌ"}
-_ARPA = re.compile(r"([A-Z]{1,2})([012]?)")
+_ARPA = re.compile(r"[A-Z]{1,2}[012]?")
 _IPA = re.compile(any_of((*ARPABET, "ˈ", "ˌ")))
 _SPELLINGS = {"ː": "", "ˑ": "", ".": " "} | dict(rows("spellings.tsv"))  # IPA -> the same in phonemes of ARPABET
 _SPELLING = re.compile(any_of(_SPELLINGS))
@@ -27,7 +27,7 @@ def is_spoken(word: Word) -> bool:
 
 
 def split_braces(text: str) -> list[str | Word]:
-    """The plain parts of a text, and the words that stand for what is in braces between them.
+    """The plain parts of a text, and the words of what is in braces between them.
 
     Raises ValueError for a brace without its partner, for braces in braces, and what `in_braces` raises.
     """
@@ -48,11 +48,10 @@ def split_braces(text: str) -> list[str | Word]:
 
 
 def in_braces(text: str) -> Word | None:
-    """The word that stands for `{...}`: a pause, or sounds, with their braces for its text.
+    """The word of `{...}`: a pause, or phonemes, with the braces as its text; None for any other text in braces.
 
-    Sounds are ARPAbet, with 0, 1 or 2 behind a vowel for its stress, or IPA with ˈ and ˌ before a syllable. ARPAbet in
-    lower case has two sounds or more, or a stress. None where it is neither, but just a text in braces. Raises
-    ValueError for sounds of which one is unknown, and for a stress without its vowel.
+    Phonemes are ARPAbet, with 0, 1 or 2 behind a vowel for its stress, or IPA with ˈ and ˌ before a syllable. In lower
+    case, ARPAbet needs two phonemes or a stress. Raises ValueError for an unknown phoneme or a stress without a vowel.
     """
     if text in PAUSES:
         return Word(text)
@@ -105,7 +104,7 @@ def _spelled(ipa: str) -> str:
 
 
 def _sounds(marks: Iterable[str]) -> Iterator[str]:
-    """Phonemes from IPA, in which the stress stands before the consonants of a syllable: it belongs to the vowel."""
+    """Phonemes from IPA, in which the stress of a vowel stands before the consonants of its syllable."""
     stress = ""
     for mark in marks:
         if mark in ("ˈ", "ˌ"):
@@ -118,10 +117,9 @@ def _sounds(marks: Iterable[str]) -> Iterator[str]:
 
 
 def _sound(name: str, text: str) -> str:
-    match = _ARPA.fullmatch(name)
-    assert match
-    plain, stress = match.groups()
-    phoneme = _SOUNDS.get(plain)
+    """The phoneme of a name in ARPAbet with its stress."""
+    plain = name.rstrip("012")
+    phoneme, stress = _SOUNDS.get(plain), name[len(plain) :]
     if phoneme is None or (stress and f"ˈ{phoneme}" not in PHONEMES):
         raise ValueError(
             f"unknown sound {short(name)} in {short(text)}: write ARPAbet such as {{R EH1 D}}, or IPA, or no braces"

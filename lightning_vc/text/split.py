@@ -20,28 +20,22 @@ _CONJUNCTIONS, _LINKS = (frozenset(word_lists()[name]) for name in ("conjunction
 
 @dataclass(frozen=True)
 class Stretch:
-    """Words that are said at once.
-
-    Attributes:
-        pause: seconds of silence before what follows; none at the end of the text.
-    """
+    """Words that are synthesised at once."""
 
     words: tuple[Word, ...]
-    pause: float
+    pause: float  # seconds of silence behind them
 
     @property
     def text(self) -> str:
-        """The words as one writes them."""
+        """The words as a text."""
         return written(self.words)
 
 
 def stretches(text: str, longest: int, size: Callable[[Word], int]) -> Iterator[Stretch]:
     """Cut a text at the ends of sentences, and sentences of more than `longest` symbols at clauses or else at words.
 
-    Sentences without a word are left out. Nothing is read before it is asked for. Raises what `normalize` raises.
-
-    Args:
-        size: symbols of a word, with what parts it from the next.
+    `size` is the number of symbols of a word and its separator. Sentences are normalised when they are asked for, and
+    those without a word are left out. Raises what `normalize` raises.
     """
     before, pause = tuple[Word, ...](), 0.0
     for sentence in read_sentences(text):
@@ -54,7 +48,7 @@ def stretches(text: str, longest: int, size: Callable[[Word], int]) -> Iterator[
 
 
 def cut(words: Sequence[Word], longest: int, size: Callable[[Word], int]) -> Iterator[tuple[Word, ...]]:
-    """Cut a sentence into about equal parts of at most `longest` symbols, and in them words that are longer.
+    """Cut a sentence, and words that are too long, into about equal parts of at most `longest` symbols.
 
     Parts end at clauses, else before words that begin a phrase, and not behind those that do.
     """
@@ -96,7 +90,7 @@ def _pieces(word: Word, longest: int, size: Callable[[Word], int]) -> list[Word]
 
 
 def _harm(last: Word, following: Word) -> float:
-    """How bad it is to pause between two words, as a share of the longest part that one would rather be off by."""
+    """The cost of a pause between two words, in deviations from the wanted length per longest length."""
     if not is_spoken(last):
         return 0.0
     if last.text in _CONJUNCTIONS or last.text in _LINKS:

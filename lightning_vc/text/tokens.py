@@ -35,17 +35,11 @@ _PATTERNS = {
 
 
 class Token(NamedTuple):
-    """A piece of a text.
+    """A piece of a text."""
 
-    Attributes:
-        kind: its semiotic class; OTHER for a character that is not spoken.
-        written: the piece as it stands in the text.
-        spoken: its words and marks; empty where nothing is spoken.
-    """
-
-    kind: str
+    kind: str  # semiotic class; OTHER for a character that is not spoken
     written: str
-    spoken: str
+    spoken: str  # words and marks of punctuation; may be empty
 
 
 class _Class(NamedTuple):
@@ -55,17 +49,17 @@ class _Class(NamedTuple):
     first: re.Pattern[str]
     pattern: re.Pattern[str]
     spoken: Callable[[re.Match[str]], str | None]
-    behind_number: bool
+    after_number: bool
 
 
 def tokenize(text: str) -> Iterator[Token]:
     """Split a text of `latin` characters into tokens; together they are the text."""
-    start, before = 0, ""
+    start, previous = 0, ""
     while start < len(text):
-        token = _token(text, start, before)
+        token = _token(text, start, previous in _NUMERIC)
         yield token
         start += len(token.written)
-        before = token.kind
+        previous = token.kind
 
 
 def spoken(text: str) -> str:
@@ -83,32 +77,30 @@ def dropped(text: str) -> str:
     return "".join(sign for sign in left if (category(sign)[0] in "LNS" and category(sign) != "Sk") or sign in "%‰\\")
 
 
-def _token(text: str, start: int, before: str) -> Token:
-    """The token that begins at a place; `before` is the class of the one before it."""
+def _token(text: str, start: int, after_number: bool) -> Token:
+    """The token that begins at a place of a text."""
     for kind in _classes(text[start]):
-        if kind.behind_number and before not in _NUMERIC:
+        if kind.after_number and not after_number:
             continue
         match = kind.pattern.match(text, start)
-        if match and match[0] and (said := kind.spoken(match)) is not None:
-            return Token(kind.name, match[0], said)
+        if match and match[0] and (words := kind.spoken(match)) is not None:
+            return Token(kind.name, match[0], words)
     return Token(_OTHER, text[start], "")
 
 
 @cache
 def _classes(first: str) -> tuple[_Class, ...]:
-    """The classes of which a token may be that begins with a character."""
-    return tuple(each for each in _table() if each.first.match(first))
+    """The classes of tokens that begin with a character."""
+    return tuple(kind for kind in _table() if kind.first.match(first))
 
 
 @cache
 def _table() -> tuple[_Class, ...]:
-    functions: dict[str, Callable[..., str | None]] = {
-        **verbalise.WORDS,
-        **{function.__name__: function for function in verbalise.TOKENS},
-    }
-    found = []
+    functions: dict[str, Callable[..., str | None]] = {function.__name__: function for function in verbalise.TOKENS}
+    functions |= verbalise.WORDS
+    classes = []
     for name, first, pattern, *rest in rules("tokens.tsv", _PATTERNS):
-        template, behind = (*rest, "", "")[:2]
+        template, condition = (*rest, "", "")[:2]
         speak = writer(template, functions)
-        found.append(_Class(name, re.compile(f"[{first}]"), re.compile(pattern), speak, bool(behind)))
-    return tuple(found)
+        classes.append(_Class(name, re.compile(f"[{first}]"), re.compile(pattern), speak, condition == "number"))
+    return tuple(classes)

@@ -21,13 +21,12 @@ def read_lines(path: str | Path) -> list[str]:
 
 
 def read_transcripts(path: str | Path, clips: Sequence[str | Path]) -> list[str]:
-    """What is said in each clip: from lines `clip<tab>text`, or from one text a line in the order of the clips.
+    """The transcript of each clip, from lines `clip<tab>text` or from one text a line in the order of the clips.
 
-    A clip may stand there without its suffix, and then, if its name has a digit, a space may stand for the tab, as
-    LibriSpeech and Kaldi write it. LJSpeech's lines `id|text|normalised text` are read too: the normalised text, where
-    there is one.
+    The suffix of a clip may be missing, and then, if its name has a digit, a space may stand for the tab, as in
+    LibriSpeech and Kaldi. Of LJSpeech's lines `id|text|normalised text` the last text that is not empty is taken.
 
-    Raises ValueError for a clip without a transcript, with its name, and for a line that is neither.
+    Raises ValueError for a clip without a transcript, with its name, and for other lines.
     """
     lines = read_lines(path)
     names = [_name(clip) for clip in clips]
@@ -36,7 +35,7 @@ def read_transcripts(path: str | Path, clips: Sequence[str | Path]) -> list[str]
         said = [_barred(line, path) for line in lines]
     elif any("\t" in line or any(_plain(line).startswith(name) for name in names) for line in lines):
         said = [line.partition("\t")[::2] for line in lines]
-    elif any(_is_id(line.split()[0]) and _name(line.split()[0]) in stems for line in lines):
+    elif any(_is_id(line.split()[0], stems) for line in lines):
         said = [(line.split()[0], line.partition(" ")[2]) for line in lines]
     elif odd := [line for line in lines if "|" in line or _begins_with_id(line, stems)]:
         raise ValueError(f"{path} has the line {odd[0]!r}: write the clip, a tab, and what it says")
@@ -69,12 +68,12 @@ def _barred(line: str, path: str | Path) -> tuple[str, str]:
 def _begins_with_id(line: str, stems: Sequence[str]) -> bool:
     """Whether a line begins with the id of a clip and a comma, semicolon or colon."""
     word = re.split("[,;:]", line.lstrip("\"'"), maxsplit=1)[0]
-    return word != line and _is_id(word) and _name(word.strip("\"'")) in stems
+    return word != line and _is_id(word, stems, "\"'")
 
 
-def _is_id(word: str) -> bool:
-    """Whether a line begins with the name of a recording rather than with a word of its text."""
-    return any(letter.isdigit() for letter in word)
+def _is_id(word: str, stems: Sequence[str], quotes: str = "") -> bool:
+    """Whether a word is the id of a clip; a name without a digit may be a word of the text."""
+    return any(letter.isdigit() for letter in word) and _name(word.strip(quotes)) in stems
 
 
 def _name(clip: str | Path) -> str:
@@ -82,15 +81,14 @@ def _name(clip: str | Path) -> str:
 
 
 def _plain(text: str) -> str:
-    """Letters with their accents in one, as one system writes names and another does not."""
+    """Composed letters: systems differ in how they write accents in names."""
     return unicodedata.normalize("NFC", text).strip()
 
 
 def transcripts_beside(clips: Sequence[str | Path]) -> list[str] | None:
-    """What is said in each clip, from the text file of its name beside it; None where no clip has one.
+    """The transcript of each clip, from the text file of its name beside it; None where no clip has one.
 
-    Raises FileNotFoundError where only some have one, with the name of the first that has none, and ValueError where
-    two clips would share one.
+    Raises FileNotFoundError where only some have one, and ValueError where two clips would share one.
     """
     files = [Path(clip).with_suffix(".txt") for clip in clips]
     if shared := [file for file in files if file.exists() and files.count(file) > 1]:

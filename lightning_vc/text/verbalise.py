@@ -1,7 +1,7 @@
-"""How tokens are spoken in the United States: the functions that `rules/tokens.tsv` names.
+"""The functions of `rules/tokens.tsv`, which say tokens in American English.
 
 Those of `WORDS` take a group of a token's pattern, `{1:number}` in the table. Those of `TOKENS`, `time()` in the table,
-take the match of the pattern and return None where the token is of another class after all.
+take the match of the pattern and return None where the token is of another class.
 """
 
 import re
@@ -13,10 +13,6 @@ from lightning_vc.text.numbers import CURRENCIES, SCALES, amount, cardinal, coun
 from lightning_vc.text.tables import word_lists
 
 _MONTHS = word_lists()["months"]
-_COMPARISONS = {
-    **{"<": "less than", "<=": "less than or equal to", "≤": "less than or equal to"},
-    **{">": "greater than", ">=": "greater than or equal to", "≥": "greater than or equal to"},
-}
 _ADDRESS_MARKS = {".": "dot", "@": "at", "/": "slash", "-": "dash", "_": "underscore"}
 _PER = ("day", "week", "month", "year", "hour", "minute", "second", "person")
 _EQUATION = re.compile(r"[\d\s.,+*/x×÷-]{1,39}=")
@@ -28,32 +24,32 @@ _IN_SERIES = re.compile(rf"\b(?:{SERIES}) $", re.IGNORECASE)
 
 def time(match: re.Match[str]) -> str:
     """Hours, minutes and seconds, with a.m. or p.m. where it stands: 18:30, 5 AM, 10.30pm."""
-    hour, minute, second, half = match.groups()
-    return _clock(hour, minute or "00", second, half or "")
+    return _clock(*match.groups())
 
 
-def _clock(hour: str, minute: str, second: str | None = None, half: str = "") -> str:
+def _clock(hour: str, minute: str | None, second: str | None = None, half: str | None = None) -> str:
     """Five o'clock, five oh five, eighteen thirty, twenty three hundred, five thirty p m."""
-    if minute != "00":
+    if minute and minute != "00":
         minutes = f" oh {cardinal(minute)}" if minute[0] == "0" else f" {cardinal(minute)}"
     elif half:
         minutes = ""
     else:
         minutes = " o'clock" if 0 < int(hour) < 13 else " hundred"
     seconds = f" and {cardinal(second)} {counted(second.lstrip('0'), 'second#')}" if second and second != "00" else ""
-    return f"{cardinal(hour)}{minutes}{seconds} {spell(half)}".strip()
+    return f"{cardinal(hour)}{minutes}{seconds} {spell(half or '')}".strip()
 
 
 def iso_date(match: re.Match[str]) -> str | None:
     """2020-12-25, also with a time and a zone behind it."""
-    date = _date(match[2], match[3], match[1])
-    if date is None or match[4] is None:
+    written_year, month, day, hour, minute, second, utc, sign, *offset = match.groups()
+    date = _date(month, day, written_year)
+    if date is None or hour is None:
         return date
-    zone = f" {spell('UTC')}" if match[7] or match[8] else ""
-    if match[8]:
-        zone += f" {'plus' if match[8] == '+' else 'minus'} {cardinal(match[9])}"
-        zone += f" {cardinal(match[10])}" if match[10] and match[10] != "00" else ""
-    return f"{date}, {_clock(match[4], match[5], match[6])}{zone}"
+    zone = f" {spell('UTC')}" if utc or sign else ""
+    if sign:
+        parts = [cardinal(part) for part in offset[: 1 if offset[1] in (None, "00") else 2]]
+        zone += " ".join([" plus" if sign == "+" else " minus", *parts])
+    return f"{date}, {_clock(hour, minute, second)}{zone}"
 
 
 def numeric_date(match: re.Match[str]) -> str | None:
@@ -85,7 +81,7 @@ def address(match: re.Match[str]) -> str:
 
 
 def telephone(match: re.Match[str]) -> str:
-    """Groups of digits with a pause between them; 800 as eight hundred, and a name that is dialled as a word."""
+    """Groups of digits with pauses between them; 800 as eight hundred, letters as a word."""
     groups = (
         "eight hundred" if group == "800" else digits(group) if group.isdigit() else group.lower()
         for group in re.findall(r"\d+|[A-Za-z]+", match[0])
@@ -98,9 +94,8 @@ def money(match: re.Match[str]) -> str:
     currency, minus, first, last, scale, gap, word, attributive, bill, per = match.groups()
     spoken = numbers.money(last or first, currency, scale or word or "")
     if attributive or bill or gap == "-":
-        name = CURRENCIES[currency][0]
-        one = numbers.singular(name)
-        spoken = spoken.removesuffix(numbers.plural(name)).removesuffix(one) + one
+        one, several = (counted(amount, CURRENCIES[currency][0]) for amount in ("1", ""))
+        spoken = spoken.removesuffix(several).removesuffix(one) + one
     if last:
         spoken = f"{number(first)} to {spoken}"
     if per:
@@ -121,7 +116,7 @@ def measure(match: re.Match[str]) -> str | None:
         return None
     attributive = gap == "-" or match.string[match.end() : match.end() + 1] == "-"
     below_one = "/" in count and " " not in count
-    spoken = numbers.singular(name) if attributive or below_one else counted(count, name)
+    spoken = counted("1" if attributive or below_one else count, name)
     dimension = {"sq": "square ", "cu": "cubic ", "2": "square ", "3": "cubic "}.get((kind or power or "").lower(), "")
     rate = f" per {divisor}" + {"^2": " squared", "^3": " cubed"}.get(per_power, "") if divisor else ""
     return f"{amount(count)} {dimension}{spoken}{rate}"
@@ -130,7 +125,7 @@ def measure(match: re.Match[str]) -> str | None:
 def _divisor(written: str) -> str | None:
     """What an amount is per: a unit, or a word such as day."""
     name = numbers.unit(written)
-    return numbers.singular(name) if name else written if written in _PER else None
+    return counted("1", name) if name else written if written in _PER else None
 
 
 def feet_and_inches(match: re.Match[str]) -> str:
@@ -163,10 +158,8 @@ def roman_numeral(match: re.Match[str]) -> str | None:
 def dash_between_numbers(match: re.Match[str]) -> str:
     """A range or a score (5-10), a difference (3 - 2 = 1), or a mere hyphen (50-50, 747-400)."""
     before, after = _around(match, 16, 40)
-    left, right = (
-        int(number[0].replace(",", "") or "0") if number else 0
-        for number in (re.search(r"[\d,]*$", before), re.match(r"[\d,]*", after))
-    )
+    beside = re.findall(r"[\d,]*$", before)[0], re.findall(r"^[\d,]*", after)[0]
+    left, right = (int(text.replace(",", "") or "0") for text in beside)
     if _EQUATION.match(after) or "=" in before or (left > right and match[0].strip() != match[0]):
         return "minus"
     return "" if left == right or (left > right > 99) else "to"
@@ -174,12 +167,13 @@ def dash_between_numbers(match: re.Match[str]) -> str:
 
 def comparison(match: re.Match[str]) -> str:
     """5 > 3 as a sentence, >5 as a phrase."""
-    before = _around(match, 2, 0)[0].strip()
-    return ("is " if before[-1:].isalnum() else "") + _COMPARISONS[match[0].strip()]
+    sign, before = match[0].strip(), _around(match, 2, 0)[0].strip()
+    words = "less than" if sign[0] in "<≤" else "greater than"
+    return ("is " if before[-1:].isalnum() else "") + words + ("" if sign in "<>" else " or equal to")
 
 
 def _around(match: re.Match[str], before: int, after: int) -> tuple[str, str]:
-    """So many characters before a token and behind it."""
+    """Characters before a token and behind it."""
     start, end = match.span()
     return match.string[max(0, start - before) : start], match.string[end : end + after]
 

@@ -2,9 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from lightning_vc.text.abbreviations import expand
 from lightning_vc.text.normalize import normalize
-from lightning_vc.text.sentences import LONGEST, sentences
+from lightning_vc.text.sentences import LONGEST, expand, sentences
 from lightning_vc.types import Word
 
 TABLE = [line for line in Path(__file__).with_name("sentences.txt").read_text().splitlines() if line[0] != "#"]
