@@ -17,6 +17,7 @@ from lightning_vc.audio.vocoder import Vocoder
 from lightning_vc.console import print_warning
 from lightning_vc.metrics import alignment_problems
 from lightning_vc.modules.acoustic import check_finite
+from lightning_vc.modules.attention import Attention
 from lightning_vc.modules.tts import TTSModel
 from lightning_vc.text.split import Stretch, stretches
 from lightning_vc.text.symbols import PUNCTUATION, SYMBOLS
@@ -25,6 +26,12 @@ from lightning_vc.types import Spectra, Speech
 LONGEST_TEXT = 20_000  # characters of a text: twenty minutes, and 0.5 GB of sound and spectrograms
 _SHOWN = 200  # letters of a sentence that a problem names
 _BATCH_SIZE = 32  # stretches that are synthesised at once: more would only cost memory
+# What a stretch may become. Speech has 14 symbols a second, and training takes none below 2; a model file that somebody
+# sends could make hours of one. Numbers are those of its widest layer: 32 of the largest stretches of the model of the
+# package fit into a batch, whose layers take some 2 GB then.
+_SLOWEST, _PAUSE, _LONGEST = 0.3, 2.0, 60.0  # seconds of a symbol, beside all symbols, and of a stretch
+_STRETCH_NUMBERS, _BATCH_NUMBERS = 1 << 25, 1 << 27
+_KEPT, _KEPT_OF_SYMBOL = 1 << 27, 1 << 15  # numbers of spectrograms and sound; speech at 48 kHz has 15,000 of a symbol
 
 
 def check_length(text: str) -> None:
@@ -63,6 +70,9 @@ class Synthesizer:
         found = settings.adapted_post_filter if adapted else settings.post_filter
         self.post_filter = found or PostFilter()
         self.sample_rate = tts.spectrograms.sample_rate
+        weights = (*tts.model.parameters(), *self.vocoder.parameters())
+        self.width = max((size for weight in weights for size in weight.shape), default=1)  # of the widest layer
+        self.maps = max(1, sum(isinstance(part, Attention) for part in tts.model.modules()))  # of attention
 
     @torch.no_grad()
     def speak(self, texts: Sequence[str]) -> list[Speech]:
@@ -108,36 +118,64 @@ class Synthesizer:
 
     def _cut(self, text: str) -> Iterator[Stretch]:
         """A text as stretches that are no longer than the texts of training."""
-        symbols = self.tts.frontend.symbols
-        return stretches(text, self.tts.longest, lambda word: len(symbols([word])) + (word.text not in PUNCTUATION))
+        symbols, longest = self.tts.frontend.symbols, min(self.tts.longest, _STRETCH_NUMBERS // self.width)
+        return stretches(text, max(longest, 1), lambda word: len(symbols([word])) + (word.text not in PUNCTUATION))
 
     def _spectra(self, parts: Sequence[Stretch]) -> list[_Attempt]:
         """Synthesise stretches, those that failed a second time by the strict window, and keep the better."""
-        numbers = [torch.tensor(self.tts.frontend(part.words), device=self.voice.device) for part in parts]
-        made = self._attempts(numbers)
+        made = self._attempts(parts)
         failed = [i for i, attempt in enumerate(made) if attempt.problems]
-        for i, attempt in zip(failed, self._attempts([numbers[i] for i in failed], careful=True), strict=True):
+        for i, attempt in zip(failed, self._attempts([parts[i] for i in failed], careful=True), strict=True):
             made[i] = min(made[i], attempt, key=lambda each: len(each.problems))
         return made
 
-    def _attempts(self, texts: Sequence[Tensor], careful: bool = False) -> list[_Attempt]:
-        """Synthesise texts of numbered symbols, those of like length together: less padding."""
+    def _attempts(self, parts: Sequence[Stretch], careful: bool = False) -> list[_Attempt]:
+        """Synthesise stretches; raises ValueError where they become far more than speech."""
+        texts = [torch.tensor(self.tts.frontend(part.words), device=self.voice.device) for part in parts]
         model, spectrograms = self.tts.model, self.tts.spectrograms
-        order = sorted(range(len(texts)), key=lambda i: len(texts[i]))
         step = model.reduction * spectrograms.hop / spectrograms.sample_rate  # seconds
+        left = _KEPT + _KEPT_OF_SYMBOL * sum(map(len, texts))
         attempts: dict[int, _Attempt] = {}
-        for group in (order[start : start + _BATCH_SIZE] for start in range(0, len(order), _BATCH_SIZE)):
+        for group in self._groups(texts):
             text = pad_sequence([texts[i] for i in group], batch_first=True)
-            output = model.synthesize(text, self.voice.expand(len(group), -1), careful)
+            output = model.synthesize(text, self.voice.expand(len(group), -1), careful, self._most(text.shape[1]))
             check_finite(*output.spectra)
             for row, i in enumerate(group):
                 frames, symbols = int(output.frames[row]), tuple(SYMBOLS[number] for number in texts[i])
-                spectra = Spectra(*(spectrum[row : row + 1, :frames] for spectrum in output.spectra))
-                alignment = output.alignments[row, :, : frames // model.reduction, : len(symbols)].cpu()
+                spectra = Spectra(*(spectrum[row : row + 1, :frames].clone() for spectrum in output.spectra))
+                alignment = output.alignments[row, :, : frames // model.reduction, : len(symbols)].cpu().clone()
+                left -= sum(each.numel() for each in (*spectra, alignment)) + frames * spectrograms.hop
+                if left < 0:
+                    raise ValueError(
+                        f"the model makes far more sound than speech has, at {shorten(parts[i].text, _SHOWN)!r}: "
+                        "take another model or vocoder, or stream the text (synthesize --stream)"
+                    )
                 finished = bool(output.finished[row])
                 problems = alignment_problems(alignment, symbols, step, finished)
                 attempts[i] = _Attempt(spectra, alignment, symbols, finished, problems)
         return [attempts[i] for i in range(len(texts))]
+
+    def _groups(self, texts: Sequence[Tensor]) -> Iterator[list[int]]:
+        """Which texts are synthesised at once: those of like length, for less padding, and few where they are large."""
+        group: list[int] = []
+        for i in sorted(range(len(texts)), key=lambda i: len(texts[i])):
+            numbers = self._most(len(texts[i])) * self._numbers(len(texts[i]))
+            if group and (len(group) == _BATCH_SIZE or (len(group) + 1) * numbers > _BATCH_NUMBERS):
+                yield group
+                group = []
+            group.append(i)
+        if group:
+            yield group
+
+    def _most(self, symbols: int) -> int:
+        """Frames after which a stretch of so many symbols is cut off."""
+        seconds = min(_PAUSE + _SLOWEST * symbols, _LONGEST)
+        frames = int(seconds * self.sample_rate / self.tts.spectrograms.hop)
+        return max(min(frames, _STRETCH_NUMBERS // self._numbers(symbols)), self.tts.model.reduction)
+
+    def _numbers(self, symbols: int) -> int:
+        """Numbers of a frame in the widest layer, of which the weights of attention are one."""
+        return max(self.width, self.maps * symbols)
 
     def _wave(self, made: _Attempt) -> Tensor:
         """(W,)."""

@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from lightning_vc import Cloner, Voice
+from lightning_vc import Cloner, Voice, synthesis
 from lightning_vc.audio.features import Spectrograms, magnitude
 from lightning_vc.audio.post_filter import PostFilter
 from lightning_vc.audio.vocoder import GriffinLim, Vocoder
@@ -94,7 +94,7 @@ def test_many_texts_are_said_as_one_alone(cloner: Cloner, voice: Voice) -> None:
 def unfinished(cloner: Cloner, asked: list[tuple[int, bool]]) -> Callable[..., Synthesis]:
     """Says, unless it is to be careful, that all texts but the shortest have no end."""
 
-    def synthesize(text: torch.Tensor, vector: torch.Tensor, careful: bool = False) -> Synthesis:
+    def synthesize(text: torch.Tensor, vector: torch.Tensor, careful: bool = False, most: int = 0) -> Synthesis:
         asked.append((len(text), careful))
         batch, symbols = text.shape
         lengths, frames = (text != 0).sum(1), cloner.tts.model.reduction
@@ -119,6 +119,37 @@ def test_what_went_wrong_is_said_again_and_the_better_is_kept(
     assert len(heard) == 2  # what is not kept is not made to sound
     assert all(not each.problems and each.finished for each in said)
     hook.remove()
+
+
+def test_what_has_no_end_is_cut_off_and_said_in_smaller_batches(
+    cloner: Cloner, voice: Voice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = cloner.tts.model
+    asked: list[tuple[int, int]] = []
+
+    def synthesize(text: Tensor, vector: Tensor, careful: bool = False, most: int = 0) -> Synthesis:
+        asked.append((len(text), most))
+        return original(text, vector, careful, most)
+
+    original, width = model.synthesize, max(size for weight in model.parameters() for size in weight.shape)
+    monkeypatch.setattr(model, "synthesize", synthesize)
+    texts = ["A man and a dog went home."] * 9
+    assert all(not speech.problems for speech in cloner.say_all(texts, voice))
+    ((together, _most),) = asked
+    assert together == 9
+    made = cloner.tts.spectrograms
+    monkeypatch.setattr(synthesis, "_LONGEST", 20.5 * made.hop / made.sample_rate)
+    monkeypatch.setattr(synthesis, "_BATCH_NUMBERS", 4 * 20 * width)
+    asked.clear()
+    for speech in cloner.say_all(texts, voice):
+        assert speech.problems[0] == "the model found no end: a man and a dog went home."
+        assert not speech.finished
+        assert speech.spectra.linear.shape[1] == speech.alignments[0].shape[1] == 20
+    assert asked == [(4, 20), (4, 20), (1, 20)] * 2  # and once more, as they failed
+    monkeypatch.setattr(synthesis, "_KEPT", 1000)
+    monkeypatch.setattr(synthesis, "_KEPT_OF_SYMBOL", 1000)
+    with pytest.raises(ValueError, match=r"far more sound than speech has, at 'a man and a dog went home\.': take"):
+        cloner.say_all(texts, voice)
 
 
 def test_paragraphs_are_told_apart_by_silence_too(cloner: Cloner, voice: Voice) -> None:

@@ -14,6 +14,7 @@ from lightning_vc.modules.text_encoder import TextEncoder
 from lightning_vc.types import Spectra
 
 MOST_FRAMES = 1000  # of one symbol or step: what is longer is no speech
+MOST_FRAMES_OF_TEXT = 1 << 20  # where nobody who asks for it says less
 _PATIENCE = 20  # frames after which attention is pushed on from a symbol; half as many in a second attempt
 
 
@@ -60,8 +61,13 @@ class AcousticModel(nn.Module, ABC):
         """
 
     @abstractmethod
-    def synthesize(self, text: Tensor, voice: Tensor, careful: bool = False) -> Synthesis:
-        """Free-running synthesis of symbols (B, L) padded with 0 by voices (B, E); `careful` in a second attempt."""
+    def synthesize(
+        self, text: Tensor, voice: Tensor, careful: bool = False, most: int = MOST_FRAMES_OF_TEXT
+    ) -> Synthesis:
+        """Free-running synthesis of symbols (B, L) padded with 0 by voices (B, E); `careful` in a second attempt.
+
+        A text is cut off after `most` frames, before memory is taken for more, and has not finished then.
+        """
 
 
 def check_finite(*spoken: Tensor) -> None:
@@ -129,10 +135,13 @@ class DeepVoice3(AcousticModel):
         return torch.where(chosen, own.to(frames.dtype), frames)
 
     @torch.no_grad()
-    def synthesize(self, text: Tensor, voice: Tensor, careful: bool = False) -> Synthesis:
+    def synthesize(
+        self, text: Tensor, voice: Tensor, careful: bool = False, most: int = MOST_FRAMES_OF_TEXT
+    ) -> Synthesis:
         keys, values = self.encoder(text, voice)
         symbols = (text != 0).sum(1)  # (B,)
-        limits = (symbols * self.frames_per_symbol // self.reduction).clamp(min=1)  # its own, whatever else is said
+        limits = (symbols * self.frames_per_symbol).clamp(max=most) // self.reduction  # its own, whatever else is said
+        limits = limits.clamp(min=1)
         walk = self.careful_walk if careful else self.walk
         linger = max(1, self.frames_at_end // self.reduction)
         decoded, steps, finished = self.decoder.generate(keys, values, text == 0, voice, limits, walk, linger)

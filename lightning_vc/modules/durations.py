@@ -77,9 +77,12 @@ def forward_sum(scores: Tensor, symbols: Tensor, frames: Tensor, blank: float = 
     return F.ctc_loss(logs, targets, frames, symbols, zero_infinity=True)
 
 
-def symbol_of(durations: Tensor) -> tuple[Tensor, Tensor]:
-    """Durations (B, L) in frames -> the symbol of each frame (B, T), in padding the last; frames of each text (B,)."""
-    ends = durations.cumsum(1).round().long()  # (B, L): rounded as sums, so that no error adds up
+def symbol_of(durations: Tensor, most: int) -> tuple[Tensor, Tensor]:
+    """Durations (B, L) in frames -> the symbol of each frame (B, T), in padding the last; frames of each text (B,).
+
+    A text is cut off after `most` frames.
+    """
+    ends = durations.cumsum(1).round().long().clamp(max=most)  # (B, L): rounded as sums, so that no error adds up
     frames = ends[:, -1]  # (B,)
     times = torch.arange(int(frames.max()), device=durations.device).expand(len(ends), -1).contiguous()  # (B, T)
     return torch.searchsorted(ends, times, right=True).clamp(max=ends.shape[1] - 1), frames

@@ -8,7 +8,14 @@ from torch import Tensor, nn
 
 from lightning_vc.audio.features import MAX_FFT
 from lightning_vc.audio.pitch import LOWEST, HarmonicPitch
-from lightning_vc.modules.acoustic import MOST_FRAMES, AcousticModel, Synthesis, Teacherforced, check_finite
+from lightning_vc.modules.acoustic import (
+    MOST_FRAMES,
+    MOST_FRAMES_OF_TEXT,
+    AcousticModel,
+    Synthesis,
+    Teacherforced,
+    check_finite,
+)
 from lightning_vc.modules.converter import Converter
 from lightning_vc.modules.durations import Aligner, best_path, forward_sum, symbol_of
 from lightning_vc.modules.layers import ConvBlock, projection
@@ -117,12 +124,14 @@ class ParallelDeepVoice(AcousticModel):
         return Teacherforced(spectra, None, scores.exp().unsqueeze(1), weighted)
 
     @torch.no_grad()
-    def synthesize(self, text: Tensor, voice: Tensor, careful: bool = False) -> Synthesis:
+    def synthesize(
+        self, text: Tensor, voice: Tensor, careful: bool = False, most: int = MOST_FRAMES_OF_TEXT
+    ) -> Synthesis:
         keys, values = self.encoder(text, voice)
         durations, melody, prosody = self._predict(keys, voice, text != 0)
         check_finite(durations)
         lasting = durations.exp().clamp(1, self.longest) * (text != 0)  # (B, L)
-        path, frames = symbol_of(lasting)
+        path, frames = symbol_of(lasting, most)
         mask = torch.arange(path.shape[1], device=text.device) < frames.unsqueeze(1)
         said = (F.one_hot(path, text.shape[1]) * mask.unsqueeze(-1)).float()
         whole = said.sum(1)  # (B, L) frames
@@ -130,8 +139,7 @@ class ParallelDeepVoice(AcousticModel):
         voiced = _voicing(sung, whole, path) & mask  # (B, T)
         pitch = _drawn(melody[..., 0], sung, whole, path.shape[1])
         spectra = self._convert(values, prosody, (pitch, voiced), path, whole, voice, mask)
-        finished = torch.ones_like(frames, dtype=torch.bool)
-        return Synthesis(spectra, frames, finished, said.unsqueeze(1).to(spectra.mel))
+        return Synthesis(spectra, frames, lasting.sum(1).round() <= most, said.unsqueeze(1).to(spectra.mel))
 
     def _listen(self, frames: Tensor, voice: Tensor, said: Tensor, lasting: Tensor, mask: Tensor) -> Tensor:
         """Prosody latents of each symbol in the recording, of the mean over its frames: (B, L, P)."""
@@ -167,7 +175,7 @@ class ParallelDeepVoice(AcousticModel):
         hidden = _spread(values, path) + self.told(told)
         mel, linear, waves = self.converter(hidden.mT, voice, mask).float().split(self.sizes, -1)
         angle = (LOWEST * 2**pitch).reciprocal()[..., None, None] * self.turns  # (B, T, waves, F)
-        harmonics = (waves.unflatten(-1, self.turns.shape) * angle.cos()).sum(2)
+        harmonics = (waves.unflatten(-1, self.turns.shape) * angle.cos_()).sum(2)
         return Spectra(mel, linear + harmonics * voiced.unsqueeze(-1))
 
 

@@ -12,14 +12,18 @@ import pytest
 import torch
 from safetensors.torch import save
 
-from lightning_vc.checkpoint import load_model, write_checkpoint
+from lightning_vc.checkpoint import class_path, fingerprint, load_model, write_checkpoint
+from lightning_vc.cloning import Cloner
 from lightning_vc.files import SUMS
+from lightning_vc.modules.acoustic import DeepVoice3
 from lightning_vc.modules.tts import TTSModel
 from lightning_vc.recipes import synthesize, tts, voices
+from lightning_vc.trust import build
 from lightning_vc.untrusted import read_checkpoint
+from lightning_vc.voice import Voice
 from tests.fuzz import models
 from tests.fuzz.room import TEXT, Room, use
-from tests.fuzz.trials import fail_with, generator
+from tests.fuzz.trials import Worker, fail_with, generator
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
@@ -113,6 +117,78 @@ def test_odd_metadata_of_a_model_is_refused(text: str, room: Room) -> None:
     weights, _ = about(room, "tts")
     content = save(weights, {"model": text})
     assert tried_as(room, "tts", [("odd metadata", content)], same=True) == []
+
+
+_ENCODER = {"class_path": "lightning_vc.modules.text_encoder.TextEncoder", "init_args": {
+    "embedding": 8, "channels": 8, "layers": 1}}  # fmt: skip
+_CONVERTER = {"class_path": "lightning_vc.modules.converter.Converter", "init_args": {"channels": 8, "layers": 1}}
+_WIDE = {**_CONVERTER, "init_args": {"channels": 20_000, "layers": 0}}
+_PRENET = {"class_path": "lightning_vc.modules.decoder.Prenet", "init_args": {"sizes": [8]}}
+_DECODER = {"class_path": "lightning_vc.modules.decoder.Decoder", "init_args": {"layers": 10, "prenet": _PRENET,
+    "attention": {"class_path": "lightning_vc.modules.attention.Attention", "init_args": {"hidden": 4}}}}  # fmt: skip
+_DETAILED = {"sample_rate": 768_000, "n_fft": 8192, "window": 8192, "hop": 128, "n_mels": 1}
+_COARSE = {"sample_rate": 16_000, "n_fft": 64, "window": 64, "hop": 16, "n_mels": 1}
+_ENDLESS = {"frames_per_symbol": 1000, "frames_at_end": 1000, "decoder": _DECODER, "converter": _CONVERTER}
+# Models of a few MB that make as much of a symbol as their settings allow: parts, spectrograms, longest training text.
+HUGE: dict[str, tuple[dict[str, Any], dict[str, int], int]] = {
+    "many waves": ({"waves": 16, "longest": 1000, "converter": _CONVERTER}, _DETAILED, 1023),
+    "wide converter": ({"waves": 1, "longest": 1000, "converter": _WIDE}, _COARSE, 1023),
+    "many stretches": ({"waves": 1, "longest": 1000, "converter": _CONVERTER}, _DETAILED, 2),
+    "endless decoder": ({"reduction": 1, **_ENDLESS}, _DETAILED, 1023),
+    "wide groups": ({"reduction": 1000, **_ENDLESS}, _COARSE, 1023),
+}  # fmt: skip
+
+
+def write_huge(kind: str, file: Path) -> None:
+    """Write a model whose sentences are as long and as large as its settings allow, and a voice of it."""
+    parts, spectrograms, longest = HUGE[kind]
+    name = "acoustic.DeepVoice3" if "decoder" in parts else "parallel.ParallelDeepVoice"
+    sizes = {key: spectrograms[key] for key in ("n_fft", "n_mels")} | {"voice_dim": 8}
+    own = {} if "decoder" in parts else {"sample_rate": spectrograms["sample_rate"], "channels": 8, "layers": 1}
+    settings = {
+        "model": {
+            "class_path": f"lightning_vc.modules.{name}",
+            "init_args": {"encoder": _ENCODER} | sizes | own | parts,
+        },
+        "spectrograms": {"class_path": "lightning_vc.audio.features.Spectrograms", "init_args": spectrograms},
+        "frontend": {"class_path": "lightning_vc.text.frontend.Characters"},
+        "speakers": ["a"],
+    }
+    tts = build(TTSModel, settings, "model")
+    tts.lengths[longest] = 1
+    if isinstance(tts.model, DeepVoice3):
+        torch.nn.init.constant_(tts.model.decoder.done.bias, -1e4)  # it never ends
+    else:
+        torch.nn.init.constant_(tts.model.durations.leave.bias, 7.0)  # e^7 frames a symbol
+    config = {"class_path": class_path(TTSModel), "init_args": settings}
+    file.write_bytes(models.in_safetensors(tts.state_dict(), config))
+    Voice(torch.zeros(8), "table", fingerprint(tts), 1).save(file.with_name("huge-voice.safetensors"))
+
+
+def say_huge(file: Path, texts: list[str]) -> list[tuple[float, tuple[str, ...]]]:
+    """Seconds of what a model says of each text, and its problems."""
+    cloner = Cloner.load(file)
+    said = cloner.say_all(texts, Voice.load(file.with_name("huge-voice.safetensors")))
+    return [(len(speech.wave) / speech.sample_rate, speech.problems) for speech in said]
+
+
+@pytest.mark.parametrize("kind", HUGE)
+def test_no_model_of_a_few_megabytes_takes_gigabytes(kind: str, room: Room) -> None:
+    file = room.folder / "huge.safetensors"
+    write_huge(kind, file)
+    assert file.stat().st_size < 8 << 20
+    rest = "of the many that are said at once, and of no great length, and of no great length either"
+    said = [f"sentence {number} {rest}" for number in range(4)]
+    worker = Worker(room.folder, seconds=300, memory=3 << 30)
+    outcome = worker.call(say_huge, file, said)
+    worker.close()
+    assert not outcome.problem(seconds=300), outcome
+    if kind == "many stretches":
+        assert re.match("the model makes far more sound than speech has, at '.+': take another", outcome.message)
+        return
+    for number, (seconds, problems) in zip(("zero", "one", "two", "three"), outcome.value, strict=True):
+        assert seconds <= 61
+        assert problems[0].startswith(f"the model found no end: sentence {number} of the many")
 
 
 def load(kind: str, path: Path) -> None:

@@ -23,7 +23,7 @@ from lightning_vc.console import printable
 
 SEED = os.environ.get("FUZZ_SEED", "29")
 _PRELOADED = ("pytest", "lightning_vc.cloning", "lightning_vc.recipes.tts", "lightning_vc.recipes.evaluate")
-_MEMORY = 2 << 30  # bytes on top of what a process has before its first call
+_MEMORY = 2 << 30  # bytes on top of what a process has before its first call, where nothing else is said
 _FILE = 1 << 30  # bytes of the longest file that a call may write
 _WALL = 900  # seconds without an answer; a call that computes is stopped earlier, by its CPU time
 
@@ -74,10 +74,11 @@ class Worker:
     Args:
         home: folder that it works in, and takes for the user's home; temporary files are in `tmp` of it.
         seconds: CPU time of a call.
+        memory: bytes on top of what it has before its first call.
     """
 
-    def __init__(self, home: Path, seconds: int = 25) -> None:
-        self.home, self.seconds = home, seconds
+    def __init__(self, home: Path, seconds: int = 25, memory: int = _MEMORY) -> None:
+        self.home, self.seconds, self.memory = home, seconds, memory
         self._process: Any = None
         self._connection: Connection
 
@@ -110,17 +111,17 @@ class Worker:
     def _start(self) -> None:
         self.close()
         self._connection, other = forkserver.Pipe()
-        arguments = (other, self.home, self.seconds, sys.path)
+        arguments = (other, self.home, self.seconds, self.memory, sys.path)
         self._process = forkserver.Process(target=_serve, args=arguments, daemon=True)
         self._process.start()
         other.close()
 
 
-def _serve(connection: Connection, home: Path, seconds: int, path: list[str]) -> None:
+def _serve(connection: Connection, home: Path, seconds: int, memory: int, path: list[str]) -> None:
     """The process of a worker."""
     settle(home, path)
     held = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
-    resource.setrlimit(resource.RLIMIT_AS, (held + _MEMORY, held + _MEMORY))
+    resource.setrlimit(resource.RLIMIT_AS, (held + memory, held + memory))
     while True:
         try:
             function, arguments = connection.recv()

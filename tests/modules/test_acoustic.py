@@ -75,6 +75,15 @@ def test_synthesis_is_cut_off_after_so_many_frames_a_symbol() -> None:
     assert said.spectra.linear.shape == (2, 26, 9)
 
 
+def test_a_sentence_that_is_too_long_is_cut_off_and_has_no_end() -> None:
+    model, (text, voice, *_) = made(frames_per_symbol=3).eval(), batch()
+    torch.nn.init.constant_(model.decoder.done.bias, -100)
+    said = model.synthesize(text, voice, most=21)
+    assert said.finished.tolist() == [False, False]
+    assert said.frames.tolist() == [20, 18]
+    assert said.spectra.linear.shape == (2, 20, 9)
+
+
 def test_synthesis_ends_where_the_model_says_so() -> None:
     model, (text, voice, *_) = made(frames_per_symbol=100).eval(), batch()
     torch.nn.init.constant_(model.decoder.done.bias, 100)

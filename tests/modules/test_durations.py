@@ -68,6 +68,10 @@ def test_alignment_is_learnt_without_being_told() -> None:
 
 
 def test_durations_are_rounded_without_adding_up_errors() -> None:
-    path, frames = symbol_of(torch.tensor([[1.4, 1.4, 1.4, 1.4, 1.4], [2.0, 1.0, 0.0, 0.0, 0.0]]))
+    durations = torch.tensor([[1.4, 1.4, 1.4, 1.4, 1.4], [2.0, 1.0, 0.0, 0.0, 0.0]])
+    path, frames = symbol_of(durations, most=100)
     assert frames.tolist() == [7, 3]
     assert path.tolist() == [[0, 1, 1, 2, 3, 3, 4], [0, 0, 1, 4, 4, 4, 4]]
+    path, frames = symbol_of(durations, most=5)  # the first is cut off
+    assert frames.tolist() == [5, 3]
+    assert path.tolist() == [[0, 1, 1, 2, 3], [0, 0, 1, 4, 4]]

@@ -56,6 +56,18 @@ def test_a_sentence_in_a_batch_is_said_as_alone() -> None:
     torch.testing.assert_close(together.spectra.linear[1, :frames], alone.spectra.linear[0], atol=1e-5, rtol=0)
 
 
+def test_a_sentence_that_is_too_long_is_cut_off_and_has_no_end() -> None:
+    model, (text, voice, *_) = made().eval(), batch()
+    whole = model.synthesize(text, voice)
+    longer, shorter = whole.frames.tolist()
+    cut = model.synthesize(text, voice, most=shorter)
+    assert longer > shorter
+    assert cut.frames.tolist() == [shorter, shorter]
+    assert cut.finished.tolist() == [False, True]
+    assert cut.spectra.linear.shape[1] == shorter
+    torch.testing.assert_close(cut.spectra.mel[1], whole.spectra.mel[1, :shorter], atol=1e-5, rtol=0)
+
+
 def test_it_learns_to_say_what_it_has_heard() -> None:
     """From one text in two voices, with pitch that the text does not tell, to frames that are like the heard ones."""
     torch.manual_seed(0)
