@@ -184,6 +184,8 @@ def adapt(
             enable_progress_bar=progress,
         )
         training = Loader(BatchStream(Clips(samples[held:]), batcher, steps))
+        if held and start != "mean":
+            task.begin(next(iter(training)))  # for the look before training, which Lightning takes first
         validation = Loader(BatchStream(Clips(samples[:held]), batcher, -(-held // size), seed=None))
         with interruptible():
             trainer.fit(task, training, validation)

@@ -14,9 +14,11 @@ from lightning_vc.checkpoint import load_model
 from lightning_vc.corpora.librispeech import LibriSpeech
 from lightning_vc.data.reading import clips_of
 from lightning_vc.data.tts import collate_tts
+from lightning_vc.modules.speaker_encoder import SpeakerEncoder
 from lightning_vc.modules.tts import TTSModel
 from lightning_vc.tasks.adaptation import AdaptationTask, EmbeddingAdaptationTask
 from lightning_vc.text.normalize import normalize
+from lightning_vc.types import Start
 from tests.tiny import TinyRun
 
 
@@ -52,6 +54,21 @@ def test_it_stops_by_the_clip_that_was_put_aside(tiny_run: TinyRun, tts: TTSMode
     assert 5 <= len(seen) < 60
     assert min(seen) < seen[-1]
     batch = collate_tts(samples[:1], task.tts.frontend, {samples[0].speaker.id: 0}, 16000)
+    assert float(task.loss(batch)["loss"]) == pytest.approx(min(seen), rel=1e-5)
+
+
+@pytest.mark.parametrize("start", ["nearest", "encoder"])
+def test_the_initial_voice_is_kept_where_training_makes_it_worse(
+    tiny_run: TinyRun, tts: TTSModel, seen: list[float], start: Start
+) -> None:
+    encoder = load_model(tiny_run.encoder, SpeakerEncoder) if start == "encoder" else None  # type: ignore[type-abstract]
+    samples = tiny_run.samples()[:5]
+    begun = EmbeddingAdaptationTask(tts, start=start, encoder=encoder)
+    begun.begin(collate_tts(samples[1:], tts.frontend, {samples[0].speaker.id: 0}, 16000))
+    assert not begun.voice.equal(EmbeddingAdaptationTask(tts).voice)
+    task = adapt(tts, "wild", samples, steps=60, start=start, encoder=encoder)
+    batch = collate_tts(samples[:1], tts.frontend, {samples[0].speaker.id: 0}, 16000)
+    assert seen[0] == pytest.approx(float(begun.loss(batch)["loss"]), rel=1e-5)
     assert float(task.loss(batch)["loss"]) == pytest.approx(min(seen), rel=1e-5)
 
 

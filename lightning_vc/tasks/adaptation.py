@@ -67,12 +67,14 @@ class AdaptationTask(Task, ABC):
     def trainable(self) -> Iterable[nn.Parameter]:
         """The parameters that this method trains."""
 
-    @torch.no_grad()
     def on_train_start(self) -> None:
         """Find the initial embedding, but not in a run that is resumed."""
-        if self.start == "mean" or self.global_step:
-            return
-        first = next(iter(self.trainer.train_dataloader or ()))
+        if self.start != "mean" and not self.global_step:
+            self.begin(next(iter(self.trainer.train_dataloader or ())))
+
+    @torch.no_grad()
+    def begin(self, first: TTSBatch) -> None:
+        """Set the initial embedding by the first batch of clips, where it is not the mean of the learned ones."""
         batch: TTSBatch = self.transfer_batch_to_device(first, self.device, 0)
         table = self.tts.table.voices
         if self.start == "encoder":
