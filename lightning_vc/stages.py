@@ -43,7 +43,8 @@ _PATIENCE = 10.0  # seconds for a command to end by itself after Ctrl-C
 _VERBS = {file.stem for file in Path(__file__).with_name("recipes").glob("[!_]*.py")} - {"run", "voices"}
 _OPTION = re.compile(r"[a-zA-Z]\w*(\.\w+)*\+?")
 _FLAG = re.compile(r"-[^\d.]")  # what a parser of command lines takes for another option
-_OUTPUTS = {"out", "save", "trainer.default_root_dir"}  # options that name what is written
+_OUTPUTS = {"out", "save", "trainer.default_root_dir", "data.loading.cache"}  # options that name what is written
+_GROUPS = {"trainer", "data", "data.loading"}  # options whose values could have an output in them
 
 
 @dataclass(frozen=True)
@@ -217,7 +218,7 @@ def _words(name: str, verb: str, options: dict[str, Any]) -> list[str]:
     command = [f"lightning_vc.recipes.{module}", *words]
     for option, value in options.items():
         values = [str(one) for one in (value if isinstance(value, list) else [value])]
-        if not _OPTION.fullmatch(str(option)) or option == "trainer":
+        if not _OPTION.fullmatch(str(option)) or option in _GROUPS:
             raise ValueError(f"stage {name} has the option {option!r}: write its whole name, as in trainer.max_steps")
         if odd := [one for one in values if _FLAG.match(one)]:
             raise ValueError(f"stage {name} has the value {odd[0]!r} of {option}, which is an option: write it as one")

@@ -423,6 +423,23 @@ def test_an_override_says_what_a_setting_becomes(recipe: Path, ran: Ran, capsys:
             "dir: out\nstages: {one: {verb: tts fit, options: {trainer: '{}'}}}",
             "has the option 'trainer': write its whole",
         ),
+        (
+            "dir: out\nstages: {one: {verb: tts fit, options: {data.loading.cache: cache}}}",
+            "cache is not inside of out",
+        ),
+        (
+            "dir: out\ntraining: {data.loading.cache: /tmp/cache}\nstages: {one: {verb: tts fit}}",
+            "/tmp/cache is not inside of out",
+        ),
+        ("dir: out\nstages: {one: {verb: tts fit, options: {data.loading.cache: ~/x}}}", "give one path in out"),
+        (
+            "dir: out\nstages: {one: {verb: tts fit, options: {data.loading: '{cache: /tmp/x}'}}}",
+            "has the option 'data.loading': write its whole",
+        ),
+        (
+            "dir: out\nstages: {one: {verb: tts fit, options: {data: '{loading: {cache: /tmp/x}}'}}}",
+            "has the option 'data': write its whole",
+        ),
         ("dir: out\nstages: {one: {verb: clone, options: {voice: out/../mum.safetensors}}}", "is not inside of out"),
         ("dir: out\nstages: {one: {verb: run own.yaml}}", "stage one has the verb 'run': choose one of adapt, "),
         ("dir: out\nstages: {one: {verb: tts, checkpoint: out/notes.txt}}", "name a file that ends in .ckpt"),
