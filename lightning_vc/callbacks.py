@@ -1,5 +1,6 @@
 """What training lets one see and hear, for whatever logger runs."""
 
+import re
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,6 +10,7 @@ import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.loggers import WandbLogger
+from lightning.pytorch.trainer.states import TrainerFn
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 from torch.nn.utils import clip_grad_value_
 from torch.optim import Optimizer
@@ -24,6 +26,11 @@ from lightning_vc.tasks.adaptation import AdaptationTask
 from lightning_vc.tasks.tts import TTSTask
 from lightning_vc.text.normalize import normalize
 from lightning_vc.types import Speech
+
+_NO_VALIDATION = (
+    "there is no validation; set --trainer.limit_val_batches above 0, and prepare shards with utterances put aside "
+    "(--held) and validation speakers (--validation)"
+)
 
 
 class LastCheckpoint(ModelCheckpoint):
@@ -69,6 +76,7 @@ class ClipGradientValues(Callback):
 class Pace(Callback):
     """Log with the losses how many steps a second training takes, and what share of the batch is padding."""
 
+    logs = ("train/steps_per_second", "train/padding")
     since: float | None = None  # when counting began
 
     def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
@@ -91,6 +99,66 @@ class Pace(Callback):
     def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Leave out the time that it takes."""
         self.since = None
+
+
+class CheckMonitors(Callback):
+    """Refuse a callback that monitors what nothing logs: it would save no checkpoint, or never stop the training.
+
+    A metric `validation/...` has to be there after the first validation, of which Lightning's sanity check is one, any
+    other after the first step of training. A callback or task that logs a metric later names it in an attribute `logs`.
+    It stands before the callbacks that it checks.
+
+    Raises:
+        ValueError: with the names that are logged; also for a slash that would make folders of a checkpoint's name.
+    """
+
+    def __init__(self) -> None:
+        self.logged: set[str] = set()
+
+    def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Check the names of files, and what is monitored of a validation that will not run."""
+        parts = [*trainer.callbacks, pl_module]  # type: ignore[attr-defined]  # set by a function of Lightning
+        self.logged = {"epoch", "step", *(name for part in parts for name in getattr(part, "logs", ()))}
+        for part in parts:
+            if isinstance(part, ModelCheckpoint) and part.auto_insert_metric_name:
+                _check_file_name(part.filename or "")
+        if not trainer.enable_validation:
+            self._check(trainer, True, _NO_VALIDATION)
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Check what is monitored of a validation without batches."""
+        self.steps = trainer.global_step
+        if trainer.val_dataloaders is not None and not sum(trainer.num_val_batches):
+            self._check(trainer, True, _NO_VALIDATION)
+
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Check what is monitored of validation."""
+        if trainer.state.fn == TrainerFn.FITTING:
+            self._check(trainer, validation=True)
+
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """Check what is monitored of training after the first step."""
+        if trainer.global_step <= self.steps + 1:
+            self._check(trainer, validation=False)
+
+    def _check(self, trainer: Trainer, validation: bool, reason: str = "") -> None:
+        """Raise ValueError for a metric of validation, or of anything else, that is monitored and not logged."""
+        self.logged.update(trainer.callback_metrics)
+        for callback in trainer.callbacks:  # type: ignore[attr-defined]
+            name = getattr(callback, "monitor", None)
+            if name and name not in self.logged and name.startswith("validation/") == validation:
+                remedy = reason or f"choose from {', '.join(sorted(self.logged))}"
+                raise ValueError(f"{type(callback).__name__} monitors {name!r}, which nothing logs: {remedy}")
+
+
+def _check_file_name(name: str) -> None:
+    if re.search(r"{[^{}]*/", name):
+        raise ValueError(
+            f"the file name {name!r} of a checkpoint would make folders, as its metric has a slash: "
+            "set auto_insert_metric_name to false, and write names yourself, as in 'loss={validation/loss:.3f}'"
+        )
 
 
 class SpeakSentences(Callback):
