@@ -11,13 +11,19 @@ if TYPE_CHECKING:
     from lightning_vc.cloning import Cloner
     from lightning_vc.voice import Voice
 
-__all__ = ["Cloner", "Voice"]
+__version__ = "0.1.0"  # pyproject.toml reads it here
+__all__ = ["Cloner", "Voice", "__version__"]
 
 
 def __getattr__(name: str) -> Any:
-    """Import torch and all that only when something is asked for: `lightning-vc --help` must not wait for it."""
-    if name in __all__:
+    """Import `Cloner` and `Voice`, and torch with them, on first use: `lightning-vc --help` must not wait for it."""
+    if name in ("Cloner", "Voice"):
         from lightning_vc import cloning
 
         return getattr(cloning, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    """List the public names too that nobody has asked for yet."""
+    return sorted({*globals(), *__all__})
