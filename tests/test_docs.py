@@ -12,6 +12,7 @@ from typing import Any
 
 import jsonargparse
 import pytest
+import soundfile
 
 from lightning_vc import Voice
 from lightning_vc.audio import io
@@ -21,8 +22,10 @@ from tests.tiny import ROOT, TinyRun
 
 pytestmark = pytest.mark.recipe
 
-PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").glob("*.md"), *(ROOT / "recipes").rglob("*.md")])
-START = "python -m lightning_vc.recipes."
+PAGES = sorted(
+    [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md"), *(ROOT / "recipes").rglob("*.md")]
+)
+START = "-m lightning_vc.recipes."  # of python, or of torchrun
 MEASURE = "python benchmarks/"
 
 
@@ -134,14 +137,24 @@ def after_mini(tiny_run: TinyRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         io.write(run / "clips" / "m002" / f"{number:02d}.wav", sample.wave(16000), 16000)
     table = [f"{number:02d}.wav\t{sample.text}\n" for number, sample in enumerate(samples, 1)]
     (run / "clips" / "m002" / "transcripts.tsv").write_text("".join(table), encoding="utf-8")
+    for name, sample in zip("ab", samples, strict=True):  # clips of the reader of a page, and what they say
+        io.write(tmp_path / f"{name}.wav", sample.wave(16000), 16000)
+        (tmp_path / f"{name}.txt").write_text(sample.text or "", encoding="utf-8")
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("LIGHTNING_VC_VOICES", str(tmp_path / "voices"))
     return tmp_path
 
 
-def test_the_python_of_the_readme_makes_sound(after_mini: Path) -> None:
-    for name, clip in zip("ab", sorted((after_mini / "runs" / "mini" / "clips" / "m002").glob("*.wav")), strict=True):
-        (after_mini / f"{name}.wav").symlink_to(clip)
-    (code,) = [block for block in blocks(ROOT / "README.md", "python") if "Cloner" in block]
+def run(verb: str, *words: str) -> None:
+    """Run a command as a shell would."""
+    expanded = [each for word in words for each in (sorted(glob.glob(word)) if "*" in word else [word])]
+    steps = ["--steps", "2"] if "whole_model" in words else []  # the rest is only time
+    importlib.import_module(f"lightning_vc.recipes.{verb}").main([*expanded, *steps])
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/quickstart.md"])
+def test_the_python_of_a_page_makes_sound(page: str, after_mini: Path) -> None:
+    (code,) = [block for block in blocks(ROOT / page, "python") if "Cloner" in block]
     exec(code, {})
     assert len(io.read(after_mini / "hello.wav", 16000)) > 1000
 
@@ -150,19 +163,44 @@ def test_the_readme_clones_and_speaks(after_mini: Path) -> None:
     speaking = [words for words in commands(ROOT / "README.md") if words[0] in ("clone", "synthesize")]
     assert [words[0] for words in speaking] == ["clone", "clone", "synthesize"]
     for verb, *words in speaking:
-        expanded = [each for word in words for each in (sorted(glob.glob(word)) if "*" in word else [word])]
-        importlib.import_module(f"lightning_vc.recipes.{verb}").main(expanded)
+        run(verb, *words)
         out = Path(words[words.index("--out") + 1])
         assert len(io.read(out, 16000)) > 1000
         out.unlink()
 
 
-def test_the_arithmetic_of_the_page_makes_voices(after_mini: Path) -> None:
-    lines = [words for words in commands(ROOT / "docs" / "index.md") if words[0] in ("clone", "morph", "synthesize")]
-    assert [words[0] for words in lines] == ["clone", "clone", "morph", "morph", "morph", "synthesize"]
+def test_the_voices_of_the_page_are_kept_and_changed(after_mini: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    lines = commands(ROOT / "docs" / "voices.md")
+    assert [words[0] for words in lines] == (
+        ["clone", "voices", "voices", "clone", "morph", "morph", "morph", "synthesize"]
+    )
     for verb, *words in lines:
-        expanded = [each for word in words for each in (sorted(glob.glob(word)) if "*" in word else [word])]
-        importlib.import_module(f"lightning_vc.recipes.{verb}").main(expanded)
-    methods = [Voice.load(f"{name}.safetensors").method for name in ("he", "she", "between", "mean")]
-    assert methods == ["encoder", "morph", "interpolate", "average"]
+        run(verb, *words)
+    assert "town museum" in capsys.readouterr().out  # the consent that `voices show` shows
+    methods = [Voice.load(f"{name}.safetensors").method for name in ("ann", "he", "she", "between", "mean")]
+    assert methods == ["encoder", "encoder", "morph", "interpolate", "average"]
     assert len(io.read("she.wav", 16000)) > 1000
+
+
+def test_messages_that_the_troubleshooting_explains_are_those_of_the_package() -> None:
+    page = (ROOT / "docs" / "troubleshooting.md").read_text(encoding="utf-8")
+    messages = re.findall(r"^\| `([^`]+)`", page, re.MULTILINE)
+    source = "\n".join(file.read_text(encoding="utf-8") for file in (ROOT / "lightning_vc").rglob("*.py"))
+    assert len(messages) > 25
+    assert [message for message in messages if message not in source] == []
+
+
+def test_samples_are_small_and_mono_and_stand_in_readme_and_home_page() -> None:
+    samples = sorted((ROOT / "docs" / "samples").glob("*.ogg"))
+    assert len(samples) == 3
+    for sample in samples:
+        info = soundfile.info(sample)
+        assert sample.stat().st_size <= 60_000
+        assert (info.channels, info.samplerate) == (1, 16000)
+        assert 2 < info.duration < 15
+        assert f"docs/samples/{sample.name}" in (ROOT / "README.md").read_text(encoding="utf-8")
+        assert f"samples/{sample.name}" in (ROOT / "docs" / "index.md").read_text(encoding="utf-8")
+
+
+def test_the_readme_has_two_screens() -> None:
+    assert len((ROOT / "README.md").read_text(encoding="utf-8").splitlines()) <= 125
