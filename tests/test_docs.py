@@ -39,7 +39,7 @@ def commands(page: Path, start: str = START) -> list[list[str]]:
     lines = [line for block in blocks(page, "bash") for line in block.replace("\\\n", " ").splitlines()]
     text = re.sub(r"```.*?```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL)
     lines += re.findall(r"`(python [^`<]+)`", text)
-    starts = [line.partition(start)[2] for line in lines if start in line]
+    starts = [line.partition(start)[2].partition(" | ")[0] for line in lines if start in line]  # up to a pipe
     return [shlex.split(line, comments=True) for line in starts]
 
 

@@ -38,10 +38,8 @@ def test_dir_shows_the_public_names_without_importing_torch() -> None:
 
 
 def test_tab_completion_shows_the_public_names() -> None:
-    shown = run(
-        "import lightning_vc; from rlcompleter import Completer; complete = Completer({'lightning_vc': lightning_vc}).complete\n"
-        "print(complete('lightning_vc.Cl', 0), complete('lightning_vc.Vo', 0))"
-    )
+    code = "import lightning_vc; from rlcompleter import Completer; namespace = {'lightning_vc': lightning_vc}\n"
+    shown = run(f"{code}print([Completer(namespace).complete(f'lightning_vc.{{start}}', 0) for start in ('Cl', 'Vo')])")
     assert "lightning_vc.Cloner" in shown
     assert "lightning_vc.Voice" in shown
 
