@@ -204,3 +204,24 @@ def test_samples_are_small_and_mono_and_stand_in_readme_and_home_page() -> None:
 
 def test_the_readme_has_two_screens() -> None:
     assert len((ROOT / "README.md").read_text(encoding="utf-8").splitlines()) <= 125
+
+
+def anchors(page: Path) -> set[str]:
+    """What a link to a section of a page can name."""
+    headings = re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+CARD = ROOT / "lightning_vc" / "models" / "base" / "README.md"
+OUTSIDE = [page for page in [*PAGES, CARD] if ROOT / "docs" not in page.parents]  # of docs/ mkdocs checks it
+
+
+@pytest.mark.parametrize("page", OUTSIDE, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_of_pages_outside_docs_lead_somewhere(page: Path) -> None:
+    links = re.findall(r"\]\(([^)\s]+)\)", page.read_text(encoding="utf-8"))
+    for link in links:
+        file, _, anchor = link.partition("#")
+        if not file.startswith("https://"):
+            target = page.parent / file
+            assert target.exists(), link
+            assert not anchor or anchor in anchors(target), link
