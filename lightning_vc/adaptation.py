@@ -57,7 +57,7 @@ class Method:
         return max(1, round(self.steps * clips**self.growth * model.adapts_in))
 
 
-# Chosen by loss and speaker similarity on 1 to 100 clips, as the learning rates in the tasks: table in docs/paper.md.
+# Chosen by loss and speaker similarity on 1 to 100 clips, as the learning rates in the tasks: tables in docs/experiments.md.
 METHODS = {
     "embedding": Method(EmbeddingAdaptationTask, steps=150),
     "low_rank": Method(LowRankAdaptationTask, steps=75, growth=0.4),
@@ -66,7 +66,7 @@ METHODS = {
 _OWN = Method(AdaptationTask, steps=100)  # for a class of the user
 _LONGEST = 10.0  # seconds of a recording that is not cut at its pauses
 _CAUSES = "perhaps as the texts are in another order than the clips, the clip is cut off or is not in English"
-_ENOUGH = 20  # clips from which on some are held out for early stopping (docs/results.md)
+_ENOUGH = 20  # clips from which on some are held out for early stopping (docs/experiments.md)
 _HELD = 10  # one of so many clips is held out
 _LOOK = 10  # steps between validations
 _PATIENCE = 4  # validations without progress
