@@ -57,7 +57,7 @@ class Method:
         return max(1, round(self.steps * clips**self.growth * model.adapts_in))
 
 
-# Chosen by loss and speaker similarity on 1 to 100 clips, as the learning rates in the tasks: tables in docs/experiments.md.
+# Chosen by loss and speaker similarity on 1 to 100 clips, as the learning rates in the tasks (docs/experiments.md)
 METHODS = {
     "embedding": Method(EmbeddingAdaptationTask, steps=150),
     "low_rank": Method(LowRankAdaptationTask, steps=75, growth=0.4),
