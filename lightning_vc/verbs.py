@@ -6,9 +6,11 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
+import yaml
 from jsonargparse import ArgumentParser
 
 from lightning_vc.console import printable, reported
+from lightning_vc.settings import check_yaml
 
 
 class VerbParser(ArgumentParser):
@@ -19,6 +21,19 @@ class VerbParser(ArgumentParser):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **{"allow_abbrev": False, **kwargs})
+
+    def parse_args(self, args: Any = None, *further: Any, **options: Any) -> Any:
+        """Parse a command line; values whose YAML aliases repeat more than any setting holds are an error."""
+        words = sys.argv[1:] if args is None else args
+        for word in words:
+            try:
+                if "&" in word and "*" in word:  # an anchor and its alias
+                    check_yaml(word.partition("=")[2] if word.startswith("--") else word)
+            except yaml.MarkedYAMLError:
+                pass  # it is any other text
+            except yaml.YAMLError as error:
+                self.error(f"the value {word[:40]}... cannot be read: {error}")
+        return super().parse_args(args, *further, **options)
 
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
         prog = self.prog.replace(" [options]", "")  # of a subcommand

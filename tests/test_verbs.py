@@ -1,10 +1,12 @@
 """Command lines of verbs that are functions."""
 
+import time
 from typing import Any
 
 import pytest
 
 from lightning_vc.verbs import call
+from tests.test_settings import LAUGHS
 
 CALLED: list[dict[str, Any]] = []
 
@@ -30,3 +32,26 @@ def test_an_option_without_its_value(capsys: pytest.CaptureFixture[str]) -> None
             call(speak, words)
         assert end.value.code == 2
         assert words[0].removeprefix("--") in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("words", [["--count", LAUGHS], [f"--count={LAUGHS}"]])
+def test_aliases_that_grow_are_refused_on_a_command_line(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    def verb(count: int | list[int] = 1) -> None:
+        raise AssertionError("it must not be called")
+
+    started = time.process_time()
+    with pytest.raises(SystemExit) as end:
+        call(verb, words)
+    assert end.value.code == 2
+    assert "with what its aliases repeat: make it smaller" in capsys.readouterr().err
+    assert time.process_time() - started < 2
+
+
+def test_any_other_text_with_these_signs_is_a_value() -> None:
+    said = []
+
+    def verb(text: str) -> None:
+        said.append(text)
+
+    call(verb, ["--text", "AT&T: *two* & {more"])
+    assert said == ["AT&T: *two* & {more"]
