@@ -100,7 +100,9 @@ def _read(path: str | Path) -> dict[str, Any]:
     if CHECKPOINT in about:
         return dict(_unpack(json.loads(about[CHECKPOINT]), tensors))
     if MODEL not in about:
-        raise _Refused("is no model of this version of lightning_vc: commit 5d3a505 reads those from before")
+        raise _Refused(
+            "is no model of this version of lightning_vc: train it again, or use it with the code of commit 5d3a505"
+        )
     return {MODELS: {"": json.loads(about[MODEL])}, "state_dict": tensors}
 
 
@@ -153,7 +155,8 @@ def _check_fields(saved: dict[str, Any], path: str) -> None:
     """Raise ValueError for a field that is missing or of another kind: of a checkpoint, or of an exported model."""
     if MODELS not in saved and "hyper_parameters" in saved and "task" in saved:
         raise ValueError(
-            f"{path} was made by lightning_vc before its second edition: train the model again, or use commit 5d3a505"
+            f"{path} was made by lightning_vc before its second edition: train it again, or use it with the code of "
+            "commit 5d3a505"
         )
     kinds: dict[str, type] = {MODELS: dict, "state_dict": dict}
     if not saved.keys() <= kinds.keys():
