@@ -84,9 +84,7 @@ class VoiceCLI(LightningCLI):
         self.linked, self.shared = linked, shared
         arguments = {source.removeprefix("pretrained."): target.removeprefix("model.") for source, target in linked}
         self.required = {  # models to start from, and whether the task needs them
-            name: signature(task).parameters[arguments[name]].default is Parameter.empty
-            for name in signature(Pretrained).parameters
-            if name in arguments
+            name: _is_required(task, arguments[name]) for name in signature(Pretrained).parameters if name in arguments
         }
         super().__init__(
             task,
@@ -187,3 +185,9 @@ def _wandb_run(path: str) -> str | None:
     """Name of the run of W&B that a checkpoint was made in, if any; raises ValueError for a broken checkpoint."""
     run = read_checkpoint(path).get("wandb_run")
     return None if run is None else plain_name(run, "wandb_run of the checkpoint")
+
+
+def _is_required(task: type[Task], argument: str) -> bool:
+    """Whether an argument of a task has no default; a subclass may pass it on as one of `**options`."""
+    signatures = (signature(kind).parameters for kind in task.__mro__)
+    return next(names[argument].default is Parameter.empty for names in signatures if argument in names)
