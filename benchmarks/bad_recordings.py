@@ -70,7 +70,7 @@ def clone(cloner: Cloner, clips: Sequence[Path], damage: Damage, folder: Path) -
     for clip, file in zip(clips, files, strict=True):
         channels, rate = decode(clip)
         soundfile.write(file, damage(channels[:, 0], rate).numpy(), rate, subtype="FLOAT")
-    return cloner.clone(files).vector
+    return cloner.clone(files).embedding
 
 
 def main() -> None:

@@ -40,7 +40,7 @@ def read(file: Path) -> dict[str, tuple[Points, Points]]:
     with file.open(encoding="utf-8") as lines:
         rows = list(csv.DictReader(lines))
     names = [name.removeprefix("train/") for name in rows[0] if name.startswith("train/")] if rows else []
-    both = {name: (points(rows, f"train/{name}"), points(rows, f"validation/{name}")) for name in names}
+    both = {name: (points(rows, f"train/{name}"), points(rows, f"val/{name}")) for name in names}
     return {name: pair for name, pair in both.items() if all(pair)}
 
 

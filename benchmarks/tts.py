@@ -138,12 +138,12 @@ def reading(task: TTSTask, rounds: int) -> float:
 def decoding(task: TTSTask, size: int, steps: int, rounds: int) -> float:
     """Seconds a step of free running."""
     model, device = endless(task), task.device.type
-    text, voice = batch(size, device=device).text, task.tts.table.voices[:size].detach()
+    text, voice = batch(size, device=device).text, task.tts.table.weight[:size].detach()
     with torch.no_grad():
         keys, values = model.encoder(text, voice)
     limits = torch.full((size,), steps, device=device)
     return (
-        median(lambda: model.decoder.generate(keys, values, text == 0, voice, limits, model.walk), rounds, device)
+        median(lambda: model.decoder.generate(keys, values, text == 0, voice, limits, model.monotonic), rounds, device)
         / steps
     )
 
@@ -151,7 +151,7 @@ def decoding(task: TTSTask, size: int, steps: int, rounds: int) -> float:
 def speaking(task: TTSTask, size: int, symbols: int, rounds: int, vocoder: GriffinLim | None) -> float:
     """Seconds from texts to spectrograms, or to waves."""
     model, device = endless(task), task.device.type
-    text, voice = batch(size, symbols, device=device).text, task.tts.table.voices[:size].detach()
+    text, voice = batch(size, symbols, device=device).text, task.tts.table.weight[:size].detach()
 
     def speak() -> Tensor | Spectra:
         made = model.synthesize(text, voice)
@@ -194,7 +194,7 @@ def report(device: str, rounds: int, only: str | None) -> None:
 def first_words(run: str, rounds: int) -> None:
     """How soon one hears something of a trained model when it streams some sentences."""
     cloner = Cloner.load(run)
-    voice = Voice(cloner.tts.table.voices[0].detach(), "table", cloner.base, 1)
+    voice = Voice(cloner.tts.table.weight[0].detach(), "table", cloner.base, 1)
 
     def first() -> float:
         started = time.perf_counter()
@@ -222,7 +222,7 @@ def main() -> None:
     options = parser.parse_args()
     task = made()
     weights = sum(weight.numel() for weight in task.tts.model.parameters()) / 1e6
-    print(f"torch {torch.__version__}; {weights:.2f} M parameters, and {task.tts.table.voices.shape[1]} a voice")
+    print(f"torch {torch.__version__}; {weights:.2f} M parameters, and {task.tts.table.weight.shape[1]} a voice")
     if options.model:
         first_words(options.model, options.rounds)
     for device in ("cpu", *(["cuda"] if torch.cuda.is_available() else [])):

@@ -32,7 +32,7 @@ from lightning_vc.tasks.adaptation import (
     WholeModelAdaptationTask,
 )
 from lightning_vc.text.normalize import normalize, written
-from lightning_vc.types import Speaker, Start
+from lightning_vc.types import Initialization, Speaker
 from lightning_vc.voice import Voice
 
 
@@ -54,7 +54,7 @@ class Method:
 
     def steps_for(self, clips: int, model: AcousticModel) -> int:
         """Number of training steps of a model for so many clips."""
-        return max(1, round(self.steps * clips**self.growth * model.adapts_in))
+        return max(1, round(self.steps * clips**self.growth * model.adaptation_step_scale))
 
 
 # Chosen by loss and speaker similarity on 1 to 100 clips, as the learning rates in the tasks (docs/experiments.md)
@@ -133,7 +133,7 @@ def adapt(
     method: str,
     samples: Sequence[Sample],
     steps: int | None = None,
-    start: Start = "mean",
+    init: Initialization = "mean",
     encoder: SpeakerEncoder | None = None,
     progress: bool = False,
 ) -> AdaptationTask:
@@ -158,7 +158,7 @@ def adapt(
     with _quiet(), torch.random.fork_rng():
         torch.manual_seed(0)  # the same clips make the same voice
         try:
-            task = how.task(tts, start=start, encoder=encoder)
+            task = how.task(tts, init=init, encoder=encoder)
         except TypeError as error:
             raise ValueError(f"method {method!r} has to take tts, start and encoder: {error}") from error
         _check_moved(task, tts)
@@ -184,7 +184,7 @@ def adapt(
             enable_progress_bar=progress,
         )
         training = Loader(BatchStream(Clips(samples[held:]), batcher, steps))
-        if held and start != "mean":
+        if held and init != "mean":
             task.begin(next(iter(training)))  # for the look before training, which Lightning takes first
         validation = Loader(BatchStream(Clips(samples[:held]), batcher, -(-held // size), seed=None))
         with interruptible():
@@ -215,7 +215,7 @@ class KeepBest(Callback):
 def voice_of(task: AdaptationTask, method: str, clips: int, seconds: float = 0.0, consent: str = "") -> Voice:
     """The result of an adaptation: the embedding, and the parameters of the model that it trained."""
     return Voice(
-        task.voice.detach().cpu().clone(), method, task.base, clips, _trained(task.tts.model), seconds, consent
+        task.embedding.detach().cpu().clone(), method, task.base, clips, _trained(task.tts.model), seconds, consent
     )
 
 

@@ -73,7 +73,7 @@ class ClipGradientValues(Callback):
         clip_grad_value_(pl_module.parameters(), self.value)
 
 
-class Pace(Callback):
+class Throughput(Callback):
     """Log with the losses how many steps a second training takes, and what share of the batch is padding."""
 
     logs = ("train/steps_per_second", "train/padding")
@@ -104,7 +104,7 @@ class Pace(Callback):
 class CheckMonitors(Callback):
     """Refuse a callback that monitors what nothing logs: it would save no checkpoint, or never stop the training.
 
-    A metric `validation/...` has to be there after the first validation, of which Lightning's sanity check is one, any
+    A metric `val/...` has to be there after the first validation, of which Lightning's sanity check is one, any
     other after the first step of training. A callback or task that logs a metric later names it in an attribute `logs`.
     It stands before the callbacks that it checks.
 
@@ -148,7 +148,7 @@ class CheckMonitors(Callback):
         self.logged.update(trainer.callback_metrics)
         for callback in trainer.callbacks:  # type: ignore[attr-defined]
             name = getattr(callback, "monitor", None)
-            if name and name not in self.logged and name.startswith("validation/") == validation:
+            if name and name not in self.logged and name.startswith("val/") == validation:
                 remedy = reason or f"choose from {', '.join(sorted(self.logged))}"
                 raise ValueError(f"{type(callback).__name__} monitors {name!r}, which nothing logs: {remedy}")
 
@@ -157,11 +157,11 @@ def _check_file_name(name: str) -> None:
     if re.search(r"{[^{}]*/", name):
         raise ValueError(
             f"the file name {name!r} of a checkpoint would make folders, as its metric has a slash: "
-            "set auto_insert_metric_name to false, and write names yourself, as in 'loss={validation/loss:.3f}'"
+            "set auto_insert_metric_name to false, and write names yourself, as in 'loss={val/loss:.3f}'"
         )
 
 
-class SpeakSentences(Callback):
+class SynthesizeSentences(Callback):
     """After each validation, let some of the learned voices speak: sound, spectrogram and attention.
 
     W&B gets them as media; with any other logger they are files in `<log folder>/spoken/<step>/`.
@@ -186,7 +186,7 @@ class SpeakSentences(Callback):
         if trainer.sanity_checking or not trainer.is_global_zero or not isinstance(pl_module, TTSTask):
             return
         tts = pl_module.tts
-        table = tts.table.voices.detach()
+        table = tts.table.weight.detach()
         for row in torch.linspace(0, len(table) - 1, self.voices).long().tolist():
             speaker = plain_name(tts.speakers[row], "a speaker of the model")  # it becomes the name of a file
             for number, speech in enumerate(Synthesizer(tts, table[row]).speak(self.sentences), 1):

@@ -20,7 +20,7 @@ from yaml import YAMLError
 from lightning_vc.audio.features import Spectrograms
 from lightning_vc.audio.pitch import HarmonicPitch
 from lightning_vc.audio.vocoder import NeuralVocoder
-from lightning_vc.callbacks import CheckMonitors, Pace
+from lightning_vc.callbacks import CheckMonitors, Throughput
 from lightning_vc.checkpoint import load_model, model_of
 from lightning_vc.console import STOPPED, interruptible, reported
 from lightning_vc.files import plain_name
@@ -95,7 +95,7 @@ class VoiceCLI(LightningCLI):
             parser_kwargs={"parser_mode": "omegaconf+"},
             parser_class=TrainingParser,
             save_config_kwargs={"overwrite": True},
-            trainer_defaults={"callbacks": [Pace(), CheckMonitors()], **defaults},
+            trainer_defaults={"callbacks": [Throughput(), CheckMonitors()], **defaults},
         )
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:

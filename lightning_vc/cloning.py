@@ -26,7 +26,7 @@ from lightning_vc.pretrained import load_folder, shipped
 from lightning_vc.synthesis import Synthesizer, check_length
 from lightning_vc.text.normalize import normalize, unspoken
 from lightning_vc.trust import trust as allow
-from lightning_vc.types import Speech, Start
+from lightning_vc.types import Initialization, Speech
 from lightning_vc.untrusted import finite
 from lightning_vc.voice import Voice, check_texts
 
@@ -120,7 +120,7 @@ class Cloner:
         method: str = "encoder",
         transcripts: Sequence[str] | None = None,
         steps: int | None = None,
-        start: str | None = None,
+        init: str | None = None,
         consent: str = "",
         progress: bool = False,
     ) -> Voice:
@@ -132,7 +132,7 @@ class Cloner:
                 import path of an `AdaptationTask`.
             transcripts: of each clip; adaptation needs them.
             steps: of adaptation; by default those of the method.
-            start: the initial embedding of adaptation, as in `AdaptationTask`; by default "encoder" where there is one,
+            init: the initial embedding of adaptation, as in `AdaptationTask`; by default "encoder" where there is one,
                 else "mean".
             consent: what the speaker has agreed to; it is kept in the voice.
             progress: show a bar while adapting.
@@ -140,7 +140,7 @@ class Cloner:
         Raises:
             FileNotFoundError: for a missing clip.
             ValueError: for no clips, a clip that is no audio, empty or silent, a missing transcript or one that does
-                not fit its clip, an unknown method, steps below 1, and a start that the model does not have.
+                not fit its clip, an unknown method, steps below 1, and an init that the model does not have.
         """
         check_texts({"consent": consent})
         if isinstance(clips, str | Path):
@@ -152,25 +152,25 @@ class Cloner:
         waves = [self._read(clip) for clip in clips]
         seconds = round(sum(map(len, waves)) / self.sample_rate, 2)
         if method == "encoder":
-            for name, value in (("steps", steps), ("start", start)):
+            for name, value in (("steps", steps), ("init", init)):
                 if value is not None:
                     raise ValueError(f"method 'encoder' takes no {name}, got {value!r}: it does not train")
             embedding = self.embed(sorted(waves, key=_content))
             return Voice(embedding, method, self.base, len(clips), seconds=seconds, consent=consent)
-        start = start or ("encoder" if self.encoder else "mean")
-        if start not in get_args(Start):
-            raise ValueError(f"unknown start {start!r}: choose one of {', '.join(get_args(Start))}")
-        if start == "encoder" and self.encoder is None:
+        init = init or ("encoder" if self.encoder else "mean")
+        if init not in get_args(Initialization):
+            raise ValueError(f"unknown init {init!r}: choose one of {', '.join(get_args(Initialization))}")
+        if init == "encoder" and self.encoder is None:
             raise ValueError(
-                f"start is 'encoder', and {source_of(self.tts)} has no speaker encoder: start from mean or nearest"
+                f"init is 'encoder', and {source_of(self.tts)} has no speaker encoder: use mean or nearest"
             )
         if steps is not None and steps < 1:
             raise ValueError(f"steps of adaptation must be 1 or more, got {steps}")
         from lightning_vc.adaptation import adapt, voice_of  # Lightning takes seconds to import
 
         samples = self._samples(clips, waves, method, transcripts)
-        encoder = self.encoder if start == "encoder" else None
-        task = adapt(self.tts, method, samples, steps, cast("Start", start), encoder, progress)
+        encoder = self.encoder if init == "encoder" else None
+        task = adapt(self.tts, method, samples, steps, cast("Initialization", init), encoder, progress)
         return voice_of(task, method, len(clips), seconds, consent)
 
     def say(self, text: str, voice: Voice) -> Speech:
@@ -206,7 +206,7 @@ class Cloner:
             got = len(transcripts or ())
             raise ValueError(
                 f"method {method!r} needs a transcript of each clip: {len(clips)} clips, {got} transcripts; on the "
-                "command line give them by --transcripts or --said, or as a.txt beside a clip a.wav"
+                "command line give them by --transcripts or --clip_texts, or as a.txt beside a clip a.wav"
             )
         short = [level(shorten_pauses(wave, self.sample_rate, _ADAPTATION_PAUSE)) for wave in waves]
         recordings = [  # in the order of the clips: the error is that of the first wrong transcript
@@ -235,11 +235,13 @@ class Cloner:
                 f"this voice belongs to model {short(voice.base)}, and {source_of(self.tts)} is {self.base}: "
                 "clone it again"
             )
-        size = self.tts.model.voice_dim
-        if voice.vector.shape != (size,):
-            raise ValueError(f"this voice has {tuple(voice.vector.shape)} numbers, {source_of(self.tts)} needs {size}")
+        size = self.tts.model.speaker_dim
+        if voice.embedding.shape != (size,):
+            raise ValueError(
+                f"this voice has {tuple(voice.embedding.shape)} numbers, {source_of(self.tts)} needs {size}"
+            )
         if not voice.moved:
-            return Synthesizer(self.tts, voice.vector, self.vocoder)
+            return Synthesizer(self.tts, voice.embedding, self.vocoder)
         if not self._adapted or self._adapted[0] is not voice:
             network = deepcopy(self.tts.model)
             try:
@@ -249,7 +251,7 @@ class Cloner:
                     f"this voice has parameters that {source_of(self.tts)} does not have ({error}): clone it again"
                 ) from error
             self._adapted = voice, self.tts.with_model(network)
-        return Synthesizer(self._adapted[1], voice.vector, self.vocoder, adapted=True)
+        return Synthesizer(self._adapted[1], voice.embedding, self.vocoder, adapted=True)
 
     @torch.no_grad()
     def embed(self, waves: Sequence[Tensor]) -> Tensor:
@@ -265,7 +267,7 @@ class Cloner:
         lengths = torch.tensor([[len(wave) for wave in waves]])
         with _compatible(source_of(self.encoder)):
             batch = pad_sequence(list(waves), batch_first=True).unsqueeze(0)
-            embedding = self.encoder.predict(batch, lengths, self.tts.table.voices)[0]
+            embedding = self.encoder.predict(batch, lengths, self.tts.table.weight)[0]
         return finite(embedding, f"the embedding that {source_of(self.encoder)} predicts")
 
 

@@ -50,9 +50,9 @@ def _problems(layer: Tensor, symbols: Sequence[str], seconds: float) -> list[str
     return problems
 
 
-def retrieval_rank(answers: Tensor, voices: Tensor, rows: Tensor) -> Tensor:
-    """Mean rank of the right one (B,) among voices (K, E) by L1 distance to the predicted ones (B, E): 1 to K."""
-    distance = torch.cdist(answers, voices, p=1)  # (B, K)
+def retrieval_rank(predicted: Tensor, embeddings: Tensor, rows: Tensor) -> Tensor:
+    """Mean rank (1 to K) of the right row (B,) of embeddings (K, E) by L1 distance to the predicted ones (B, E)."""
+    distance = torch.cdist(predicted, embeddings, p=1)  # (B, K)
     own = distance.gather(1, rows[:, None])
     return 1 + (distance < own).sum(1).float().mean()
 

@@ -38,9 +38,9 @@ def morph(voice: Voice, plus: Sequence[Voice], minus: Sequence[Voice], amount: f
     """
     _check_amount(amount)
     more, less = (_vectors(name, group, voice).mean(0) for name, group in (("plus", plus), ("minus", minus)))
-    vector = voice.vector.detach().cpu() + amount * (more - less)
+    embedding = voice.embedding.detach().cpu() + amount * (more - less)
     consent = _consent([voice, *plus, *minus])
-    return Voice(vector, "morph", voice.base, voice.clips, voice.moved, voice.seconds, consent)
+    return Voice(embedding, "morph", voice.base, voice.clips, voice.moved, voice.seconds, consent)
 
 
 def learnt_from(cloner: Cloner, index: Index) -> bool:
@@ -48,7 +48,7 @@ def learnt_from(cloner: Cloner, index: Index) -> bool:
     return index.speaker_table == list(cloner.tts.speakers)
 
 
-def learned_voices(cloner: Cloner, index: Index, **attributes: object) -> dict[str, Voice]:
+def learned_embeddings(cloner: Cloner, index: Index, **attributes: object) -> dict[str, Voice]:
     """The voices that the model learnt for the speakers of its training, by id, in the order of its table.
 
     Args:
@@ -68,7 +68,7 @@ def learned_voices(cloner: Cloner, index: Index, **attributes: object) -> dict[s
         raise ValueError(f"speakers have no {min(unknown)!r}: choose from {', '.join(known)}")
     entries = {entry.id: entry for entry in index.speakers}
     found = {}
-    for id, row in zip(cloner.tts.speakers, cloner.tts.table.voices.detach().cpu(), strict=True):
+    for id, row in zip(cloner.tts.speakers, cloner.tts.table.weight.detach().cpu(), strict=True):
         if all(str(getattr(entries[id], name)) == str(value) for name, value in attributes.items()):
             clips, seconds = entries[id].transcribed, entries[id].seconds
             found[id] = Voice(row.clone(), "learned", cloner.base, clips, seconds=seconds)
@@ -100,14 +100,16 @@ def _vectors(name: str, voices: Sequence[Voice], like: Voice | None = None) -> T
             raise ValueError(
                 f"{which} belongs to model {short(voice.base)}, not to {short(other.base)}: clone both with one model"
             )
-        if voice.vector.shape != other.vector.shape:
-            raise ValueError(f"{which} has {len(voice.vector)} numbers, not {len(other.vector)}: clone both again")
-    return torch.stack([voice.vector.detach().cpu() for voice in voices])
+        if voice.embedding.shape != other.embedding.shape:
+            raise ValueError(
+                f"{which} has {len(voice.embedding)} numbers, not {len(other.embedding)}: clone both again"
+            )
+    return torch.stack([voice.embedding.detach().cpu() for voice in voices])
 
 
-def _made_of(method: str, vector: Tensor, voices: Sequence[Voice]) -> Voice:
+def _made_of(method: str, embedding: Tensor, voices: Sequence[Voice]) -> Voice:
     clips, seconds = sum(voice.clips for voice in voices), round(sum(voice.seconds for voice in voices), 2)
-    return Voice(vector, method, voices[0].base, clips, seconds=seconds, consent=_consent(voices))
+    return Voice(embedding, method, voices[0].base, clips, seconds=seconds, consent=_consent(voices))
 
 
 def _consent(voices: Sequence[Voice]) -> str:

@@ -19,7 +19,7 @@ from lightning_vc.metrics import alignment_problems
 from lightning_vc.modules.acoustic import check_finite
 from lightning_vc.modules.attention import Attention
 from lightning_vc.modules.tts import TTSModel
-from lightning_vc.text.split import Stretch, stretches
+from lightning_vc.text.split import Segment, segments
 from lightning_vc.text.symbols import PUNCTUATION, SYMBOLS
 from lightning_vc.types import Spectra, Speech
 
@@ -59,13 +59,13 @@ class Synthesizer:
 
     Args:
         tts: the model, as it was trained or adapted.
-        voice: the speaker embedding, (E,).
+        embedding: the speaker embedding, (E,).
         vocoder: Griffin-Lim if none is given.
         adapted: whether to use the post-filter for an adapted model.
     """
 
-    def __init__(self, tts: TTSModel, voice: Tensor, vocoder: Vocoder | None = None, adapted: bool = False) -> None:
-        self.tts, self.voice, self.vocoder = tts, voice, vocoder or tts.griffin_lim().to(voice.device)
+    def __init__(self, tts: TTSModel, embedding: Tensor, vocoder: Vocoder | None = None, adapted: bool = False) -> None:
+        self.tts, self.embedding, self.vocoder = tts, embedding, vocoder or tts.griffin_lim().to(embedding.device)
         settings = tts if self.vocoder.post_filter is None else self.vocoder
         found = settings.adapted_post_filter if adapted else settings.post_filter
         self.post_filter = found or PostFilter()
@@ -83,10 +83,10 @@ class Synthesizer:
         for text in texts:
             check_length(text)
         cut = [list(self._cut(text)) for text in texts]
-        stretches = [stretch for parts in cut for stretch in parts]
+        segments = [stretch for parts in cut for stretch in parts]
         speeches = (
             self._speech(stretch, made, torch.cat([self._wave(made), self._pause(stretch)]))
-            for stretch, made in zip(stretches, self._spectra(stretches), strict=True)
+            for stretch, made in zip(segments, self._spectra(segments), strict=True)
         )
         return [_joined(text, [next(speeches) for _ in parts]) for text, parts in zip(texts, cut, strict=True)]
 
@@ -116,29 +116,29 @@ class Synthesizer:
                 speech = _rest(speech, wave)
             yield replace(speech, wave=torch.cat([speech.wave, self._pause(stretch)]))
 
-    def _cut(self, text: str) -> Iterator[Stretch]:
+    def _cut(self, text: str) -> Iterator[Segment]:
         """A text as stretches that are no longer than the texts of training."""
         symbols, longest = self.tts.frontend.symbols, min(self.tts.longest, _STRETCH_NUMBERS // self.width)
-        return stretches(text, max(longest, 1), lambda word: len(symbols([word])) + (word.text not in PUNCTUATION))
+        return segments(text, max(longest, 1), lambda word: len(symbols([word])) + (word.text not in PUNCTUATION))
 
-    def _spectra(self, parts: Sequence[Stretch]) -> list[_Attempt]:
+    def _spectra(self, parts: Sequence[Segment]) -> list[_Attempt]:
         """Synthesise stretches, those that failed a second time by the strict window, and keep the better."""
         made = self._attempts(parts)
         failed = [i for i, attempt in enumerate(made) if attempt.problems]
-        for i, attempt in zip(failed, self._attempts([parts[i] for i in failed], careful=True), strict=True):
+        for i, attempt in zip(failed, self._attempts([parts[i] for i in failed], strict=True), strict=True):
             made[i] = min(made[i], attempt, key=lambda each: len(each.problems))
         return made
 
-    def _attempts(self, parts: Sequence[Stretch], careful: bool = False) -> list[_Attempt]:
+    def _attempts(self, parts: Sequence[Segment], strict: bool = False) -> list[_Attempt]:
         """Synthesise stretches; raises ValueError where they become far more than speech."""
-        texts = [torch.tensor(self.tts.frontend(part.words), device=self.voice.device) for part in parts]
+        texts = [torch.tensor(self.tts.frontend(part.words), device=self.embedding.device) for part in parts]
         model, spectrograms = self.tts.model, self.tts.spectrograms
         step = model.reduction * spectrograms.hop / spectrograms.sample_rate  # seconds
         left = _KEPT + _KEPT_OF_SYMBOL * sum(map(len, texts))
         attempts: dict[int, _Attempt] = {}
         for group in self._groups(texts):
             text = pad_sequence([texts[i] for i in group], batch_first=True)
-            output = model.synthesize(text, self.voice.expand(len(group), -1), careful, self._most(text.shape[1]))
+            output = model.synthesize(text, self.embedding.expand(len(group), -1), strict, self._most(text.shape[1]))
             check_finite(*output.spectra)
             for row, i in enumerate(group):
                 frames, symbols = int(output.frames[row]), tuple(SYMBOLS[number] for number in texts[i])
@@ -182,10 +182,10 @@ class Synthesizer:
         wave: Tensor = self.vocoder(made.spectra, self.post_filter)[0].cpu()
         return wave
 
-    def _pause(self, part: Stretch) -> Tensor:
+    def _pause(self, part: Segment) -> Tensor:
         return torch.zeros(round(part.pause * self.sample_rate))
 
-    def _speech(self, part: Stretch, made: _Attempt, wave: Tensor) -> Speech:
+    def _speech(self, part: Segment, made: _Attempt, wave: Tensor) -> Speech:
         _check_wave(wave)
         return Speech(
             wave=wave,

@@ -2,7 +2,7 @@
 
 B  examples of a batch          T  spectrogram frames          M  mel bands
 N  clips of one speaker         S  decoder steps, T / r        F  bins of the linear spectrogram
-L  symbols of a text            W  samples of a waveform       E  numbers of a voice
+L  symbols of a text            W  samples of a waveform       E  speaker embedding
 H  hidden channels              A  attention layers            r  frames per decoder step
 """
 
@@ -12,7 +12,7 @@ from typing import Literal, NamedTuple
 
 from torch import Tensor
 
-Start = Literal["mean", "nearest", "encoder"]  # embedding from which an adaptation starts
+Initialization = Literal["mean", "nearest", "encoder"]  # embedding from which an adaptation starts
 
 
 @dataclass(frozen=True)
@@ -70,13 +70,13 @@ class CloningBatch(NamedTuple):
 class JointBatch(NamedTuple):
     """Transcribed utterances, and other clips of whoever says each of them."""
 
-    said: TTSBatch
+    utterances: TTSBatch
     clips: CloningBatch
 
     @property
     def lengths(self) -> Tensor:
         """(B,) samples of the utterances."""
-        return self.said.lengths
+        return self.utterances.lengths
 
 
 class WaveBatch(NamedTuple):

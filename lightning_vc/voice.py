@@ -18,7 +18,7 @@ from lightning_vc.console import print_warning, short
 from lightning_vc.files import write_file
 from lightning_vc.untrusted import header_size, single_precision
 
-_FORMAT = "lightning_vc voice 2"
+_FORMAT = "lightning_vc voice 3"
 _SUFFIX = ".safetensors"
 _HOME = "~/.local/share/lightning_vc/voices"
 _MAX_HEADER = 4_000_000  # bytes
@@ -34,7 +34,7 @@ class Voice:
     """A cloned speaker: what `Cloner.clone` returns and a .safetensors file holds.
 
     Attributes:
-        vector: the speaker embedding, (E,).
+        embedding: the speaker embedding, (E,).
         method: of cloning.
         base: fingerprint of the model that it belongs to; no other can speak with it.
         clips: number of recordings.
@@ -45,11 +45,11 @@ class Voice:
         version: of lightning_vc that made it.
 
     Raises:
-        ValueError: for a vector of another shape, numbers that are NaN, infinite or no floats, and a text that is too
-            long. Tensors become float32.
+        ValueError: for an embedding of another shape, numbers that are NaN, infinite or no floats, and a text that is
+            too long. Tensors become float32.
     """
 
-    vector: Tensor
+    embedding: Tensor
     method: str
     base: str
     clips: int
@@ -61,9 +61,11 @@ class Voice:
 
     def __post_init__(self) -> None:
         """Check shapes, numbers and texts."""
-        if self.vector.dim() != 1 or not len(self.vector):
-            raise ValueError(f"the vector of a voice is a row of numbers, got the shape {tuple(self.vector.shape)}")
-        object.__setattr__(self, "vector", single_precision(self.vector, "vector"))
+        if self.embedding.dim() != 1 or not len(self.embedding):
+            raise ValueError(
+                f"the embedding of a voice is a row of numbers, got the shape {tuple(self.embedding.shape)}"
+            )
+        object.__setattr__(self, "embedding", single_precision(self.embedding, "embedding"))
         moved = {name: single_precision(value, short(f"moved.{name}")) for name, value in self.moved.items()}
         object.__setattr__(self, "moved", moved)
         check_texts(self.about)
@@ -75,7 +77,7 @@ class Voice:
 
     def save(self, path: str | Path) -> None:
         """Write one portable file."""
-        tensors = {"vector": self.vector, **{f"moved.{name}": value for name, value in self.moved.items()}}
+        tensors = {"embedding": self.embedding, **{f"moved.{name}": value for name, value in self.moved.items()}}
         tensors = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
         write_file(path, save(tensors, {"format": _FORMAT, **self.about}))
 
@@ -92,14 +94,14 @@ class Voice:
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - it is no dict
         except SafetensorError as error:
             raise ValueError(f"{path} is not a voice: {error}") from error
-        if about.pop("format", None) != _FORMAT or "vector" not in tensors:
+        if about.pop("format", None) != _FORMAT or "embedding" not in tensors:
             raise ValueError(f"{path} is a safetensors file, but not a voice of this version of lightning_vc")
-        vector = tensors.pop("vector")
+        embedding = tensors.pop("embedding")
         try:
             _check_about(about, tensors)
             moved = {name.removeprefix("moved."): value for name, value in tensors.items()}
             clips, seconds = int(about.pop("clips")), float(about.pop("seconds"))
-            return cls(vector=vector, moved=moved, clips=clips, seconds=seconds, **about)
+            return cls(embedding=embedding, moved=moved, clips=clips, seconds=seconds, **about)
         except ValueError as error:
             raise ValueError(f"{path} is not a voice of this version of lightning_vc: {error}") from error
 
@@ -115,7 +117,7 @@ def check_texts(about: Mapping[str, str]) -> None:
 def _check_about(about: dict[str, str], moved: Iterable[str]) -> None:
     """Raise ValueError for a text or a tensor of a voice file that is missing or unknown, or is no number."""
     if unknown := sorted(name for name in moved if not name.startswith("moved.")):
-        raise ValueError(f"its tensor {short(unknown[0])} is neither the vector nor a parameter that moved")
+        raise ValueError(f"its tensor {short(unknown[0])} is neither the embedding nor a parameter that moved")
     if wrong := sorted(about.keys() ^ set(_TEXTS)):
         raise ValueError(f"its field {short(wrong[0])} is {'unknown' if wrong[0] in about else 'missing'}")
     for name, kind in (("clips", int), ("seconds", float)):

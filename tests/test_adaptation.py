@@ -18,7 +18,7 @@ from lightning_vc.modules.speaker_encoder import SpeakerEncoder
 from lightning_vc.modules.tts import TTSModel
 from lightning_vc.tasks.adaptation import AdaptationTask, EmbeddingAdaptationTask
 from lightning_vc.text.normalize import normalize
-from lightning_vc.types import Start
+from lightning_vc.types import Initialization
 from tests.tiny import TinyRun
 
 
@@ -59,14 +59,14 @@ def test_it_stops_by_the_clip_that_was_put_aside(tiny_run: TinyRun, tts: TTSMode
 
 @pytest.mark.parametrize("start", ["nearest", "encoder"])
 def test_the_initial_voice_is_kept_where_training_makes_it_worse(
-    tiny_run: TinyRun, tts: TTSModel, seen: list[float], start: Start
+    tiny_run: TinyRun, tts: TTSModel, seen: list[float], init: Initialization
 ) -> None:
-    encoder = load_model(tiny_run.encoder, SpeakerEncoder) if start == "encoder" else None  # type: ignore[type-abstract]
+    encoder = load_model(tiny_run.encoder, SpeakerEncoder) if init == "encoder" else None  # type: ignore[type-abstract]
     samples = tiny_run.samples()[:5]
-    begun = EmbeddingAdaptationTask(tts, start=start, encoder=encoder)
+    begun = EmbeddingAdaptationTask(tts, init=init, encoder=encoder)
     begun.begin(collate_tts(samples[1:], tts.frontend, {samples[0].speaker.id: 0}, 16000))
-    assert not begun.voice.equal(EmbeddingAdaptationTask(tts).voice)
-    task = adapt(tts, "wild", samples, steps=60, start=start, encoder=encoder)
+    assert not begun.embedding.equal(EmbeddingAdaptationTask(tts).embedding)
+    task = adapt(tts, "wild", samples, steps=60, init=init, encoder=encoder)
     batch = collate_tts(samples[:1], tts.frontend, {samples[0].speaker.id: 0}, 16000)
     assert seen[0] == pytest.approx(float(begun.loss(batch)["loss"]), rel=1e-5)
     assert float(task.loss(batch)["loss"]) == pytest.approx(min(seen), rel=1e-5)
@@ -75,7 +75,7 @@ def test_the_initial_voice_is_kept_where_training_makes_it_worse(
 def test_fewer_clips_are_trained_on_to_the_end(tiny_run: TinyRun, tts: TTSModel, seen: list[float]) -> None:
     task = adapt(tts, "wild", tiny_run.samples()[:4], steps=3)
     assert seen == []
-    assert (task.voice - task.tts.table.voices.mean(0)).abs().max() > 0.5
+    assert (task.embedding - task.tts.table.weight.mean(0)).abs().max() > 0.5
 
 
 def test_an_interrupt_is_told_as_one(tiny_run: TinyRun, tts: TTSModel, monkeypatch: pytest.MonkeyPatch) -> None:

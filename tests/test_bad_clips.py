@@ -96,8 +96,8 @@ def moved(cloner: Cloner, said: Tensor, spoilt: Tensor, folder: Path) -> float:
     """How far the voice of (W,) or (W, channels) is from that of what was said, relative to its own size."""
     io.write(folder / "good.wav", said, RATE)
     soundfile.write(folder / "mine.wav", spoilt.numpy(), RATE, subtype="FLOAT")
-    good, mine = (cloner.clone([folder / name]).vector for name in ("good.wav", "mine.wav"))
-    return float((mine - good).norm() / (good - cloner.tts.table.voices.detach().mean(0)).norm())
+    good, mine = (cloner.clone([folder / name]).embedding for name in ("good.wav", "mine.wav"))
+    return float((mine - good).norm() / (good - cloner.tts.table.weight.detach().mean(0)).norm())
 
 
 def test_clicks_are_told_and_do_not_change_the_voice(
@@ -174,7 +174,7 @@ def test_what_is_not_wrong_is_not_blamed(
     io.write(tmp_path / "mine.wav", spoilt(kind, said), RATE)
     voice = cloner.clone([tmp_path / "mine.wav"])
     assert capsys.readouterr().err == ""
-    assert voice.vector.isfinite().all()
+    assert voice.embedding.isfinite().all()
     assert voice.seconds == pytest.approx(len(said) / RATE * (100 if kind == "ten minutes" else 1), abs=0.6)
 
 

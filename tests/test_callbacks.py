@@ -14,7 +14,14 @@ from lightning.pytorch.loggers import CSVLogger, Logger
 
 from lightning_vc import Voice
 from lightning_vc.audio import io
-from lightning_vc.callbacks import CheckMonitors, ClipGradientValues, LastCheckpoint, Pace, SaveVoice, SpeakSentences
+from lightning_vc.callbacks import (
+    CheckMonitors,
+    ClipGradientValues,
+    LastCheckpoint,
+    SaveVoice,
+    SynthesizeSentences,
+    Throughput,
+)
 from lightning_vc.checkpoint import load_model
 from lightning_vc.data.tts import AdaptationDataModule, TTSDataModule
 from lightning_vc.modules.tts import TTSModel
@@ -51,7 +58,7 @@ def data(tiny_run: TinyRun, task: TTSTask) -> TTSDataModule:
 
 def validate(out: Path, task: TTSTask, data: TTSDataModule, voices: int, logger: Logger) -> list[str]:
     """What stands in the folder of what was spoken after a validation."""
-    trainer(out, SpeakSentences(SENTENCES, voices), logger=logger, limit_val_batches=1).validate(
+    trainer(out, SynthesizeSentences(SENTENCES, voices), logger=logger, limit_val_batches=1).validate(
         task, data, verbose=False
     )
     return sorted(str(path.relative_to(out)) for path in out.rglob("spoken/*/*"))
@@ -80,7 +87,7 @@ def test_an_id_of_a_speaker_is_no_path(tmp_path: Path, task: TTSTask, data: TTSD
 def test_loggers_are_told_what_can_be_written_down(tmp_path: Path, task: TTSTask, data: TTSDataModule) -> None:
     validate(tmp_path, task, data, 0, CSVLogger(tmp_path, "log"))
     told = (tmp_path / "log" / "version_0" / "hparams.yaml").read_text()
-    assert "guide: 1.0" in told
+    assert "attention_weight: 1.0" in told
     assert "!!python" not in told
 
 
@@ -89,7 +96,7 @@ def test_no_voice_is_needed(tmp_path: Path, task: TTSTask, data: TTSDataModule) 
 
 
 def test_nothing_is_said_before_training_or_by_another_task(tmp_path: Path, task: TTSTask, tiny_run: TinyRun) -> None:
-    speak = SpeakSentences(SENTENCES)
+    speak = SynthesizeSentences(SENTENCES)
     stand_in: Any = SimpleNamespace(sanity_checking=True, is_global_zero=True, log_dir=str(tmp_path), loggers=[])
     speak.on_validation_end(stand_in, task)
     stand_in.sanity_checking = False
@@ -108,7 +115,7 @@ def test_a_voice_is_saved_when_its_adaptation_has_finished(
     trainer(tmp_path, SaveVoice(str(path)), max_steps=1, limit_val_batches=0).fit(task, data)
     voice = Voice.load(path)
     assert (voice.clips, voice.base, voice.moved) == (4, task.base, {})
-    assert voice.vector.equal(task.voice.detach())
+    assert voice.embedding.equal(task.embedding.detach())
     told = capsys.readouterr().out.replace("\n", " ")
     assert f"recipes.synthesize --model {tiny_run.tts} --voice {path}" in told
 
@@ -152,7 +159,7 @@ def test_steps_a_second_and_padding_are_logged(tmp_path: Path, task: TTSTask, da
     task.scheduler = None  # its end is near
     trainer(
         tmp_path,
-        Pace(),
+        Throughput(),
         logger=logger,
         max_steps=6,
         log_every_n_steps=2,

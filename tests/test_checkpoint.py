@@ -188,7 +188,7 @@ class bounded:
 @pytest.mark.parametrize(
     ("part", "name", "value"),
     [
-        ("model", "voice_dim", 10**9),
+        ("model", "speaker_dim", 10**9),
         ("model", "channels", 10**6),
         ("model", "layers", 10**6),
         ("model", "layers", 10**9),
@@ -226,7 +226,7 @@ def test_sizes_are_checked_before_anything_is_built(
     ("name", "value", "complaint"),
     [
         ("speakers", 10**7, "model.speakers is 10000000"),
-        ("speakers", ["a"] * 10**6, "the weight table.table.weight has the shape"),
+        ("speakers", ["a"] * 10**6, "the weight table.weight has the shape"),
         ("speakers", [1, 2], r"model.speakers[0] is 1"),
         ("post_filter", {"power": float("nan")}, "model.post_filter.power is nan"),
         ("post_filter", {"power": -1.0}, "got power=-1.0"),
@@ -237,7 +237,7 @@ def test_sizes_are_checked_before_anything_is_built(
         ("post_filter", {"power": True}, "model.post_filter.power is True"),
         ("post_filter", [1], "model.post_filter is [1]"),
         ("adapted_post_filter", {"noise": 1.0}, "model.adapted_post_filter.noise is no setting of PostFilter"),
-        ("voice_scale", float("-inf"), "model.voice_scale is -inf"),
+        ("speaker_init_scale", float("-inf"), "model.speaker_init_scale is -inf"),
         ("made_up", 1, "model.made_up is no setting of TTSModel"),
         ("made\nup", 1, r"model has the setting 'made\nup', which is no name"),
         (3, 1, "model has the setting 3, which is no name"),
@@ -288,7 +288,7 @@ def test_fields_that_are_missing(saved: Saved, tmp_path: Path, name: str) -> Non
     assert expected in refusal(saved, tmp_path)
 
 
-TABLE = "tts.table.table.weight"
+TABLE = "tts.table.weight"
 
 
 @pytest.mark.parametrize("kind", [torch.float16, torch.bfloat16, torch.float64])
@@ -297,8 +297,8 @@ def test_weights_of_another_precision_are_converted(saved: Saved, tmp_path: Path
     weights[TABLE] = weights[TABLE].to(kind)
     write_checkpoint(saved, tmp_path / "it.ckpt")
     model = load_model(tmp_path / "it.ckpt", TTSModel)
-    assert model.table.voices.dtype == torch.float32
-    assert model.table.voices.detach().equal(weights[TABLE].float())
+    assert model.table.weight.dtype == torch.float32
+    assert model.table.weight.detach().equal(weights[TABLE].float())
 
 
 @pytest.mark.parametrize(
@@ -329,7 +329,7 @@ def test_weights_that_are_missing_or_too_many(saved: Saved, tmp_path: Path) -> N
     saved["state_dict"]["tts.table.more"] = torch.ones(1)
     assert "has the weight 'table.more', which its TTSModel does not have" in refusal(saved, tmp_path)
     del saved["state_dict"]["tts.table.more"], saved["state_dict"][TABLE]
-    assert "has no weight 'table.table.weight' of its TTSModel" in refusal(saved, tmp_path)
+    assert "has no weight 'table.weight' of its TTSModel" in refusal(saved, tmp_path)
 
 
 def test_filters_are_those_of_the_settings(saved: Saved, tmp_path: Path) -> None:

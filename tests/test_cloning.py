@@ -56,11 +56,11 @@ def voice(cloner: Cloner, clips: list[Path], transcripts: list[str], request: py
 
 
 def test_a_voice_is_a_vector_and_what_moved(cloner: Cloner, voice: Voice) -> None:
-    assert voice.vector.shape == (8,)
-    assert not voice.vector.requires_grad
+    assert voice.embedding.shape == (8,)
+    assert not voice.embedding.requires_grad
     assert (voice.clips, voice.base) == (2, cloner.base)
-    average = cloner.tts.table.voices.detach().mean(0)
-    assert not voice.vector.equal(average)
+    average = cloner.tts.table.weight.detach().mean(0)
+    assert not voice.embedding.equal(average)
     model = cloner.tts.model.state_dict()
     assert all(not value.equal(model[name]) for name, value in voice.moved.items() if name in model)
     added = {name.rpartition(".")[2] for name in voice.moved if name not in model}
@@ -127,7 +127,7 @@ def test_the_same_clips_in_any_order_make_the_same_voice(
 ) -> None:
     one = cloner.clone(clips, method, transcripts, STEPS[method])
     two = cloner.clone(clips[::-1], method, transcripts[::-1], STEPS[method])
-    assert one.vector.equal(two.vector)
+    assert one.embedding.equal(two.embedding)
     assert one.moved.keys() == two.moved.keys()
     assert all(value.equal(two.moved[name]) for name, value in one.moved.items())
 
@@ -146,21 +146,21 @@ def test_adaptation_leaves_the_base_and_the_folder_alone(
 
 
 def test_more_steps_come_closer_to_the_clips(cloner: Cloner, clips: list[Path], transcripts: list[str]) -> None:
-    average = cloner.tts.table.voices.detach().mean(0)
-    near, far = (cloner.clone(clips, "embedding", transcripts, steps, "mean").vector for steps in (1, 8))
+    average = cloner.tts.table.weight.detach().mean(0)
+    near, far = (cloner.clone(clips, "embedding", transcripts, steps, "mean").embedding for steps in (1, 8))
     assert 0 < (near - average).abs().max() < (far - average).abs().max()
 
 
 def test_adaptation_may_begin_with_what_the_encoder_hears(
     cloner: Cloner, clips: list[Path], transcripts: list[str]
 ) -> None:
-    heard = cloner.clone(clips).vector
-    begun = cloner.clone(clips, "embedding", transcripts, steps=1).vector
-    average = cloner.clone(clips, "embedding", transcripts, steps=1, start="mean").vector
+    heard = cloner.clone(clips).embedding
+    begun = cloner.clone(clips, "embedding", transcripts, steps=1).embedding
+    average = cloner.clone(clips, "embedding", transcripts, steps=1, init="mean").embedding
     assert (begun - heard).abs().max() < 0.011  # a step of Adam with lr 0.01
     assert (average - heard).abs().max() > 0.02
-    with pytest.raises(ValueError, match="has no speaker encoder: start from mean or nearest"):
-        Cloner(cloner.tts).clone(clips, "embedding", transcripts, steps=1, start="encoder")
+    with pytest.raises(ValueError, match="has no speaker encoder: use mean or nearest"):
+        Cloner(cloner.tts).clone(clips, "embedding", transcripts, steps=1, init="encoder")
 
 
 def test_a_method_of_ones_own_by_its_path(cloner: Cloner, clips: list[Path], transcripts: list[str]) -> None:
@@ -173,7 +173,7 @@ def test_what_the_speaker_has_agreed_to(cloner: Cloner, clips: list[Path]) -> No
 
 
 def test_the_encoder_hears_all_clips(cloner: Cloner, clips: list[Path]) -> None:
-    assert not cloner.clone(clips).vector.allclose(cloner.clone(clips[:1]).vector, atol=1e-6)
+    assert not cloner.clone(clips).embedding.allclose(cloner.clone(clips[:1]).embedding, atol=1e-6)
 
 
 def test_a_vocoder_of_ones_own(cloner: Cloner, clips: list[Path]) -> None:
@@ -222,12 +222,12 @@ def test_what_was_adapted_is_cleaned_and_nothing_else(
 def test_heard_voices_are_moved_away_from_the_mean(
     tiny_run: TinyRun, cloner: Cloner, clips: list[Path], tmp_path: Path
 ) -> None:
-    mean, near = cloner.tts.table.voices.detach().mean(0), cloner.clone(clips).vector
+    mean, near = cloner.tts.table.weight.detach().mean(0), cloner.clone(clips).embedding
     saved = read_checkpoint(tiny_run.encoder)
     saved["state_dict"]["encoder.embedding_gain"].fill_(1.5)
     write_checkpoint(saved, tmp_path / "encoder.ckpt")
     encoder = load_model(tmp_path / "encoder.ckpt", SpeakerEncoder)  # type: ignore[type-abstract]
-    far = Cloner(cloner.tts, encoder).clone(clips).vector
+    far = Cloner(cloner.tts, encoder).clone(clips).embedding
     torch.testing.assert_close(far - mean, 1.5 * (near - mean))
     assert not far.allclose(near)
 
@@ -246,7 +246,7 @@ def test_one_checkpoint_is_enough_to_adapt_and_to_speak(tiny_run: TinyRun, clone
 def other_model(tiny_run: TinyRun, tmp_path: Path) -> Path:
     """The same model with one weight that is different."""
     saved = read_checkpoint(tiny_run.tts)
-    saved["state_dict"]["tts.table.table.weight"][0, 0] += 1
+    saved["state_dict"]["tts.table.weight"][0, 0] += 1
     write_checkpoint(saved, tmp_path / "other.ckpt")
     return tmp_path / "other.ckpt"
 
@@ -337,7 +337,7 @@ class VoiceTask(AdaptationTask):
     """As short as a method can be."""
 
     def trainable(self) -> Iterable[nn.Parameter]:
-        return [self.voice]
+        return [self.embedding]
 
 
 class PickyTask(VoiceTask):
@@ -362,7 +362,7 @@ def test_a_method_of_ones_own_needs_little_and_can_add_nothing(
     cloner: Cloner, clips: list[Path], transcripts: list[str]
 ) -> None:
     voice = cloner.clone(clips, "tests.test_cloning.VoiceTask", transcripts, steps=1)
-    assert not voice.vector.equal(cloner.clone(clips).vector)
+    assert not voice.embedding.equal(cloner.clone(clips).embedding)
     with pytest.raises(ValueError, match=r"PickyTask' has to take tts, start and encoder: .*colour"):
         cloner.clone(clips, "tests.test_cloning.PickyTask", transcripts, steps=1)
     with pytest.raises(ValueError, match="AddingTask adds parameters that its base has no place for"):
@@ -370,8 +370,8 @@ def test_a_method_of_ones_own_needs_little_and_can_add_nothing(
 
 
 def test_an_unknown_start(cloner: Cloner, clips: list[Path], transcripts: list[str]) -> None:
-    with pytest.raises(ValueError, match="unknown start 'near': choose one of mean, nearest, encoder"):
-        cloner.clone(clips, "embedding", transcripts, 1, start="near")
+    with pytest.raises(ValueError, match="unknown init 'near': choose one of mean, nearest, encoder"):
+        cloner.clone(clips, "embedding", transcripts, 1, init="near")
 
 
 @pytest.mark.parametrize("method", ["embedding", "whole_model"])
@@ -407,7 +407,7 @@ def test_how_loud_the_clips_are_does_not_matter(cloner: Cloner, clips: list[Path
     quiet = [tmp_path / f"{number}.wav" for number in range(len(clips))]
     for path, clip in zip(quiet, clips, strict=True):
         io.write(path, io.read(clip, 16000) * 0.1, 16000)
-    torch.testing.assert_close(cloner.clone(quiet).vector, cloner.clone(clips).vector, atol=2e-4, rtol=0)
+    torch.testing.assert_close(cloner.clone(quiet).embedding, cloner.clone(clips).embedding, atol=2e-4, rtol=0)
 
 
 @pytest.mark.parametrize("samples", [torch.zeros(16000), torch.zeros(16000).numpy()])
@@ -429,7 +429,7 @@ def test_what_is_asked_of_the_encoder_in_vain(cloner: Cloner, clips: list[Path])
     with pytest.raises(ValueError, match="takes no steps, got 5"):
         cloner.clone(clips, "encoder", steps=5)
     with pytest.raises(ValueError, match="takes no start, got 'nearest'"):
-        cloner.clone(clips, "encoder", start="nearest")
+        cloner.clone(clips, "encoder", init="nearest")
 
 
 def test_letters_that_are_left_out_are_named(cloner: Cloner, capsys: pytest.CaptureFixture[str]) -> None:
@@ -476,7 +476,7 @@ def test_a_vocoder_that_makes_nan_is_refused(cloner: Cloner) -> None:
             return torch.full((1, 100), torch.nan)
 
     voice = Voice(torch.zeros(8), "encoder", cloner.base, 1)
-    synthesizer = Synthesizer(cloner.tts, voice.vector, Nothing())
+    synthesizer = Synthesizer(cloner.tts, voice.embedding, Nothing())
     for speaking in (lambda: synthesizer.speak(["Hello."]), lambda: list(synthesizer.stream("Hello."))):
         with pytest.raises(ValueError, match="the vocoder makes sound of NaN or infinite numbers"):
             speaking()

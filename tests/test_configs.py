@@ -119,7 +119,7 @@ def test_training_stages_understand_their_command_lines(name: str, capsys: pytes
     tts, encoder = configs["tts"], configs["encoder"]
     assert encoder.pretrained.tts == str(stages_of(name)["tts"].checkpoint)
     acoustic, spectrograms = (tts.model.tts.init_args[part].init_args for part in ("model", "spectrograms"))
-    assert encoder.model.encoder.init_args.voice_dim == acoustic.voice_dim
+    assert encoder.model.encoder.init_args.speaker_dim == acoustic.speaker_dim
     assert acoustic.n_fft == spectrograms.n_fft
     assert acoustic.n_mels == spectrograms.n_mels
     assert tts.data.shards == encoder.data.shards

@@ -79,7 +79,7 @@ def test_an_encoder_of_ones_own(
     tiny_run: TinyRun, outside: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     command = documented("my_encoder.GRUEncoder", tiny_run)
-    small = ["--model.encoder.init_args.voice_dim=8", "--data.n_speakers=2", "--data.max_seconds=0.5"]
+    small = ["--model.encoder.init_args.speaker_dim=8", "--data.n_speakers=2", "--data.max_seconds=0.5"]
     call([*command, *small, *QUICK, "--config", configs("encoder", outside)[1]], outside)
     checkpoint = outside / "runs" / "gru" / "encoder" / "last.ckpt"
     saved = read_checkpoint(checkpoint)
@@ -147,7 +147,7 @@ def test_a_frontend_of_ones_own(tiny_run: TinyRun, inside_python: Path) -> None:
     tts.main([*command[3:], *small, *QUICK, "--trainer.limit_val_batches=0"])
     cloner = Cloner.load(out / "tts" / "last.ckpt")
     assert type(cloner.tts.frontend).__name__ == "Unstressed"
-    voice = Voice(cloner.tts.table.voices[0].detach(), "none", cloner.base, 0)
+    voice = Voice(cloner.tts.table.weight[0].detach(), "none", cloner.base, 0)
     said = cloner.say("The morning.", voice).symbols
     assert "/ɔ/" in said
     assert not any("ˈ" in symbol for symbol in said)
@@ -158,7 +158,7 @@ def test_a_vocoder_of_ones_own(tiny_run: TinyRun, inside_python: Path) -> None:
     names: dict[str, Cloner] = {}
     exec(example.replace("runs/mini", str(tiny_run.folder)), names)
     cloner = names["cloner"]
-    voice = Voice(cloner.tts.table.voices[0].detach(), "none", cloner.base, 0)
+    voice = Voice(cloner.tts.table.weight[0].detach(), "none", cloner.base, 0)
     speech, again = cloner.say("Good morning.", voice), cloner.say("Good morning.", voice)
     assert len(speech.wave) == (speech.spectra.mel.shape[1] - 1) * cloner.tts.spectrograms.hop
     assert not speech.wave.equal(again.wave)  # its phases are random

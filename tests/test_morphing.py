@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from lightning_vc import Cloner, Voice
-from lightning_vc.morphing import average, interpolate, learned_voices, morph
+from lightning_vc.morphing import average, interpolate, learned_embeddings, morph
 from tests.tiny import TinyRun
 
 
@@ -15,21 +15,21 @@ def voice(*numbers: float, consent: str = "", base: str = "b", moved: bool = Fal
 
 def test_an_average() -> None:
     made = average([voice(0.0, 2.0), voice(4.0, 0.0)])
-    assert made.vector.tolist() == [2.0, 1.0]
+    assert made.embedding.tolist() == [2.0, 1.0]
     assert (made.method, made.base, made.clips, made.seconds) == ("average", "b", 4, 7.0)
 
 
 def test_a_mixture_ends_at_both_voices() -> None:
     first, second = voice(0.0, 2.0), voice(4.0, 0.0)
     made = [interpolate(first, second, amount) for amount in (0, 0.25, 1)]
-    assert [each.vector.tolist() for each in made] == [[0.0, 2.0], [1.0, 1.5], [4.0, 0.0]]
+    assert [each.embedding.tolist() for each in made] == [[0.0, 2.0], [1.0, 1.5], [4.0, 0.0]]
     assert made[0].method == "interpolate"
 
 
 def test_a_morph_takes_what_one_group_has_and_keeps_the_model_of_its_voice() -> None:
     adapted = voice(1.0, 1.0, moved=True)
     made = morph(adapted, [voice(2.0, 0.0), voice(4.0, 0.0)], [voice(0.0, 1.0)], amount=2.0)
-    assert made.vector.tolist() == [7.0, -1.0]
+    assert made.embedding.tolist() == [7.0, -1.0]
     assert (made.method, made.clips, made.seconds) == ("morph", 2, 3.5)
     assert made.moved.keys() == adapted.moved.keys()
 
@@ -58,21 +58,21 @@ def test_voices_that_do_not_go_together_are_named() -> None:
 
 def test_the_voices_that_a_model_learnt(tiny_run: TinyRun) -> None:
     cloner, index = Cloner.load(tiny_run.tts), tiny_run.index
-    every = learned_voices(cloner, index)
+    every = learned_embeddings(cloner, index)
     assert list(every) == cloner.tts.speakers
-    women, men = (list(learned_voices(cloner, index, sex=sex).values()) for sex in "FM")
+    women, men = (list(learned_embeddings(cloner, index, sex=sex).values()) for sex in "FM")
     assert len(women) + len(men) == len(every)
     assert women[0].method == "learned"
     entry = next(entry for entry in index.speakers_of("train", "validation") if entry.sex == "F")
-    assert every[entry.id].vector.equal(women[0].vector)
+    assert every[entry.id].embedding.equal(women[0].embedding)
     assert women[0].clips == entry.transcribed
 
 
 def test_speakers_that_there_are_not(tiny_run: TinyRun) -> None:
     cloner, index = Cloner.load(tiny_run.tts), tiny_run.index
     with pytest.raises(ValueError, match="with sex X; there are sex: F, M"):
-        learned_voices(cloner, index, sex="X")
+        learned_embeddings(cloner, index, sex="X")
     with pytest.raises(ValueError, match="speakers have no 'height': choose from id, sex, accent"):
-        learned_voices(cloner, index, height=2)
+        learned_embeddings(cloner, index, height=2)
     with pytest.raises(ValueError, match="holds other speakers than"):
-        learned_voices(cloner, replace(index, speakers=index.speakers[:1]))
+        learned_embeddings(cloner, replace(index, speakers=index.speakers[:1]))

@@ -9,7 +9,7 @@ from lightning_vc import Cloner, Voice, synthesis
 from lightning_vc.audio.features import Spectrograms, magnitude
 from lightning_vc.audio.post_filter import PostFilter
 from lightning_vc.audio.vocoder import GriffinLim, Vocoder
-from lightning_vc.modules.acoustic import Synthesis
+from lightning_vc.modules.acoustic import SynthesisOutput
 from lightning_vc.synthesis import LONGEST_TEXT, write_speech
 from lightning_vc.types import Spectra
 from tests.tiny import TinyRun
@@ -40,7 +40,7 @@ def cloner(tiny_run: TinyRun) -> Cloner:
 
 @pytest.fixture(scope="module")
 def voice(cloner: Cloner) -> Voice:
-    return Voice(cloner.tts.table.voices[0].detach(), "table", cloner.base, 1)
+    return Voice(cloner.tts.table.weight[0].detach(), "table", cloner.base, 1)
 
 
 def test_streamed_is_whole(cloner: Cloner, voice: Voice) -> None:
@@ -91,18 +91,18 @@ def test_many_texts_are_said_as_one_alone(cloner: Cloner, voice: Voice) -> None:
         torch.testing.assert_close(together.wave, alone.wave, atol=1e-4, rtol=0)
 
 
-def unfinished(cloner: Cloner, asked: list[tuple[int, bool]]) -> Callable[..., Synthesis]:
+def unfinished(cloner: Cloner, asked: list[tuple[int, bool]]) -> Callable[..., SynthesisOutput]:
     """Says, unless it is to be careful, that all texts but the shortest have no end."""
 
-    def synthesize(text: torch.Tensor, vector: torch.Tensor, careful: bool = False, most: int = 0) -> Synthesis:
-        asked.append((len(text), careful))
+    def synthesize(text: torch.Tensor, embedding: torch.Tensor, strict: bool = False, most: int = 0) -> SynthesisOutput:
+        asked.append((len(text), strict))
         batch, symbols = text.shape
         lengths, frames = (text != 0).sum(1), cloner.tts.model.reduction
         made = cloner.tts.spectrograms
         steps = torch.eye(symbols).expand(batch, 1, -1, -1)
         spectra = [torch.full((batch, frames * symbols, bins), 0.5) for bins in (made.n_mels, made.n_bins)]
-        finished = torch.ones(batch, dtype=torch.bool) if careful else lengths == lengths.min()
-        return Synthesis(Spectra(*spectra), lengths * frames, finished, steps)
+        finished = torch.ones(batch, dtype=torch.bool) if strict else lengths == lengths.min()
+        return SynthesisOutput(Spectra(*spectra), lengths * frames, finished, steps)
 
     return synthesize
 
@@ -127,9 +127,9 @@ def test_what_has_no_end_is_cut_off_and_said_in_smaller_batches(
     model = cloner.tts.model
     asked: list[tuple[int, int]] = []
 
-    def synthesize(text: Tensor, vector: Tensor, careful: bool = False, most: int = 0) -> Synthesis:
+    def synthesize(text: Tensor, embedding: Tensor, strict: bool = False, most: int = 0) -> SynthesisOutput:
         asked.append((len(text), most))
-        return original(text, vector, careful, most)
+        return original(text, embedding, strict, most)
 
     original, width = model.synthesize, max(size for weight in model.parameters() for size in weight.shape)
     monkeypatch.setattr(model, "synthesize", synthesize)

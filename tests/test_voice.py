@@ -20,7 +20,7 @@ def test_a_file_that_is_no_voice(tmp_path: Path) -> None:
     path.write_text("hello")
     with pytest.raises(ValueError, match=r"voice\.safetensors is not a voice"):
         Voice.load(path)
-    save_file({"vector": torch.zeros(8)}, path)
+    save_file({"embedding": torch.zeros(8)}, path)
     with pytest.raises(ValueError, match=r"voice\.safetensors is a safetensors file, but not a voice"):
         Voice.load(path)
 
@@ -32,14 +32,14 @@ def test_a_file_that_is_no_voice(tmp_path: Path) -> None:
         {"clips": None},
         {"method": None},
         {"from_the_future": "yes"},
-        {"vector": torch.full((4,), torch.nan)},
-        {"vector": torch.zeros(2, 3)},
+        {"embedding": torch.full((4,), torch.nan)},
+        {"embedding": torch.zeros(2, 3)},
     ],
 )
 def test_a_voice_with_something_odd_is_named(tmp_path: Path, voice: Voice, odd: dict[str, Any]) -> None:
     path = tmp_path / "odd.safetensors"
-    tensors = {"vector": odd.pop("vector", voice.vector)}
-    about = {"format": "lightning_vc voice 2", **voice.about, **odd}
+    tensors = {"embedding": odd.pop("embedding", voice.embedding)}
+    about = {"format": "lightning_vc voice 3", **voice.about, **odd}
     save_file(tensors, path, {name: value for name, value in about.items() if value is not None})
     with pytest.raises(ValueError, match=r"odd\.safetensors is not a voice"):
         Voice.load(path)
@@ -56,35 +56,35 @@ def test_a_voice_with_something_odd_is_named(tmp_path: Path, voice: Voice, odd: 
         ({"seconds": "inf"}, "its field seconds is 'inf'"),
         ({"clips": "-3"}, "its field clips is '-3'"),
         ({"clips": "9" * 10_000}, "clips"),
-        ({"vector": "1"}, "its field 'vector' is unknown"),
+        ({"embedding": "1"}, "its field 'embedding' is unknown"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_texts_of_a_voice_are_checked(tmp_path: Path, voice: Voice, fields: dict[str, str], complaint: str) -> None:
     path = tmp_path / "odd.safetensors"
-    save_file({"vector": voice.vector}, path, {"format": "lightning_vc voice 2", **voice.about, **fields})
+    save_file({"embedding": voice.embedding}, path, {"format": "lightning_vc voice 3", **voice.about, **fields})
     with pytest.raises(ValueError, match=rf"odd\.safetensors.*{complaint}") as error:
         Voice.load(path)
     assert "\n" not in str(error.value)
 
 
-@pytest.mark.parametrize("name", ["vector", "moved.a.weight"])
+@pytest.mark.parametrize("name", ["embedding", "moved.a.weight"])
 @pytest.mark.parametrize("kind", [torch.float16, torch.bfloat16, torch.float64])
 def test_numbers_of_a_voice_become_single_precision(tmp_path: Path, voice: Voice, name: str, kind: torch.dtype) -> None:
-    tensors = {"vector": voice.vector, "moved.a.weight": voice.moved["a.weight"]}
+    tensors = {"embedding": voice.embedding, "moved.a.weight": voice.moved["a.weight"]}
     save_file({**tensors, name: tensors[name].to(kind)}, tmp_path / "v.safetensors", about(voice))
     loaded = Voice.load(tmp_path / "v.safetensors")
-    found = loaded.vector if name == "vector" else loaded.moved["a.weight"]
+    found = loaded.embedding if name == "embedding" else loaded.moved["a.weight"]
     assert found.dtype == torch.float32
     assert found.equal(tensors[name])
 
 
-@pytest.mark.parametrize("name", ["vector", "moved.a.weight"])
+@pytest.mark.parametrize("name", ["embedding", "moved.a.weight"])
 @pytest.mark.parametrize(
     "kind", [torch.int8, torch.int64, torch.uint8, torch.bool, torch.complex64, torch.float8_e4m3fn, torch.float8_e5m2]
 )
 def test_numbers_of_other_kinds_are_refused(tmp_path: Path, voice: Voice, name: str, kind: torch.dtype) -> None:
-    tensors = {"vector": voice.vector, "moved.a.weight": voice.moved["a.weight"]}
+    tensors = {"embedding": voice.embedding, "moved.a.weight": voice.moved["a.weight"]}
     save_file({**tensors, name: tensors[name].to(kind)}, tmp_path / "v.safetensors", about(voice))
     with pytest.raises(ValueError, match=rf"v\.safetensors.*{name}.* has the type {kind}, where float32 is needed"):
         Voice.load(tmp_path / "v.safetensors")
@@ -93,19 +93,19 @@ def test_numbers_of_other_kinds_are_refused(tmp_path: Path, voice: Voice, name: 
 @pytest.mark.parametrize("value", [torch.nan, torch.inf, 1e300])
 def test_what_moved_is_finite(tmp_path: Path, voice: Voice, value: float) -> None:
     moved = torch.full((2,), value, dtype=torch.float64)
-    save_file({"vector": voice.vector, "moved.a.weight": moved}, tmp_path / "v.safetensors", about(voice))
+    save_file({"embedding": voice.embedding, "moved.a.weight": moved}, tmp_path / "v.safetensors", about(voice))
     with pytest.raises(ValueError, match=r"v\.safetensors.*'moved\.a\.weight' has numbers that are NaN or infinite"):
         Voice.load(tmp_path / "v.safetensors")
 
 
 def test_tensors_of_a_voice_have_names(tmp_path: Path, voice: Voice) -> None:
-    save_file({"vector": voice.vector, "a.weight": torch.ones(1)}, tmp_path / "v.safetensors", about(voice))
-    with pytest.raises(ValueError, match=r"its tensor 'a\.weight' is neither the vector nor a parameter that moved"):
+    save_file({"embedding": voice.embedding, "a.weight": torch.ones(1)}, tmp_path / "v.safetensors", about(voice))
+    with pytest.raises(ValueError, match=r"its tensor 'a\.weight' is neither the embedding nor a parameter that moved"):
         Voice.load(tmp_path / "v.safetensors")
 
 
 def about(voice: Voice) -> dict[str, str]:
-    return {"format": "lightning_vc voice 2", **voice.about}
+    return {"format": "lightning_vc voice 3", **voice.about}
 
 
 def test_a_broken_voice_hides_no_other(tmp_path: Path, voice: Voice, capsys: pytest.CaptureFixture[str]) -> None:
@@ -143,7 +143,7 @@ def voice() -> Voice:
 def test_a_voice_is_what_was_saved(tmp_path: Path, voice: Voice) -> None:
     voice.save(tmp_path / "a" / "voice.safetensors")
     loaded = Voice.load(tmp_path / "a" / "voice.safetensors")
-    assert loaded.vector.equal(voice.vector)
+    assert loaded.embedding.equal(voice.embedding)
     assert loaded.moved.keys() == voice.moved.keys()
     assert loaded.moved["a.weight"].equal(voice.moved["a.weight"])
     assert loaded.about == voice.about

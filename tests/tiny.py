@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[1]
 MINI = ROOT / "recipes" / "mini"
 CSV = ROOT / "configs" / "logger" / "csv.yaml"
 _SIZES = {name: 16 for name in ("channels", "embedding", "attention", "hidden")} | {
-    "voice_dim": 8,
+    "speaker_dim": 8,
     "sizes": [16, 16],
 }
 _TRAINING = {

@@ -41,7 +41,7 @@ class CloningBatcher(Batcher[Any]):
     n_clips: tuple[int, ...]
     max_seconds: float | None  # None for whole clips
     buffer: int = SHUFFLED  # samples to shuffle among
-    each: int | None = None  # clips of every speaker in an epoch of training, about
+    clips_per_speaker: int | None = None  # clips of every speaker in an epoch of training, about
     times: Mapping[str, float] = field(default_factory=dict)  # that it has each of a speaker's, for that; maybe below 1
 
     def keep(self, sample: Sample) -> bool:
@@ -75,8 +75,8 @@ class CloningDataModule(ShardsDataModule):
         clips: how many clips of a speaker, or several counts of which each training batch takes one at random.
         n_speakers: speakers in a batch, on each rank; one who speaks much can be in it twice.
         max_seconds: longer clips are cut to a piece of this length.
-        each: clips of every speaker in an epoch, about: of who has more, some are left out, another time others; of who
-            has fewer, they are heard several times. Without it who has spoken most is heard most.
+        clips_per_speaker: clips of each speaker in an epoch, approximately: a random selection of speakers' clips where
+            there are more, repetitions where there are fewer. Without it, each clip occurs once.
         loading: how samples come from the shards.
     """
 
@@ -88,17 +88,19 @@ class CloningDataModule(ShardsDataModule):
         clips: int | list[int] = 5,
         n_speakers: int = 64,
         max_seconds: float = 4.0,
-        each: int | None = None,
+        clips_per_speaker: int | None = None,
         loading: Loading = Loading(),
     ) -> None:
-        super().__init__(shards, loading, n_speakers=n_speakers, max_seconds=max_seconds, each=each)
+        positive = {"n_speakers": n_speakers, "max_seconds": max_seconds, "clips_per_speaker": clips_per_speaker}
+        super().__init__(shards, loading, **positive)
         counts = [clips] if isinstance(clips, int) else clips
         if not counts or min(counts) < 1:
             raise ValueError(f"clips must be a number above 0 or a list of such, got {clips}")
         n_clips = tuple(count + self.extra for count in counts)
-        times = {id: each / count for id, count in self.utterances("train").items()} if each else {}
+        available = self.utterances("train")
+        times = {id: clips_per_speaker / count for id, count in available.items()} if clips_per_speaker else {}
         self.batcher: CloningBatcher = CloningBatcher(
-            self.rows(), self.sample_rate, n_speakers, n_clips, max_seconds, SHUFFLED, each, times
+            self.rows(), self.sample_rate, n_speakers, n_clips, max_seconds, SHUFFLED, clips_per_speaker, times
         )
 
     def utterances(self, split: str) -> dict[str, int]:
@@ -109,7 +111,7 @@ class CloningDataModule(ShardsDataModule):
         """Shuffled clips of the train speakers."""
         batcher = self.batcher
         counts = self.utterances("train")
-        clips = sum(counts.values()) if batcher.each is None else batcher.each * len(counts)
+        clips = sum(counts.values()) if batcher.clips_per_speaker is None else batcher.clips_per_speaker * len(counts)
         steps = clips / (batcher.n_speakers * sum(batcher.n_clips) / len(batcher.n_clips))
         return self.train_loader(self.read("train", "train-held"), steps)
 
@@ -176,10 +178,10 @@ class JointDataModule(CloningDataModule):
         clips: int | list[int] = 5,
         n_speakers: int = 16,
         max_seconds: float = 4.0,
-        each: int | None = None,
+        clips_per_speaker: int | None = None,
         loading: Loading = Loading(),
     ) -> None:
-        super().__init__(shards, clips, n_speakers, max_seconds, each, loading)
+        super().__init__(shards, clips, n_speakers, max_seconds, clips_per_speaker, loading)
         self.batcher = JointBatcher(**vars(self.batcher), frontend=frontend)
 
     def utterances(self, split: str) -> dict[str, int]:

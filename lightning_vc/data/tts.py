@@ -60,7 +60,7 @@ class TTSBatcher(Batcher[TTSBatch]):
     batch_size: int
     buffer: int = SHUFFLED  # samples to shuffle among
     buckets: int = 32  # batches among which lengths are sorted
-    at_least: int = 1  # utterances of each speaker in an epoch of training, about
+    min_utterances_per_speaker: int = 1  # utterances of each speaker in an epoch of training, about
     times: Mapping[str, int] = field(default_factory=dict)  # that it has each of a speaker's, for that
 
     def keep(self, sample: Sample) -> bool:
@@ -87,7 +87,8 @@ class TTSDataModule(ShardsDataModule):
         shards: folder that `prepare` wrote, or its index.json.
         frontend: how texts are spelt; the model's own.
         batch_size: utterances in a batch, on each rank.
-        at_least: utterances of each speaker in an epoch, about: of one who has fewer they are heard several times.
+        min_utterances_per_speaker: utterances of each speaker in an epoch, approximately: those of a speaker with fewer
+            are repeated.
         buckets: batches among which each worker sorts utterances by length: more means less padding, less chance.
         loading: how samples come from the shards.
     """
@@ -97,17 +98,25 @@ class TTSDataModule(ShardsDataModule):
         shards: str,
         frontend: Frontend,
         batch_size: int = 16,
-        at_least: int = 1,
+        min_utterances_per_speaker: int = 1,
         buckets: int = 32,
         loading: Loading = Loading(),
     ) -> None:
-        super().__init__(shards, loading, batch_size=batch_size, at_least=at_least, buckets=buckets)
+        super().__init__(
+            shards,
+            loading,
+            batch_size=batch_size,
+            min_utterances_per_speaker=min_utterances_per_speaker,
+            buckets=buckets,
+        )
         rows, self.batch_size = self.rows(), batch_size
         counts = {entry.id: entry.transcribed for entry in self.index.speakers if entry.id in rows}
-        times = {id: math.ceil(at_least / count) for id, count in counts.items()}
+        times = {id: math.ceil(min_utterances_per_speaker / count) for id, count in counts.items()}
         # How much longer the repetitions make an epoch
         self.repeated = sum(times[id] * count for id, count in counts.items()) / sum(counts.values())
-        self.batcher = TTSBatcher(frontend, rows, self.sample_rate, batch_size, SHUFFLED, buckets, at_least, times)
+        self.batcher = TTSBatcher(
+            frontend, rows, self.sample_rate, batch_size, SHUFFLED, buckets, min_utterances_per_speaker, times
+        )
 
     def train_dataloader(self) -> Loader[TTSBatch]:
         """Shuffled utterances of train and validation speakers."""

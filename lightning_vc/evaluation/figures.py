@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from lightning_vc.cloning import Cloner
 from lightning_vc.evaluation.folder import TRAITS, EvaluationFolder, Row, Sound
 from lightning_vc.evaluation.tables import Result
-from lightning_vc.morphing import learned_voices, learnt_from
+from lightning_vc.morphing import learned_embeddings, learnt_from
 from lightning_vc.voice import Voice
 
 PAPER: Mapping[str, Any] = yaml.safe_load(files(__package__).joinpath("paper.yaml").read_text(encoding="utf-8"))
@@ -69,7 +69,7 @@ def _paper(measure: str, row: Row) -> list[float]:
     return PAPER["by_steps"].get(row.system, {}).get(row.clips, []) if measure == "accuracy" else []
 
 
-def draw_voices(folder: EvaluationFolder, cloner: Cloner, sounds: Sequence[Sound]) -> dict[str, Figure]:
+def draw_speakers(folder: EvaluationFolder, cloner: Cloner, sounds: Sequence[Sound]) -> dict[str, Figure]:
     """The space of embeddings, with those of the model's training and of these sounds.
 
     Nothing where the shards are of other speakers than the model's, or it has learned fewer than three. Embeddings of a
@@ -77,7 +77,7 @@ def draw_voices(folder: EvaluationFolder, cloner: Cloner, sounds: Sequence[Sound
     """
     if not learnt_from(cloner, folder.index) or len(cloner.tts.speakers) < _FEWEST:
         return {}
-    learned = learned_voices(cloner, folder.index)
+    learned = learned_embeddings(cloner, folder.index)
     voices = list(learned.values())
     traits = [{trait: getattr(folder.entries[id], trait) for trait in TRAITS} for id in learned]
     for place, sound in {sound.path.parent: sound for sound in sounds}.items():
@@ -95,7 +95,7 @@ def draw_embeddings(voices: Sequence[Voice], traits: Sequence[Mapping[str, str |
     for fewer than three training speakers.
     """
     kinds = [_KINDS.get(voice.method, "adapted") for voice in voices]
-    rows = torch.stack([voice.vector.detach().cpu().double() for voice in voices])  # (N, E)
+    rows = torch.stack([voice.embedding.detach().cpu().double() for voice in voices])  # (N, E)
     fitted = rows[[kind == "training speaker" for kind in kinds]]
     if len(fitted) < _FEWEST:
         raise ValueError(f"{len(fitted)} training speakers span no plane: give {_FEWEST} or more")

@@ -22,7 +22,7 @@ from lightning_vc.checkpoint import fingerprint
 from lightning_vc.cloning import Cloner
 from lightning_vc.evaluation.folder import REAL, TRAITS, EvaluationFolder, Row, Scores, Sound, read_scores, score_line
 from lightning_vc.files import sha256_of, write_file
-from lightning_vc.morphing import learned_voices, learnt_from, morph
+from lightning_vc.morphing import learned_embeddings, learnt_from, morph
 from lightning_vc.voice import Voice
 
 COSTS = ("cloning_seconds", "real_time_factor", "parameters", "bytes")
@@ -70,7 +70,7 @@ class System:
 
     def speak(self, sounds: list[Sound], voice: Voice) -> list[Sound]:
         """Let a voice that is no clone say sentences."""
-        return self._speak(self.cloner, sounds, voice.vector.tolist(), lambda: voice)
+        return self._speak(self.cloner, sounds, voice.embedding.tolist(), lambda: voice)
 
     def mean_costs(self) -> dict[Row, Scores]:
         """What each row of clones cost, means over the speakers."""
@@ -93,12 +93,12 @@ class System:
             speeches = cloner.say_all(texts, voice)
             factor = (time.perf_counter() - cloned) / sum(len(speech.wave) / speech.sample_rate for speech in speeches)
             voice.save(voice_file)
-            parameters = voice.vector.numel() + sum(moved.numel() for moved in voice.moved.values())
+            parameters = voice.embedding.numel() + sum(moved.numel() for moved in voice.moved.values())
             costs = (cloned - started, factor, parameters, voice_file.stat().st_size)
             scores = {origin: dict(zip(COSTS, costs, strict=True))}
             for sound, speech in zip(sounds, speeches, strict=True):
                 io.write(sound.path, speech.wave, speech.sample_rate)
-                if cloner.tts.model.attends:
+                if cloner.tts.model.has_attention:
                     failed = float(bool(speech.problems))
                     scores[sound.path.name] = {"finished": float(speech.finished), "attention_failures": failed}
             write_file(record, "".join(score_line(*item) for item in scores.items()))
@@ -143,7 +143,7 @@ def table_speakers(system: System, count: int) -> list[Sound]:
     folder, cloner = system.folder, system.cloner
     if not learnt_from(cloner, folder.index):
         return []
-    voices = list(learned_voices(cloner, folder.index, split="train").items())
+    voices = list(learned_embeddings(cloner, folder.index, split="train").items())
     sounds = []
     for speaker, voice in track(voices[:: max(1, len(voices) // count)][:count], TABLE.system):
         folder.add_training_speaker(speaker)
@@ -154,7 +154,7 @@ def table_speakers(system: System, count: int) -> list[Sound]:
 def mean_speaker(system: System) -> list[Sound]:
     """The mean of all embeddings of the model's table: cloning nobody."""
     folder, cloner = system.folder, system.cloner
-    voice = Voice(cloner.tts.table.voices.detach().mean(0), "mean", cloner.base, 0)
+    voice = Voice(cloner.tts.table.weight.detach().mean(0), "mean", cloner.base, 0)
     spoken = [folder.spoken("baselines/mean", MEAN, speaker) for speaker in folder.speakers]
     return [sound for sounds in spoken for sound in system.speak(sounds, voice)]
 
@@ -164,7 +164,7 @@ def edit_speakers(system: System, table: Iterable[Sound], amount: float) -> list
 
     Nothing is done for a trait that all share, or that the corpus does not tell.
     """
-    folder, voices = system.folder, learned_voices(system.cloner, system.folder.index)
+    folder, voices = system.folder, learned_embeddings(system.cloner, system.folder.index)
     sounds, speakers = [], dict.fromkeys(sound.speaker for sound in table)
     for trait in TRAITS:
         values = {id: getattr(folder.entries[id], trait) for id in voices}

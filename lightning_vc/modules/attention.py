@@ -1,4 +1,4 @@
-"""Dot-product attention whose position rates belong to the voice."""
+"""Dot-product attention whose position rates depend on the speaker embedding."""
 
 from dataclasses import dataclass
 
@@ -9,7 +9,7 @@ from lightning_vc.modules.layers import HALF, projection
 
 
 def positions(count: int, dim: int, rate: Tensor, first: int = 0) -> Tensor:
-    """Sinusoids of positions first ... first + count - 1, sped up by each voice's rate: (B,) -> (B, count, dim)."""
+    """Sinusoids of positions first ... first + count - 1, at the rate of each speaker: (B,) -> (B, count, dim)."""
     index = torch.arange(first, first + count, device=rate.device, dtype=rate.dtype)
     pitch = 10000 ** (-torch.arange(0, dim, 2, device=rate.device, dtype=rate.dtype) / dim)  # (dim / 2,)
     angle = rate[:, None, None] * index[:, None] * pitch  # (B, count, dim / 2)
@@ -17,7 +17,7 @@ def positions(count: int, dim: int, rate: Tensor, first: int = 0) -> Tensor:
 
 
 @dataclass(frozen=True)
-class Walk:
+class MonotonicWindow:
     """How attention moves through a text at synthesis.
 
     Attributes:
@@ -33,11 +33,11 @@ class Walk:
 class Attention(nn.Module):
     """Dot-product attention of decoder steps to symbols (Deep Voice 3, section 3.5).
 
-    Queries and keys carry position signals at rates that depend on the voice. Both projections start from the same
+    Queries and keys carry position signals at rates that depend on the speaker. Both projections start from the same
     weights, so that attention starts near the diagonal.
 
     Args:
-        key_rate: frames that a symbol lasts at first; w_k = 2 * key_rate / r * sigmoid(project(voice)).
+        key_rate: frames that a symbol lasts at first; w_k = 2 * key_rate / r * sigmoid(project(speaker)).
         position_weight: how loud the position signal is.
     """
 
@@ -45,7 +45,7 @@ class Attention(nn.Module):
         self,
         channels: int,
         memory: int,
-        voice_dim: int = 512,
+        speaker_dim: int = 512,
         reduction: int = 4,
         hidden: int = 256,
         key_rate: float = 2.6,
@@ -60,12 +60,12 @@ class Attention(nn.Module):
             self.key.load_state_dict(self.query.state_dict())
         self.value = projection(memory, hidden)
         self.out = projection(hidden, channels)
-        self.rates = projection(voice_dim, 2)
+        self.rates = projection(speaker_dim, 2)
         self.dropout = nn.Dropout(dropout)
 
-    def remember(self, keys: Tensor, values: Tensor, voice: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def remember(self, keys: Tensor, values: Tensor, speaker: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """(B, L, H), (B, L, H), (B, E) -> keys (B, h, L), values (B, L, h) and query rates (B,) for all steps."""
-        query_rate, key_rate = (2 * torch.sigmoid(self.rates(voice))).unbind(-1)
+        query_rate, key_rate = (2 * torch.sigmoid(self.rates(speaker))).unbind(-1)
         signal = positions(keys.shape[1], keys.shape[2], key_rate * self.key_rate)
         return self.key(keys + self.position_weight * signal).mT, self.value(values), query_rate
 
@@ -93,8 +93,8 @@ class AttentionWindow:
         places: (A, B) the symbol that had most attention in the last step, which the decoder sets.
     """
 
-    def __init__(self, walk: Walk, padding: Tensor, layers: int) -> None:
-        self.walk, self.padding = walk, padding
+    def __init__(self, monotonic: MonotonicWindow, padding: Tensor, layers: int) -> None:
+        self.monotonic, self.padding = monotonic, padding
         self.symbols = torch.arange(padding.shape[1], device=padding.device)  # (L,)
         self.last = (~padding).sum(1) - 1  # (B,)
         self.places = self.last.new_zeros(layers, len(padding))
@@ -103,9 +103,15 @@ class AttentionWindow:
 
     def blocked(self, step: int) -> Tensor:
         """Symbols that are out of the windows in this step, which is counted from 0: (A, B, L)."""
-        if self.walk.patience and step and step % self.walk.patience == 0:
-            beyond = torch.minimum(self.places + self.walk.back + 1, self.last)  # the last place is out of that window
+        if self.monotonic.patience and step and step % self.monotonic.patience == 0:
+            beyond = torch.minimum(
+                self.places + self.monotonic.back + 1, self.last
+            )  # the last place is out of that window
             self.pushed = torch.where(self.places <= self.before, beyond, self.pushed)
             self.before = self.places
         middle = torch.maximum(self.places, self.pushed).unsqueeze(-1)  # (A, B, 1)
-        return (self.symbols < middle - self.walk.back) | (self.symbols > middle + self.walk.ahead) | self.padding
+        return (
+            (self.symbols < middle - self.monotonic.back)
+            | (self.symbols > middle + self.monotonic.ahead)
+            | self.padding
+        )

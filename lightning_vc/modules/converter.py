@@ -11,7 +11,7 @@ class Converter(nn.Module):
     def __init__(
         self,
         hidden: int = 256,
-        voice_dim: int = 512,
+        speaker_dim: int = 512,
         n_bins: int = 2049,
         reduction: int = 4,
         channels: int = 256,
@@ -22,15 +22,15 @@ class Converter(nn.Module):
         super().__init__()
         self.reduction, self.channels = reduction, channels
         self.enter = projection(hidden, channels * reduction)
-        self.blocks = nn.ModuleList(ConvBlock(channels, width, voice_dim, dropout) for _ in range(layers))
+        self.blocks = nn.ModuleList(ConvBlock(channels, width, speaker_dim, dropout) for _ in range(layers))
         self.leave = projection(channels, n_bins)
 
-    def forward(self, hidden: Tensor, voice: Tensor, real: Tensor | None = None) -> Tensor:
+    def forward(self, hidden: Tensor, speaker: Tensor, real: Tensor | None = None) -> Tensor:
         """(B, H, S), (B, E), which frames are real (B, S * r) or None for all -> (B, S * r, F)."""
         x = self.enter(hidden.mT).unflatten(-1, (self.reduction, self.channels)).flatten(1, 2).mT  # (B, H, T)
         for block in self.blocks:
             if real is not None:
                 x = x * real.unsqueeze(1)
-            x = block(x, voice)
+            x = block(x, speaker)
         features: Tensor = self.leave(x.mT)
         return features

@@ -9,8 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from lightning_vc.modules.attention import Attention, AttentionWindow, Walk
-from lightning_vc.modules.layers import ConvBlock, VoiceBias, projection, with_plain_weights
+from lightning_vc.modules.attention import Attention, AttentionWindow, MonotonicWindow
+from lightning_vc.modules.layers import ConvBlock, SpeakerBias, projection, with_plain_weights
 
 
 @dataclass(frozen=True)
@@ -30,17 +30,19 @@ class Prenet(nn.Module):
         dropout: a high one keeps the decoder from copying its last frames instead of reading the text.
     """
 
-    def __init__(self, inputs: int, voice_dim: int, sizes: tuple[int, ...] = (128, 256), dropout: float = 0.01) -> None:
+    def __init__(
+        self, inputs: int, speaker_dim: int, sizes: tuple[int, ...] = (128, 256), dropout: float = 0.01
+    ) -> None:
         super().__init__()
         self.layers = nn.ModuleList(starmap(projection, pairwise((inputs, *sizes))))
-        self.voices = nn.ModuleList(VoiceBias(voice_dim, size) for size in sizes)
+        self.speakers = nn.ModuleList(SpeakerBias(speaker_dim, size) for size in sizes)
         self.dropout = nn.Dropout(dropout)
         self.dim = sizes[-1]
 
-    def forward(self, frames: Tensor, voice: Tensor) -> Tensor:
+    def forward(self, frames: Tensor, speaker: Tensor) -> Tensor:
         x = frames
-        for layer, bias in zip(self.layers, self.voices, strict=True):
-            x = self.dropout(F.relu(layer(x) + bias(voice).unsqueeze(1)))
+        for layer, bias in zip(self.layers, self.speakers, strict=True):
+            x = self.dropout(F.relu(layer(x) + bias(speaker).unsqueeze(1)))
         return x.mT
 
 
@@ -63,42 +65,48 @@ class Decoder(nn.Module):
     def __init__(
         self,
         memory: int = 256,
-        voice_dim: int = 512,
+        speaker_dim: int = 512,
         n_mels: int = 80,
         reduction: int = 4,
         layers: int = 8,
         width: int = 5,
         dropout: float = 0.01,
         attending: tuple[int, ...] | None = None,
-        prenet: Callable[[int, int], Prenet] = lambda frames, voice: Prenet(frames, voice),
-        attention: Callable[[int, int, int, int], Attention] = lambda h, text, voice, r: Attention(h, text, voice, r),
+        prenet: Callable[[int, int], Prenet] = lambda frames, speaker: Prenet(frames, speaker),
+        attention: Callable[[int, int, int, int], Attention] = lambda h, text, speaker, r: Attention(
+            h, text, speaker, r
+        ),
     ) -> None:
         super().__init__()
         self.n_mels, self.reduction = n_mels, reduction
-        attends = range(layers) if attending is None else attending
-        if not attends or len(attends) > layers or not all(block in range(layers) for block in attends):
+        has_attention = range(layers) if attending is None else attending
+        if (
+            not has_attention
+            or len(has_attention) > layers
+            or not all(block in range(layers) for block in has_attention)
+        ):
             raise ValueError(f"attending names blocks 0 to {layers - 1} and at least one, got {attending}")
-        self.prenet = prenet(n_mels * reduction, voice_dim)
+        self.prenet = prenet(n_mels * reduction, speaker_dim)
         self.dim = channels = self.prenet.dim
         self.layers = nn.ModuleList(
             DecoderLayer(
-                ConvBlock(channels, width, voice_dim, dropout, causal=True),
-                attention(channels, memory, voice_dim, reduction) if i in attends else None,
+                ConvBlock(channels, width, speaker_dim, dropout, causal=True),
+                attention(channels, memory, speaker_dim, reduction) if i in has_attention else None,
             )
             for i in range(layers)
         )
         self.mel = projection(channels, n_mels * reduction)
         self.done = projection(channels, 1)
 
-    def remember(self, keys: Tensor, values: Tensor, voice: Tensor) -> list[tuple[Tensor, Tensor, Tensor]]:
+    def remember(self, keys: Tensor, values: Tensor, speaker: Tensor) -> list[tuple[Tensor, Tensor, Tensor]]:
         """What each attention needs of a text in all steps: (B, L, H), (B, L, H), (B, E) -> A memories."""
         attention = [layer.attention for layer in cast(Iterable[DecoderLayer], self.layers) if layer.attention]
-        return [part.remember(keys, values, voice) for part in attention]
+        return [part.remember(keys, values, speaker) for part in attention]
 
     def _hidden(
         self,
         x: Tensor,
-        voice: Tensor,
+        speaker: Tensor,
         memories: Sequence[tuple[Tensor, Tensor, Tensor]],
         blocked: Tensor,
         first: int = 0,
@@ -107,7 +115,7 @@ class Decoder(nn.Module):
         """Outputs of the prenet (B, H, S) to hidden states (B, H, S) and attention (B, A, S, L).
 
         Args:
-            x, voice: (B, H, S), (B, E).
+            x, speaker: (B, H, S), (B, E).
             memories: from `remember`.
             blocked: symbols that the A layers may not look at, (A, B, 1 or S, L).
             first: the number of the first of these steps.
@@ -116,7 +124,7 @@ class Decoder(nn.Module):
         alignments: list[Tensor] = []
         for number, layer in enumerate(cast(Iterable[DecoderLayer], self.layers)):
             inputs, past = x, pasts[number] if pasts else None
-            x = layer.block(inputs, voice, past)
+            x = layer.block(inputs, speaker, past)
             if pasts:
                 pasts[number] = torch.cat([pasts[number], inputs], 2)[..., inputs.shape[2] :]
             if layer.attention:
@@ -129,13 +137,13 @@ class Decoder(nn.Module):
         mel = self.mel(x.mT).unflatten(-1, (self.reduction, self.n_mels)).flatten(1, 2)
         return Decoded(mel, x, self.done(x.mT).squeeze(-1), alignments)
 
-    def forward(self, keys: Tensor, values: Tensor, padding: Tensor, voice: Tensor, frames: Tensor) -> Decoded:
-        """Teacher forcing: keys, values (B, L, H), padding (B, L), voice (B, E), true frames (B, S * r, M)."""
+    def forward(self, keys: Tensor, values: Tensor, padding: Tensor, speaker: Tensor, frames: Tensor) -> Decoded:
+        """Teacher forcing: keys, values (B, L, H), padding (B, L), speaker (B, E), true frames (B, S * r, M)."""
         groups = frames.unflatten(1, (-1, self.reduction)).flatten(2)  # (B, S, r * M)
-        x = self.prenet(F.pad(groups, (0, 0, 1, 0))[:, :-1], voice)  # each step sees the group before its own
-        memories = self.remember(keys, values, voice)
+        x = self.prenet(F.pad(groups, (0, 0, 1, 0))[:, :-1], speaker)  # each step sees the group before its own
+        memories = self.remember(keys, values, speaker)
         blocked = padding.unsqueeze(1).expand(len(memories), -1, -1, -1)  # (A, B, 1, L)
-        return self._decoded(*self._hidden(x, voice, memories, blocked))
+        return self._decoded(*self._hidden(x, speaker, memories, blocked))
 
     @torch.no_grad()
     def generate(
@@ -143,32 +151,32 @@ class Decoder(nn.Module):
         keys: Tensor,
         values: Tensor,
         padding: Tensor,
-        voice: Tensor,
+        speaker: Tensor,
         limits: Tensor,
-        walk: Walk,
-        linger: int | None = None,
+        monotonic: MonotonicWindow,
+        end_patience: int | None = None,
     ) -> tuple[Decoded, Tensor, Tensor]:
         """Free-running decoding, without dropout, each layer's attention held to a walk.
 
         A sentence ends where the decoder says so, after as many steps as its limit (B,), or after its attention was at
-        the end of the text for `linger` to twice as many steps.
+        the end of the text for `end_patience` to twice as many steps.
 
         Returns the output, which is 0 after the end of a sentence, the steps of each sentence (B,), and which came to
         an end before the limit (B,).
         """
         decoder = with_plain_weights(self).eval()
-        memories = decoder.remember(keys, values, voice)
-        window = AttentionWindow(walk, padding, len(memories))
+        memories = decoder.remember(keys, values, speaker)
+        window = AttentionWindow(monotonic, padding, len(memories))
         blocks = [layer.block for layer in cast(Iterable[DecoderLayer], self.layers)]
         pasts = [keys.new_zeros(len(keys), self.dim, block.padding[0]) for block in blocks]
         frames = keys.new_zeros(len(keys), 1, self.reduction * self.n_mels)
         steps, finished = limits, torch.zeros_like(limits, dtype=torch.bool)
-        lingers = finished  # whose attention was at the end when `linger` was last checked
+        lingers = finished  # whose attention was at the end when `end_patience` was last checked
         hidden, alignments, step = [], [], 0
         while step < int(steps.max()):
-            inputs = decoder.prenet(frames, voice)  # (B, H, 1)
+            inputs = decoder.prenet(frames, speaker)  # (B, H, 1)
             blocked = window.blocked(step).unsqueeze(2)  # (A, B, 1, L)
-            x, weights = decoder._hidden(inputs, voice, memories, blocked, step, pasts)
+            x, weights = decoder._hidden(inputs, speaker, memories, blocked, step, pasts)
             hidden.append(x)
             alignments.append(weights)
             window.places = weights[:, :, 0].argmax(-1).T  # (A, B)
@@ -176,7 +184,7 @@ class Decoder(nn.Module):
             # Only a decoder that has read to the end may stop: half of its layers, for one may run ahead.
             at_end = (window.places >= window.last - 1).float().mean(0) >= 0.5  # (B,)
             done, step = decoder.done(x.mT).flatten() > 0, step + 1
-            if linger is not None and step % linger == 0:
+            if end_patience is not None and step % end_patience == 0:
                 done, lingers = done | lingers, at_end
             ended = at_end & done & (steps >= step)
             steps, finished = torch.where(ended, step, steps), finished | ended

@@ -16,7 +16,7 @@ _SLOPE = 0.1  # of the leaky rectifiers
 Judged = tuple[list[Tensor], list[Tensor]]  # scores of each discriminator, features of all of their layers
 
 
-def deception(discriminators: nn.Module, made: Tensor, real: Tensor) -> dict[str, Tensor]:
+def generator_losses(discriminators: nn.Module, made: Tensor, real: Tensor) -> dict[str, Tensor]:
     """The least squares of both sides (HiFi-GAN's equations 1 to 6), for one optimizer that moves both at once.
 
     "adversarial" and "matching" move what made `made` only, "discriminators" only them.
@@ -38,7 +38,7 @@ def deception(discriminators: nn.Module, made: Tensor, real: Tensor) -> dict[str
     }
 
 
-def at_rest(discriminators: nn.Module) -> Tensor:
+def zero_loss(discriminators: nn.Module) -> Tensor:
     """A zero that gives each of their weights a gradient: DDP waits for all of them."""
     return 0 * torch.stack([parameter.sum() for parameter in discriminators.parameters()]).sum()
 

@@ -23,21 +23,23 @@ def projection(inputs: int, outputs: int) -> nn.Linear:
     return weight_norm(layer)
 
 
-class VoiceBias(nn.Module):
-    """Bias of `channels` features by a voice: softsign of a projection, (B, E) -> (B, channels)."""
+class SpeakerBias(nn.Module):
+    """Bias of `channels` features from a speaker embedding: softsign of a projection, (B, E) -> (B, channels)."""
 
-    def __init__(self, voice_dim: int, channels: int) -> None:
+    def __init__(self, speaker_dim: int, channels: int) -> None:
         super().__init__()
-        self.project = projection(voice_dim, channels)
+        self.project = projection(speaker_dim, channels)
 
-    def forward(self, voice: Tensor) -> Tensor:
-        return F.softsign(self.project(voice))
+    def forward(self, speaker: Tensor) -> Tensor:
+        return F.softsign(self.project(speaker))
 
 
 class ConvBlock(nn.Module):
-    """Dropout, convolution over time, gated linear unit biased by the voice, residual (Deep Voice 3, section 3.3)."""
+    """Dropout, convolution over time, gated linear unit with speaker bias, residual (Deep Voice 3, section 3.3)."""
 
-    def __init__(self, channels: int, width: int, voice_dim: int, dropout: float = 0.05, causal: bool = False) -> None:
+    def __init__(
+        self, channels: int, width: int, speaker_dim: int, dropout: float = 0.05, causal: bool = False
+    ) -> None:
         super().__init__()
         if width % 2 == 0 and not causal:
             raise ValueError(f"a convolution that keeps the length needs an odd width, got {width}")
@@ -46,10 +48,10 @@ class ConvBlock(nn.Module):
         nn.init.normal_(conv.weight, std=math.sqrt(4 * (1 - dropout) / (width * channels)))
         nn.init.zeros_(conv.bias)  # type: ignore[arg-type]
         self.conv = weight_norm(conv)
-        self.voice = VoiceBias(voice_dim, channels)
+        self.speaker = SpeakerBias(speaker_dim, channels)
         self.padding = (width - 1, 0) if causal else (width // 2, width // 2)
 
-    def forward(self, x: Tensor, voice: Tensor, past: Tensor | None = None) -> Tensor:
+    def forward(self, x: Tensor, speaker: Tensor, past: Tensor | None = None) -> Tensor:
         """(B, H, T), (B, E) -> (B, H, T).
 
         `past` (B, H, width - 1) are the inputs of a causal block before x; without it they are zeros.
@@ -57,7 +59,7 @@ class ConvBlock(nn.Module):
         inputs = self.dropout(x)
         inputs = F.pad(inputs, self.padding) if past is None else torch.cat([past, inputs], 2)
         content, gate = self.conv(inputs).chunk(2, 1)  # (B, H, T) both
-        return ((content + self.voice(voice).unsqueeze(-1)) * torch.sigmoid(gate) + x) * HALF
+        return ((content + self.speaker(speaker).unsqueeze(-1)) * torch.sigmoid(gate) + x) * HALF
 
 
 def with_plain_weights(module: M) -> M:

@@ -94,7 +94,7 @@ class ConvAttentionEncoder(SpeakerEncoder):
 
     Args:
         spectrograms: the settings of its input (the mel part).
-        voice_dim: numbers of an embedding.
+        speaker_dim: numbers of an embedding.
         channels, prenet_layers, conv_layers, width: of the spectral and temporal parts.
         attention, heads: of the attention among recordings.
         embedding_gain: as in `SpeakerEncoder`.
@@ -103,7 +103,7 @@ class ConvAttentionEncoder(SpeakerEncoder):
     def __init__(
         self,
         spectrograms: Spectrograms,
-        voice_dim: int = 512,
+        speaker_dim: int = 512,
         channels: int = 128,
         prenet_layers: int = 2,
         conv_layers: int = 2,
@@ -117,8 +117,8 @@ class ConvAttentionEncoder(SpeakerEncoder):
         sizes = (spectrograms.n_mels, *[channels] * prenet_layers)
         self.prenet = nn.Sequential(*(nn.Sequential(nn.Linear(i, o), nn.ELU()) for i, o in pairwise(sizes)))
         self.convs = nn.ModuleList(ResidualGLU(channels, width) for _ in range(conv_layers))
-        self.weigh = ClipAttention(channels, attention, heads)
-        self.embed = nn.Linear(channels, voice_dim)
+        self.clip_attention = ClipAttention(channels, attention, heads)
+        self.embed = nn.Linear(channels, speaker_dim)
 
     def forward(self, waves: Tensor, lengths: Tensor) -> Tensor:
         mels = self.spectrograms.mel(waves)  # (B, N, T, M)
@@ -133,4 +133,4 @@ class ConvAttentionEncoder(SpeakerEncoder):
             x = conv(x) * real  # each time, or a clip would hear what pads it
         mean = x.sum(2) / real.sum(2).clamp(min=1)  # (B·N, H)
         pooled = mean.unflatten(0, mels.shape[:2])  # (B, N, H)
-        return torch.einsum("bn,bne->be", self.weigh(pooled), self.embed(pooled))
+        return torch.einsum("bn,bne->be", self.clip_attention(pooled), self.embed(pooled))

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from lightning_vc.modules.layers import HALF, ConvBlock, VoiceBias, projection
+from lightning_vc.modules.layers import HALF, ConvBlock, SpeakerBias, projection
 from lightning_vc.text.symbols import SYMBOLS
 
 
@@ -12,7 +12,7 @@ class TextEncoder(nn.Module):
 
     def __init__(
         self,
-        voice_dim: int = 512,
+        speaker_dim: int = 512,
         embedding: int = 256,
         channels: int = 256,
         layers: int = 7,
@@ -25,19 +25,19 @@ class TextEncoder(nn.Module):
         nn.init.normal_(self.embed.weight, std=0.1)
         with torch.no_grad():
             self.embed.weight[0] = 0
-        self.voice_in = VoiceBias(voice_dim, embedding)
+        self.speaker_in = SpeakerBias(speaker_dim, embedding)
         self.enter = projection(embedding, channels)
-        self.blocks = nn.ModuleList(ConvBlock(channels, width, voice_dim, dropout) for _ in range(layers))
+        self.blocks = nn.ModuleList(ConvBlock(channels, width, speaker_dim, dropout) for _ in range(layers))
         self.leave = projection(channels, embedding)
-        self.voice_out = VoiceBias(voice_dim, embedding)
+        self.speaker_out = SpeakerBias(speaker_dim, embedding)
         self.dim = embedding
 
-    def forward(self, text: Tensor, voice: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, text: Tensor, speaker: Tensor) -> tuple[Tensor, Tensor]:
         """(B, L), (B, E) -> keys (B, L, H), values (B, L, H); padding does not leak into the text."""
         real = (text != 0).unsqueeze(1)  # (B, 1, L)
-        symbols = self.embed(text) + self.voice_in(voice).unsqueeze(1)  # (B, L, H)
+        symbols = self.embed(text) + self.speaker_in(speaker).unsqueeze(1)  # (B, L, H)
         x = self.enter(symbols).mT * real  # (B, H, L)
         for block in self.blocks:
-            x = block(x, voice) * real
-        keys = self.leave(x.mT) + self.voice_out(voice).unsqueeze(1)  # (B, L, H)
+            x = block(x, speaker) * real
+        keys = self.leave(x.mT) + self.speaker_out(speaker).unsqueeze(1)  # (B, L, H)
         return keys, (keys + symbols) * HALF

@@ -16,26 +16,16 @@ _UNTRAINED_LENGTH = 150  # symbols
 DEEP_VOICE_3 = PostFilter(power=1.4)  # its appendix
 
 
-class SpeakerTable(nn.Module):
-    """One learned voice per training speaker, at first uniform in ±`scale` (Deep Voice 3).
+class SpeakerTable(nn.Embedding):
+    """One learned embedding per training speaker, (B,) -> (B, E), initially uniform in ±`scale` (Deep Voice 3).
 
-    The start is noise that no recording tells: a small scale makes voices easier to learn for a speaker encoder.
+    The initial values are noise that no recording contains: with a small scale, a speaker encoder learns to predict the
+    embeddings more easily.
     """
 
-    def __init__(self, n_speakers: int, voice_dim: int = 512, scale: float = 0.1) -> None:
-        super().__init__()
-        self.table = nn.Embedding(n_speakers, voice_dim)
-        nn.init.uniform_(self.table.weight, -scale, scale)
-
-    def forward(self, speakers: Tensor) -> Tensor:
-        """(B,) -> (B, E)."""
-        voice: Tensor = self.table(speakers)
-        return voice
-
-    @property
-    def voices(self) -> Tensor:
-        """All of them: (speakers, E)."""
-        return self.table.weight
+    def __init__(self, n_speakers: int, speaker_dim: int = 512, scale: float = 0.1) -> None:
+        super().__init__(n_speakers, speaker_dim)
+        nn.init.uniform_(self.weight, -scale, scale)
 
 
 class TTSModel(nn.Module):
@@ -46,7 +36,7 @@ class TTSModel(nn.Module):
         spectrograms: the settings of what the model predicts.
         frontend: how a text is spelt for the model.
         speakers: ids of the rows of the speaker table; recipes link them from the data.
-        voice_scale: speaker embeddings are uniform in ± this at first.
+        speaker_init_scale: speaker embeddings are uniform in ± this at first.
         post_filter: for predicted spectrograms before Griffin-Lim.
         adapted_post_filter: the same for an adapted model, which has learnt the noise of a few recordings; without it,
             `post_filter`.
@@ -58,14 +48,14 @@ class TTSModel(nn.Module):
         spectrograms: Spectrograms,
         frontend: Frontend,
         speakers: list[str],
-        voice_scale: float = 0.1,
+        speaker_init_scale: float = 0.1,
         post_filter: PostFilter = DEEP_VOICE_3,
         adapted_post_filter: PostFilter | None = None,
     ) -> None:
         super().__init__()
         self.model, self.spectrograms, self.frontend, self.speakers = model, spectrograms, frontend, speakers
         self.post_filter, self.adapted_post_filter = post_filter, adapted_post_filter or post_filter
-        self.table = SpeakerTable(len(speakers), model.voice_dim, voice_scale)
+        self.table = SpeakerTable(len(speakers), model.speaker_dim, speaker_init_scale)
         self.lengths: Tensor  # counts of the texts trained on, by number of symbols
         self.register_buffer("lengths", torch.zeros(_LENGTHS, dtype=torch.long))
 

@@ -15,11 +15,11 @@ def clone(
     model: str | None = None,
     vocoder: str | None = None,
     transcripts: str | None = None,
-    said: list[str] | None = None,
+    clip_texts: list[str] | None = None,
     voice: str | None = None,
     consent: str = "",
     steps: int | None = None,
-    start: Literal["mean", "nearest", "encoder"] | None = None,
+    init: Literal["mean", "nearest", "encoder"] | None = None,
     trust: list[str] | None = None,
 ) -> None:
     """Clone a voice from recordings, and let it say something.
@@ -33,11 +33,11 @@ def clone(
         vocoder: griffin_lim, or a checkpoint; default: the model's own, else griffin_lim.
         transcripts: file of what the clips say: a line `clip<tab>text` each, or a text a line in order; default: the
             file a.txt beside a clip a.wav.
-        said: what the clips say, a text each, in order.
+        clip_texts: transcripts of the clips, in their order.
         voice: name to keep the voice by, for recipes.synthesize, or a file (.safetensors).
         consent: what the speaker has agreed to; it stands in the voice.
         steps: of adaptation, at most; default: what suits the method.
-        start: voice that adaptation begins with; default: what the encoder hears, where there is one, else the mean.
+        init: initial embedding of adaptation; default: that of the encoder, where there is one, else the mean.
         trust: modules whose classes a model may name.
     """
     from lightning_vc.audio import io
@@ -50,19 +50,19 @@ def clone(
     io.writable(out)  # first: cloning takes longer
     if any(_same(out, clip) for clip in clips):
         raise ValueError(f"--out {out} is one of the clips, which it would write over: name another file")
-    if said and transcripts:
-        raise ValueError("--said and --transcripts both give what the clips say: leave one of them out")
+    if clip_texts and transcripts:
+        raise ValueError("--clip_texts and --transcripts both give what the clips say: leave one of them out")
     place = place_for_voice(voice) if voice else None
     cloner = Cloner.load(model, vocoder, trust or ())
     cloner.check(text)
     if method == "encoder":
-        if said or transcripts:
+        if clip_texts or transcripts:
             print_warning("the method encoder needs no transcripts, those given are not read")
     elif transcripts:
-        said = read_transcripts(transcripts, clips)
-    elif not said:
-        said = transcripts_beside(clips)
-    cloned = cloner.clone(clips, method, said, steps, start, consent, progress=True)
+        clip_texts = read_transcripts(transcripts, clips)
+    elif not clip_texts:
+        clip_texts = transcripts_beside(clips)
+    cloned = cloner.clone(clips, method, clip_texts, steps, init, consent, progress=True)
     if place:
         cloned.save(place)
     write_speech(out, cloner.say(text, cloned))

@@ -17,7 +17,7 @@ from lightning_vc.cloning import Cloner
 from lightning_vc.console import reported
 from lightning_vc.data.index import Index
 from lightning_vc.evaluation import systems as speaking
-from lightning_vc.evaluation.figures import draw_results, draw_voices
+from lightning_vc.evaluation.figures import draw_results, draw_speakers
 from lightning_vc.evaluation.folder import EvaluationFolder, Sound
 from lightning_vc.evaluation.metrics import DNSMOS, EncoderSimilarity, Resemblyzer, Whisper, score
 from lightning_vc.evaluation.report import track_evaluation, write_report
@@ -132,7 +132,7 @@ def evaluate(
     if not table:
         missing.append(f"The model's own speakers: {model} was trained on others than {shards} has")
     results, about = summarise(scores), {"speakers": folder.speakers, "not measured": missing}
-    figures = draw_results(results) | draw_voices(folder, cloner, [*clones, *edited])
+    figures = draw_results(results) | draw_speakers(folder, cloner, [*clones, *edited])
     write_results(Path(out), results, about)
     shown = [*folder.recordings, *(sound for sound in clones if sound.row.clips == max(systems.clips)), *external]
     write_report(Path(out, "report.html"), index, shown, results, figures, system.mean_costs(), missing)

@@ -58,7 +58,7 @@ def morph(
     else:
         wanted = [attributes("--plus", plus), attributes("--minus", minus)]
         cloner, index = Cloner.load(model, trust=trust or ()), Index.load(shards)
-        more, less = ([*morphing.learned_voices(cloner, index, **group).values()] for group in wanted)
+        more, less = ([*morphing.learned_embeddings(cloner, index, **group).values()] for group in wanted)
         result = morphing.morph(voices[0], more, less, 1.0 if amount is None else amount)
     result.save(place)
 

@@ -42,7 +42,7 @@ def run(folder: str | None, verb: str, name: str, file: str) -> None:
         about = {"name": name, "file": library.path(name), **voice.about}
         about["consent"] = voice.consent or "nobody said"
         moved = sum(value.numel() for value in voice.moved.values())
-        about["numbers"] = f"{voice.vector.numel()} of the voice, {moved} of the model"
+        about["numbers"] = f"{voice.embedding.numel()} of the voice, {moved} of the model"
         for key, value in about.items():
             print(printable(f"{key:8} {value}"))
     elif verb == "export":

@@ -15,7 +15,7 @@ from lightning_vc.modules.speaker_encoder import SpeakerEncoder
 from lightning_vc.modules.tts import TTSModel
 from lightning_vc.tasks.base import Losses, Task, check_encoder
 from lightning_vc.tasks.tts import tts_loss
-from lightning_vc.types import Start, TTSBatch
+from lightning_vc.types import Initialization, TTSBatch
 
 _RANK = 2  # of the updates of `LowRankAdaptationTask`
 
@@ -28,11 +28,11 @@ class AdaptationTask(Task, ABC):
     Args:
         tts: the model to adapt; it is copied and stays as it is.
         encoder: the speaker encoder trained for it, if there is one.
-        start: the initial embedding: the mean of the learned ones, the one of them with the least loss on the first
+        init: the initial embedding: the mean of the learned ones, the one of them with the least loss on the first
             batch of clips, or what the encoder predicts from that batch.
 
     Raises:
-        ValueError: for the start "encoder" without an encoder, another one with it, and the encoder of another model.
+        ValueError: for the init "encoder" without an encoder, another one with it, and the encoder of another model.
     """
 
     evaluated = ("tts",)  # dropout in so few steps only costs similarity
@@ -41,22 +41,20 @@ class AdaptationTask(Task, ABC):
         self,
         tts: TTSModel,
         optimizer: OptimizerCallable = lambda p: torch.optim.Adam(p, lr=1e-3),
-        start: Start = "mean",
+        init: Initialization = "mean",
         encoder: SpeakerEncoder | None = None,
     ) -> None:
         super().__init__(optimizer)
         self.save_hyperparameters(ignore=["tts", "encoder"])
         self.base = fingerprint(tts)
-        if (start == "encoder") != (encoder is not None):
-            raise ValueError(
-                f"start is {start!r}, which goes with {'a' if start == 'encoder' else 'no'} speaker encoder"
-            )
+        if (init == "encoder") != (encoder is not None):
+            raise ValueError(f"init is {init!r}, which goes with {'a' if init == 'encoder' else 'no'} speaker encoder")
         if encoder is not None:
             check_encoder(encoder, tts)
         # In a list, as it is no part of what is trained; a copy, as it moves to the device of training.
-        self.start, self.encoders = start, [deepcopy(encoder)] if encoder else []
+        self.init, self.encoders = init, [deepcopy(encoder)] if encoder else []
         self.tts = deepcopy(tts).eval()
-        self.voice = nn.Parameter(tts.table.voices.detach().mean(0))  # (E,)
+        self.embedding = nn.Parameter(tts.table.weight.detach().mean(0))  # (E,)
 
     def setup(self, stage: str) -> None:
         """Take the speaker from the data, where it names one."""
@@ -69,20 +67,22 @@ class AdaptationTask(Task, ABC):
 
     def on_train_start(self) -> None:
         """Find the initial embedding, but not in a run that is resumed."""
-        if self.start != "mean" and not self.global_step:
+        if self.init != "mean" and not self.global_step:
             self.begin(next(iter(self.trainer.train_dataloader or ())))
 
     @torch.no_grad()
     def begin(self, first: TTSBatch) -> None:
         """Set the initial embedding by the first batch of clips, where it is not the mean of the learned ones."""
         batch: TTSBatch = self.transfer_batch_to_device(first, self.device, 0)
-        table = self.tts.table.voices
-        if self.start == "encoder":
+        table = self.tts.table.weight
+        if self.init == "encoder":
             encoder = self.encoders[0].to(self.device)
-            self.voice.copy_(encoder.predict(batch.waves.unsqueeze(0), batch.lengths.unsqueeze(0), table)[0])
+            self.embedding.copy_(encoder.predict(batch.waves.unsqueeze(0), batch.lengths.unsqueeze(0), table)[0])
         else:
-            losses = [tts_loss(self.tts, batch, voice.expand(len(batch.lengths), -1))["loss"] for voice in table]
-            self.voice.copy_(table[torch.stack(losses).argmin()])
+            losses = [
+                tts_loss(self.tts, batch, embedding.expand(len(batch.lengths), -1))["loss"] for embedding in table
+            ]
+            self.embedding.copy_(table[torch.stack(losses).argmin()])
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         super().on_save_checkpoint(checkpoint)
@@ -95,7 +95,7 @@ class AdaptationTask(Task, ABC):
             raise ValueError(f"{self.source} adapts another model than {source_of(self.tts)}: give that one")
 
     def loss(self, batch: TTSBatch) -> Losses:
-        return tts_loss(self.tts, batch, self.voice.expand(len(batch.lengths), -1))
+        return tts_loss(self.tts, batch, self.embedding.expand(len(batch.lengths), -1))
 
 
 class EmbeddingAdaptationTask(AdaptationTask):
@@ -107,7 +107,7 @@ class EmbeddingAdaptationTask(AdaptationTask):
         super().__init__(tts, optimizer, **options)
 
     def trainable(self) -> Iterable[nn.Parameter]:
-        return [self.voice]
+        return [self.embedding]
 
 
 class WholeModelAdaptationTask(AdaptationTask):
@@ -119,7 +119,7 @@ class WholeModelAdaptationTask(AdaptationTask):
         super().__init__(tts, optimizer, **options)
 
     def trainable(self) -> Iterable[nn.Parameter]:
-        return [self.voice, *self.tts.model.parameters()]
+        return [self.embedding, *self.tts.model.parameters()]
 
 
 class LowRankAdaptationTask(AdaptationTask):
@@ -135,4 +135,4 @@ class LowRankAdaptationTask(AdaptationTask):
         self.added = add_low_rank(self.tts.model, _RANK)
 
     def trainable(self) -> Iterable[nn.Parameter]:
-        return [self.voice, *self.added]
+        return [self.embedding, *self.added]

@@ -93,7 +93,7 @@ class Task(LightningModule, ABC):
         return self._step(batch, "train")
 
     def validation_step(self, batch: Any) -> Tensor | None:
-        return self._step(batch, "validation")
+        return self._step(batch, "val")
 
     def test_step(self, batch: Any) -> Tensor | None:
         return self._step(batch, "test")

@@ -18,9 +18,10 @@ from lightning_vc.types import JointBatch
 class JointTask(Task):
     """The loss of multi-speaker training with predicted embeddings, over both networks (section 3.2).
 
-    Both start trained: from scratch, the authors found, the encoder learns an average voice. `spread` shows that: the
-    spread of the predicted embeddings relative to that of the speaker table, which stays as it is. In validation
-    `swapped` is the loss with the embeddings of other speakers: embeddings that say nothing cost nothing.
+    Both networks are pretrained: trained from scratch, the encoder learns an average embedding (section 3.2). `spread`
+    shows that: the spread of the predicted embeddings relative to that of the speaker table, which is frozen. In
+    validation, `swapped` is the loss with the embeddings of other speakers: equal to `loss` where embeddings carry no
+    information.
 
     Args:
         tts: the generative model.
@@ -67,19 +68,19 @@ class JointTask(Task):
         return [*self.tts.model.parameters(), *self.encoder.parameters(), *table]
 
     def loss(self, batch: JointBatch) -> Losses:
-        waves, table = batch.clips.waves, self.tts.table.voices
+        waves, table = batch.clips.waves, self.tts.table.weight
         if self.training and self.augmentation is not None:
             waves = self.augmentation(waves, batch.clips.lengths)
         predicted = self.encoder(waves, batch.clips.lengths)  # (B, E)
-        voice = apply_gain(predicted, table, self.gain)
+        embedding = apply_gain(predicted, table, self.gain)
         with torch.no_grad():
             spread = predicted.std(0, correction=0).mean() / table.std(0, correction=0).mean().clamp(1e-8)
         if self.training and self.learned:
-            chosen = torch.rand(len(voice), 1, device=voice.device) < self.learned
-            voice = torch.where(chosen, self.tts.table(batch.said.speakers), voice)
-        losses = {**tts_loss(self.tts, batch.said, voice), "spread": spread}
+            chosen = torch.rand(len(embedding), 1, device=embedding.device) < self.learned
+            embedding = torch.where(chosen, self.tts.table(batch.utterances.speakers), embedding)
+        losses = {**tts_loss(self.tts, batch.utterances, embedding), "spread": spread}
         if not self.training:
-            losses["swapped"] = tts_loss(self.tts, batch.said, voice.roll(1, 0))["loss"]
+            losses["swapped"] = tts_loss(self.tts, batch.utterances, embedding.roll(1, 0))["loss"]
         return losses
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:

@@ -48,8 +48,8 @@ class SpeakerEncoderTask(Task):
         self.save_hyperparameters(ignore=["tts"])
         self.encoder, self.verification, self.augmentation = encoder, verification, augmentation
         self.learned_speakers = tts.speakers
-        self.voices: Tensor
-        self.register_buffer("voices", tts.table.voices.detach().clone(), persistent=False)  # (speakers, E)
+        self.embeddings: Tensor
+        self.register_buffer("embeddings", tts.table.weight.detach().clone(), persistent=False)  # (speakers, E)
         encoder.tts_fingerprint = fingerprint(tts)
 
     @torch.no_grad()
@@ -58,30 +58,30 @@ class SpeakerEncoderTask(Task):
         check_same_speakers(self.learned_speakers, self.trainer.datamodule.speakers)  # type: ignore[attr-defined]
         training = self.encoder.training
         with self.device:
-            voice = self.encoder.eval()(torch.zeros(1, 1, 20000), torch.tensor([[20000]]))  # (1, E)
+            embedding = self.encoder.eval()(torch.zeros(1, 1, 20000), torch.tensor([[20000]]))  # (1, E)
         self.encoder.train(training)
-        if voice.shape[-1] != self.voices.shape[1]:
+        if embedding.shape[-1] != self.embeddings.shape[1]:
             raise ValueError(
-                f"the speaker embeddings of the pretrained TTS model have {self.voices.shape[1]} numbers, "
-                f"{type(self.encoder).__name__} predicts {voice.shape[-1]}: give both the same voice_dim"
+                f"the speaker embeddings of the pretrained TTS model have {self.embeddings.shape[1]} numbers, "
+                f"{type(self.encoder).__name__} predicts {embedding.shape[-1]}: give both the same speaker_dim"
             )
 
     def loss(self, batch: CloningBatch) -> Losses:
         if self.training and self.augmentation is not None:
             batch = batch._replace(waves=self.augmentation(batch.waves, batch.lengths))
-        voice = self.encoder(batch.waves, batch.lengths)  # (B, E)
-        target = self.voices[batch.speakers]
-        error = (voice - target).abs().mean()
+        embedding = self.encoder(batch.waves, batch.lengths)  # (B, E)
+        target = self.embeddings[batch.speakers]
+        error = (embedding - target).abs().mean()
         losses = {"loss": error, "error": error.detach()}
         if self.verification and batch.waves.shape[1] > 1:
             losses["verification"] = self._verify(batch)
             losses["loss"] = error + self.verification * losses["verification"]
         with torch.no_grad():
             # Of all embeddings, and without Bessel's correction: the batch may be of one speaker, or of one example.
-            losses["spread"] = voice.std(0, correction=0).mean() / self._deviation().mean()
-            losses["baseline"] = (self.voices.mean(0) - target).abs().mean()
+            losses["spread"] = embedding.std(0, correction=0).mean() / self._deviation().mean()
+            losses["baseline"] = (self.embeddings.mean(0) - target).abs().mean()
             if not self.training:
-                losses["rank"] = retrieval_rank(voice, self.voices, batch.speakers)
+                losses["rank"] = retrieval_rank(embedding, self.embeddings, batch.speakers)
         return losses
 
     def _verify(self, batch: CloningBatch) -> Tensor:
@@ -95,7 +95,7 @@ class SpeakerEncoderTask(Task):
 
     def _deviation(self) -> Tensor:
         """Standard deviation of the learned embeddings, (E,)."""
-        return self.voices.std(0, correction=0).clamp(min=1e-8)
+        return self.embeddings.std(0, correction=0).clamp(min=1e-8)
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         super().on_load_checkpoint(checkpoint)

@@ -58,7 +58,7 @@ class SpeakerRecognitionTask(Task):
         return {"loss": self.margin_loss(cosines[:, None], speakers[:, None]), "accuracy": accuracy}
 
     def validation_step(self, batch: CloningBatch) -> None:
-        self._measure(batch, "validation")
+        self._measure(batch, "val")
 
     def test_step(self, batch: CloningBatch) -> None:
         self._measure(batch, "test")

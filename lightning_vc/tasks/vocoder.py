@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from lightning_vc.audio.features import Spectrograms
 from lightning_vc.audio.vocoder import NeuralVocoder
-from lightning_vc.modules.discriminators import RESOLUTIONS, Discriminators, at_rest, deception
+from lightning_vc.modules.discriminators import RESOLUTIONS, Discriminators, generator_losses, zero_loss
 from lightning_vc.modules.tts import TTSModel, check_spectrograms
 from lightning_vc.tasks.base import Losses, Task, check_same_speakers
 from lightning_vc.tasks.tts import teacher_force
@@ -61,8 +61,8 @@ class VocoderTask(Task):
         if not self.training:
             return {"loss": spectral, "spectral": spectral}
         if self.global_step < self.alone:
-            return {"loss": _SPECTRAL * spectral + at_rest(self.discriminators), "spectral": spectral}
-        losses = {"spectral": spectral, **deception(self.discriminators, made.unsqueeze(1), real.unsqueeze(1))}
+            return {"loss": _SPECTRAL * spectral + zero_loss(self.discriminators), "spectral": spectral}
+        losses = {"spectral": spectral, **generator_losses(self.discriminators, made.unsqueeze(1), real.unsqueeze(1))}
         generator = _SPECTRAL * spectral + losses["adversarial"] + _MATCHING * losses["matching"]
         return {"loss": generator + losses["discriminators"], **losses}
 

@@ -19,7 +19,7 @@ _CONJUNCTIONS, _LINKS = (frozenset(word_lists()[name]) for name in ("conjunction
 
 
 @dataclass(frozen=True)
-class Stretch:
+class Segment:
     """Words that are synthesised at once."""
 
     words: tuple[Word, ...]
@@ -31,7 +31,7 @@ class Stretch:
         return written(self.words)
 
 
-def stretches(text: str, longest: int, size: Callable[[Word], int]) -> Iterator[Stretch]:
+def segments(text: str, longest: int, size: Callable[[Word], int]) -> Iterator[Segment]:
     """Cut a text at the ends of sentences, and sentences of more than `longest` symbols at clauses or else at words.
 
     `size` is the number of symbols of a word and its separator. Sentences are normalised when they are asked for, and
@@ -41,10 +41,10 @@ def stretches(text: str, longest: int, size: Callable[[Word], int]) -> Iterator[
     for sentence in read_sentences(text):
         for words in cut(sentence, longest, size):
             if before:
-                yield Stretch(before, pause)
+                yield Segment(before, pause)
             before, pause = words, _PAUSE.get(words[-1].text, 0.0)
         pause = _SENTENCE
-    yield Stretch(before, 0.0)
+    yield Segment(before, 0.0)
 
 
 def cut(words: Sequence[Word], longest: int, size: Callable[[Word], int]) -> Iterator[tuple[Word, ...]]:

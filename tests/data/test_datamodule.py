@@ -51,7 +51,7 @@ def test_who_says_little_is_heard_as_often_as_others(tmp_path: Path) -> None:
                     yield replace(each, text="look at the sun")
 
     prepare(Few(4), tmp_path / "shards", Splits(test=0, validation=0, held=0), sample_rate=8000)
-    data = TTSDataModule(str(tmp_path / "shards"), Characters(), batch_size=4, at_least=7)
+    data = TTSDataModule(str(tmp_path / "shards"), Characters(), batch_size=4, min_utterances_per_speaker=7)
     batches = list(data.train_dataloader())
     heard = Counter(id for batch in batches for id in batch.ids)
     assert sum(heard.values()) == 4 * len(batches) == 3 * 8 + 2 * 4
@@ -82,7 +82,7 @@ def test_every_speaker_is_heard_as_often_as_others(tmp_path: Path) -> None:
                     yield each
 
     prepare(Uneven(4), tmp_path / "shards", Splits(test=0, validation=0, held=0), sample_rate=8000)
-    data = CloningDataModule(str(tmp_path / "shards"), clips=1, n_speakers=4, each=4)
+    data = CloningDataModule(str(tmp_path / "shards"), clips=1, n_speakers=4, clips_per_speaker=4)
     loader = data.train_dataloader()
     assert len(loader) == 4
     times: Counter[str] = Counter()
@@ -95,15 +95,15 @@ def test_every_speaker_is_heard_as_often_as_others(tmp_path: Path) -> None:
     assert all(160 < sum(clips) < 240 for clips in by_speaker.values())
     # A group of s01 that is one clip twice is left out: of 100 about 71 are kept, with this seed 85.
     joint = JointDataModule(
-        str(tmp_path / "shards"), Characters(), clips=1, n_speakers=2, each=4, loading=Loading(seed=1)
+        str(tmp_path / "shards"), Characters(), clips=1, n_speakers=2, clips_per_speaker=4, loading=Loading(seed=1)
     ).train_dataloader()
     assert len(joint) == 4
     speakers: Counter[str] = Counter()
     for epoch in range(50):
         joint.sampler.set_epoch(epoch)  # type: ignore[attr-defined]
         for batch in joint:
-            speakers.update(id[:3] for id in batch.said.ids)
-            assert not any(id in own for id, own in zip(batch.said.ids, batch.clips.ids, strict=True))
+            speakers.update(id[:3] for id in batch.utterances.ids)
+            assert not any(id in own for id, own in zip(batch.utterances.ids, batch.clips.ids, strict=True))
     assert sorted(speakers) == data.speakers
     assert all(70 < groups < 130 for groups in speakers.values())
 
@@ -174,8 +174,11 @@ def test_an_utterance_and_other_clips_of_who_says_it(shards: str, index: Index) 
         (lambda shards: CloningDataModule(shards, clips=[5, 0]), r"clips must be .* got \[5, 0\]"),
         (lambda shards: CloningDataModule(shards, clips=[]), r"clips must be .* got \[\]"),
         (lambda shards: CloningDataModule(shards, max_seconds=0), "max_seconds must be above 0"),
-        (lambda shards: CloningDataModule(shards, each=0), "each must be above 0"),
-        (lambda shards: JointDataModule(shards, Characters(), each=-1), "each must be above 0"),
+        (lambda shards: CloningDataModule(shards, clips_per_speaker=0), "clips_per_speaker must be above 0"),
+        (
+            lambda shards: JointDataModule(shards, Characters(), clips_per_speaker=-1),
+            "clips_per_speaker must be above 0",
+        ),
         (lambda shards: CloningDataModule(shards, clips=9).val_dataloader(), "no validation speaker with 9 clips"),
         (
             lambda shards: JointDataModule(shards, Characters(), clips=8).val_dataloader(),

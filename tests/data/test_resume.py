@@ -58,9 +58,9 @@ def test_samples_and_losses_go_on_bit_for_bit(index: Index, tmp_path: Path, rank
 
 
 def test_a_run_that_was_made_with_other_data_is_refused_or_begins_its_epoch_anew(index: Index, tmp_path: Path) -> None:
-    def fit(steps: int, batch_size: int = 4, at_least: int = 1, **loading: int) -> None:
+    def fit(steps: int, batch_size: int = 4, min_utterances_per_speaker: int = 1, **loading: int) -> None:
         how = Loading(**loading)  # type: ignore[arg-type]
-        data = TTSDataModule(index.folder, Characters(), batch_size, at_least, loading=how)
+        data = TTSDataModule(index.folder, Characters(), batch_size, min_utterances_per_speaker, loading=how)
         fitted = trainer(tmp_path, max_steps=steps, limit_val_batches=0)
         fitted.fit(Listener(str(tmp_path)), data, ckpt_path=checkpoint if checkpoint.exists() else None)
         fitted.save_checkpoint(checkpoint)
@@ -71,7 +71,7 @@ def test_a_run_that_was_made_with_other_data_is_refused_or_begins_its_epoch_anew
         ({"batch_size": 6}, "batch_size 4, now 6"),
         ({"workers": 2}, "workers 1, now 2"),
         ({"seed": 1}, "seed 0, now 1"),
-        ({"at_least": 7}, "at_least 1, now 7"),
+        ({"min_utterances_per_speaker": 7}, "min_utterances_per_speaker 1, now 7"),
     ):
         with pytest.raises(ValueError, match=f"{complaint}.*--data.loading.restart_epoch true"):
             fit(7, **changed)

@@ -147,7 +147,7 @@ def test_voices_are_edited(evaluated: Evaluated) -> None:
     assert (FEMALE, None, "likeness") not in figures  # nobody is like that
     assert figures["voices moved to another accent", None, "accent"]["sounds"] == 8
     table, sex, accent = (
-        {path.parent.name: Voice.load(path).vector for path in (evaluated.out / kind).rglob("*.safetensors")}
+        {path.parent.name: Voice.load(path).embedding for path in (evaluated.out / kind).rglob("*.safetensors")}
         for kind in ("baselines/table", "edited/sex", "edited/accent")
     )
     for edited in (sex, accent):
@@ -182,7 +182,7 @@ def test_steps_of_adaptation_are_adaptations_of_their_own(evaluated: Evaluated) 
         Voice.load(evaluated.out / kind / evaluated.speakers[0] / "voice.safetensors")
         for kind in ("clones/whole_model-01", "steps/whole_model-01-2")
     )
-    assert not one.vector.equal(two.vector)  # clones take one step here
+    assert not one.embedding.equal(two.embedding)  # clones take one step here
 
 
 class Page(HTMLParser):

@@ -64,7 +64,7 @@ def use(model: Path, voice: Path, clip: Path) -> tuple[bytes, bytes]:
     """What a voice says by a model, and the voice of a clip; raises AssertionError for NaN and endless speech."""
     cloner = Cloner.load(model)
     wave = cloner.say(TEXT, Voice.load(voice)).wave
-    heard = cloner.clone([clip]).vector
+    heard = cloner.clone([clip]).embedding
     assert wave.isfinite().all(), "speaks NaN"
     assert heard.isfinite().all(), "hears NaN"
     assert len(wave) < 60 * cloner.sample_rate, "endless"

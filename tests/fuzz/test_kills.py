@@ -47,7 +47,16 @@ def clone_by_ear(inputs: Inputs) -> None:
 
 def clone_by_adapting(inputs: Inputs) -> None:
     Path("voice.safetensors").unlink(missing_ok=True)
-    how = ["--method", "low_rank", "--steps", "2", "--said", "The garden is yellow.", "--voice", "voice.safetensors"]
+    how = [
+        "--method",
+        "low_rank",
+        "--steps",
+        "2",
+        "--clip_texts",
+        "The garden is yellow.",
+        "--voice",
+        "voice.safetensors",
+    ]
     out = ["--text", "Yes.", "--out", "out.flac"]
     clone.main(["--model", str(inputs.model), "--clips", str(inputs.clips / "clip.wav"), *how, *out])
 

@@ -142,8 +142,8 @@ HUGE: dict[str, tuple[dict[str, Any], dict[str, int], int]] = {
 def write_huge(kind: str, file: Path) -> None:
     """Write a model whose sentences are as long and as large as its settings allow, and a voice of it."""
     parts, spectrograms, longest = HUGE[kind]
-    name = "acoustic.DeepVoice3" if "decoder" in parts else "parallel.ParallelDeepVoice"
-    sizes = {key: spectrograms[key] for key in ("n_fft", "n_mels")} | {"voice_dim": 8}
+    name = "acoustic.DeepVoice3" if "decoder" in parts else "parallel.ConvFastPitch"
+    sizes = {key: spectrograms[key] for key in ("n_fft", "n_mels")} | {"speaker_dim": 8}
     own = {} if "decoder" in parts else {"sample_rate": spectrograms["sample_rate"], "channels": 8, "layers": 1}
     settings = {
         "model": {

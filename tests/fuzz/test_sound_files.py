@@ -43,7 +43,7 @@ _cloner = lru_cache(Cloner.load)
 
 def clone(model: Path, path: str) -> bool:
     """Whether the voice of a file is finite."""
-    return bool(_cloner(model).clone([path]).vector.isfinite().all())
+    return bool(_cloner(model).clone([path]).embedding.isfinite().all())
 
 
 def problem_of(outcome: Outcome, path: str) -> str | None:

@@ -10,7 +10,7 @@ import pytest
 from lightning_vc.text.frontend import Characters, Mixed
 from lightning_vc.text.normalize import normalize
 from lightning_vc.text.pronunciation import PAUSES
-from lightning_vc.text.split import stretches
+from lightning_vc.text.split import segments
 from lightning_vc.text.symbols import PUNCTUATION
 from lightning_vc.text.transcripts import read_lines, read_transcripts
 from lightning_vc.types import Word
@@ -32,7 +32,7 @@ def read(text: str) -> list[str]:
     words = normalize(text)
     for word in words:
         assert word.text in PUNCTUATION or word.text in PAUSES or word.text[0] == "{" or _SPELLED.fullmatch(word.text)
-    for stretch in stretches(text, LONGEST, size):
+    for stretch in segments(text, LONGEST, size):
         symbols = Mixed()(stretch.words)
         assert 0 < len(symbols) <= LONGEST + 2, (len(symbols), stretch.text)
         assert "{" in text or Characters()(stretch.words)
@@ -41,7 +41,7 @@ def read(text: str) -> list[str]:
 
 def said_at_once(text: str) -> int:
     """How many symbols a text has in stretches, in bounded memory."""
-    return sum(len(Mixed()(stretch.words)) for stretch in stretches(text, LONGEST, size))
+    return sum(len(Mixed()(stretch.words)) for stretch in segments(text, LONGEST, size))
 
 
 def problem_of(outcome: Outcome, text: str, words: list[str], may_be_refused: bool = False) -> str | None:

@@ -29,14 +29,14 @@ def read_apart(file: Path) -> tuple[np.ndarray, dict[str, str]]:
     content = file.read_bytes()
     end = models.header_end(content)
     header = json.loads(content[8:end])
-    start, stop = header["vector"]["data_offsets"]
-    kind = {"F32": "<f4", "F64": "<f8", "F16": "<f2"}[header["vector"]["dtype"]]
+    start, stop = header["embedding"]["data_offsets"]
+    kind = {"F32": "<f4", "F64": "<f8", "F16": "<f2"}[header["embedding"]["dtype"]]
     return np.frombuffer(content[end + start : end + stop], kind), header["__metadata__"]
 
 
 def holds(file: Path) -> tuple[np.ndarray, dict[str, str]]:
     voice = Voice.load(file)
-    return voice.vector.numpy(), voice.about
+    return voice.embedding.numpy(), voice.about
 
 
 @pytest.mark.parametrize("which", ["voice", "moved"])
@@ -55,10 +55,10 @@ def test_a_voice_that_loads_is_what_is_in_its_file(which: str, room: Room) -> No
         file.write_bytes(content)
         outcome, problem = room.try_out("changed.safetensors", holds, file)
         if outcome.kind == "answer" and not problem:
-            vector, said = outcome.value
+            embedding, said = outcome.value
             found, metadata = read_apart(file)
-            if vector.tobytes() != found.astype("<f4").tobytes() or any(metadata[key] != said[key] for key in said):
-                problem = f"the file holds {found} {metadata}, what is read is {vector} {said}"
+            if embedding.tobytes() != found.astype("<f4").tobytes() or any(metadata[key] != said[key] for key in said):
+                problem = f"the file holds {found} {metadata}, what is read is {embedding} {said}"
         problems += [f"{name}: {problem}"] if problem else []
     fail_with(problems, len(cases))
 
@@ -76,13 +76,13 @@ def test_other_words_and_numbers_in_a_voice_are_refused_or_say_the_same(room: Ro
         ]
         cases += [(f"no {key}", tensors, models.without(metadata, (key,))) for key in metadata]
         cases += [
-            (f"more: {key}", tensors, {**metadata, key: "x"}) for key in ("vector", "moved", "self", "cls", "x y")
+            (f"more: {key}", tensors, {**metadata, key: "x"}) for key in ("embedding", "moved", "self", "cls", "x y")
         ]
         odd = models.odd_weights(rng, tensors, list(tensors))
         cases += [
             (name, weights, metadata) for name, weights in odd if not name.endswith(": huge")
         ]  # just another voice
-        cases += [("no vector, no base", {}, {})]
+        cases += [("no embedding, no base", {}, {})]
         for name, weights, words in cases:
             file = room.folder / "changed.safetensors"
             file.write_bytes(save({key: value.contiguous() for key, value in weights.items()}, words))

@@ -10,10 +10,10 @@ from lightning_vc.modules.text_encoder import TextEncoder
 from tests.modules.batches import batch
 
 
-def made(own_frames: float = 0.0, frames_per_symbol: int = 4) -> DeepVoice3:
+def made(scheduled_sampling: float = 0.0, frames_per_symbol: int = 4) -> DeepVoice3:
     torch.manual_seed(0)
     return DeepVoice3(
-        voice_dim=4,
+        speaker_dim=4,
         n_mels=10,
         n_fft=16,
         reduction=2,
@@ -29,7 +29,7 @@ def made(own_frames: float = 0.0, frames_per_symbol: int = 4) -> DeepVoice3:
         ),
         converter=lambda h, voice, bins, r: Converter(h, voice, bins, r, channels=16, layers=2),
         frames_per_symbol=frames_per_symbol,
-        own_frames=own_frames,
+        scheduled_sampling=scheduled_sampling,
     )
 
 
@@ -102,7 +102,7 @@ def test_synthesis_leaves_no_graph_and_repeats_itself() -> None:
 
 @pytest.mark.parametrize("share", [0.5, 1.0])
 def test_the_model_hears_itself_in_training_only(share: float) -> None:
-    plain, mixed = made(), made(own_frames=share)
+    plain, mixed = made(), made(scheduled_sampling=share)
     text, voice, true, real = batch()
     spoken = mixed.eval()(text, voice, true, real).spectra
     torch.testing.assert_close(spoken, plain.eval()(text, voice, true, real).spectra)
@@ -118,7 +118,7 @@ def test_the_model_hears_itself_in_training_only(share: float) -> None:
 def test_the_defaults_are_the_papers_sizes() -> None:
     with torch.device("meta"):
         model = DeepVoice3()
-    assert model.voice_dim == 512
+    assert model.speaker_dim == 512
     assert model.converter.leave.out_features == 2049
     assert len(model.encoder.blocks) == 7
     assert len(model.decoder.layers) == len(model.converter.blocks) == 8

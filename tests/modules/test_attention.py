@@ -3,12 +3,12 @@ import math
 import pytest
 import torch
 
-from lightning_vc.modules.attention import Attention, AttentionWindow, Walk, positions
+from lightning_vc.modules.attention import Attention, AttentionWindow, MonotonicWindow, positions
 
 
 def made(channels: int = 16, position_weight: float = 1.0) -> Attention:
     torch.manual_seed(0)
-    return Attention(channels, 16, voice_dim=4, reduction=2, hidden=16, key_rate=6.0, position_weight=position_weight)
+    return Attention(channels, 16, speaker_dim=4, reduction=2, hidden=16, key_rate=6.0, position_weight=position_weight)
 
 
 def test_positions_by_hand() -> None:
@@ -34,7 +34,7 @@ def test_weights_are_a_distribution_over_the_symbols_that_are_not_blocked() -> N
 
 def test_at_first_attention_walks_along_the_diagonal_at_the_key_rate() -> None:
     torch.manual_seed(0)
-    attention = Attention(64, 64, voice_dim=4, reduction=2, hidden=512, key_rate=6.0, position_weight=3.0).eval()
+    attention = Attention(64, 64, speaker_dim=4, reduction=2, hidden=512, key_rate=6.0, position_weight=3.0).eval()
     memory = attention.remember(torch.zeros(1, 10, 64), torch.zeros(1, 10, 64), torch.zeros(1, 4))
     _, weights = attention(torch.zeros(1, 64, 28), memory, torch.zeros(1, 1, 10, dtype=torch.bool))
     ahead = weights[0].argmax(-1) - torch.arange(28) / 3  # 6 frames a symbol, 2 frames a step
@@ -58,7 +58,7 @@ def test_one_step_at_a_time_is_all_at_once_where_the_window_is_wide() -> None:
     x = torch.randn(2, 16, 70)
     memory = attention.remember(keys, values, voice)
     whole, weights = attention(x, memory, padding.unsqueeze(1))
-    window = AttentionWindow(Walk(9, 9), padding, 1)
+    window = AttentionWindow(MonotonicWindow(9, 9), padding, 1)
     for step in range(70):
         blocked = window.blocked(step)[0].unsqueeze(1)
         one, its = attention(x[..., step : step + 1], memory, blocked, step)
@@ -70,7 +70,7 @@ def test_one_step_at_a_time_is_all_at_once_where_the_window_is_wide() -> None:
 @pytest.mark.parametrize("patience", [3, 7])
 def test_attention_that_does_not_move_is_pushed_on(patience: int) -> None:
     padding = torch.arange(12) >= torch.tensor([[12], [7]])
-    window = AttentionWindow(Walk(1, 3, patience), padding, 1)
+    window = AttentionWindow(MonotonicWindow(1, 3, patience), padding, 1)
     steps = []
     for step in range(150):  # whatever it is asked, it likes the first symbol best
         scores = (-100.0 * torch.arange(12)).masked_fill(window.blocked(step), -torch.inf)  # (1, B, L)

@@ -5,7 +5,7 @@ from lightning_vc.modules.converter import Converter
 
 def made() -> Converter:
     torch.manual_seed(0)
-    return Converter(hidden=12, voice_dim=4, n_bins=9, reduction=2, channels=8, layers=3).eval()
+    return Converter(hidden=12, speaker_dim=4, n_bins=9, reduction=2, channels=8, layers=3).eval()
 
 
 def test_every_step_becomes_r_frames() -> None:

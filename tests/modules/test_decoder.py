@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from lightning_vc.modules.attention import Attention, Walk
+from lightning_vc.modules.attention import Attention, MonotonicWindow
 from lightning_vc.modules.decoder import Decoder, Prenet
 
 Inputs = tuple[Tensor, Tensor, Tensor, Tensor]  # keys, values, padding, voice
@@ -15,7 +15,7 @@ def made(
     torch.manual_seed(0)
     decoder = Decoder(
         memory=16,
-        voice_dim=4,
+        speaker_dim=4,
         n_mels=10,
         reduction=reduction,
         layers=layers,
@@ -80,7 +80,7 @@ def test_decoding_step_by_step_is_teacher_forcing_with_its_own_frames(
     reduction: int, attending: tuple[int, ...] | None
 ) -> None:
     decoder, inputs = made(reduction, attending=attending, done=-100), read()
-    said, _, _ = decoder.generate(*inputs, torch.tensor([12, 12]), Walk(99, 99))
+    said, _, _ = decoder.generate(*inputs, torch.tensor([12, 12]), MonotonicWindow(99, 99))
     assert said.mel.shape[1] == 12 * reduction
     told = decoder(*inputs, said.mel.clamp(0, 1.2))
     for name in ("mel", "hidden", "done", "alignments"):
@@ -90,13 +90,13 @@ def test_decoding_step_by_step_is_teacher_forcing_with_its_own_frames(
 def test_what_is_spoken_in_a_batch_is_spoken_so_alone() -> None:
     decoder, (keys, values, padding, voice) = made(done=-100), read((9, 6, 8))
     limits = torch.tensor([10, 4, 7])
-    together, steps, _ = decoder.generate(keys, values, padding, voice, limits, Walk())
+    together, steps, _ = decoder.generate(keys, values, padding, voice, limits, MonotonicWindow())
     assert steps.equal(limits)
     assert together.mel.shape == (3, 20, 10)
     for row, length in enumerate((9, 6, 8)):
         one, count = slice(row, row + 1), int(limits[row])
         own = keys[one, :length], values[one, :length], padding[one, :length], voice[one], limits[one]
-        alone, _, _ = decoder.generate(*own, Walk())
+        alone, _, _ = decoder.generate(*own, MonotonicWindow())
         for name in ("mel", "hidden", "done"):
             mine, its = getattr(together, name)[row], getattr(alone, name)[0]
             mine = mine[:, :count] if name == "hidden" else mine[: len(its)]
@@ -108,7 +108,9 @@ def test_what_is_spoken_in_a_batch_is_spoken_so_alone() -> None:
 @pytest.mark.parametrize("window", [(0, 1), (1, 3), (0, 0)])
 def test_attention_stays_in_its_window(window: tuple[int, int]) -> None:
     back, ahead = window
-    said, _, _ = made(layers=2, done=-100).generate(*read((30, 30)), torch.tensor([25, 25]), Walk(back, ahead))
+    said, _, _ = made(layers=2, done=-100).generate(
+        *read((30, 30)), torch.tensor([25, 25]), MonotonicWindow(back, ahead)
+    )
     looked = said.alignments.argmax(-1)  # (B, A, S)
     before = torch.cat([torch.zeros_like(looked[..., :1]), looked[..., :-1]], -1)
     assert (looked >= before - back).all()
@@ -122,15 +124,15 @@ def test_attention_stays_in_its_window(window: tuple[int, int]) -> None:
 
 
 def test_decoding_is_cut_off_where_the_decoder_never_says_that_it_is_done() -> None:
-    said, steps, finished = made(done=-100).generate(*read(), torch.tensor([11, 7]), Walk(99, 99))
+    said, steps, finished = made(done=-100).generate(*read(), torch.tensor([11, 7]), MonotonicWindow(99, 99))
     assert said.mel.shape == (2, 22, 10)
     assert steps.tolist() == [11, 7]
     assert not finished.any()
 
 
 def test_decoding_stops_where_attention_lingers_at_the_end() -> None:
-    decoder, inputs, walk = made(done=-100), read((9, 6)), Walk(0, 1, patience=4)
-    said, steps, finished = decoder.generate(*inputs, torch.tensor([200, 200]), walk, linger=5)
+    decoder, inputs, walk = made(done=-100), read((9, 6)), MonotonicWindow(0, 1, patience=4)
+    said, steps, finished = decoder.generate(*inputs, torch.tensor([200, 200]), walk, end_patience=5)
     whole, *_ = decoder.generate(*inputs, torch.tensor([200, 200]), walk)
     assert finished.all()
     for row, (last, count) in enumerate(zip((8, 5), steps.tolist(), strict=True)):
@@ -144,7 +146,9 @@ def test_decoding_stops_where_attention_lingers_at_the_end() -> None:
 
 def test_one_layer_that_runs_ahead_ends_nothing() -> None:
     decoder = made(layers=4, done=100)
-    said, steps, finished = decoder.generate(*read((40, 40)), torch.tensor([300, 300]), Walk(), linger=6)
+    said, steps, finished = decoder.generate(
+        *read((40, 40)), torch.tensor([300, 300]), MonotonicWindow(), end_patience=6
+    )
     assert finished.all()
     for row, count in enumerate(steps.tolist()):
         places = said.alignments[row, :, :count].argmax(-1)  # (A, S)
@@ -155,7 +159,7 @@ def test_one_layer_that_runs_ahead_ends_nothing() -> None:
 
 def test_decoding_stops_when_all_are_done_and_not_before_the_text_is_read() -> None:
     decoder = made(attending=(1,), done=100)
-    said, steps, finished = decoder.generate(*read((9, 6)), torch.tensor([200, 200]), Walk(0, 1))
+    said, steps, finished = decoder.generate(*read((9, 6)), torch.tensor([200, 200]), MonotonicWindow(0, 1))
     assert finished.all()
     assert said.done.shape[1] == steps.max() < 200
     for row, length in enumerate((9, 6)):
@@ -175,7 +179,7 @@ def test_the_voice_is_heard() -> None:
 def test_what_is_fed_back_is_no_louder_than_a_recording() -> None:
     decoder, inputs = made(done=-100), read()
     torch.nn.init.constant_(decoder.mel.bias, 100)
-    said, _, _ = decoder.generate(*inputs, torch.tensor([3, 3]), Walk(99, 99))
+    said, _, _ = decoder.generate(*inputs, torch.tensor([3, 3]), MonotonicWindow(99, 99))
     assert said.mel.min() > 50
     told = decoder(*inputs, torch.full_like(said.mel, 1.2))
     torch.testing.assert_close(said.mel, told.mel, atol=1e-4, rtol=0)

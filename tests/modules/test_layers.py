@@ -3,7 +3,7 @@ import math
 import pytest
 import torch
 
-from lightning_vc.modules.layers import ConvBlock, VoiceBias, projection, with_plain_weights
+from lightning_vc.modules.layers import ConvBlock, SpeakerBias, projection, with_plain_weights
 from lightning_vc.modules.low_rank import add_low_rank
 
 
@@ -16,7 +16,7 @@ def test_a_projection_keeps_the_variance() -> None:
 
 def test_a_voice_adds_at_most_one() -> None:
     torch.manual_seed(0)
-    bias = VoiceBias(4, 6)(torch.randn(3, 4) * 100)
+    bias = SpeakerBias(4, 6)(torch.randn(3, 4) * 100)
     assert bias.shape == (3, 6)
     assert 0.9 < bias.abs().max() < 1
 

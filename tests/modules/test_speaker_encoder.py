@@ -9,7 +9,7 @@ from lightning_vc.modules.speaker_encoder import ClipAttention, ConvAttentionEnc
 @pytest.fixture
 def encoder() -> ConvAttentionEncoder:
     torch.manual_seed(0)
-    return ConvAttentionEncoder(Spectrograms(n_mels=10), voice_dim=6, channels=16, attention=8).eval()
+    return ConvAttentionEncoder(Spectrograms(n_mels=10), speaker_dim=6, channels=16, attention=8).eval()
 
 
 def heard(frames: int, clips: int = 3) -> tuple[Tensor, Tensor]:

@@ -6,7 +6,7 @@ from lightning_vc.text.symbols import SYMBOLS
 
 def made() -> TextEncoder:
     torch.manual_seed(0)
-    return TextEncoder(voice_dim=4, embedding=16, channels=12, layers=3).eval()
+    return TextEncoder(speaker_dim=4, embedding=16, channels=12, layers=3).eval()
 
 
 def test_shapes() -> None:

@@ -15,7 +15,7 @@ def voices(tiny_run: TinyRun, tmp_path_factory: pytest.TempPathFactory) -> list[
     """Files of two voices."""
     cloner, folder = Cloner.load(tiny_run.tts), tmp_path_factory.mktemp("voices")
     files = [str(folder / f"{number}.safetensors") for number in range(2)]
-    for row, file in zip(cloner.tts.table.voices.detach(), files, strict=False):
+    for row, file in zip(cloner.tts.table.weight.detach(), files, strict=False):
         Voice(row.clone(), "none", cloner.base, 1).save(file)
     return files
 
@@ -31,11 +31,11 @@ def test_a_voice_moves_to_another_group_and_speaks(tiny_run: TinyRun, voices: li
 
 
 def test_a_mixture_and_an_average(voices: list[str], tmp_path: Path) -> None:
-    first, second = (Voice.load(file).vector for file in voices)
+    first, second = (Voice.load(file).embedding for file in voices)
     for number, words in enumerate((["--voice", *voices], ["--voice", voices[0], "--toward", voices[1]])):
         out = str(tmp_path / f"out{number}.safetensors")
         morph.main([*words, "--save", out])
-        torch.testing.assert_close(Voice.load(out).vector, (first + second) / 2)
+        torch.testing.assert_close(Voice.load(out).embedding, (first + second) / 2)
 
 
 def test_what_is_said_of_speakers_is_text() -> None:

@@ -44,7 +44,7 @@ def voice(tiny_run: TinyRun) -> Path:
     """The file of a voice."""
     path = tiny_run.folder.parent / "voice.safetensors"
     cloner = Cloner.load(tiny_run.tts)
-    Voice(cloner.tts.table.voices[0].detach(), "none", cloner.base, 0).save(path)
+    Voice(cloner.tts.table.weight[0].detach(), "none", cloner.base, 0).save(path)
     return path
 
 
@@ -77,10 +77,10 @@ def test_what_clips_say_in_three_ways(tiny_run: TinyRun, folder: Path, tmp_path:
     at = line.index("--transcripts")
     other = [word for i, word in enumerate(line) if i not in (at, at + 1)]
     other[other.index("--voice") + 1] = str(tmp_path / "other.safetensors")
-    for words in ([*other, "--said", *texts], [*other, "--clips", *map(str, clips)]):
+    for words in ([*other, "--clip_texts", *texts], [*other, "--clips", *map(str, clips)]):
         clone.main(words)
         one, two = (Voice.load(tmp_path / name) for name in ("voice.safetensors", "other.safetensors"))
-        torch.testing.assert_close(one.vector, two.vector, atol=1e-6, rtol=0)
+        torch.testing.assert_close(one.embedding, two.embedding, atol=1e-6, rtol=0)
         (tmp_path / "other.safetensors").unlink()
 
 
@@ -91,7 +91,7 @@ def test_the_encoder_says_that_it_does_not_read_what_clips_say(
     line = line[: line.index("--voice")]
     clone.main(line)
     assert "transcripts" not in capsys.readouterr().err
-    for said in (["--said", "One.", "Two.", "Three."], ["--transcripts", "table.tsv"]):
+    for said in (["--clip_texts", "One.", "Two.", "Three."], ["--transcripts", "table.tsv"]):
         clone.main([*line, *said])
         assert "warning: the method encoder needs no transcripts" in capsys.readouterr().err
 
@@ -288,7 +288,7 @@ def test_what_cannot_be_spoken_with(
     capsys: pytest.CaptureFixture[str],
 ) -> None:  # fmt: skip
     saved = read_checkpoint(tiny_run.tts)
-    saved["state_dict"]["tts.table.table.weight"] += 1
+    saved["state_dict"]["tts.table.weight"] += 1
     write_checkpoint(saved, tmp_path / "other.ckpt")
     names = {"OTHER": tmp_path / "other.ckpt", "ENCODER": tiny_run.encoder, "CLIP": folder / "a.wav"}
     line = ["--model", str(tiny_run.tts), "--voice", str(voice)]
@@ -316,7 +316,7 @@ def test_a_process_that_is_refused_says_one_line_and_no_more(tiny_run: TinyRun, 
     ("words", "message"),
     [
         (["--steps", "many"], "many"),
-        (["--start", "middle"], "middle"),
+        (["--init", "middle"], "middle"),
         (["--loud"], "loud"),
         (["--clips"], "clips"),
     ],

@@ -68,7 +68,7 @@ def test_tts_is_measured(tiny_run: TinyRun, tmp_path: Path, command: str) -> Non
 def test_tts_takes_the_speakers_of_the_data(tiny_run: TinyRun) -> None:
     model = load_model(tiny_run.tts, TTSModel)
     assert model.speakers == tiny_run.index.speaker_table
-    assert len(model.table.voices) == 6
+    assert len(model.table.weight) == 6
 
 
 def test_tts_goes_on_from_another_model(tiny_run: TinyRun, tmp_path: Path) -> None:
@@ -120,13 +120,13 @@ def test_a_run_that_is_resumed_goes_on_with_the_settings_of_the_command_line(tin
     short = ["--trainer.max_steps=2", "--model.scheduler.init_args.total_steps=6", "--trainer.limit_val_batches=0"]
     tts.main([*tiny_run.tts_flags(first), *short])
     checkpoint = first / "last.ckpt"
-    assert read_checkpoint(checkpoint)["hyper_parameters"]["guide"] == 1.0
+    assert read_checkpoint(checkpoint)["hyper_parameters"]["attention_weight"] == 1.0
     flags = [*tiny_run.tts_flags(second), "--trainer.max_steps=6", "--trainer.val_check_interval=6"]
-    cli = tts.main([*flags, "--ckpt_path", str(checkpoint), "--model.guide", "0.25"])
+    cli = tts.main([*flags, "--ckpt_path", str(checkpoint), "--model.attention_weight", "0.25"])
     assert [line["step"] for line in metrics(second) if "train/loss" in line] == [2, 3, 4, 5]
-    assert cli.model.guide == 0.25
+    assert cli.model.attention_weight == 0.25
     saved = read_checkpoint(second / "last.ckpt")
-    assert (saved["global_step"], saved["hyper_parameters"]["guide"]) == (6, 0.25)
+    assert (saved["global_step"], saved["hyper_parameters"]["attention_weight"]) == (6, 0.25)
 
 
 def test_the_same_seed_trains_the_same_model_and_another_another(tiny_run: TinyRun, tmp_path: Path) -> None:
@@ -177,11 +177,11 @@ def test_adaptation_makes_a_voice_that_speaks(tiny_run: TinyRun, tmp_path: Path,
     voice = Voice.load(tmp_path / f"{tiny_run.speaker}.safetensors")
     assert voice.clips == 3
     assert bool(voice.moved) == (method != "embedding")
-    assert voice.vector.equal(cli.model.voice.detach())
+    assert voice.embedding.equal(cli.model.embedding.detach())
     assert len(Cloner.load(tiny_run.tts).say("Good dog.", voice).wave) > 0
     saved = read_checkpoint(tmp_path / "last.ckpt")
     assert saved["task"] == class_path(type(cli.model))
-    assert saved["state_dict"]["voice"].equal(cli.model.voice)
+    assert saved["state_dict"]["embedding"].equal(cli.model.embedding)
     for command in ("validate", "test"):
         out = tmp_path / command
         adapt.main([*tiny_run.adapt_flags(method, out, command), "--ckpt_path", str(tmp_path / "last.ckpt")])
@@ -347,7 +347,7 @@ def test_two_ranks_train_on_disjoint_samples(tiny_run: TinyRun, tmp_path: Path, 
 @pytest.mark.parametrize(
     ("flags", "complaint"),
     [
-        (["--model.encoder.voice_dim=9"], "have 8 numbers, ConvAttentionEncoder predicts 9: give both"),
+        (["--model.encoder.speaker_dim=9"], "have 8 numbers, ConvAttentionEncoder predicts 9: give both"),
         (["--model.encoder.spectrograms.n_mels=0"], "spectrograms need .* n_mels from 1"),
     ],
 )
@@ -360,7 +360,7 @@ def test_an_encoder_that_does_not_fit(
 @pytest.mark.parametrize(
     ("flags", "complaint"),
     [
-        (["--model.tts.model.n_fft=2048"], "ParallelDeepVoice does not predict these spectrograms .*n_fft 1024"),
+        (["--model.tts.model.n_fft=2048"], "ConvFastPitch does not predict these spectrograms .*n_fft 1024"),
         (["--trainer.accelerator=gpu"], "gpu|GPU|CUDA"),
         (["--ckpt_path=cut.ckpt"], r"cut\.ckpt is not a checkpoint of lightning_vc, or it is damaged"),
     ],
@@ -392,7 +392,7 @@ def test_an_encoder_is_not_resumed_on_another_base(
     tiny_run: TinyRun, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     saved = read_checkpoint(tiny_run.tts)
-    saved["state_dict"]["tts.table.table.weight"] = saved["state_dict"]["tts.table.table.weight"].flip(0)
+    saved["state_dict"]["tts.table.weight"] = saved["state_dict"]["tts.table.weight"].flip(0)
     write_checkpoint(saved, tmp_path / "other.ckpt")
     flags = ["--pretrained.tts", str(tmp_path / "other.ckpt"), "--ckpt_path", str(tiny_run.encoder)]
     message = refusal(encoder, [*tiny_run.encoder_flags(tmp_path), *flags, "--trainer.max_steps=4"], capsys)

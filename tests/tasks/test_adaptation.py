@@ -31,7 +31,7 @@ class ConverterAdaptationTask(AdaptationTask):
         super().__init__(tts, lambda p: torch.optim.Adam(p, lr=1e-2), **options)
 
     def trainable(self) -> Iterable[nn.Parameter]:
-        return [self.voice, *self.tts.model.converter.parameters()]  # type: ignore[union-attr]
+        return [self.embedding, *self.tts.model.converter.parameters()]  # type: ignore[union-attr]
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +53,7 @@ def test_it_starts_from_the_average_voice(
 ) -> None:
     base = tts
     task = method(tts)
-    torch.testing.assert_close(task.voice.detach(), base.table.voices.detach().mean(0))
+    torch.testing.assert_close(task.embedding.detach(), base.table.weight.detach().mean(0))
     plain = ".parametrizations.weight.original"  # the name that a weight has beside what is added to it
     weights = {
         f"{name.removesuffix(plain)}.weight" if name.endswith(plain) else name: value
@@ -81,27 +81,27 @@ def test_low_rank_moves_the_voice_and_what_it_added(tiny_run: TinyRun, tts: TTSM
 
 
 def test_it_starts_from_the_voice_that_says_the_clips_best(tiny_run: TinyRun, tts: TTSModel, tmp_path: Path) -> None:
-    task = EmbeddingAdaptationTask(tts, lambda p: torch.optim.SGD(p, lr=0.0), start="nearest")
+    task = EmbeddingAdaptationTask(tts, lambda p: torch.optim.SGD(p, lr=0.0), init="nearest")
     data = AdaptationDataModule(
         str(tiny_run.shards), tiny_run.speaker, task.tts.frontend, clips=3, batch_size=3, steps=1
     )
     trainer(tmp_path, max_steps=1, enable_checkpointing=False, limit_val_batches=0).fit(task, data)
     batch = next(iter(data.train_dataloader()))
-    voices = task.tts.table.voices.detach()
+    voices = task.tts.table.weight.detach()
     losses = [float(tts_loss(task.tts, batch, voice.expand(3, -1))["loss"]) for voice in voices]
-    assert task.voice.detach().equal(voices[losses.index(min(losses))])
+    assert task.embedding.detach().equal(voices[losses.index(min(losses))])
 
 
 def test_a_start_by_an_encoder_needs_one_of_the_same_model(tiny_run: TinyRun, tts: TTSModel) -> None:
-    with pytest.raises(ValueError, match="start is 'encoder', which goes with a speaker encoder"):
-        EmbeddingAdaptationTask(tts, start="encoder")
+    with pytest.raises(ValueError, match="init is 'encoder', which goes with a speaker encoder"):
+        EmbeddingAdaptationTask(tts, init="encoder")
     encoder = load_model(tiny_run.encoder, SpeakerEncoder)  # type: ignore[type-abstract]
-    with pytest.raises(ValueError, match="start is 'mean', which goes with no speaker encoder"):
+    with pytest.raises(ValueError, match="init is 'mean', which goes with no speaker encoder"):
         EmbeddingAdaptationTask(tts, encoder=encoder)
-    EmbeddingAdaptationTask(tts, start="encoder", encoder=encoder)
+    EmbeddingAdaptationTask(tts, init="encoder", encoder=encoder)
     encoder.tts_fingerprint = "0123456789abcdef"
     with pytest.raises(ValueError, match=r"encoder/last\.ckpt was trained for another model than .*tts/last\.ckpt"):
-        EmbeddingAdaptationTask(tts, start="encoder", encoder=encoder)
+        EmbeddingAdaptationTask(tts, init="encoder", encoder=encoder)
 
 
 def test_whole_model_moves_voice_and_model_but_not_the_speaker_table(
@@ -110,7 +110,7 @@ def test_whole_model_moves_voice_and_model_but_not_the_speaker_table(
     task = WholeModelAdaptationTask(tts)
     moved = adapted(task, tiny_run, tmp_path)
     assert moved["voice"]
-    assert not moved["tts.table.table.weight"]
+    assert not moved["tts.table.weight"]
     parameters = {f"tts.model.{name}" for name, _ in task.tts.model.named_parameters()}
     still = {name for name in parameters if not moved[name]}
     assert {name.rpartition(".")[2] for name in still} <= {"bias"}, "only the bias of a key moves no attention"
@@ -141,10 +141,10 @@ def test_the_loss_is_that_of_the_base_with_the_new_voice(tiny_run: TinyRun, tts:
 
     def loss(voice: Tensor) -> float:
         with torch.no_grad():
-            task.voice.copy_(voice)
+            task.embedding.copy_(voice)
             return float(task.loss(batch)["loss"])
 
-    row = tts.table.voices.detach()[2]
+    row = tts.table.weight.detach()[2]
     learned = tts_loss(tts, batch, row.expand(len(batch.lengths), -1))["loss"].item()
     assert loss(row) == pytest.approx(learned)
     assert loss(row) != loss(row + 1)

@@ -41,7 +41,7 @@ def test_model_and_encoder_move_but_not_the_speaker_table(
     before = deepcopy(task.state_dict())
     trainer(tmp_path, max_steps=2, enable_checkpointing=False, limit_val_batches=1).fit(task, data)
     moved = {name for name, value in task.state_dict().items() if not value.equal(before[name])}
-    assert "tts.table.table.weight" not in moved
+    assert "tts.table.weight" not in moved
     for part in ("tts.model.encoder", "tts.model.aligner", "tts.model.converter", "encoder.convs"):
         assert any(name.startswith(part) for name in moved), part
 
@@ -51,11 +51,11 @@ def test_the_loss_is_that_of_the_voices_that_are_heard(task: JointTask, data: Jo
     batch = next(iter(data.val_dataloader()))
     voice = task.encoder(batch.clips.waves, batch.clips.lengths)
     losses = task.loss(batch)
-    torch.testing.assert_close(losses["loss"], tts_loss(task.tts, batch.said, voice)["loss"])
-    learned = task.tts.table.voices.std(0, correction=0).mean()
+    torch.testing.assert_close(losses["loss"], tts_loss(task.tts, batch.utterances, voice)["loss"])
+    learned = task.tts.table.weight.std(0, correction=0).mean()
     torch.testing.assert_close(losses["spread"], voice.std(0, correction=0).mean() / learned)
     other = torch.stack([voice[-1], *voice[:-1]])
-    torch.testing.assert_close(losses["swapped"], tts_loss(task.tts, batch.said, other)["loss"])
+    torch.testing.assert_close(losses["swapped"], tts_loss(task.tts, batch.utterances, other)["loss"])
     assert losses["swapped"] != losses["loss"]
     assert "swapped" not in task.train().loss(batch)
 
@@ -64,9 +64,9 @@ def test_voices_are_as_far_from_the_mean_as_in_cloning(task: JointTask, data: Jo
     task.eval()
     batch = next(iter(data.val_dataloader()))
     task.gain = 1.5
-    mean = task.tts.table.voices.detach().mean(0)
+    mean = task.tts.table.weight.detach().mean(0)
     voice = mean + 1.5 * (task.encoder(batch.clips.waves, batch.clips.lengths) - mean)
-    torch.testing.assert_close(task.loss(batch)["loss"], tts_loss(task.tts, batch.said, voice)["loss"])
+    torch.testing.assert_close(task.loss(batch)["loss"], tts_loss(task.tts, batch.utterances, voice)["loss"])
 
 
 def test_clips_are_heard_in_training_as_the_encoder_learnt_to(task: JointTask, data: JointDataModule) -> None:
@@ -89,16 +89,16 @@ def test_clips_are_heard_in_training_as_the_encoder_learnt_to(task: JointTask, d
 def test_learned_voices_go_on_learning(tiny_run: TinyRun, data: JointDataModule, tmp_path: Path) -> None:
     task = joint_task(tiny_run, learned=1.0)
     batch = next(iter(data.train_dataloader()))
-    learned = task.tts.table(batch.said.speakers)
+    learned = task.tts.table(batch.utterances.speakers)
     task.train()
     torch.manual_seed(0)
     loss = task.loss(batch)["loss"]
     torch.manual_seed(0)
     torch.rand(len(learned), 1)
-    assert loss.equal(tts_loss(task.tts, batch.said, learned)["loss"])
+    assert loss.equal(tts_loss(task.tts, batch.utterances, learned)["loss"])
     before = deepcopy(task.state_dict())
     trainer(tmp_path, max_steps=1, enable_checkpointing=False, limit_val_batches=0).fit(task, data)
-    assert not task.tts.table.table.weight.equal(before["tts.table.table.weight"])
+    assert not task.tts.table.weight.equal(before["tts.table.weight"])
 
 
 def test_a_table_of_other_speakers_does_not_learn(task: JointTask, data: JointDataModule, tmp_path: Path) -> None:
@@ -128,7 +128,7 @@ def test_both_are_saved_as_one_can_clone_with_them(tiny_run: TinyRun, tmp_path: 
     assert all(value.equal(together[f"encoder.{name}"]) for name, value in cloner.encoder.state_dict().items())
     io.write(tmp_path / "clip.wav", tiny_run.samples()[0].wave(16000), 16000)
     one, two = (each.clone([tmp_path / "clip.wav"]) for each in (cloner, old))
-    assert not one.vector.equal(two.vector)
+    assert not one.embedding.equal(two.embedding)
     assert len(cloner.say("The dog slept.", one).wave) > 0
     with pytest.raises(ValueError, match="belongs to model"):
         cloner.say("The dog slept.", two)
@@ -136,7 +136,7 @@ def test_both_are_saved_as_one_can_clone_with_them(tiny_run: TinyRun, tmp_path: 
 
 def test_an_encoder_of_another_base(tiny_run: TinyRun, tmp_path: Path) -> None:
     saved = read_checkpoint(tiny_run.tts)
-    saved["state_dict"]["tts.table.table.weight"][0, 0] += 1
+    saved["state_dict"]["tts.table.weight"][0, 0] += 1
     write_checkpoint(saved, tmp_path / "other.ckpt")
     other = load_model(tmp_path / "other.ckpt", TTSModel)
     with pytest.raises(ValueError, match=r"last\.ckpt was trained for another model than .*other\.ckpt"):

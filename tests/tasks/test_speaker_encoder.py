@@ -33,7 +33,7 @@ def tts(tiny_run: TinyRun) -> TTSModel:
 
 @pytest.fixture(scope="module")
 def voices(tts: TTSModel) -> Tensor:
-    return tts.table.voices.detach()
+    return tts.table.weight.detach()
 
 
 def batch(*speakers: int) -> CloningBatch:
@@ -92,8 +92,8 @@ def test_clips_are_heard_as_long_as_they_are(tts: TTSModel, voices: Tensor) -> N
 
 def test_the_voices_are_frozen_and_belong_to_the_base(tts: TTSModel, voices: Tensor) -> None:
     task = SpeakerEncoderTask(Parrot(voices.clone()), tts)
-    assert task.voices.equal(voices)
-    assert not task.voices.requires_grad
+    assert task.embeddings.equal(voices)
+    assert not task.embeddings.requires_grad
     assert {name for name, _ in task.named_parameters()} == {"encoder.answer"}
     assert "voices" not in task.state_dict()
     assert task.encoder.tts_fingerprint == fingerprint(tts)
@@ -115,7 +115,7 @@ def test_the_base_must_know_the_speakers_of_the_data(tts: TTSModel, voices: Tens
 def test_an_encoder_of_other_sizes_is_refused(tts: TTSModel, voices: Tensor) -> None:
     task = SpeakerEncoderTask(Parrot(torch.zeros(1, 3)), tts)
     task._trainer = data_of(tts.speakers)
-    with pytest.raises(ValueError, match="have 8 numbers, Parrot predicts 3: give both the same voice_dim"):
+    with pytest.raises(ValueError, match="have 8 numbers, Parrot predicts 3: give both the same speaker_dim"):
         task.setup("fit")
 
 

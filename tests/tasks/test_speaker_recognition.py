@@ -108,7 +108,7 @@ def test_speaker_recognition_by_recipe(tiny_run: TinyRun, tmp_path: Path) -> Non
     cli = speaker_recognition.main(tiny_run.recognition_flags(tmp_path))
     assert cli.trainer.global_step == 2
     for name in ("accuracy", "equal_error_rate"):
-        measured = logged(tmp_path, f"validation/{name}")
+        measured = logged(tmp_path, f"val/{name}")
         assert len(measured) == 2
         assert all(0 <= value <= 1 for value in measured)
     recognition = Recognition.load(str(tmp_path / "last.ckpt"))

@@ -19,10 +19,10 @@ from lightning_vc.text.frontend import Phonemes
 from lightning_vc.types import Spectra, TTSBatch
 
 
-def made(reduction: int = 4, voice_scale: float = 0.1, **options: Any) -> TTSTask:
+def made(reduction: int = 4, speaker_init_scale: float = 0.1, **options: Any) -> TTSTask:
     torch.manual_seed(0)
     model = DeepVoice3(
-        voice_dim=8,
+        speaker_dim=8,
         n_mels=16,
         n_fft=256,
         reduction=reduction,
@@ -40,7 +40,7 @@ def made(reduction: int = 4, voice_scale: float = 0.1, **options: Any) -> TTSTas
         converter=lambda h, voice, bins, r: Converter(h, voice, bins, r, channels=32, layers=2, dropout=0),
     )
     spectrograms = Spectrograms(sample_rate=8000, n_fft=256, window=256, hop=128, n_mels=16)
-    return TTSTask(TTSModel(model, spectrograms, Phonemes(), ["ann", "bob"], voice_scale), **options)
+    return TTSTask(TTSModel(model, spectrograms, Phonemes(), ["ann", "bob"], speaker_init_scale), **options)
 
 
 def hums(*seconds: float) -> TTSBatch:
@@ -91,7 +91,7 @@ def test_attention_is_held_to_what_is_being_said() -> None:
 
 
 def test_the_loss_is_the_weighted_sum_of_its_terms() -> None:
-    task = made(guide=3.0).eval()
+    task = made(attention_weight=3.0).eval()
     terms = {name: float(value) for name, value in task.loss(hums(0.5, 0.3)).items()}
     assert terms.keys() == {"loss", "mel", "linear", "done", "attention"}
     expected = terms["mel"] + terms["linear"] + terms["done"] + 3 * terms["attention"]
@@ -101,10 +101,10 @@ def test_the_loss_is_the_weighted_sum_of_its_terms() -> None:
 
 def test_the_squared_error_is_there_when_it_has_a_weight() -> None:
     batch = hums(0.5, 0.6)
-    without, with_it = made().loss(batch), made(quadratic=0.5).loss(batch)
-    assert with_it.keys() - without.keys() == {"quadratic"}
-    assert with_it["quadratic"] > 0
-    torch.testing.assert_close(with_it["loss"], without["loss"] + 0.5 * with_it["quadratic"])
+    without, with_it = made().loss(batch), made(mse_weight=0.5).loss(batch)
+    assert with_it.keys() - without.keys() == {"mse"}
+    assert with_it["mse"] > 0
+    torch.testing.assert_close(with_it["loss"], without["loss"] + 0.5 * with_it["mse"])
 
 
 @pytest.mark.parametrize("reduction", [1, 2, 5])
@@ -129,10 +129,10 @@ def test_what_pads_a_recording_is_not_learnt() -> None:
 
 def test_all_speakers_of_the_batch_and_only_they_learn() -> None:
     task, batch = made(), hums(0.5, 0.3)
-    gradient = task.tts.table.voices.grad
+    gradient = task.tts.table.weight.grad
     assert gradient is None
     task.loss(batch._replace(speakers=torch.tensor([1, 1])))["loss"].backward()
-    gradient = task.tts.table.voices.grad
+    gradient = task.tts.table.weight.grad
     assert gradient is not None
     assert not gradient[0].any()
     assert (gradient[1] != 0).all()
@@ -141,13 +141,13 @@ def test_all_speakers_of_the_batch_and_only_they_learn() -> None:
 def test_voices_may_learn_faster_than_the_model() -> None:
     moved = {}
     for rate in (1.0, 4.0):
-        task = made(voice_rate=rate)
+        task = made(speaker_lr_scale=rate)
         optimizer = task.configure_optimizers()["optimizer"]  # type: ignore[index,call-overload]
         before = {name: value.detach().clone() for name, value in task.named_parameters()}
         task.loss(hums(0.5, 0.3))["loss"].backward()
         optimizer.step()
         moved[rate] = {name: (value - before[name]).abs().max().item() for name, value in task.named_parameters()}
-    voices = "tts.table.table.weight"
+    voices = "tts.table.weight"
     assert moved[4.0][voices] == pytest.approx(4 * moved[1.0][voices], rel=1e-3)
     assert {name: by for name, by in moved[4.0].items() if name != voices} == pytest.approx(
         {name: by for name, by in moved[1.0].items() if name != voices}
@@ -155,30 +155,30 @@ def test_voices_may_learn_faster_than_the_model() -> None:
 
 
 def test_voices_cannot_stand_still_or_go_back() -> None:
-    with pytest.raises(ValueError, match=r"voice_rate .* above 0, got 0\.0"):
-        made(voice_rate=0.0)
+    with pytest.raises(ValueError, match=r"speaker_lr_scale .* above 0, got 0\.0"):
+        made(speaker_lr_scale=0.0)
 
 
 def test_a_voice_may_come_from_anywhere() -> None:
     task, batch = made().eval(), hums(0.5, 0.3)
     by_table = task.loss(batch)
-    by_vector = tts_loss(task.tts, batch, task.tts.table.voices.detach()[[0, 1]])
-    swapped = tts_loss(task.tts, batch, task.tts.table.voices.detach()[[1, 0]])
+    by_vector = tts_loss(task.tts, batch, task.tts.table.weight.detach()[[0, 1]])
+    swapped = tts_loss(task.tts, batch, task.tts.table.weight.detach()[[1, 0]])
     assert by_vector["loss"] == by_table["loss"] != swapped["loss"]
 
 
 def test_voices_are_small_and_different_at_first() -> None:
-    voices = made(voice_scale=0.02).tts.table.voices
+    voices = made(speaker_init_scale=0.02).tts.table.weight
     assert voices.shape == (2, 8)
     assert 0.005 < voices.abs().max() <= 0.02
     assert not voices[0].equal(voices[1])
-    assert 0.05 < made().tts.table.voices.abs().max() <= 0.1
+    assert 0.05 < made().tts.table.weight.abs().max() <= 0.1
 
 
 def test_a_loss_that_is_no_number_ends_training_with_a_remedy() -> None:
     task, batch = made(), hums(0.5)
     with torch.no_grad():
-        task.tts.table.voices.fill_(math.nan)
+        task.tts.table.weight.fill_(math.nan)
     with pytest.raises(ValueError, match="the loss became nan at step 0: lower the learning rate"):
         task.training_step(batch)
 
@@ -199,16 +199,16 @@ def test_it_knows_how_long_the_texts_were_that_it_learnt_from() -> None:
 
 
 def test_training_starts_from_another_model() -> None:
-    start, other = made().tts, made()
+    init_from, other = made().tts, made()
     with torch.no_grad():
-        for value in start.parameters():
+        for value in init_from.parameters():
             value += 0.5
-    start.speakers[:] = ["bob", "carl"]
-    task = TTSTask(other.tts, start=start)
-    weights = start.model.state_dict()
+    init_from.speakers[:] = ["bob", "carl"]
+    task = TTSTask(other.tts, init_from=init_from)
+    weights = init_from.model.state_dict()
     assert all(value.equal(weights[name]) for name, value in task.tts.model.state_dict().items())
-    ann, bob = task.tts.table.voices.detach()
-    assert bob.equal(start.table.voices[0])
-    assert ann.allclose(start.table.voices.mean(0))  # nothing is known of her
+    ann, bob = task.tts.table.weight.detach()
+    assert bob.equal(init_from.table.weight[0])
+    assert ann.allclose(init_from.table.weight.mean(0))  # nothing is known of her
     with pytest.raises(ValueError, match="the model to start from has other sizes than the one to train"):
-        TTSTask(other.tts, start=made(reduction=2).tts)
+        TTSTask(other.tts, init_from=made(reduction=2).tts)

@@ -5,7 +5,7 @@ import pytest
 from lightning_vc.text.normalize import normalize, written
 from lightning_vc.text.pronunciation import in_braces
 from lightning_vc.text.sentences import LONGEST, sentences
-from lightning_vc.text.split import cut, stretches
+from lightning_vc.text.split import cut, segments
 from lightning_vc.text.symbols import PUNCTUATION
 from lightning_vc.types import Word
 
@@ -68,7 +68,7 @@ def test_marks_and_pauses_stay_with_their_word() -> None:
 
 def test_nothing_is_lost_and_nothing_is_long() -> None:
     text = "In 1990 the cat, which was fat; sat: on a mat and that, as I said before, was all of that. " * 5
-    parts = list(stretches(text, 60, size))
+    parts = list(segments(text, 60, size))
     said = [word.text for part in parts for word in part.words if word.text.isalpha()]
     assert said == [word.text for word in normalize(text) if word.text.isalpha()]
     assert all(sum(map(size, part.words)) <= 60 for part in parts)
@@ -77,13 +77,13 @@ def test_nothing_is_lost_and_nothing_is_long() -> None:
 
 
 def test_sentences_without_words_are_left_out() -> None:
-    assert [part.text for part in stretches("One. *** !!! Two.\n\n###", 99, size)] == ["one.", "two."]
+    assert [part.text for part in segments("One. *** !!! Two.\n\n###", 99, size)] == ["one.", "two."]
     with pytest.raises(ValueError, match=r"text '\.\.\. \*\*\*' has nothing to speak"):
-        list(stretches("... ***", 99, size))
+        list(segments("... ***", 99, size))
 
 
 def test_ten_thousand_characters_come_a_sentence_at_a_time() -> None:
-    parts = stretches("The cat sat on the mat. " * 417, 99, size)
+    parts = segments("The cat sat on the mat. " * 417, 99, size)
     assert next(parts).text == "the cat sat on the mat."
     assert sum(1 for _ in parts) == 416
 
@@ -124,7 +124,7 @@ def test_work_grows_as_the_text_does(unit: str, monkeypatch: pytest.MonkeyPatch)
     def work(length: int) -> tuple[int, float]:
         read.clear()
         started = time.process_time()
-        parts = sum(1 for _ in stretches("A. " + unit * (length // len(unit)) + " b", 60, size))
+        parts = sum(1 for _ in segments("A. " + unit * (length // len(unit)) + " b", 60, size))
         assert parts > 0
         return sum(read), time.process_time() - started
 
@@ -137,7 +137,7 @@ def test_work_grows_as_the_text_does(unit: str, monkeypatch: pytest.MonkeyPatch)
 
 def test_numbers_without_end_are_read() -> None:
     for text in ("7" * 1200, "1," * 600, "1." * 600, "1,000" * 250, "$1.2" * 300):
-        words = [word.text for part in stretches(text, 60, size) for word in part.words]
+        words = [word.text for part in segments(text, 60, size) for word in part.words]
         assert sum(word.isalpha() for word in words) > 200
 
 
@@ -146,6 +146,6 @@ def test_a_million_characters_are_read_when_they_are_asked_for(monkeypatch: pyte
     monkeypatch.setattr(
         "lightning_vc.text.normalize._read", lambda text, words: (read.append(text), words.append(Word("a")))
     )
-    parts = stretches("The cat sat on the mat. " * 42_000, 99, size)
+    parts = segments("The cat sat on the mat. " * 42_000, 99, size)
     next(parts)
     assert len(read) == 2

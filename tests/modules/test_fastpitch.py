@@ -1,16 +1,16 @@
 import torch
 
 from lightning_vc.modules.converter import Converter
-from lightning_vc.modules.parallel import ParallelDeepVoice, _voicing
+from lightning_vc.modules.fastpitch import ConvFastPitch, _voicing
 from lightning_vc.modules.text_encoder import TextEncoder
 from lightning_vc.types import Spectra
 from tests.modules.batches import batch
 
 
-def made() -> ParallelDeepVoice:
+def made() -> ConvFastPitch:
     torch.manual_seed(0)
-    return ParallelDeepVoice(
-        voice_dim=4,
+    return ConvFastPitch(
+        speaker_dim=4,
         n_mels=10,
         n_fft=16,
         encoder=lambda voice: TextEncoder(voice, embedding=16, channels=16, layers=2),
