@@ -168,7 +168,7 @@ def adapt(
         batcher = TTSBatcher(tts.frontend, rows, tts.spectrograms.sample_rate, size, 1, 1)
         callbacks: list[Callback] = [RichProgressBar()] if progress else []
         if held:
-            stop = EarlyStopping("validation/loss", patience=_PATIENCE, check_on_train_epoch_end=False)
+            stop = EarlyStopping("val/loss", patience=_PATIENCE, check_on_train_epoch_end=False)
             callbacks += [KeepBest(), stop]
         trainer = Trainer(
             max_steps=steps,
@@ -201,7 +201,7 @@ class KeepBest(Callback):
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Keep the parameters if they are better than those before."""
-        loss = float(trainer.callback_metrics["validation/loss"])
+        loss = float(trainer.callback_metrics["val/loss"])
         if loss < self.least:
             self.least, self.best = loss, _trained(pl_module)
 

@@ -35,7 +35,7 @@ def seen(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     class Watched(KeepBest):
         def on_validation_end(self, trainer: Any, pl_module: Any) -> None:
             super().on_validation_end(trainer, pl_module)
-            losses.append(float(trainer.callback_metrics["validation/loss"]))
+            losses.append(float(trainer.callback_metrics["val/loss"]))
 
     def wild(tts: TTSModel, **options: Any) -> AdaptationTask:
         return EmbeddingAdaptationTask(tts, lambda p: torch.optim.Adam(p, lr=0.5), **options)

@@ -235,7 +235,7 @@ class Tasks(BoringModel):
 
     def validation_step(self, batch: Any, batch_idx: int) -> Any:
         output = super().validation_step(batch, batch_idx)
-        self.log("validation/loss", output["x"])
+        self.log("val/loss", output["x"])
         return output
 
 
@@ -251,11 +251,11 @@ def monitored(out: Path, callback: Any, **options: Any) -> Trainer:
 @pytest.mark.parametrize(
     ("name", "steps", "options", "complaint"),
     [
-        ("validation/los", 0, {}, "nothing logs: choose from .*validation/loss"),
-        ("validation/los", 3, {"num_sanity_val_steps": 0, "val_check_interval": 3}, "choose from .*validation/loss"),
-        ("val_loss", 1, {}, "nothing logs: choose from .*train/loss.*validation/loss"),
+        ("val/los", 0, {}, "nothing logs: choose from .*val/loss"),
+        ("val/los", 3, {"num_sanity_val_steps": 0, "val_check_interval": 3}, "choose from .*val/loss"),
+        ("val_loss", 1, {}, "nothing logs: choose from .*train/loss.*val/loss"),
         ("train/los", 1, {}, "nothing logs: choose from .*train/loss"),
-        ("validation/loss", 0, {"limit_val_batches": 0}, r"there is no validation; set --trainer\.limit_val_batches"),
+        ("val/loss", 0, {"limit_val_batches": 0}, r"there is no validation; set --trainer\.limit_val_batches"),
     ],
 )
 def test_what_monitors_nothing_is_refused_at_the_start(
@@ -267,7 +267,7 @@ def test_what_monitors_nothing_is_refused_at_the_start(
     assert trainer.global_step == steps
 
 
-@pytest.mark.parametrize("name", ["validation/loss", "train/loss"])
+@pytest.mark.parametrize("name", ["val/loss", "train/loss"])
 def test_what_monitors_something_saves_a_checkpoint(tmp_path: Path, name: str) -> None:
     keep = ModelCheckpoint(tmp_path / "best", f"{{step}}-{{{name}:.2f}}", monitor=name, auto_insert_metric_name=False)
     monitored(tmp_path, keep, val_check_interval=3).fit(Tasks())
@@ -281,7 +281,7 @@ def test_what_is_logged_later_may_be_monitored(tmp_path: Path, name: str) -> Non
 
 
 def test_a_slash_in_the_name_of_a_checkpoint_is_refused(tmp_path: Path) -> None:
-    keep = ModelCheckpoint(tmp_path, "{step}-{validation/loss:.2f}", monitor="validation/loss")
+    keep = ModelCheckpoint(tmp_path, "{step}-{val/loss:.2f}", monitor="val/loss")
     with pytest.raises(ValueError, match=r"would make folders.* set auto_insert_metric_name to false"):
         monitored(tmp_path, keep).fit(Tasks())
 

@@ -84,7 +84,7 @@ def test_an_encoder_of_ones_own(
     checkpoint = outside / "runs" / "gru" / "encoder" / "last.ckpt"
     saved = read_checkpoint(checkpoint)
     assert saved["models"]["encoder."]["class_path"] == "my_encoder.GRUEncoder"
-    assert len(logged(outside / "runs" / "gru", "validation/spread")) == 2
+    assert len(logged(outside / "runs" / "gru", "val/spread")) == 2
 
     request.getfixturevalue("inside_python")
     with pytest.raises(ValueError, match=r"last\.ckpt: .*GRUEncoder, .* allow it by --trust my_encoder"):

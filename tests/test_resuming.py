@@ -48,8 +48,8 @@ def fit(folder: Path, steps: int, checkpoint: str | None = None) -> None:
     data: DataLoader[Batch] = DataLoader(batches, batch_size=None, collate_fn=lambda batch: batch)  # type: ignore[arg-type]
     callbacks = [
         LastCheckpoint(str(folder), 1),
-        ModelCheckpoint(str(folder), "best", "validation/loss", save_top_k=1),
-        EarlyStopping("validation/loss", patience=50),
+        ModelCheckpoint(str(folder), "best", "val/loss", save_top_k=1),
+        EarlyStopping("val/loss", patience=50),
     ]
     trainer = Trainer(
         max_steps=steps,

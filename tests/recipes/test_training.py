@@ -61,7 +61,7 @@ def test_tts_is_measured(tiny_run: TinyRun, tmp_path: Path, command: str) -> Non
     tts.main([*tiny_run.tts_flags(tmp_path, command), "--ckpt_path", str(tiny_run.tts)])
     (measured,) = metrics(tmp_path)
     stage = "validation" if command == "validate" else "test"
-    trained = logged(tiny_run.tts.parent, "validation/loss")[-1]
+    trained = logged(tiny_run.tts.parent, "val/loss")[-1]
     assert measured[f"{stage}/loss"] == pytest.approx(trained, rel=1e-4)
 
 
@@ -153,7 +153,7 @@ def test_encoder_is_measured(tiny_run: TinyRun, tmp_path: Path, command: str) ->
     encoder.main([*tiny_run.encoder_flags(tmp_path, command), "--ckpt_path", str(tiny_run.encoder)])
     (measured,) = metrics(tmp_path)
     stage = "validation" if command == "validate" else "test"
-    trained = logged(tiny_run.encoder.parent, "validation/loss")[-1]
+    trained = logged(tiny_run.encoder.parent, "val/loss")[-1]
     assert measured[f"{stage}/loss"] == pytest.approx(trained, rel=1e-4)
 
 
@@ -444,4 +444,4 @@ def test_a_schedule_cannot_be_prolonged(tiny_run: TinyRun, tmp_path: Path, capsy
 def test_what_has_another_length_can_be_measured_all_the_same(tiny_run: TinyRun, tmp_path: Path) -> None:
     flags = ["--trainer.max_steps=9", "--ckpt_path", str(tiny_run.tts)]
     tts.main([*tiny_run.tts_flags(tmp_path, "validate"), *flags])
-    assert logged(tmp_path, "validation/loss")
+    assert logged(tmp_path, "val/loss")

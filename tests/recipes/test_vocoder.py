@@ -76,7 +76,7 @@ def test_a_vocoder_is_not_tuned_to_other_speakers(
 
 def test_both_log_what_they_learn(run: TinyRun) -> None:
     for folder in (run.folder / "vocoder" / "alone", run.folder / "vocoder" / "log"):
-        assert len(logged(folder, "validation/spectral")) == 2
+        assert len(logged(folder, "val/spectral")) == 2
         assert logged(folder, "train/adversarial")
 
 

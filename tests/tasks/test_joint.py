@@ -118,7 +118,7 @@ def test_both_are_saved_as_one_can_clone_with_them(tiny_run: TinyRun, tmp_path: 
     flags += ["--trainer.log_every_n_steps=1", "--model.embedding_gain=1.5"]
     cli = joint.main(["fit", *flags])
     assert all(module.training for module in cli.model.modules())
-    assert len(logged(tmp_path, "validation/spread")) == 2
+    assert len(logged(tmp_path, "val/spread")) == 2
     together = read_checkpoint(tmp_path / "last.ckpt")["state_dict"]
     cloner, old = Cloner.load(tmp_path), Cloner.load(tiny_run.folder)
     assert cloner.base == fingerprint(cloner.tts) != old.base
