@@ -1,4 +1,4 @@
-"""From a corpus to batches: shards on disk, generators over their samples, Lightning datamodules."""
+"""Data: corpora are written as shards, which webdataset pipelines and Lightning data modules read as batches."""
 
 import os
 

@@ -1,4 +1,4 @@
-"""Clips in groups of one speaker: to learn voices from sound, alone or together with a synthesiser."""
+"""Groups of clips of one speaker: for training the speaker encoder, alone or jointly with the acoustic model."""
 
 import random
 import sys
@@ -25,7 +25,7 @@ Group = list[Sample]
 
 
 def crop(wave: Tensor, longest: int, rng: random.Random | None = None) -> Tensor:
-    """At most `longest` samples of a wave, at random or from its middle: (W,) -> (min(W, longest),)."""
+    """Crop a wave to at most `longest` samples: a random part, without `rng` the middle; (W,) -> (min(W, longest),)."""
     spare = max(0, len(wave) - longest)
     start = spare // 2 if rng is None else rng.randint(0, spare)
     return wave[start : start + longest]
@@ -33,7 +33,7 @@ def crop(wave: Tensor, longest: int, rng: random.Random | None = None) -> Tensor
 
 @dataclass(frozen=True)
 class CloningBatcher(Batcher[Any]):
-    """Groups of clips of one speaker, for those who have a row."""
+    """Groups of clips of one speaker, of the speakers in `rows`."""
 
     rows: Mapping[str, int]
     sample_rate: int
@@ -41,8 +41,8 @@ class CloningBatcher(Batcher[Any]):
     n_clips: tuple[int, ...]
     max_seconds: float | None  # None for whole clips
     buffer: int = SHUFFLED  # samples to shuffle among
-    clips_per_speaker: int | None = None  # clips of every speaker in an epoch of training, about
-    times: Mapping[str, float] = field(default_factory=dict)  # that it has each of a speaker's, for that; maybe below 1
+    clips_per_speaker: int | None = None  # approximate number of clips of every speaker in an epoch of training
+    times: Mapping[str, float] = field(default_factory=dict)  # repetitions of each clip by speaker; may be below 1
 
     def keep(self, sample: Sample) -> bool:
         return sample.speaker.id in self.rows
@@ -55,7 +55,7 @@ class CloningBatcher(Batcher[Any]):
         return [Stage(repeat, self.times, self.buffer, rng), shuffled, grouped]
 
     def collate(self, planned: list[Group], rng: random.Random | None = None) -> Any:
-        """Decode and pad B groups of N clips; of longer clips a piece is cut at random, without `rng` the middle."""
+        """Decode and pad B groups of N clips; longer clips are cropped at random, without `rng` to the middle."""
         longest = sys.maxsize if self.max_seconds is None else round(self.max_seconds * self.sample_rate)
         waves = [crop(sample.wave(self.sample_rate), longest, rng) for group in planned for sample in group]
         shape = (len(planned), len(planned[0]))
@@ -68,19 +68,19 @@ class CloningBatcher(Batcher[Any]):
 
 
 class CloningDataModule(ShardsDataModule):
-    """N clips from each of B speakers, to learn voices from sound: trains on train speakers, validates on others.
+    """N clips from each of B speakers, for the speaker encoder: training and validation speakers are disjoint.
 
     Args:
         shards: folder that `prepare` wrote, or its index.json.
-        clips: how many clips of a speaker, or several counts of which each training batch takes one at random.
-        n_speakers: speakers in a batch, on each rank; one who speaks much can be in it twice.
-        max_seconds: longer clips are cut to a piece of this length.
-        clips_per_speaker: clips of each speaker in an epoch, approximately: a random selection of speakers' clips where
-            there are more, repetitions where there are fewer. Without it, each clip occurs once.
-        loading: how samples come from the shards.
+        clips: number of clips of a speaker, or several numbers of which each training batch takes one at random.
+        n_speakers: speakers in a batch, on each rank; a speaker with many clips may be in it twice.
+        max_seconds: longer clips are cropped to this length.
+        clips_per_speaker: approximate number of clips of each speaker in an epoch: a random selection if a speaker has
+            more, repetitions if fewer. By default, each clip occurs once.
+        loading: how samples are read from the shards.
     """
 
-    extra = 0  # clips of a group besides those that are counted in `clips`
+    extra = 0  # samples of a group that `clips` does not count
 
     def __init__(
         self,
@@ -104,7 +104,7 @@ class CloningDataModule(ShardsDataModule):
         )
 
     def utterances(self, split: str) -> dict[str, int]:
-        """How many utterances there are of each speaker of a split who has a row."""
+        """Number of utterances of each speaker of a split that has a row in the speaker table."""
         return {entry.id: entry.utterances for entry in self.index.speakers_of(split) if entry.transcribed}
 
     def train_dataloader(self) -> Loader[Any]:
@@ -116,7 +116,7 @@ class CloningDataModule(ShardsDataModule):
         return self.train_loader(self.read("train", "train-held"), steps)
 
     def val_dataloader(self) -> Loader[Any]:
-        """Clips of the validation speakers, whom training never hears; with the largest number of clips."""
+        """Clips of the validation speakers, which are not trained on; groups have the largest number of clips."""
         clips = max(self.batcher.n_clips)
         groups = sum(count // clips for count in self.utterances("validation").values())
         if not groups:
@@ -128,22 +128,22 @@ class CloningDataModule(ShardsDataModule):
 
 
 def other_clips(batches: Iterable[list[Group]]) -> Iterator[list[Group]]:
-    """Replace clips that are the utterance itself, the first of its group, by other clips of the group.
+    """Replace clips that are the utterance itself (the first of its group) by other clips of the group.
 
-    A repeated sample can meet itself. A group of nothing else is left out.
+    Repeated samples can be in one group. A group without other clips is left out.
     """
     for batch in batches:
         groups = []
         for utterance, *clips in batch:
-            if others := [clip for clip in clips if clip.id != utterance.id]:
-                groups.append([utterance, *islice(cycle(others), len(clips))])
+            if usable := [clip for clip in clips if clip.id != utterance.id]:
+                groups.append([utterance, *islice(cycle(usable), len(clips))])
         if groups:
             yield groups
 
 
 @dataclass(frozen=True)
 class JointBatcher(CloningBatcher):
-    """An utterance and other clips of the same speaker, of each of several; `n_clips` counts the utterance too."""
+    """Groups of an utterance and other clips of the same speaker; `n_clips` counts the utterance too."""
 
     frontend: Frontend = field(kw_only=True)
 
@@ -161,12 +161,12 @@ class JointBatcher(CloningBatcher):
 
 
 class JointDataModule(CloningDataModule):
-    """An utterance and N other clips of the same speaker: trains on train speakers, validates on others.
+    """An utterance and N other clips of the same speaker: training and validation speakers are disjoint.
 
     Args:
         shards: folder that `prepare` wrote, or its index.json.
-        frontend: how texts are spelt; the model's own.
-        clips, n_speakers, max_seconds, each, loading: as in `CloningDataModule`.
+        frontend: that of the acoustic model.
+        clips, n_speakers, max_seconds, clips_per_speaker, loading: as in `CloningDataModule`.
     """
 
     extra = 1  # the utterance

@@ -1,4 +1,4 @@
-"""What all data modules over shards share."""
+"""Base class and options of the data modules over shards."""
 
 import tempfile
 import warnings
@@ -14,15 +14,14 @@ from lightning_vc.data.pipeline import Batcher, BatchStream, Clips, Loader, Shar
 
 @dataclass(frozen=True)
 class Loading:
-    """How samples come from shards to the training process.
+    """How samples are read from shards.
 
     Args:
-        workers: processes that load, on each rank; 0 loads in the training process.
-        seed: of the order and of the frontend's choices.
-        cache: folder that keeps copies of shards from other machines, for the next epoch and the next run; without it
-            each is fetched whenever it is read.
-        broken: what to do with a shard or a sample that is not what was written: raise an error, or skip and count it.
-        restart_epoch: when a run is resumed that stopped in the middle of an epoch, begin that epoch anew.
+        workers: loader processes on each rank; 0 loads in the training process.
+        seed: of the order and of the frontend's random choices.
+        cache: folder that keeps copies of remote shards for later epochs and runs; without it each epoch fetches them.
+        broken: what to do with a damaged shard or sample: raise an error, or skip and count it.
+        restart_epoch: when a run is resumed in the middle of an epoch, start that epoch again.
     """
 
     workers: int = 0
@@ -43,7 +42,7 @@ class Loading:
 
 
 class ShardsDataModule(LightningDataModule):
-    """Base of data modules over a folder of shards; it reads index.json at once and nothing else.
+    """Base of data modules over a folder of shards; the constructor reads index.json only.
 
     Raises what `Index.load` and `Index.check` raise, and ValueError for options below 1.
 
@@ -66,32 +65,32 @@ class ShardsDataModule(LightningDataModule):
         self.sources: list[Shards] = []
 
     def rows(self) -> dict[str, int]:
-        """Row of each of `speakers`; raises ValueError where nobody can be learnt."""
+        """Row of each of `speakers` in the speaker table; raises ValueError if there are none."""
         if not self.speakers:
             raise ValueError(f"{self.index.folder} has no transcribed utterances to learn voices from")
         return {speaker: row for row, speaker in enumerate(self.speakers)}
 
     def read(self, *sets: str) -> Shards:
-        """The shards of these sets."""
+        """Samples of the shards of these sets."""
         self.sources.append(Shards(self.index.files(*sets), self.loading.cache, self.loading.broken == "skip"))
         return self.sources[-1]
 
     @classmethod
     def load_from_checkpoint(cls, *args: Any, **kwargs: Any) -> Any:
-        """Refuse: Lightning's own would import whatever classes the file names."""
+        """Raise TypeError: the method of Lightning would import any class that the file names."""
         raise TypeError(f"{cls.__name__} is not loaded from a checkpoint: build it from its arguments")
 
     def teardown(self, stage: str) -> None:
-        """Say how much was left out."""
+        """Warn of the number of samples that were skipped."""
         if skipped := sum(int(source.skipped.sum()) for source in self.sources):
             warnings.warn(f"{skipped} samples of {self.index.folder} are broken and were left out", stacklevel=1)
 
     def test_dataloader(self) -> Any:
-        """As for validation, where nothing else is said."""
+        """The validation loader, unless a subclass overrides this."""
         return self.val_dataloader()
 
     def train_loader(self, source: Shards | Clips, steps: float) -> Loader[Any]:
-        """A loader whose epochs have `steps` batches over all ranks, rounded down, and at least one on each."""
+        """A loader whose epochs have `steps` batches in total over all ranks, rounded down, at least one per rank."""
         rank, world = self._ranks()
         stream = BatchStream(source, self.batcher, max(1, int(steps) // world), self.loading.seed, rank, world)
         return Loader(stream, self.loading.workers, self.loading.restart_epoch)
@@ -99,7 +98,7 @@ class ShardsDataModule(LightningDataModule):
     def validation_loader(
         self, source: Shards | Clips, examples: int, batch_size: int, batcher: Batcher[Any] | None = None
     ) -> Loader[Any]:
-        """A loader of all examples in batches of `batch_size`, as many on each rank."""
+        """A loader of all examples in batches of `batch_size`; each rank has the same number of batches."""
         rank, world = self._ranks()
         steps = -(-examples // (batch_size * world))
         return Loader(BatchStream(source, batcher or self.batcher, steps, None, rank, world), self.loading.workers)

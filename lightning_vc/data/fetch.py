@@ -1,8 +1,8 @@
-"""Files from other machines, by fsspec: s3://, gs://, http(s):// and whatever else has a filesystem for it.
+"""Remote files by fsspec: s3://, gs://, http(s):// and every other protocol that fsspec supports.
 
 A shard is fetched whole and checked before it is read, so a dropped connection costs a new attempt and never a sample.
-It is not `webdataset.cache.FileCache`, whose downloads have no limit of size or time, which knows a file by the last
-part of its address, and which never looks again at a file that it has.
+`webdataset.cache.FileCache` does not serve: it limits neither size nor time of downloads, identifies a file by the
+last part of its address, and never checks a cached file again.
 """
 
 import errno
@@ -21,38 +21,38 @@ from lightning_vc.files import atomic_write, named_errors, sha256_of
 T = TypeVar("T")
 
 _TRIES = 5
-_PATIENCE = 60.0  # seconds without a byte
-_SLOWEST = 50_000  # bytes a second that a server must send, on the average of all but the first minute
+_PATIENCE = 60.0  # seconds to wait for the next bytes
+_SLOWEST = 50_000  # least mean rate of a download in bytes a second, after the first minute
 _BLOCK = 1 << 20
-_LOCAL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EACCES, errno.EROFS}  # of this machine: no use to try again
-_WAIT = 0.5  # seconds before the second try, doubled for each further one
-_compared: set[Path] = set()
+_LOCAL_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EACCES, errno.EROFS}  # not worth a new attempt
+_WAIT = 0.5  # seconds before the second attempt, doubled for each further one
+_compared: set[Path] = set()  # cached files whose checksum this process has compared
 _log = logging.getLogger(__name__)
 
 
 def is_remote(url: str) -> bool:
-    """Whether this is an address and no path on this machine."""
+    """Whether this is an address, not a path on this machine."""
     return "://" in url
 
 
 def read_bytes(url: str, most: int) -> bytes:
-    """Fetch a file of `most` bytes or fewer.
+    """Fetch a file of at most `most` bytes.
 
-    Raises FileNotFoundError where there is none, ValueError where it is longer or cannot be had.
+    Raises FileNotFoundError if it does not exist, ValueError if it is longer or cannot be fetched.
     """
     return _with_retries(url, lambda: b"".join(_blocks(url, most)))
 
 
 @contextmanager
 def local(url: str, sha256: str, size: int, cache: str | None = None) -> Iterator[Path]:
-    """Give a file of `size` bytes on this machine: itself, or a checked copy, which is kept in the folder `cache`.
+    """Yield the path of a local file, or of a checked copy of a remote file of `size` bytes, kept in `cache`.
 
-    Without a cache the copy has no name, so that nothing is left of it, also after a kill. Raises FileNotFoundError
-    where there is no file, ValueError where it cannot be had or is not what it should be.
+    Without a cache the copy has no name, so that nothing remains of it even if the process is killed. Raises
+    FileNotFoundError if the file does not exist, ValueError if it cannot be fetched or its checksum differs.
     """
     if not is_remote(url):
         if not Path(url).is_file():
-            raise FileNotFoundError(f"{url}: no such file; bring it from where it was written")
+            raise FileNotFoundError(f"{url}: no such file; copy it from where it was written")
         yield Path(url)
     elif cache is None:
         with tempfile.TemporaryFile() as file:
@@ -61,11 +61,11 @@ def local(url: str, sha256: str, size: int, cache: str | None = None) -> Iterato
             yield path
     else:
         path = Path(cache, f"{sha256[:16]}-{url.rpartition('/')[2]}")
-        there = path.exists()
-        if there and path not in _compared and sha256_of(path) != sha256:  # once by each process
+        cached = path.exists()
+        if cached and path not in _compared and sha256_of(path) != sha256:  # compared once per process
             _log.warning("%s has another checksum than the index says: fetching it again", path)
-            there = False
-        if not there:
+            cached = False
+        if not cached:
             with atomic_write(path) as partial:
                 _copy(url, sha256, size, partial)
         _compared.add(path)
@@ -73,7 +73,7 @@ def local(url: str, sha256: str, size: int, cache: str | None = None) -> Iterato
 
 
 def _copy(url: str, sha256: str, size: int, path: Path) -> None:
-    """Fetch a file of so many bytes into a file that exists."""
+    """Fetch a file of `size` bytes into an existing file, and check it."""
 
     def fetch() -> None:
         with path.open("wb", buffering=0) as out:
@@ -87,13 +87,13 @@ def _copy(url: str, sha256: str, size: int, path: Path) -> None:
 
 
 def _blocks(url: str, most: int) -> Iterator[bytes]:
-    """Parts of a file as they arrive; raises ValueError for more bytes than `most`, OSError for a slow server."""
+    """Blocks of a file as they arrive; raises ValueError for more bytes than `most`, OSError for a slow server."""
     options = {}
     if url.startswith(("http://", "https://")):
-        import aiohttp  # needed for nothing else
+        import aiohttp  # here: only http(s) needs it
 
-        # However long a file takes, but a server that says nothing for a minute has hung up. And as a stream: in a
-        # block of a fixed size it would wait for the last byte, however slowly they come.
+        # No limit on the total time, but on the time without data. Block size 0 streams: reading blocks of a fixed size
+        # would wait for the last byte of each, however slow the server is.
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=_PATIENCE, sock_read=_PATIENCE)
         options = {"block_size": 0, "client_kwargs": {"timeout": timeout}}
     arrived, started = 0, time.monotonic()
@@ -108,19 +108,19 @@ def _blocks(url: str, most: int) -> Iterator[bytes]:
 
 
 def _with_retries(url: str, fetch: Callable[[], T]) -> T:
-    """Try again where a connection drops, each time after a longer wait."""
-    for tried in range(1, _TRIES + 1):
+    """Call `fetch`, again after a dropped connection, each time after a longer wait."""
+    for attempt in range(1, _TRIES + 1):
         try:
             return fetch()
         except FileNotFoundError:
             raise
         except ImportError as error:
             raise ValueError(f"{url} needs a package: {error}") from error
-        except Exception as error:  # every filesystem has errors of its own
-            here = isinstance(error, OSError) and error.errno in _LOCAL
-            if tried == _TRIES or isinstance(error, ValueError) or here:
-                raise ValueError(f"{url} cannot be fetched, tried {tried} times: {error!r}") from error
-            wait = _WAIT * 2 ** (tried - 1)
+        except Exception as error:  # every filesystem has its own errors
+            permanent = isinstance(error, ValueError) or (isinstance(error, OSError) and error.errno in _LOCAL_ERRORS)
+            if permanent or attempt == _TRIES:
+                raise ValueError(f"{url} cannot be fetched, tried {attempt} times: {error!r}") from error
+            wait = _WAIT * 2 ** (attempt - 1)
             _log.warning("%s: %r; trying again in %s s", url, error, wait)
             time.sleep(wait)
     raise AssertionError("unreachable")

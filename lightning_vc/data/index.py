@@ -1,4 +1,4 @@
-"""What a folder of shards holds: `index.json`, written last, so that its presence means a complete set."""
+"""Contents of a folder of shards, `index.json`; it is written last, so that its presence means a complete set."""
 
 import json
 import re
@@ -20,10 +20,10 @@ SCHEMA_VERSION = 5
 INDEX_NAME = "index.json"
 SAMPLE_RATES = (1000, 192_000)  # least and most, in hertz
 LONGEST_SECONDS = 600.0  # of a sample
-_LARGEST = 64 << 20  # bytes of an index: that of 10,000 shards and as many speakers has 5 MB
+_LARGEST = 64 << 20  # bytes of an index; one of 10,000 shards and 10,000 speakers has 5 MB
 _AGAIN = "prepare the corpus again with `python -m lightning_vc.recipes.prepare`"
-_REMEDY = "bring it from where the shards were written, or delete the folder and prepare the corpus again"
-# Sets of shards, in the order of their training: a speaker is in one split, "-held" are utterances put aside.
+_REMEDY = "copy it from where the shards were written, or delete the folder and prepare the corpus again"
+# Sets of shards. A speaker is in one split; "-held" are utterances of its speakers that are held out for validation.
 Set = Literal["train", "train-held", "validation", "validation-held", "test"]
 Split = Literal["train", "validation", "test"]
 SETS: tuple[Set, ...] = get_args(Set)
@@ -31,7 +31,7 @@ SETS: tuple[Set, ...] = get_args(Set)
 
 @dataclass(frozen=True)
 class Shard:
-    """One tar file and what is in it."""
+    """One tar file and its contents."""
 
     name: Annotated[str, Field(pattern=r"^[a-z-]{1,40}-[0-9]{1,20}\.tar$")]
     samples: Positive
@@ -43,7 +43,7 @@ class Shard:
 
 @dataclass(frozen=True)
 class SpeakerEntry:
-    """One speaker, and how much of him or her is in the shards."""
+    """One speaker, and the amount of speech of it in the shards."""
 
     id: PlainName
     sex: str | None
@@ -55,7 +55,7 @@ class SpeakerEntry:
     seconds: Seconds
 
     def __add__(self, other: "SpeakerEntry | None") -> "SpeakerEntry":
-        """The same speaker, with what is in two shards; None is nothing."""
+        """The sum of two entries of the same speaker; None counts as empty."""
         if other is None:
             return self
         return replace(
@@ -67,7 +67,7 @@ class SpeakerEntry:
 
 
 class ShardFile(NamedTuple):
-    """A shard, its path or address, the sample rate of its sounds in hertz, and which of its samples to read."""
+    """A shard, its path or address, its sample rate in hertz, and its samples to read: every `step`-th from `first`."""
 
     url: str
     shard: Shard
@@ -83,15 +83,15 @@ class Index:
     sample_rate: Annotated[int, Field(ge=SAMPLE_RATES[0], le=SAMPLE_RATES[1])]
     sets: Mapping[Set, tuple[Shard, ...]]
     speakers: tuple[SpeakerEntry, ...]
-    rejected: dict[str, Count]  # reason -> utterances, or pieces of them, that were left out for it
-    split: Count  # utterances that became several samples
-    unaligned: Count  # utterances whose words were not found in the sound, and which stayed whole
-    plan: str  # hash of corpus and options
-    events: Count = 0  # utterances from whose text marks of events, such as [noise], were removed
+    rejected: dict[str, Count]  # reason -> number of rejected utterances or pieces
+    split: Count  # utterances that were cut into several samples
+    unaligned: Count  # utterances that could not be aligned, and were not cut
+    plan: str  # hash of corpus and options: see `shards._plan`
+    events: Count = 0  # utterances whose text had marks of events, such as [noise], which were removed
     folder: str = ""  # path or address
 
     def files(self, *sets: str) -> list[ShardFile]:
-        """The shards of these sets, and where they are."""
+        """The shards of these sets, with their paths or addresses."""
         return [ShardFile(f"{self.folder}/{shard.name}", shard, self.sample_rate) for shard in self.shards(*sets)]
 
     def shards(self, *sets: str) -> list[Shard]:
@@ -99,15 +99,15 @@ class Index:
         return [shard for name, shards in self.sets.items() if name in sets for shard in shards]
 
     def samples(self, *sets: str) -> int:
-        """How many samples these sets hold."""
+        """Number of samples of these sets."""
         return sum(shard.samples for shard in self.shards(*sets))
 
     def seconds(self, *sets: str) -> float:
-        """How long these sets are."""
+        """Duration of these sets in seconds."""
         return sum(shard.seconds for shard in self.shards(*sets))
 
     def transcribed(self, *sets: str) -> int:
-        """How many samples of these sets have words."""
+        """Number of samples of these sets that have words."""
         return sum(shard.transcribed for shard in self.shards(*sets))
 
     def speakers_of(self, *splits: str) -> list[SpeakerEntry]:
@@ -116,26 +116,26 @@ class Index:
 
     @property
     def speaker_table(self) -> list[str]:
-        """Ids of the speakers whose voices are learnt, in the order of the rows of the speaker table.
+        """Ids of the speakers whose embeddings are learned, in the order of the rows of the speaker table.
 
-        These are the speakers of train and validation; one who was never transcribed cannot be learnt.
+        These are the train and validation speakers that have transcribed utterances.
         """
         return [speaker.id for speaker in self.speakers_of("train", "validation") if speaker.transcribed]
 
     def recording(self, sample: str) -> str:
-        """Id of the recording of which a sample is a piece, or the whole."""
-        return re.sub(r"_[0-9]{2}$", "", sample) if self.split else sample  # see `utterance.prepare_utterance`
+        """Id of the recording that a sample is, or is a piece of."""
+        return re.sub(r"_[0-9]{2}$", "", sample) if self.split else sample  # see `utterance.encode`
 
     def check(self, thorough: bool = False) -> None:
-        """Raise ValueError, with its name, for a shard on this machine that is not as long as it was when written.
+        """Raise ValueError, naming the shard, if a local shard is missing or has another size than the index gives.
 
-        With `thorough` every byte is read, and fetched where it lies elsewhere.
+        With `thorough`, checksums are compared too, of remote shards as well, which are fetched.
         """
         for url, shard, *_ in self.files(*SETS):
             size = Path(url).stat().st_size if Path(url).is_file() else None
             if size != shard.bytes and not is_remote(url):
-                found = "no such file" if size is None else f"{size} bytes"
-                raise ValueError(f"{url} should have {shard.bytes} bytes, there is {found}; {_REMEDY}")
+                actual = "no such file" if size is None else f"{size} bytes"
+                raise ValueError(f"{url} should have {shard.bytes} bytes, there is {actual}; {_REMEDY}")
             if thorough:
                 with local(url, shard.sha256, shard.bytes) as path:
                     if sha256_of(path) != shard.sha256:
@@ -152,9 +152,9 @@ class Index:
 
     @classmethod
     def load(cls, path: str | Path) -> "Index":
-        """Read the index of a folder of shards, given the folder or its index.json, as a path or an address.
+        """Read the index of a folder of shards; `path` is a path or address of the folder or of its index.json.
 
-        Raises FileNotFoundError where there is none, ValueError for another schema version or a broken file.
+        Raises FileNotFoundError if there is none, ValueError for another schema version or a damaged file.
         """
         folder = str(path).rstrip("/").removesuffix(f"/{INDEX_NAME}")
         file = f"{folder}/{INDEX_NAME}"
@@ -179,9 +179,9 @@ class Index:
     def __rich__(self) -> Table:
         """The index as a table for the terminal."""
         rejected = ", ".join(f"{count} {reason}" for reason, count in self.rejected.items()) or "none"
-        cut = f"split: {self.split}; words not found in the sound of: {self.unaligned}"
+        alignment = f"split: {self.split}; words not found in the sound of: {self.unaligned}"
         events = f"; marks of events such as [noise] removed from the texts of: {self.events}" if self.events else ""
-        table = Table(caption=escape(f"{self.sample_rate} Hz; left out: {rejected}; {cut}{events}"))
+        table = Table(caption=escape(f"{self.sample_rate} Hz; left out: {rejected}; {alignment}{events}"))
         for heading in ("set", "shards", "utterances", "transcribed", "hours", "speakers"):
             table.add_column(heading, justify="left" if heading == "set" else "right")
         for name, sets in [*((name, [name]) for name in SETS), ("all", list(SETS))]:

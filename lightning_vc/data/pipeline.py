@@ -1,6 +1,6 @@
-"""Pipelines from shards to batches: which rank and worker reads what, in which order, for how many batches.
+"""Pipelines from shards to batches: assignment of samples to ranks and workers, order, and number of batches.
 
-Rank and number of ranks come from the main process: in a worker process nothing can be asked reliably.
+Rank and number of ranks are passed by the main process, because worker processes cannot determine them reliably.
 """
 
 import hashlib
@@ -24,24 +24,24 @@ from lightning_vc.data.samples import Sample
 
 B = TypeVar("B")
 
-SHUFFLED = 1024  # samples among which each worker shuffles
-_PLACES = 64  # more than anybody has workers on a rank
-_ORDER = 3  # of samples: raised when the same seed and epoch give other batches
+SHUFFLED = 1024  # size of the shuffle buffer of each worker
+_COUNTERS = 64  # of skipped samples, one per worker
+_ORDER = 3  # version of the order of samples: increased when the same seed and epoch give other batches
 
-# The lengths of ours are right with workers too: see `BatchStream.__iter__`.
+# Lightning warns that lengths may be wrong with workers; those of `BatchStream` are right.
 warnings.filterwarnings("ignore", "Your `IterableDataset` has `__len__` defined")
 
 
 class Batcher(ABC, Generic[B]):
-    """How samples become batches. Without `rng`, as in validation, the same every time."""
+    """How samples become batches. Without `rng`, as in validation, batches are deterministic."""
 
     @abstractmethod
     def keep(self, sample: Sample) -> bool:
-        """Whether a sample is of use."""
+        """Whether to use a sample."""
 
     @abstractmethod
     def stages(self, rng: random.Random | None) -> list[Any]:
-        """Stages from samples to what goes together into a batch: order and choice, nothing is decoded."""
+        """Pipeline stages that shuffle samples and group them into batches; no sound is decoded."""
 
     @abstractmethod
     def collate(self, planned: Any, rng: random.Random | None = None) -> B:
@@ -53,59 +53,59 @@ class Shards:
 
     Args:
         files: the tar files.
-        cache: folder for copies of those that lie elsewhere.
-        skip: leave out what is broken, warn of it and count it, instead of ending the training.
+        cache: folder for copies of remote files.
+        skip: skip damaged samples, warn and count them, instead of raising an error.
     """
 
     def __init__(self, files: Sequence[ShardFile], cache: str | None = None, skip: bool = False) -> None:
         self.files = list(files)
         self.read = Stage(read_shards, cache, self._count if skip else None)
-        # In shared memory, for the workers to count in: each in its own place, lest one overwrite what another adds.
-        self.skipped = torch.zeros(_PLACES, dtype=torch.int64).share_memory_()
-        self._known: set[str] = set()  # what this process has counted: it comes again in every epoch
+        # In shared memory, with a counter for each worker: concurrent additions to one counter could be lost.
+        self.skipped = torch.zeros(_COUNTERS, dtype=torch.int64).share_memory_()
+        self._counted: set[str] = set()  # messages already counted by this process: they recur in every epoch
 
     def __iter__(self) -> Iterator[Sample]:
-        """All of them, in the order of the shards."""
+        """All samples, in the order of the shards."""
         return iter(wds.DataPipeline(*self.stages()))
 
     def names(self) -> list[str]:
-        """Names of what is in them, wherever they lie."""
+        """Names of the contents, independent of the location: checksums of the shards."""
         return [file.shard.sha256 for file in self.files]
 
     def stages(self, order: str | None = None, rank: int = 0, world: int = 1) -> list[Any]:
-        """The first stages of a pipeline: of all samples, or in an `order` of those of one worker of one rank."""
+        """The first stages of a pipeline: all samples, or those of one reader, shuffled by the seed `order`."""
         if order is None:
             return [partial(iter, self.files), self.read]
         return [partial(shard_list, self.files, order, rank, world), wds.split_by_worker, self.read]
 
     def _count(self, message: str, samples: int) -> None:
-        if message not in self._known:
-            self._known.add(message)
+        if message not in self._counted:
+            self._counted.add(message)
             warnings.warn(f"left out: {message}", stacklevel=2)
-            self.skipped[_worker()[0] % _PLACES] += samples
+            self.skipped[_worker()[0] % _COUNTERS] += samples
 
 
 def shard_list(files: Sequence[ShardFile], order: str, rank: int, world: int) -> Iterator[ShardFile]:
-    """Shards of one rank, shuffled by the seed `order`, for `wds.split_by_worker` to deal to its workers.
+    """Shards of one rank, shuffled by the seed `order`; `wds.split_by_worker` distributes them to its workers.
 
-    In place of `wds.split_by_node`, which does nothing in workers that were spawned. Shards that cannot be dealt
-    evenly come once for every worker, which reads its turns of their samples: so all readers have about equally many
-    samples, also where there are more readers than shards.
+    It replaces `wds.split_by_node`, which has no effect in spawned workers. Shards that cannot be distributed evenly
+    are yielded once for every worker, which then reads every n-th sample: so all readers have about equally many
+    samples, even if there are more readers than shards.
     """
     workers = _worker()[1]
     readers = world * workers
     files = random.Random(order).sample(files, len(files))
-    whole = len(files) - len(files) % readers
-    yield from files[rank:whole:world]
+    n_even = len(files) - len(files) % readers
+    yield from files[rank:n_even:world]
     samples = 0
-    for file in files[whole:]:
+    for file in files[n_even:]:
         for reader in range(rank * workers, (rank + 1) * workers):
             yield file._replace(first=(reader - samples) % readers, step=readers)
         samples += file.shard.samples
 
 
 class Clips:
-    """Samples that are in memory already. In training every worker has all of them: a few are not worth sharing out."""
+    """A few samples in memory. In training every worker yields all of them."""
 
     def __init__(self, samples: Sequence[Sample]) -> None:
         self.samples = list(samples)
@@ -115,7 +115,7 @@ class Clips:
         return [sample.id for sample in self.samples]
 
     def stages(self, order: str | None = None, rank: int = 0, world: int = 1) -> list[Any]:
-        """The first stage of a pipeline: all samples once, or over and over, in an `order` of each worker's own."""
+        """The first stage of a pipeline: all samples once, or endlessly, shuffled by `order` (a seed) and worker."""
         return [partial(iter, self.samples) if order is None else partial(self._forever, f"{order}/{rank}")]
 
     def _forever(self, order: str) -> Iterator[Sample]:
@@ -125,12 +125,11 @@ class Clips:
 
 
 class BatchStream(IterableDataset[B]):
-    """`steps` batches on every rank: an epoch of training by seed and epoch, or with seed None validation.
+    """`steps` batches on every rank: an epoch of training, determined by seed and epoch; validation if seed is None.
 
-    In training, ranks and their workers read disjoint samples. In validation all of them read every sample, in the same
-    order every time, and decode those of their own batches. Who comes to the end begins again, in validation with the
-    first batches: a few samples more or less must not change the number of steps, or ranks would wait for each other
-    for ever.
+    In training, ranks and their workers read disjoint samples. In validation all of them read every sample in a fixed
+    order, and decode only those of their batches. A reader that reaches the end of its samples starts again, so that
+    every rank has the same number of steps: otherwise ranks would wait for each other for ever.
     """
 
     def __init__(
@@ -145,26 +144,26 @@ class BatchStream(IterableDataset[B]):
         self.source, self.batcher = source, batcher
         self.steps, self.seed = steps, seed
         self.rank, self.world = rank, world
-        # In shared memory: workers that live on must see the main process change them.
+        # In shared memory: persistent workers must see when the main process changes them.
         self.epoch = torch.zeros((), dtype=torch.int64).share_memory_()
-        self.start = torch.zeros((), dtype=torch.int64).share_memory_()  # batches that each worker leaves out
+        self.start = torch.zeros((), dtype=torch.int64).share_memory_()  # batches that each worker skips
 
     def __len__(self) -> int:
         return self.steps
 
     def order(self) -> dict[str, Any]:
-        """All that decides which samples are in which batch, as plain values."""
+        """Everything that determines which samples are in which batch, as plain values."""
         batching = {name: value for name, value in vars(self.batcher).items() if isinstance(value, int | float | tuple)}
         order = {"version": _ORDER, "seed": self.seed, "ranks": self.world, "steps": self.steps}
         samples = hashlib.sha256("\n".join(self.source.names()).encode()).hexdigest()[:16]
         return order | {"samples": samples} | batching
 
     def set_epoch(self, epoch: int) -> None:
-        """Choose the epoch that the next iteration yields."""
+        """Set the epoch of the next iteration."""
         self.epoch.fill_(epoch)
 
     def __iter__(self) -> Iterator[B]:
-        """The batches of this process: of the main one, or its turns where there are workers."""
+        """The batches of this process: all of the rank in the main process, every n-th in one of n workers."""
         worker, workers = _worker()
         start, order = int(self.start), None if self.seed is None else f"{self.seed}/{int(self.epoch)}"
         planned = iter(
@@ -172,7 +171,7 @@ class BatchStream(IterableDataset[B]):
                 *self.source.stages(order, self.rank, self.world),
                 wds.select(self.batcher.keep),
                 *self.batcher.stages(None if order is None else random.Random(f"{order}/{self.rank}/{worker}")),
-            ).repeat()  # until `steps`
+            ).repeat()  # the loop below ends after `steps`
         )
         if order is None:
             planned = islice(planned, worker * self.world + self.rank, None, workers * self.world)
@@ -188,15 +187,15 @@ class BatchStream(IterableDataset[B]):
 
 
 class Loader(DataLoader[B]):
-    """A loader of batches whose dataset learns from Lightning which epoch it is and, after a restart, where to go on.
+    """A data loader that sets the epoch of its dataset and resumes in the middle of an epoch.
 
-    Lightning calls `set_epoch` of a loader's sampler, also after a restart, but asks for the iterator before that: so
-    workers start with the first batch. Lightning keeps `state_dict` in its checkpoints, that of rank 0: as an epoch is
-    the same whenever it is made again, and has as many batches on every rank, a count of them says where all are.
+    Lightning calls `set_epoch` of a loader's sampler, but makes the iterator before that; so nothing is read until the
+    first batch is requested. Lightning saves `state_dict` of rank 0 in its checkpoints: as epochs are reproducible and
+    have the same number of batches on every rank, the number of batches gives the position of all ranks.
     """
 
     def __init__(self, dataset: BatchStream[B], workers: int = 0, restart_epoch: bool = False) -> None:
-        # By forking this process, workers could inherit a lock that a thread of gloo or CUDA holds.
+        # Workers forked from this process could inherit a lock that a thread of gloo or CUDA holds.
         context = multiprocessing.get_context("forkserver")
         context.set_forkserver_preload([__name__])
         super().__init__(
@@ -209,16 +208,16 @@ class Loader(DataLoader[B]):
             pin_memory=torch.cuda.is_available(),
         )
         self.stream, self.restart_epoch = dataset, restart_epoch
-        self.start = 0  # batches to leave out of the next epoch that is asked for
-        self.yielded = 0  # batches of the epoch that was asked for last
-        # What decides the order of training; validation is always read as a whole
+        self.start = 0  # batches to skip in the next epoch
+        self.yielded = 0  # batches of the current epoch so far, with those that were skipped
+        # Determines the order of training; validation is never resumed in the middle
         self.order = {} if dataset.seed is None else dataset.order() | {"workers": max(1, workers)}
         self.sampler.set_epoch = dataset.set_epoch  # type: ignore[attr-defined]
 
     def __iter__(self) -> Iterator[B]:  # type: ignore[override]
-        """Batches; nothing is read before the first is asked for."""
+        """Yield batches; nothing is read before the first is requested."""
         self.yielded, self.start = self.start, 0
-        # Workers answer in turn, beginning with the first: each leaves out whole rounds, and this the rest of a round.
+        # Workers yield in turn, beginning with the first: workers skip whole rounds, this loop the rest of a round.
         rounds, rest = divmod(self.yielded, max(1, self.num_workers))
         self.stream.start.fill_(rounds)
         for batch in islice(super().__iter__(), rest, None):
@@ -226,19 +225,19 @@ class Loader(DataLoader[B]):
             yield batch
 
     def state_dict(self) -> dict[str, Any]:
-        """Where in its epoch the loader is, and what decides which batches an epoch has."""
+        """Position in the epoch, and everything that determines which batches an epoch has."""
         return {"batches": self.yielded % len(self), "order": self.order} if self.order else {}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from there with the next iteration. Raises ValueError where the batches would be others."""
-        then, now, batches = state.get("order", {}), self.order, state.get("batches", 0)
-        if not isinstance(then, dict) or type(batches) is not int or batches < 0:
-            raise ValueError(f"the checkpoint has no position of the data in its loops, but {state!r:.60}")
-        if not now or self.restart_epoch or not batches:
+        """Resume from this position in the next iteration. Raises ValueError if the epoch would have other batches."""
+        saved_order, order, batches = state.get("order", {}), self.order, state.get("batches", 0)
+        if not isinstance(saved_order, dict) or type(batches) is not int or batches < 0:
+            raise ValueError(f"the data loader's state in the checkpoint is invalid: {state!r:.60}")
+        if not order or self.restart_epoch or not batches:
             return
-        names = [name for name in sorted({*then, *now}) if then.get(name) != now.get(name)]
+        names = [name for name in sorted({*saved_order, *order}) if saved_order.get(name) != order.get(name)]
         if names:
-            changed = "; ".join(f"{name} {then.get(name)!r}, now {now.get(name)!r}" for name in names)
+            changed = "; ".join(f"{name} {saved_order.get(name)!r}, now {order.get(name)!r}" for name in names)
             raise ValueError(
                 f"the checkpoint was made in the middle of an epoch of other data ({changed}): resume it "
                 "with what it was made with, or begin its epoch anew with --data.loading.restart_epoch true"
@@ -247,11 +246,11 @@ class Loader(DataLoader[B]):
 
 
 def _unchanged(batch: B) -> B:
-    """The batchers have collated: the loader need not look through every id for what could become a tensor."""
+    """Collate function of a loader whose batches are collated already."""
     return batch
 
 
 def _worker() -> tuple[int, int]:
-    """Number of this worker process and of all of them: (0, 1) in the main process."""
+    """Number of this worker process, and number of workers; (0, 1) in the main process."""
     info = get_worker_info()
     return (0, 1) if info is None else (info.id, info.num_workers)

@@ -1,7 +1,7 @@
 """One utterance as a sample of a shard: `<key>.flac` and `<key>.json`, written and read.
 
-The JSON holds crc32, id, speaker, sex, accent, age, text, words ([["the", "ð ə"], [",", ""]]; null where nobody
-transcribed it), spans and seconds.
+The JSON holds crc32, id, speaker, sex, accent, age, text, words ([["the", "ð ə"], [",", ""]]; null if it has
+no transcript), spans and seconds.
 """
 
 import hashlib
@@ -27,38 +27,38 @@ from lightning_vc.data.index import LONGEST_SECONDS
 from lightning_vc.text.symbols import PHONEMES, SYMBOLS
 from lightning_vc.types import Span, Speaker, Word
 
-BRING_AGAIN = "bring it again from where it was written"
-_FLAC_HEADER = 1024  # bytes of a flac file, which cover its header and more
-_CRC = len(b'{"crc32": "00000000", ')
+BRING_AGAIN = "copy it again from where it was written"
+_FLAC_HEADER = 1024  # bytes at the beginning of a flac file that the checksum covers; its header is shorter
+_CHECKSUM_FIELD = len(b'{"crc32": "00000000", ')
 _LARGEST_JSON = 1 << 22  # bytes
-_FLAC_BYTES = 4, 1 << 16  # most for each sample of its sound, and beside them
-_ROUNDING = 0.01  # seconds: times in a json have two digits
+_FLAC_BYTES = 4, 1 << 16  # largest size: bytes per audio sample, plus bytes per file
+_ROUNDING = 0.01  # seconds: times in the JSON have two decimals
 _LETTERS, _PHONEMES = frozenset(SYMBOLS), frozenset(PHONEMES)
-_LONGEST_KEY = 100 - len(".flac")  # the name of a file in a plain header of a tar has 100 bytes
+_LONGEST_KEY = 100 - len(".flac")  # a file name in a plain tar header has 100 bytes
 
 
 @dataclass(frozen=True)
 class Sample:
-    """One utterance, with its sound coded as flac."""
+    """One utterance, with its audio encoded as FLAC."""
 
     id: str
     speaker: Speaker
     text: str | None
-    words: tuple[Word, ...] | None  # None where nobody transcribed it
-    spans: tuple[Span, ...] | None  # of each word that is said; None where they were not searched for
+    words: tuple[Word, ...] | None  # None without a transcript
+    spans: tuple[Span, ...] | None  # of each word with phonemes; None without alignment
     seconds: float
     flac: bytes
     url: str = "memory"  # of the shard
 
     def wave(self, sample_rate: int) -> Tensor:
-        """Decode the sound: (W,) float32. Raises ValueError, with shard and id, where it is broken."""
+        """Decode the audio: (W,) float32. Raises ValueError, with shard and id, if it is damaged."""
         try:
             return read(io.BytesIO(self.flac), sample_rate, LONGEST_SECONDS)
         except ValueError as error:
             raise self._broken(error) from error
 
     def wave_into(self, samples: NDArray[np.float32]) -> None:
-        """Decode the sound, at the rate of its shard, into (W,) of its length; raises what `wave` raises."""
+        """Decode the audio, at the rate of its shard, into an array (W,) of its length; raises as `wave` does."""
         try:
             read_into(io.BytesIO(self.flac), samples)
         except ValueError as error:
@@ -85,9 +85,9 @@ class Sample:
 
     @classmethod
     def decode(cls, files: Mapping[str, Any], sample_rate: int) -> "Sample":
-        """Read a sample as `webdataset.group_by_keys` gives it; raises ValueError where it is not what was written.
+        """Read a sample as `webdataset.group_by_keys` yields it; raises ValueError if it is damaged.
 
-        The sound is checked as far as can be done without decoding it.
+        The audio is checked as far as possible without decoding it.
         """
         if missing := [name for name in ("json", "flac") if name not in files]:
             raise ValueError(f"it has no {' and no '.join(missing)}")
@@ -96,15 +96,15 @@ class Sample:
             raise ValueError(f"its json has {len(text)} bytes, more than {_LARGEST_JSON}")
         if not checksum_holds(text, flac):
             raise ValueError("its checksum differs: it is not what was written")
-        known = load(_Content, text)
-        if key_of(known.id) != files["__key__"]:
-            raise ValueError(f"its id is {known.id!r}, which is not its name")
-        _check_flac(flac, round(known.seconds * sample_rate), sample_rate)
-        words = None if known.words is None else tuple(starmap(_word, known.words))
-        if known.spans is not None:
-            _check_spans(known.spans, words or (), known.seconds)
-        speaker = Speaker(known.speaker, known.sex, known.accent, known.age)
-        return cls(known.id, speaker, known.text, words, known.spans, known.seconds, flac, files["__url__"])
+        content = load(_Content, text)
+        if key_of(content.id) != files["__key__"]:
+            raise ValueError(f"its id is {content.id!r}, which does not match its file name")
+        _check_flac(flac, round(content.seconds * sample_rate), sample_rate)
+        words = None if content.words is None else tuple(starmap(_word, content.words))
+        if content.spans is not None:
+            _check_spans(content.spans, words or (), content.seconds)
+        speaker = Speaker(content.speaker, content.sex, content.accent, content.age)
+        return cls(content.id, speaker, content.text, words, content.spans, content.seconds, flac, files["__url__"])
 
 
 @dataclass(frozen=True)
@@ -123,9 +123,9 @@ class _Content:
 
 
 def key_of(id: str) -> str:
-    """Name of a sample in a tar file: ASCII, of a length that its header has room for, and without a dot.
+    """Name of a sample in a tar file: ASCII, short enough for a tar header, and without a dot.
 
-    webdataset takes all that follows the first dot for the suffix.
+    webdataset takes everything after the first dot as the suffix.
     """
     key = quote(id, safe="").replace(".", "%2E")
     if len(key) <= _LONGEST_KEY:
@@ -135,12 +135,12 @@ def key_of(id: str) -> str:
 
 
 def checksum_holds(text: bytes, flac: bytes) -> bool:
-    """Whether json and flac of a sample are those that were written, as far as can be told without decoding.
+    """Whether json and flac of a sample are undamaged, as far as is known without decoding.
 
-    The json begins with a CRC-32 of the rest of it and of the beginning of the flac, where length, rate and a digest of
-    the sound are. Each frame of the flac that follows has a CRC of its own, which every decoder checks.
+    The json begins with a CRC-32 of the rest of it and of the beginning of the flac, which holds length, rate and a
+    digest of the audio. Every frame of the flac has its own CRC, which decoders check.
     """
-    return text[:_CRC] == _head(text[_CRC:], flac)
+    return text[:_CHECKSUM_FIELD] == _head(text[_CHECKSUM_FIELD:], flac)
 
 
 def _head(body: bytes, flac: bytes) -> bytes:
@@ -148,23 +148,23 @@ def _head(body: bytes, flac: bytes) -> bytes:
 
 
 def largest_flac(length: int) -> int:
-    """Return the most bytes that a flac of so many samples may have."""
+    """Largest allowed size in bytes of a FLAC file of `length` audio samples."""
     return _FLAC_BYTES[0] * length + _FLAC_BYTES[1]
 
 
 def _check_flac(flac: bytes, length: int, sample_rate: int) -> None:
-    """Raise ValueError where a flac file does not announce so many samples of one channel, or is too large for them.
+    """Raise ValueError if a FLAC file does not declare `length` samples of one channel, or is too large for that.
 
-    So nothing longer is ever decoded. STREAMINFO stands first in each flac file: 20 bits of rate, 3 of channels less
-    one, 5 of resolution, 36 of length, from byte 18 on.
+    So nothing longer is ever decoded. A FLAC file begins with STREAMINFO, which has from byte 18 on 20 bits of rate, 3
+    of channels minus one, 5 of resolution and 36 of length.
     """
     if flac[:4] != b"fLaC" or len(flac) < 42:
         raise ValueError("it cannot be read as audio: it is no flac file")
     packed = int.from_bytes(flac[18:26], "big")
-    rate, channels, held = packed >> 44, (packed >> 41 & 7) + 1, packed & (1 << 36) - 1
-    if (held, channels, rate) != (length, 1, sample_rate):
+    rate, channels, declared = packed >> 44, (packed >> 41 & 7) + 1, packed & (1 << 36) - 1
+    if (declared, channels, rate) != (length, 1, sample_rate):
         raise ValueError(
-            f"it holds {held} samples of {channels} channels at {rate} Hz, and should hold {length} of one at "
+            f"it holds {declared} samples of {channels} channels at {rate} Hz, and should hold {length} of one at "
             f"{sample_rate} Hz"
         )
     if len(flac) > largest_flac(length):
@@ -176,13 +176,13 @@ def _check_spans(spans: Sequence[Span], words: Sequence[Word], seconds: float) -
     if not all(first <= second for first, second in pairwise([0.0, *times, seconds + _ROUNDING])):
         raise ValueError(f"the times of its words are in no order, or not within its {seconds} seconds")
     if len(spans) != sum(bool(word.phonemes) for word in words):
-        raise ValueError(f"it says when {len(spans)} words are said, and has others")
+        raise ValueError(f"it has times for {len(spans)} words, which is not the number of its spoken words")
 
 
-_LONGEST_WORD = 200  # letters: as many words are kept below
+_LONGEST_WORD = 200  # letters: bounds the memory of the cache below
 
 
-# The same words come again and again; to make each anew costs a twentieth of all reading.
+# Words recur; without the cache, building them takes a twentieth of the reading time.
 @lru_cache(maxsize=100_000)
 def _word(text: str, phonemes: str) -> Word:
     if len(text) > _LONGEST_WORD or len(phonemes) > 5 * _LONGEST_WORD:

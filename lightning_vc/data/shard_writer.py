@@ -1,4 +1,4 @@
-"""One shard of a preparation: a tar file, and a record that it is finished and what is in it."""
+"""Writing one shard: a tar file, and a record of its contents that marks it as finished."""
 
 import json
 import pickle
@@ -15,7 +15,7 @@ from lightning_vc.data.utterance import Limits, encode
 from lightning_vc.files import atomic_write, read_file, sha256_of, write_file
 from lightning_vc.types import Utterance
 
-# What is in <out>.partial: the shards, and a record of each that is finished.
+# Folders in <out>.partial: the shards, and a record of each finished one.
 SHARDS, RECORDS = "shards", "finished"
 _LARGEST_RECORD = 1 << 24  # bytes
 
@@ -31,26 +31,26 @@ class Job:
 
 @dataclass
 class Record:
-    """What became of the utterances of one shard."""
+    """The results of preparing the utterances of one shard."""
 
     set: str
-    shard: Shard | None = None  # None where everything was rejected
-    speakers: dict[str, SpeakerEntry] = field(default_factory=dict)  # what the shard has of each
+    shard: Shard | None = None  # None if every utterance was rejected
+    speakers: dict[str, SpeakerEntry] = field(default_factory=dict)  # by id, what this shard holds of each
     rejected: list[tuple[str, str]] = field(default_factory=list)  # (id of an utterance or its piece, reason[: detail])
-    split: int = 0  # utterances that became several samples
-    unaligned: int = 0  # utterances whose words should have been found in the sound, and were not
-    events: int = 0  # utterances from whose text marks of events were removed
+    split: int = 0  # utterances that were cut into several samples
+    unaligned: int = 0  # utterances whose alignment failed
+    events: int = 0  # utterances whose text had marks of events, which were removed
     untranscribed: list[str] = field(default_factory=list)  # ids of utterances without a text
 
     @property
     def unreadable(self) -> list[str]:
-        """Why recordings could not be read: the details of their reasons."""
+        """Error messages of the recordings that could not be read."""
         return [reason.partition(": ")[2] for _, reason in self.rejected if ": " in reason]
 
 
 @dataclass(frozen=True)
 class ShardWriter:
-    """Writes shards into the folder `work`, in whichever process, and keeps those that are there and whole."""
+    """Writes shards into the folder `work`, from any process; complete shards in it are kept."""
 
     corpus: Corpus
     work: Path
@@ -58,7 +58,7 @@ class ShardWriter:
     sample_rate: int
 
     def __call__(self, job: Job) -> Record:
-        """Write a shard, unless it is there."""
+        """Write a shard, unless a complete one exists."""
         path, file = self.work / SHARDS / job.name, self.work / RECORDS / f"{job.name}.json"
         try:
             record = _finished(file, path)
@@ -70,10 +70,10 @@ class ShardWriter:
             raise _portable(error) from error
 
     def _write(self, job: Job, path: Path) -> Record:
-        """Write one shard; no file where all of its utterances are rejected."""
+        """Write one shard; no file if all of its utterances are rejected."""
         record = Record(job.set)
         split: Any = job.set.removesuffix("-held")
-        # Plain headers are all that is read; a fixed time makes the bytes repeatable.
+        # `reading` reads plain headers only; a fixed time makes the bytes reproducible.
         with (
             atomic_write(path) as partial,
             partial.open("wb") as file,
@@ -109,7 +109,7 @@ class ShardWriter:
 
 
 def _finished(file: Path, shard: Path) -> Record | None:
-    """The record of a shard that is finished and whole."""
+    """The record of a shard if the shard is finished and undamaged, else None."""
     try:
         record = load(Record, read_file(file, _LARGEST_RECORD))
         whole = record.shard is None or sha256_of(shard) == record.shard.sha256
@@ -119,7 +119,7 @@ def _finished(file: Path, shard: Path) -> Record | None:
 
 
 def _portable(error: Exception) -> Exception:
-    """The same error, or one that another process can get: one that cannot be pickled would break the pool."""
+    """The error itself, or a ChildProcessError if it cannot be pickled, which would break the process pool."""
     try:
         pickle.loads(pickle.dumps(error))
     except Exception:

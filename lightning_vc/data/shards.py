@@ -1,7 +1,6 @@
 """Write a corpus as shards: tar files of `<key>.flac` + `<key>.json`, and an index.
 
-The same corpus and options give the same bytes, whatever the number of workers, and however often the work was
-interrupted.
+The same corpus and options give the same bytes, for any number of workers and interruptions.
 """
 
 import hashlib
@@ -31,8 +30,8 @@ from lightning_vc.data.utterance import Limits
 from lightning_vc.files import plain_name, read_text, refuse_links, remove_folder, write_file
 from lightning_vc.types import Utterance
 
-_NAMED = 3  # unreadable recordings that a message names
-_FORMAT = 8  # of shards and records: raised when the same corpus and options would give other bytes
+_MOST_NAMED = 3  # unreadable recordings that a message names
+_FORMAT = 8  # of shards and records: increased when the same corpus and options give other bytes
 UNTRANSCRIBED = "untranscribed.txt"  # ids of the utterances that have no text
 _LONGEST_ID = 180  # characters
 
@@ -48,43 +47,44 @@ def prepare(
     samples_per_shard: int = 256,
     workers: int = 1,
 ) -> Index:
-    """Read, check, trim, split and number a corpus into shards in the folder `out`.
+    """Read, check, trim, split and normalise the utterances of a corpus, and write them as shards into `out`.
 
-    Everything is made in `<out>.partial`, and becomes `out` when all shards are there: then the index is returned.
-    Killed and called again, it keeps the shards that are finished and whole, and writes those again of which recordings
-    could not be read. What is silent, clipped, too short, too long, unreadable or unspeakable is left out, counted in
-    the index and listed in rejected.tsv; a warning names the first unreadable recordings. What has no text is listed in
-    untranscribed.txt.
+    Shards are written to `<out>.partial`, which is renamed to `out` when all are complete; the index is returned. An
+    interrupted call can be repeated: it keeps the complete shards, and writes those again that have unreadable
+    recordings. Utterances that are silent, clipped, too short, too long, unreadable or unspeakable are rejected,
+    counted in the index and listed in rejected.tsv; a warning names the first unreadable recordings. Utterances
+    without a text are listed in untranscribed.txt.
 
     Args:
-        corpus: where the utterances come from.
+        corpus: the utterances.
         out: folder of the shards.
-        splits: who is trained on and who is held out.
+        splits: which speakers and utterances are held out.
         limits: which utterances are kept, and how they are cut.
         sample_rate: of the shards, in hertz.
-        speeds: at each of these, such as 0.9 and 1.1, the transcribed utterances of every training speaker are heard
-            once more, as those of another speaker: more voices to learn where there are few (Yamamoto et al. 2019).
-        samples_per_shard: at most, if no utterance is split.
-        workers: processes.
+        speeds: speed perturbation (Yamamoto et al. 2019): factors such as 0.9 and 1.1, at each of which the transcribed
+            utterances of every training speaker are added as those of a further speaker.
+        samples_per_shard: largest number of utterances of a shard.
+        workers: number of processes.
 
     Raises:
-        FileExistsError: where `out` holds something else already.
-        ValueError: for an empty corpus, one of which everything is left out, ids that occur twice or are no plain
-            names, options out of range, and a `<out>.partial` that was begun with another corpus or other options.
+        FileExistsError: if `out` holds something else already.
+        ValueError: for an empty corpus, a corpus whose utterances are all rejected, ids that occur twice or are not
+            plain names, options out of range, and a `<out>.partial` of another corpus or other options.
     """
     out = Path(out).resolve()
     _check_options(sample_rate, speeds, samples_per_shard, workers)
     sets = splits.assign(_checked(corpus))
-    added = [_at_speed(speed, each) for speed in speeds for each in sets["train"] if each.text is not None]
-    sets["train"] = sorted([*sets["train"], *added], key=lambda each: splits.order(each.id))
+    transcribed = [utterance for utterance in sets["train"] if utterance.text is not None]
+    perturbed = [_at_speed(speed, utterance) for speed in speeds for utterance in transcribed]
+    sets["train"] = sorted([*sets["train"], *perturbed], key=lambda utterance: splits.order(utterance.id))
     jobs = list(_jobs(sets, samples_per_shard))
     plan = _plan(corpus, jobs, limits, sample_rate)
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         return _finished(out, plan)
     work = out.with_name(out.name + ".partial")
     _begin(work, plan)
-    writing = _write_all(ShardWriter(corpus, work, limits, sample_rate), jobs, workers)
-    _finish(work, out, plan, sample_rate, [*track(writing, "shards", len(jobs), console=Console(stderr=True))])
+    records = _write_all(ShardWriter(corpus, work, limits, sample_rate), jobs, workers)
+    _finish(work, out, plan, sample_rate, [*track(records, "shards", len(jobs), console=Console(stderr=True))])
     return _finished(out, plan)
 
 
@@ -93,12 +93,12 @@ def _check_options(sample_rate: int, speeds: Sequence[float], samples_per_shard:
         raise ValueError(f"{samples_per_shard=} and {workers=} must be at least 1")
     if not SAMPLE_RATES[0] <= sample_rate <= SAMPLE_RATES[1]:
         raise ValueError(f"sample_rate is {sample_rate}: give {SAMPLE_RATES[0]} to {SAMPLE_RATES[1]} Hz")
-    if len({"1", *(f"{speed:g}" for speed in speeds)}) <= len(speeds) or not all(0.5 <= each <= 2 for each in speeds):
+    if len({"1", *(f"{speed:g}" for speed in speeds)}) <= len(speeds) or not all(0.5 <= speed <= 2 for speed in speeds):
         raise ValueError(f"speeds are from 0.5 to 2, each once and none of them 1, got {list(speeds)}")
 
 
 def _checked(corpus: Corpus) -> list[Utterance]:
-    """All utterances of a corpus that has some, each once; their ids name files and folders later."""
+    """All utterances of a corpus; raises ValueError if there are none, or for ids that repeat or cannot name files."""
     utterances, name = list(corpus), type(corpus).__name__
     if not utterances:
         raise ValueError(f"{name} has no utterances; check its root and subsets")
@@ -117,7 +117,7 @@ def _checked(corpus: Corpus) -> list[Utterance]:
 
 
 def _is_plain(id: str) -> bool:
-    """Whether an id is the name of a file, and short enough to have the number of a piece behind it."""
+    """Whether an id can name a file, and is short enough for the number of a piece to be appended."""
     try:
         return len(plain_name(id, "id")) <= _LONGEST_ID
     except ValueError:
@@ -130,34 +130,34 @@ def _at_speed(speed: float, utterance: Utterance) -> Utterance:
 
 
 def _jobs(sets: dict[str, list[Utterance]], samples_per_shard: int) -> Iterator[Job]:
-    """What to write. The shards of a set have about equally many utterances."""
+    """The shards to write; those of a set have about equally many utterances."""
     for name in SETS:
         utterances = sets.get(name, [])
         count = -(-len(utterances) // samples_per_shard)
         for number in range(count):
-            start, end = (len(utterances) * each // count for each in (number, number + 1))
+            start, end = (len(utterances) * i // count for i in (number, number + 1))
             yield Job(name, f"{name}-{number:06d}.tar", utterances[start:end])
 
 
 def _plan(corpus: Corpus, jobs: Sequence[Job], limits: Limits, sample_rate: int) -> str:
-    """Hash of all that the bytes of the shards depend on, but for the sound itself, wherever the corpus lies."""
+    """Hash of everything that determines the bytes of the shards except the audio; independent of the corpus' path."""
     options = {name: value for name, value in vars(corpus).items() if isinstance(value, str | int | float | None)}
     digest = hashlib.sha256(f"{_FORMAT} {type(corpus).__qualname__} {options} {limits} {sample_rate}".encode())
     for job in jobs:
-        for each in job.utterances:
-            file = each.audio and each.audio.name
-            digest.update(f"{job.name} {each.id} {each.speaker} {each.text} {file}\n".encode(errors="surrogateescape"))
+        for item in job.utterances:
+            file = item.audio and item.audio.name
+            digest.update(f"{job.name} {item.id} {item.speaker} {item.text} {file}\n".encode(errors="surrogateescape"))
     return digest.hexdigest()
 
 
 def _begin(work: Path, plan: str) -> None:
-    """Make the folder to work in, or take up the work that was left in it."""
+    """Make the folder `<out>.partial`, or check that an existing one can be continued."""
     if work.is_symlink() or work.is_file():
         kind = "a symbolic link" if work.is_symlink() else "a file"
-        raise FileExistsError(f"{work} is {kind}, where preparation would put its folder: move it away")
+        raise FileExistsError(f"{work} is {kind}, and preparation needs this name for its folder: move it away")
     refuse_links(work)
     if odd := {path.name for path in work.glob("*")} - {SHARDS, RECORDS, "plan"}:
-        raise FileExistsError(f"{work} holds {min(odd)}, which preparation has not put there: move it away")
+        raise FileExistsError(f"{work} holds {min(odd)}, which preparation did not write: move it away")
     for name in (SHARDS, RECORDS):
         (work / name).mkdir(parents=True, exist_ok=True)
     if not (work / "plan").exists():
@@ -169,7 +169,7 @@ def _begin(work: Path, plan: str) -> None:
 
 
 def _write_all(write: Callable[[Job], Record], jobs: Sequence[Job], workers: int) -> Iterator[Record]:
-    """Do the jobs in order, in this process or in several, each with one thread: utterances are too short for more."""
+    """Do the jobs in order, in this process or in several, with one thread each: utterances are too short for more."""
     if workers == 1:
         threads = torch.get_num_threads()
         torch.set_num_threads(1)
@@ -178,14 +178,14 @@ def _write_all(write: Callable[[Job], Record], jobs: Sequence[Job], workers: int
         finally:
             torch.set_num_threads(threads)
         return
-    # spawn: a forked process inherits torch's threads in a state in which they can hang.
+    # spawn: torch's threads can hang in a forked process.
     context = multiprocessing.get_context("spawn")
-    others = set(multiprocessing.active_children())
+    earlier_children = set(multiprocessing.active_children())
     pool = ProcessPoolExecutor(workers, context, _start_worker)
     try:
-        with _interrupts_held():  # the workers inherit that: Ctrl-C is for this process, which ends them
-            done = pool.map(write, jobs)
-        yield from done
+        with _interrupts_held():  # workers inherit the blocked signal: on Ctrl-C this process ends them
+            results = pool.map(write, jobs)
+        yield from results
         pool.shutdown()
     except BrokenProcessPool as error:
         raise ChildProcessError(
@@ -193,18 +193,18 @@ def _write_all(write: Callable[[Job], Record], jobs: Sequence[Job], workers: int
             'in a script of your own, it has no `if __name__ == "__main__":`); what is finished is kept'
         ) from error
     finally:
-        for worker in set(multiprocessing.active_children()) - others:  # there are some after an error or Ctrl-C
+        for worker in set(multiprocessing.active_children()) - earlier_children:  # after an error or Ctrl-C
             worker.terminate()
         pool.shutdown(cancel_futures=True)
 
 
 @contextmanager
 def _interrupts_held() -> Iterator[None]:
-    """Let SIGINT wait until the block has ended, and for ever in the processes that are started in it."""
-    held: list[int] = []
+    """Hold SIGINT until the end of the block, and for ever in the processes that are started in it."""
+    signals: list[int] = []
     in_main = threading.current_thread() is threading.main_thread()
-    # Another thread, such as that of the progress bar, may take the signal: its handler runs in this one all the same.
-    handler = signal.signal(signal.SIGINT, lambda number, _: held.append(number)) if in_main else None
+    # Another thread, such as that of the progress bar, may receive the signal; the handler still runs in this thread.
+    handler = signal.signal(signal.SIGINT, lambda number, _: signals.append(number)) if in_main else None
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
@@ -212,12 +212,12 @@ def _interrupts_held() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
         if in_main:
             signal.signal(signal.SIGINT, handler)
-    if held:
+    if signals:
         raise KeyboardInterrupt
 
 
 def _start_worker() -> None:
-    """No process may be left to write into the folder of whoever tries again."""
+    """Use one thread, and end with the parent process, so that no worker writes when the call is repeated."""
     torch.set_num_threads(1)
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
@@ -229,51 +229,51 @@ def _end_with_parent() -> None:
         os._exit(1)
 
 
-def _finish(work: Path, out: Path, plan: str, sample_rate: int, written: Sequence[Record]) -> None:
-    """Write the index, and move everything to where it was wanted."""
+def _finish(work: Path, out: Path, plan: str, sample_rate: int, records: Sequence[Record]) -> None:
+    """Write the index, and rename the folder of shards to `out`."""
     folder = work / SHARDS
-    index = _index(folder, plan, sample_rate, written)
-    details = [detail for each in written for detail in each.unreadable]
-    more = [f"{len(details) - _NAMED} more"] if len(details) > _NAMED else []
-    unreadable = f"; {len(details)} cannot be read ({'; '.join(details[:_NAMED] + more)})" if details else ""
+    index = _index(folder, plan, sample_rate, records)
+    details = [detail for record in records for detail in record.unreadable]
+    more = [f"{len(details) - _MOST_NAMED} more"] if len(details) > _MOST_NAMED else []
+    unreadable = f"; {len(details)} cannot be read ({'; '.join(details[:_MOST_NAMED] + more)})" if details else ""
     if not index.speakers:
         reasons = ", ".join(f"{count} {reason}" for reason, count in index.rejected.items())
         raise ValueError(f"nothing of the corpus can be used ({reasons}){unreadable}; see {folder / 'rejected.tsv'}")
     if unreadable:
         print_warning(f"recordings are left out{unreadable}; {out / 'rejected.tsv'} lists all of them")
-    index.check(thorough=True)  # parts of it may be of another day
+    index.check(thorough=True)  # shards may be of an earlier, interrupted call
     index.save()
-    for left in folder.glob(".*.partial"):  # by a process that was killed
-        left.unlink()
+    for path in folder.glob(".*.partial"):  # left by a process that was killed
+        path.unlink()
     folder.replace(out)
 
 
-def _index(folder: Path, plan: str, sample_rate: int, written: Sequence[Record]) -> Index:
-    """Add up what was written, and list what was rejected."""
-    sets: Any = {name: tuple(each.shard for each in written if each.set == name and each.shard) for name in SETS}
+def _index(folder: Path, plan: str, sample_rate: int, records: Sequence[Record]) -> Index:
+    """Sum up the records of all shards, and list what was rejected."""
+    sets: Any = {name: tuple(item.shard for item in records if item.set == name and item.shard) for name in SETS}
     total: dict[str, SpeakerEntry] = {}
-    for each in written:
-        for id, entry in each.speakers.items():
+    for record in records:
+        for id, entry in record.speakers.items():
             total[id] = entry + total.get(id)
-    rejected = [line for each in written for line in each.rejected]
+    rejected = [line for record in records for line in record.rejected]
     lines = "".join(f"{id}\t{reason}\n" for id, reason in rejected)
     write_file(folder / "rejected.tsv", "utterance\treason\n" + lines)
-    write_file(folder / UNTRANSCRIBED, "".join(f"{id}\n" for each in written for id in each.untranscribed))
+    write_file(folder / UNTRANSCRIBED, "".join(f"{id}\n" for record in records for id in record.untranscribed))
     return Index(
         sample_rate,
         sets,
         speakers=tuple(total[id] for id in sorted(total)),
         rejected=dict(sorted(Counter(reason.partition(": ")[0] for _, reason in rejected).items())),
-        split=sum(each.split for each in written),
-        unaligned=sum(each.unaligned for each in written),
+        split=sum(record.split for record in records),
+        unaligned=sum(record.unaligned for record in records),
         plan=plan,
-        events=sum(each.events for each in written),
+        events=sum(record.events for record in records),
         folder=str(folder),
     )
 
 
 def _finished(out: Path, plan: str) -> Index:
-    """The index of a folder, if it is what would have been written."""
+    """The index of a finished folder; raises FileExistsError if it is of another corpus or other options."""
     try:
         index = Index.load(out)
         if index.plan != plan:
@@ -285,6 +285,6 @@ def _finished(out: Path, plan: str) -> Index:
         ) from error
     index.check()
     work = out.with_name(out.name + ".partial")
-    if (work / "plan").is_file() and read_text(work / "plan") == plan:  # what is there was begun for this
+    if (work / "plan").is_file() and read_text(work / "plan") == plan:  # it belongs to this preparation
         remove_folder(out.parent, work.name)
     return index

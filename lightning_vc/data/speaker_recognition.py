@@ -1,4 +1,4 @@
-"""Shards to loaders of single recordings, to recognise speakers."""
+"""Data for speaker recognition: loaders of single recordings from shards."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -15,19 +15,19 @@ from lightning_vc.types import CloningBatch
 
 
 class SpeakerRecognitionDataModule(ShardsDataModule):
-    """Recordings of train and test speakers, who are the classes, and trials of validation speakers.
+    """Recordings of train and test speakers, which are the classes, and verification trials of validation speakers.
 
-    Each class comes equally often in training. The recordings that test speakers are cloned from are never used, and
-    no piece of a recording is trained on of which another piece is cloned from or measured with.
+    Classes are balanced in training. The recordings that test speakers are cloned from are never used, and pieces of
+    one recording are never divided between training, cloning and measurement.
 
     Args:
         shards: folder that `prepare` wrote, or its index.json.
-        cloning_clips: the first so many of `clips_of` each test speaker are kept for cloning.
-        held_out: share of the other recordings of each class that is put aside to measure with, one at least.
-        min_utterances: a speaker with fewer recordings besides those is no class; pieces of one count as they come.
-        utterances_per_epoch: recordings of each class in an epoch; they are repeated for one who has fewer.
+        cloning_clips: number of clips of each test speaker that are kept for cloning, the first of `clips_of`.
+        held_out: share of the other recordings of each class that is held out for measurement, at least one.
+        min_utterances: speakers with fewer samples, without those for cloning, are not classes.
+        utterances_per_epoch: recordings of each class in an epoch, repeated if there are fewer.
         batch_size: recordings in a batch, on each rank.
-        max_seconds: training takes a random piece of this length from longer recordings; whole ones are measured.
+        max_seconds: training crops longer recordings to this length at random; measurement uses whole recordings.
 
     Attributes:
         speakers: ids of the classes, sorted.
@@ -58,29 +58,29 @@ class SpeakerRecognitionDataModule(ShardsDataModule):
             raise ValueError(
                 f"no test speaker of {self.index.folder} has {enough['test']} recordings: take fewer cloning_clips"
             )
-        unseen = [entry.id for entry in self.index.speakers_of("validation") if entry.utterances > 1]
-        if len(unseen) < 2:
+        validation = [entry.id for entry in self.index.speakers_of("validation") if entry.utterances > 1]
+        if len(validation) < 2:
             raise ValueError(
                 f"{self.index.folder} has not two validation speakers with two recordings to verify: "
                 "prepare it with more of them"
             )
-        rows = {speaker: number for number, speaker in enumerate([*self.speakers, *unseen])}
+        rows = {speaker: number for number, speaker in enumerate([*self.speakers, *validation])}
         self.batcher: CloningBatcher = CloningBatcher(rows, self.sample_rate, batch_size, (1,), max_seconds, buffer=1)
 
     def setup(self, stage: str) -> None:
         """Divide the recordings of each speaker, in the order of `clips_of`.
 
         Raises:
-            ValueError: for a class without recordings both to train on and to measure with.
+            ValueError: for a class with too few recordings for both training and measurement.
         """
         self.learnt: list[Sample] = []
         self.measured: list[Sample] = []
         samples = self._samples("train", "test")
         for speaker in self.speakers:
             clips = samples[speaker][: self.cloning_clips] if speaker in self.test_speakers else []
-            usable = self._of_others(samples[speaker], clips)
+            usable = self._of_other_recordings(samples[speaker], clips)
             measured = usable[: max(1, int(self.held_out * len(usable)))]
-            learnt = self._of_others(usable, measured)
+            learnt = self._of_other_recordings(usable, measured)
             if not learnt:
                 raise ValueError(
                     f"the recordings of {speaker} in {self.index.folder}, but for those to clone from, are pieces of "
@@ -88,40 +88,40 @@ class SpeakerRecognitionDataModule(ShardsDataModule):
                 )
             self.measured += measured
             self.learnt += islice(cycle(learnt), self.utterances_per_epoch)
-        unseen = [sample for samples in self._samples("validation").values() for sample in samples]
-        self.trials = sorted(apart(self.index, unseen), key=lambda sample: scattered(sample.id))
+        validation = [sample for samples in self._samples("validation").values() for sample in samples]
+        self.trials = sorted(apart(self.index, validation), key=lambda sample: scattered(sample.id))
 
     def state_dict(self) -> dict[str, list[str]]:
-        """Ids of the samples that are trained on, which Lightning keeps in the checkpoint under this class's name."""
+        """Ids of the training samples, which Lightning saves in the checkpoint under the name of this class."""
         return {"learnt": sorted({sample.id for sample in self.learnt})}
 
     def _samples(self, *splits: str) -> dict[str, list[Sample]]:
-        """Those of each speaker of these splits who has a row, in the order of `clips_of`."""
-        found: dict[str, list[Sample]] = defaultdict(list)
+        """Samples by speaker, of the speakers of these splits that have a row, in the order of `clips_of`."""
+        by_speaker: dict[str, list[Sample]] = defaultdict(list)
         for sample in sorted(
             filter(self.batcher.keep, self.read(*splits, *(f"{split}-held" for split in splits))),
             key=lambda sample: scattered(sample.id),
         ):
-            found[sample.speaker.id].append(sample)
-        return found
+            by_speaker[sample.speaker.id].append(sample)
+        return by_speaker
 
-    def _of_others(self, samples: Sequence[Sample], used: Sequence[Sample]) -> list[Sample]:
-        """The samples that are no pieces of a recording of which another piece is used."""
+    def _of_other_recordings(self, samples: Sequence[Sample], used: Sequence[Sample]) -> list[Sample]:
+        """The samples that are not of a recording of which any piece is in `used`."""
         recordings = {self.index.recording(sample.id) for sample in used}
         return [sample for sample in samples if self.index.recording(sample.id) not in recordings]
 
     def train_dataloader(self) -> Loader[CloningBatch]:
-        """Random pieces of recordings, each class equally often."""
+        """Random crops of recordings, balanced over the classes."""
         return self.train_loader(Clips(self.learnt), len(self.learnt) // self.batcher.n_speakers)
 
     def val_dataloader(self) -> Loader[CloningBatch]:
-        """Recordings put aside of every class, then one piece of every recording of the validation speakers."""
-        return self._measuring([*self.measured, *self.trials])
+        """Held-out recordings of every class, then one piece of every recording of the validation speakers."""
+        return self._measurement_loader([*self.measured, *self.trials])
 
     def test_dataloader(self) -> Loader[CloningBatch]:
-        """Recordings put aside of the test speakers."""
-        return self._measuring([sample for sample in self.measured if sample.speaker.id in self.test_speakers])
+        """Held-out recordings of the test speakers."""
+        return self._measurement_loader([sample for sample in self.measured if sample.speaker.id in self.test_speakers])
 
-    def _measuring(self, samples: Sequence[Sample]) -> Loader[CloningBatch]:
-        whole = replace(self.batcher, max_seconds=None)
-        return self.validation_loader(Clips(samples), len(samples), whole.n_speakers, whole)
+    def _measurement_loader(self, samples: Sequence[Sample]) -> Loader[CloningBatch]:
+        batcher = replace(self.batcher, max_seconds=None)
+        return self.validation_loader(Clips(samples), len(samples), batcher.n_speakers, batcher)

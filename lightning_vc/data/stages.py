@@ -1,6 +1,6 @@
-"""Stages of pipelines between reading and collating: generators that take samples, and read no further than they must.
+"""Stages of pipelines between reading and collating: lazy generators over samples.
 
-Shuffling and selecting are webdataset's; its `FilterFunction` makes stages of these.
+webdataset shuffles and selects; its `FilterFunction` turns the generators below into stages.
 """
 
 import random
@@ -12,11 +12,11 @@ from lightning_vc.data.samples import Sample
 
 
 def repeat(samples: Iterable[Sample], times: Mapping[str, float], apart: int, rng: random.Random) -> Iterator[Sample]:
-    """Repeat each sample `times[speaker]` times (default 1), on average where that is no whole number.
+    """Repeat each sample `times[speaker]` times (default 1), on average if that is not a whole number.
 
-    It comes again when `apart` others have come, so that no batch has it twice; at the end sooner.
+    At least `apart` other samples lie between repetitions, except at the end, so that no batch has a sample twice.
     """
-    waiting: deque[tuple[int, int, Sample]] = deque()  # position from which on it comes again, how often still, sample
+    waiting: deque[tuple[int, int, Sample]] = deque()  # earliest next position, repetitions left, sample
     position = 0
     for sample in samples:
         wanted = times.get(sample.speaker.id, 1)
@@ -39,10 +39,10 @@ def repeat(samples: Iterable[Sample], times: Mapping[str, float], apart: int, rn
 def bucket(
     samples: Iterable[Sample], batch_size: int, n_batches: int, rng: random.Random | None = None
 ) -> Iterator[list[Sample]]:
-    """Batches of similar length: as many samples as `n_batches` batches have are sorted by length, cut, and emitted.
+    """Batches of samples of similar length: pools of the size of `n_batches` batches are sorted by length and cut.
 
-    They come in random order, without `rng` by length. A batch has `batch_size` samples, the last of a pool maybe
-    fewer.
+    The batches of a pool are in random order, without `rng` sorted by length. The last batch may be smaller than
+    `batch_size`.
     """
     samples = iter(samples)
     while pool := list(islice(samples, batch_size * n_batches)):
@@ -58,9 +58,9 @@ def group_by_speaker(
 ) -> Iterator[list[list[Sample]]]:
     """Batches of `n_speakers` groups of N clips of one speaker, N drawn for each batch (without `rng`, the largest).
 
-    A group is made as soon as a speaker has N clips, so one who speaks often comes often, and may come twice in a
-    batch. Clips that make no whole group are dropped at the end. So is, with `rng`, a last batch that is smaller than
-    the others: its gradient would count as much as theirs.
+    A group is complete as soon as a speaker has N clips, so speakers with more clips are more frequent, and may be
+    twice in a batch. Incomplete groups are dropped at the end. With `rng`, an incomplete last batch is dropped too: its
+    gradient would have the weight of a full batch.
     """
     waiting: dict[str, deque[Sample]] = defaultdict(deque)
     batch: list[list[Sample]] = []

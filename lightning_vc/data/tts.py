@@ -1,4 +1,4 @@
-"""Transcribed utterances in batches: of all speakers by similar length, or a few clips of one speaker."""
+"""Batches of transcribed utterances: of all speakers, bucketed by length, or of a few clips of one speaker."""
 
 import math
 import random
@@ -28,17 +28,17 @@ def collate_tts(
     sample_rate: int,
     rng: random.Random | None = None,
 ) -> TTSBatch:
-    """Decode, spell and pad transcribed samples; `rng` makes the frontend's choices of training."""
+    """Convert texts to symbols, decode and pad; `rng` is for the frontend's random choices in training."""
     texts = [frontend(sample.words or (), rng) for sample in samples]
     lengths = [round(sample.seconds * sample_rate) for sample in samples]
-    # numpy makes arrays of lists faster than torch, and asks the kernel for large pages, which are faster to write to.
+    # numpy converts lists faster than torch, and allocates huge pages, which are faster to write to.
     text = np.zeros((len(samples), max(map(len, texts))), np.int64)
     times = np.full(text.shape, np.nan, np.float32)
     waves = np.zeros((len(samples), max(lengths)), np.float32)
     for number, (sample, length) in enumerate(zip(samples, lengths, strict=True)):
         text[number, : len(texts[number])] = texts[number]
-        if sample.spans and (known := symbol_times(texts[number], sample.spans, sample.seconds)):
-            times[number, : len(known)] = known
+        if sample.spans and (aligned := symbol_times(texts[number], sample.spans, sample.seconds)):
+            times[number, : len(aligned)] = aligned
         sample.wave_into(waves[number, :length])
     return TTSBatch(
         text=torch.from_numpy(text),
@@ -52,7 +52,7 @@ def collate_tts(
 
 @dataclass(frozen=True)
 class TTSBatcher(Batcher[TTSBatch]):
-    """Transcribed samples of known speakers, shuffled and bucketed by length."""
+    """Transcribed samples of the speakers in `rows`, shuffled and bucketed by length."""
 
     frontend: Frontend
     rows: Mapping[str, int]
@@ -60,8 +60,8 @@ class TTSBatcher(Batcher[TTSBatch]):
     batch_size: int
     buffer: int = SHUFFLED  # samples to shuffle among
     buckets: int = 32  # batches among which lengths are sorted
-    min_utterances_per_speaker: int = 1  # utterances of each speaker in an epoch of training, about
-    times: Mapping[str, int] = field(default_factory=dict)  # that it has each of a speaker's, for that
+    min_utterances_per_speaker: int = 1  # approximate least number of utterances of a speaker in an epoch
+    times: Mapping[str, int] = field(default_factory=dict)  # repetitions of each utterance by speaker
 
     def keep(self, sample: Sample) -> bool:
         return sample.words is not None and sample.speaker.id in self.rows
@@ -79,18 +79,18 @@ class TTSBatcher(Batcher[TTSBatch]):
 
 
 class TTSDataModule(ShardsDataModule):
-    """Transcribed utterances of the speakers of train and validation; those put aside for validation and test.
+    """Transcribed utterances of train and validation speakers; their held-out utterances for validation and test.
 
-    A voice that was never learnt has no row to be tested with.
+    Test speakers are not used: they have no row in the speaker table.
 
     Args:
         shards: folder that `prepare` wrote, or its index.json.
-        frontend: how texts are spelt; the model's own.
+        frontend: that of the acoustic model.
         batch_size: utterances in a batch, on each rank.
-        min_utterances_per_speaker: utterances of each speaker in an epoch, approximately: those of a speaker with fewer
-            are repeated.
-        buckets: batches among which each worker sorts utterances by length: more means less padding, less chance.
-        loading: how samples come from the shards.
+        min_utterances_per_speaker: approximate least number of utterances of each speaker in an epoch: those of a
+            speaker with fewer are repeated.
+        buckets: batches among which each worker sorts utterances by length: more means less padding and less mixing.
+        loading: how samples are read from the shards.
     """
 
     def __init__(
@@ -112,7 +112,7 @@ class TTSDataModule(ShardsDataModule):
         rows, self.batch_size = self.rows(), batch_size
         counts = {entry.id: entry.transcribed for entry in self.index.speakers if entry.id in rows}
         times = {id: math.ceil(min_utterances_per_speaker / count) for id, count in counts.items()}
-        # How much longer the repetitions make an epoch
+        # Factor by which the repetitions lengthen an epoch
         self.repeated = sum(times[id] * count for id, count in counts.items()) / sum(counts.values())
         self.batcher = TTSBatcher(
             frontend, rows, self.sample_rate, batch_size, SHUFFLED, buckets, min_utterances_per_speaker, times
@@ -124,21 +124,21 @@ class TTSDataModule(ShardsDataModule):
         return self.train_loader(self.read(*sets), self.index.transcribed(*sets) * self.repeated / self.batch_size)
 
     def val_dataloader(self) -> Loader[TTSBatch]:
-        """The utterances of the same speakers that were put aside."""
+        """The held-out utterances of the same speakers."""
         sets = ("train-held", "validation-held")
         return self.validation_loader(self.read(*sets), self.index.transcribed(*sets), self.batch_size)
 
 
 class AdaptationDataModule(ShardsDataModule):
-    """A few transcribed clips of one held-out speaker to adapt to; the others of the same speaker to validate on.
+    """A few transcribed clips of one held-out speaker for adaptation; the speaker's other clips for validation.
 
     Args:
         shards: folder that `prepare` wrote, or its index.json.
         speaker: id of one of the test speakers.
-        frontend: how texts are spelt; the model's own.
-        clips: how many clips to adapt to: the first of `clips_of`, so that 5 clips are among the 10.
-        batch_size: utterances in a batch; no more than there are clips.
-        steps: batches that are called an epoch. The clips themselves would be one or two.
+        frontend: that of the acoustic model.
+        clips: number of clips to adapt to: the first of `clips_of`, so that 10 clips include the 5.
+        batch_size: utterances in a batch, at most the number of clips.
+        steps: batches of an epoch; all clips fill one or two.
     """
 
     def __init__(
@@ -154,8 +154,8 @@ class AdaptationDataModule(ShardsDataModule):
         super().__init__(shards, replace(loading, workers=0), clips=clips, batch_size=batch_size, steps=steps)
         transcribed = {entry.id: entry.transcribed for entry in self.index.speakers_of("test")}
         if speaker not in transcribed:
-            known = ", ".join(transcribed) or "none"
-            raise ValueError(f"{speaker!r} is no test speaker of {self.index.folder}; they are {known}")
+            names = ", ".join(transcribed) or "none"
+            raise ValueError(f"{speaker!r} is no test speaker of {self.index.folder}; they are {names}")
         if clips >= transcribed[speaker]:
             raise ValueError(
                 f"speaker {speaker} has {transcribed[speaker]} transcribed clips; "
@@ -170,7 +170,7 @@ class AdaptationDataModule(ShardsDataModule):
         self.known, self.others = clips[: self.clips], clips[self.clips :]
 
     def train_dataloader(self) -> Loader[TTSBatch]:
-        """The clips to adapt to, over and over."""
+        """The clips to adapt to, repeated."""
         return self.train_loader(Clips(self.known), self.steps)
 
     def val_dataloader(self) -> Loader[TTSBatch]:

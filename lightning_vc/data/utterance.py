@@ -1,4 +1,4 @@
-"""One utterance of a corpus as samples of a shard: read, check, trim, split at pauses, normalise its text, encode."""
+"""Preparing an utterance: read, check, trim, split at pauses, normalise its text, and encode it as samples."""
 
 from dataclasses import dataclass
 
@@ -17,7 +17,7 @@ from lightning_vc.text.normalize import normalize, written
 from lightning_vc.types import Utterance, Word
 
 _FULL_SCALE = 0.999
-_MAX_CLIPPED = 0.01  # share of the samples that may be at full scale
+_MAX_CLIPPED = 0.01  # largest share of samples at full scale
 
 
 @dataclass(frozen=True)
@@ -26,11 +26,10 @@ class Limits:
 
     Args:
         min_seconds, max_seconds: length, after trimming and splitting; at most 10 minutes.
-        top_db: the ends are trimmed where they are so much below the loudest moment.
-        split_seconds: words are found in the sound, and utterances longer than this are cut at the pauses between them
-            into pieces that are no longer; those without a text are cut where they are quiet. Nothing of this is done
-            if it is not given.
-        min_rate, max_rate: phonemes a second: what is slower or faster has another text than its own.
+        top_db: the ends are trimmed where they are this much below the loudest moment, in decibels.
+        split_seconds: words are aligned, and utterances longer than this are cut at pauses between words into shorter
+            pieces; utterances without a text are cut at quiet moments. By default, nothing is aligned or cut.
+        min_rate, max_rate: phonemes per second; outside of these, the text is taken for a wrong transcript.
     """
 
     min_seconds: float = 0.5
@@ -41,7 +40,7 @@ class Limits:
     max_rate: float = 30.0
 
     def __post_init__(self) -> None:
-        """Refuse limits that keep nothing."""
+        """Raise ValueError for limits that no utterance can be within."""
         for low, high in (("min_seconds", "max_seconds"), ("min_rate", "max_rate")):
             if not 0 <= getattr(self, low) < getattr(self, high):
                 raise ValueError(
@@ -53,7 +52,7 @@ class Limits:
             raise ValueError(f"split_seconds {self.split_seconds} must be above min_seconds {self.min_seconds}")
 
     def check(self, piece: Piece) -> None:
-        """Raise Rejected for a piece of another length, or speed if it has words."""
+        """Raise Rejected for a piece that is too short or long, or whose words are spoken too slowly or fast."""
         seconds = piece.end - piece.start
         if seconds < self.min_seconds:
             raise Rejected("too short")
@@ -65,21 +64,21 @@ class Limits:
 
 
 class Rejected(ValueError):
-    """An utterance that is left out; its message is the reason, or `reason: detail`."""
+    """An utterance is rejected; the message is the reason, or `reason: detail`."""
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one utterance."""
+    """The result of preparing one utterance."""
 
     samples: tuple[Sample, ...]
     rejected: tuple[tuple[str, str], ...]  # (id of the utterance or its piece, reason[: detail])
-    unaligned: bool = False  # its words should have been found, and were not
+    unaligned: bool = False  # its words should have been aligned, and alignment failed
     events: bool = False  # marks of events, such as [noise], were removed from its text
 
 
 def encode(corpus: Corpus, utterance: Utterance, limits: Limits, sample_rate: int) -> Outcome:
-    """Make samples of an utterance: one, or its pieces."""
+    """Prepare an utterance: one sample, or one for each piece."""
     try:
         wave = _read(corpus, utterance, limits, sample_rate)
         text, words = _words(utterance.text)
@@ -95,15 +94,15 @@ def encode(corpus: Corpus, utterance: Utterance, limits: Limits, sample_rate: in
             rejected.append((id, str(reason)))
             continue
         cut = wave[round(piece.start * sample_rate) : round(piece.end * sample_rate)]
-        of_piece = text if piece.spans is None else written(piece.words)
-        said = None if words is None else piece.words
+        piece_text = text if piece.spans is None else written(piece.words)
+        piece_words = None if words is None else piece.words
         seconds, flac = len(cut) / sample_rate, encode_flac(cut, sample_rate)
-        samples.append(Sample(id, utterance.speaker, of_piece, said, piece.spans, seconds, flac))
+        samples.append(Sample(id, utterance.speaker, piece_text, piece_words, piece.spans, seconds, flac))
     return Outcome(tuple(samples), tuple(rejected), unaligned=not aligned, events=text != utterance.text)
 
 
 def _read(corpus: Corpus, utterance: Utterance, limits: Limits, sample_rate: int) -> Tensor:
-    """Trimmed sound of an utterance, (W,); raises Rejected for what no limit would let pass."""
+    """Trimmed audio of an utterance, (W,); raises Rejected if it is unreadable, not finite, silent or clipped."""
     try:
         wave = corpus.read(utterance.recorded or utterance, sample_rate)  # (W,)
     except (ValueError, FileNotFoundError, PermissionError) as error:
@@ -139,7 +138,7 @@ def _words(text: str | None) -> tuple[str | None, tuple[Word, ...] | None]:
 def _pieces(
     wave: Tensor, words: tuple[Word, ...] | None, longest: float | None, sample_rate: int
 ) -> tuple[list[Piece], bool]:
-    """Pieces of an utterance, or the whole; and False where its words should have been found, and were not."""
+    """Pieces of an utterance, or one piece for the whole; and False if alignment failed."""
     seconds = len(wave) / sample_rate
     if longest is not None and words is None:
         return list(split_untranscribed(wave, sample_rate, longest)), True

@@ -1,4 +1,4 @@
-"""Pieces of recordings, whoever speaks, to train a vocoder."""
+"""Short crops of recordings of all speakers, to train a vocoder."""
 
 import random
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ from lightning_vc.types import WaveBatch
 
 @dataclass(frozen=True)
 class WaveBatcher(Batcher[WaveBatch]):
-    """Pieces of so many seconds of shuffled samples, whoever speaks: at random, in validation the middle."""
+    """Crops of `seconds` seconds of shuffled samples of all speakers: at random, in validation the middle."""
 
     sample_rate: int
     batch_size: int
@@ -43,13 +43,13 @@ class WaveBatcher(Batcher[WaveBatch]):
 
 
 class VocoderDataModule(ShardsDataModule):
-    """Pieces of recordings, transcribed or not: trains on train speakers, validates and tests on others.
+    """Crops of recordings, transcribed or not, of the speakers of the split.
 
     Args:
         shards: folder that `prepare` wrote, or its index.json.
-        batch_size: pieces in a batch, on each rank.
-        seconds: length of a piece.
-        loading: how samples come from the shards.
+        batch_size: crops in a batch, on each rank.
+        seconds: length of a crop.
+        loading: how samples are read from the shards.
     """
 
     def __init__(self, shards: str, batch_size: int = 16, seconds: float = 0.5, loading: Loading = Loading()) -> None:
@@ -58,7 +58,7 @@ class VocoderDataModule(ShardsDataModule):
         self.batcher = WaveBatcher(self.sample_rate, batch_size, seconds)
 
     def train_dataloader(self) -> Loader[WaveBatch]:
-        """Pieces at random of shuffled recordings of the train speakers."""
+        """Random crops of shuffled recordings of the train speakers."""
         sets = ("train", "train-held")
         return self.train_loader(self.read(*sets), self.index.samples(*sets) / self.batch_size)
 

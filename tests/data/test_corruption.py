@@ -112,7 +112,7 @@ BROKEN: dict[str, tuple[Callable[[], Members], str]] = {
     "a true length": (lambda: sample("b", seconds=True), "seconds is True: .*valid number"),
     "a length in words": (lambda: sample("b", seconds="1"), "seconds is '1': .*valid number"),
     "a number for a text": (lambda: sample("b", text=5), "text is 5: .*valid string"),
-    "half a character": (lambda: sample("b", text="\ud800"), "it is no JSON: .*hex escape"),
+    "half a character": (lambda: sample("b", text="\ud800"), "it is not JSON: .*hex escape"),
     "a number for a speaker": (lambda: sample("b", speaker=5), "speaker is 5: .*valid string"),
     "a path for a speaker": (lambda: sample("b", speaker="../x"), "speaker is '../x': .*not a plain name"),
     "no speaker": (lambda: sample("b", speaker=""), "speaker is '': .*not a plain name"),
@@ -163,7 +163,7 @@ def test_a_broken_sample_is_named_or_left_out(tmp_path: Path, kind: str) -> None
 
 def test_a_name_that_comes_again(tmp_path: Path) -> None:
     files = shard(tmp_path / "twice.tar", tar([*sample("a"), *sample("b"), *sample("a")]), 3)
-    with pytest.raises(ValueError, match=r"twice\.tar is broken at sample a \(it was there before\)"):
+    with pytest.raises(ValueError, match=r"twice\.tar is broken at sample a \(it occurs twice\)"):
         list(read_shards(files))
 
 
