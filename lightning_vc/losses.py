@@ -6,52 +6,52 @@ from torch import Tensor
 
 
 def masked_l1(predicted: Tensor, target: Tensor, mask: Tensor) -> Tensor:
-    """Mean absolute error over real frames; (B, T, M), (B, T, M), (B, T)."""
+    """Mean absolute error over the frames in `mask`; (B, T, M), (B, T, M), (B, T)."""
     return _masked_mean((predicted - target).abs(), mask)
 
 
 def masked_l2(predicted: Tensor, target: Tensor, mask: Tensor) -> Tensor:
-    """Mean squared error over real frames; as `masked_l1`."""
+    """Mean squared error over the frames in `mask`; shapes as in `masked_l1`."""
     return _masked_mean((predicted - target) ** 2, mask)
 
 
 def _masked_mean(error: Tensor, mask: Tensor) -> Tensor:
-    """(B, T, M), (B, T)."""
+    """Mean over the frames in `mask`; (B, T, M), (B, T)."""
     return (error.mean(-1) * mask).sum() / mask.sum().clamp(min=1)
 
 
 def guided_attention(
     alignments: Tensor, symbols: Tensor, steps: Tensor, places: Tensor, sigma: float = 0.2, known_sigma: float = 1.5
 ) -> Tensor:
-    """Attention away from the expected symbol costs up to 1 (Tachibana et al. 2018, equation 1).
+    """Guided attention loss (Tachibana et al. 2018, equation 1): weights far from the expected symbol cost up to 1.
 
-    Where `places` is NaN the diagonal is expected, with a width of `sigma` of the text; else the symbol in `places`,
-    with a width of `known_sigma` symbols.
+    The expected symbols are `places`, with a width of `known_sigma` symbols; where these are NaN, the diagonal, with a
+    width of `sigma` times the length of the text.
 
     (B, A, S, L) weights, (B,) symbols and (B,) decoder steps of each sentence, (B, S) symbols from `places_at`.
     """
     s = torch.arange(alignments.shape[2], device=alignments.device)  # (S,)
     n = torch.arange(alignments.shape[3], device=alignments.device)  # (L,)
-    known = ~places[:, :1].isnan()  # (B, 1)
-    expected = torch.where(known, places / symbols[:, None], s / steps[:, None])  # (B, S) shares of the text
-    width = torch.where(known, 2 * (known_sigma / symbols[:, None]) ** 2, 2 * sigma**2)  # (B, 1)
+    aligned = ~places[:, :1].isnan()  # (B, 1)
+    expected = torch.where(aligned, places / symbols[:, None], s / steps[:, None])  # (B, S) as shares of the text
+    width = torch.where(aligned, 2 * (known_sigma / symbols[:, None]) ** 2, 2 * sigma**2)  # (B, 1)
     distance = n / symbols[:, None, None] - expected.unsqueeze(-1)  # (B, S, L)
     cost = 1 - torch.exp(-(distance**2) / width.unsqueeze(-1))
-    real = (s < steps[:, None]).unsqueeze(-1) & (n < symbols[:, None, None])  # (B, S, L)
-    weighted = (alignments * (cost * real).unsqueeze(1)).sum(-1).mean(1)  # (B, S)
+    mask = (s < steps[:, None]).unsqueeze(-1) & (n < symbols[:, None, None])  # (B, S, L)
+    weighted = (alignments * (cost * mask).unsqueeze(1)).sum(-1).mean(1)  # (B, S)
     return weighted.sum() / steps.sum()
 
 
 def places_at(times: Tensor, count: int, step: float) -> Tensor:
-    """Which symbol, and how far on the way to the next, is being said in the middle of each of `count` decoder steps.
+    """Position in the symbols, interpolated between two, at the middle of each of `count` decoder steps.
 
-    (B, L) seconds at which the middle of each symbol is said, NaN in padding and throughout a text where nobody knows;
-    seconds of a step -> (B, S), NaN throughout such a text.
+    (B, L) times in seconds of the middle of each symbol, NaN in padding and in texts without alignment; seconds of a
+    step -> (B, S), NaN in texts without alignment.
     """
     middles = (torch.arange(count, device=times.device) + 0.5) * step  # (S,)
     last = ((~times.isnan()).sum(1, keepdim=True) - 1).clamp(min=0)  # (B, 1)
-    found = torch.searchsorted(times.nan_to_num(nan=torch.inf), middles.expand(len(times), -1).contiguous())
-    after = found.clamp(min=1).minimum(last)  # (B, S)
+    insertion = torch.searchsorted(times.nan_to_num(nan=torch.inf), middles.expand(len(times), -1).contiguous())
+    after = insertion.clamp(min=1).minimum(last)  # (B, S)
     before = (after - 1).clamp(min=0)
     earlier, later = times.gather(1, before), times.gather(1, after)
     share = ((middles - earlier) / (later - earlier).clamp(min=1e-6)).clamp(0, 1)
@@ -59,10 +59,10 @@ def places_at(times: Tensor, count: int, step: float) -> Tensor:
 
 
 def last_step(logits: Tensor, steps: Tensor, behind: int = 4) -> Tensor:
-    """Binary cross-entropy of "this is the last step"; (B, S), (B,).
+    """Binary cross-entropy of the prediction of the last step; (B, S), (B,).
 
-    It also holds for the first `behind` steps of the padding, in case synthesis misses the last, but not for all of
-    it: how long that is depends on who else is in the batch.
+    The first `behind` steps of the padding count as last steps too, in case synthesis misses the last one; further
+    padding is ignored, because its length depends on the batch.
     """
     s = torch.arange(logits.shape[1], device=logits.device)  # (S,)
     target = (s >= steps[:, None] - 1).to(logits.dtype)  # (B, S)

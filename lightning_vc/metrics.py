@@ -7,67 +7,67 @@ from torch import Tensor
 
 from lightning_vc.text.symbols import END, LONG_PAUSE, PUNCTUATION, SHORT_PAUSE, SPACE
 
-_FOCUS = 0.3  # of the largest weight, in the mean
-_BACK = 3  # symbols
-# Seconds at a symbol that is no pause, which speech hardly needs, and a sentence hardly twice. Of 1,035 sentences that
-# the Deep Voice 3 of recipes/mini said well, 99 % had none of more than 0.26 s, and none had one of 0.4 s.
+_FOCUS = 0.3  # least mean over the steps of the largest attention weight
+_BACK = 3  # symbols that attention may go back
+# Seconds at a symbol that is no pause: more than _STUCK, or repeatedly more than _SLOW, is a failure. In 1,035 correct
+# sentences of the Deep Voice 3 of recipes/mini, 99 % had no symbol of more than 0.26 s, and all less than 0.4 s.
 _STUCK, _SLOW = 0.4, 0.25
-_PAUSING = {SPACE, END, SHORT_PAUSE, LONG_PAUSE, *PUNCTUATION}
+_PAUSE_SYMBOLS = {SPACE, END, SHORT_PAUSE, LONG_PAUSE, *PUNCTUATION}
 
 
 def alignment_problems(alignment: Tensor, symbols: Sequence[str], seconds: float, finished: bool) -> tuple[str, ...]:
-    """Attention failures of a sentence, in the layer that has fewest.
+    """Attention failures of a sentence, in the layer with the fewest.
 
     Args:
-        alignment: (A, S, L).
+        alignment: attention weights (A, S, L).
         symbols: the L symbols of the text.
         seconds: length of a decoder step.
-        finished: whether the decoder said that it was done.
+        finished: whether the decoder predicted the last step.
     """
     problems = min((_problems(layer, symbols, seconds) for layer in alignment), key=len)
     return tuple(problems if finished else ["the model found no end", *problems])
 
 
 def _problems(layer: Tensor, symbols: Sequence[str], seconds: float) -> list[str]:
-    """Failures in one layer, (S, L)."""
-    place = layer.argmax(-1)  # (S,)
+    """Attention failures of one layer, (S, L)."""
+    position = layer.argmax(-1)  # (S,)
     problems = []
     if float(layer.amax(-1).mean()) < _FOCUS:
         problems.append("attention is blurred")
-    furthest = place.cummax(0).values
-    if int((furthest - place).max()) > _BACK:
+    furthest = position.cummax(0).values
+    if int((furthest - position).max()) > _BACK:
         problems.append("attention went back")
     visited = torch.zeros(len(symbols) + 2, dtype=torch.bool)
-    for near in range(3):
-        visited[place + near] = True
+    for offset in range(3):  # the symbol and its neighbours
+        visited[position + offset] = True
     if not bool(visited[1 : len(symbols) + 1].all()):
         problems.append("something was skipped")
-    stays = torch.bincount(furthest, minlength=len(symbols))  # steps that the furthest symbol was waited at
-    pausing = torch.tensor([symbol in _PAUSING for symbol in symbols])
-    waits = stays[~pausing] * seconds
+    stays = torch.bincount(furthest, minlength=len(symbols))  # steps with each symbol as the furthest
+    is_pause = torch.tensor([symbol in _PAUSE_SYMBOLS for symbol in symbols])
+    waits = stays[~is_pause] * seconds
     if bool((waits > _STUCK).any()) or int((waits > _SLOW).sum()) > max(2, 0.1 * len(waits)):
         problems.append("attention was stuck")
     return problems
 
 
 def retrieval_rank(predicted: Tensor, embeddings: Tensor, rows: Tensor) -> Tensor:
-    """Mean rank (1 to K) of the right row (B,) of embeddings (K, E) by L1 distance to the predicted ones (B, E)."""
+    """Mean rank (1 to K) of the correct row (B,) of embeddings (K, E) by L1 distance to the predicted ones (B, E)."""
     distance = torch.cdist(predicted, embeddings, p=1)  # (B, K)
-    own = distance.gather(1, rows[:, None])
-    return 1 + (distance < own).sum(1).float().mean()
+    distance_to_correct = distance.gather(1, rows[:, None])
+    return 1 + (distance < distance_to_correct).sum(1).float().mean()
 
 
 def equal_error_rate(scores: Tensor, same: Tensor) -> float:
-    """Error rate at the threshold where as many pairs of one speaker are refused as of two accepted; (n,), (n,).
+    """Error rate at the threshold where false rejection and false acceptance rates are equal; (n,), (n,).
 
-    Scores are ranked first: torchmetrics would squash those outside of [0, 1] with a sigmoid, which makes ties.
+    Scores are ranked first: torchmetrics would apply a sigmoid to scores outside [0, 1], which makes ties.
     """
-    from torchmetrics.functional.classification import binary_eer  # here: it takes a second, and synthesis needs none
+    from torchmetrics.functional.classification import binary_eer  # here: a slow import that synthesis does not need
 
     values, rank = scores.double().unique(return_inverse=True)
     return float(binary_eer(rank.double() / len(values), same.long()))
 
 
 def similarity(cosines: Tensor) -> Tensor:
-    """Cosines scaled to [0, 1]: torchmetrics would take a sigmoid of scores outside."""
+    """Cosines scaled to [0, 1]: torchmetrics would apply a sigmoid to scores outside."""
     return ((1 + cosines) / 2).clamp(0, 1)

@@ -1,4 +1,4 @@
-"""Arithmetic on voices (section 5.5): averages, mixtures, and what one group has that another has not."""
+"""Arithmetic on voices (section 5.5 of the paper): averages, interpolation, and differences between groups."""
 
 from collections.abc import Sequence
 from dataclasses import fields
@@ -11,73 +11,73 @@ from lightning_vc.console import short
 from lightning_vc.data.index import Index, SpeakerEntry
 from lightning_vc.voice import Voice
 
-_FARTHEST = 100.0  # the size of an amount: 1 is the whole difference, and what is far beyond is no voice
+_FARTHEST = 100.0  # largest absolute amount; 1 is the whole difference
 
 
 def average(voices: Sequence[Voice]) -> Voice:
     """The mean of voices of one model.
 
-    Raises ValueError for none, for voices of several models or lengths, and for one that moved the model.
+    Raises ValueError for no voices, for voices of several models or lengths, and for one with changed model weights.
     """
     return _made_of("average", _vectors("voices", voices).mean(0), voices)
 
 
 def interpolate(first: Voice, second: Voice, amount: float) -> Voice:
-    """The voice on the line from `first` (amount 0) to `second` (1), or beyond them; raises what `average` raises."""
+    """The voice on the line from `first` (amount 0) to `second` (1), or beyond them; raises as `average` does."""
     _check_amount(amount)
     start, end = _vectors("voices", [first, second])
     return _made_of("interpolate", torch.lerp(start, end, amount), [first, second])
 
 
 def morph(voice: Voice, plus: Sequence[Voice], minus: Sequence[Voice], amount: float = 1.0) -> Voice:
-    """A voice with what one group has and another has not: voice + amount * (mean of plus - mean of minus).
+    """Move a voice by the difference of two groups: voice + amount * (mean of plus - mean of minus).
 
-    British male + average female - average male is a British female (section 5.5). What `voice` moved in the model
-    it keeps. Raises ValueError for an empty group, for voices of several models or lengths, and for one in a group that
-    moved the model.
+    British male + average female - average male is a British female (section 5.5). Changed model weights of `voice`
+    are kept. Raises ValueError for an empty group, for voices of several models or lengths, and for one in a group that
+    has changed model weights.
     """
     _check_amount(amount)
-    more, less = (_vectors(name, group, voice).mean(0) for name, group in (("plus", plus), ("minus", minus)))
-    embedding = voice.embedding.detach().cpu() + amount * (more - less)
+    means = {name: _vectors(name, group, voice).mean(0) for name, group in (("plus", plus), ("minus", minus))}
+    embedding = voice.embedding.detach().cpu() + amount * (means["plus"] - means["minus"])
     consent = _consent([voice, *plus, *minus])
     return Voice(embedding, "morph", voice.base, voice.clips, voice.moved, voice.seconds, consent)
 
 
 def learnt_from(cloner: Cloner, index: Index) -> bool:
-    """Whether these are the shards of a model's training, as far as their speakers tell."""
+    """Whether the model was trained on these shards, judged by the ids of the speakers."""
     return index.speaker_table == list(cloner.tts.speakers)
 
 
 def learned_embeddings(cloner: Cloner, index: Index, **attributes: object) -> dict[str, Voice]:
-    """The voices that the model learnt for the speakers of its training, by id, in the order of its table.
+    """Voices of the training speakers with the embeddings of the speaker table, by id, in the order of the table.
 
     Args:
         cloner: the model.
         index: of the shards that it was trained on.
-        attributes: of the speakers wanted, such as sex="M" or accent="en-gb"; none is all of them.
+        attributes: select speakers, such as sex="M" or accent="en-gb"; by default, all.
 
-    Raises ValueError for an index of other speakers, an attribute that speakers do not have, and, with the values that
-    there are, where no speaker has those wanted.
+    Raises ValueError for an index of other speakers, an unknown attribute, and, naming the values that exist, if no
+    speaker has the values of `attributes`.
     """
     if not learnt_from(cloner, index):
         raise ValueError(
             f"{index.folder} holds other speakers than the model has learnt: give the shards that it was trained on"
         )
-    known = [field.name for field in fields(SpeakerEntry)]
-    if unknown := set(attributes) - set(known):
-        raise ValueError(f"speakers have no {min(unknown)!r}: choose from {', '.join(known)}")
+    names = [field.name for field in fields(SpeakerEntry)]
+    if unknown := set(attributes) - set(names):
+        raise ValueError(f"speakers have no {min(unknown)!r}: choose from {', '.join(names)}")
     entries = {entry.id: entry for entry in index.speakers}
-    found = {}
+    voices = {}
     for id, row in zip(cloner.tts.speakers, cloner.tts.table.weight.detach().cpu(), strict=True):
         if all(str(getattr(entries[id], name)) == str(value) for name, value in attributes.items()):
             clips, seconds = entries[id].transcribed, entries[id].seconds
-            found[id] = Voice(row.clone(), "learned", cloner.base, clips, seconds=seconds)
-    if not found:
-        asked = ", ".join(f"{name} {value}" for name, value in attributes.items())
+            voices[id] = Voice(row.clone(), "learned", cloner.base, clips, seconds=seconds)
+    if not voices:
+        condition = ", ".join(f"{name} {value}" for name, value in attributes.items())
         values = {name: sorted({str(getattr(entries[id], name)) for id in cloner.tts.speakers}) for name in attributes}
-        there = "; ".join(f"{name}: {', '.join(those)}" for name, those in values.items())
-        raise ValueError(f"no speaker in {index.folder} with {asked}; there are {there}")
-    return found
+        choices = "; ".join(f"{name}: {', '.join(options)}" for name, options in values.items())
+        raise ValueError(f"no speaker in {index.folder} with {condition}; there are {choices}")
+    return voices
 
 
 def _check_amount(amount: float) -> None:
@@ -86,23 +86,23 @@ def _check_amount(amount: float) -> None:
 
 
 def _vectors(name: str, voices: Sequence[Voice], like: Voice | None = None) -> Tensor:
-    """(n, E) of n voices; raises ValueError for what does not go together with `like`, or else with the first."""
+    """Embeddings (n, E) of n voices; raises ValueError if one is incompatible with `like` (default: the first)."""
     if not voices:
         raise ValueError(f"{name} is empty: give at least one voice")
-    other = like or voices[0]
+    first = like or voices[0]
     for number, voice in enumerate(voices, 1):
         which = f"voice {number} of {name} ({voice.method})"
         if voice.moved:
             raise ValueError(
-                f"{which} moved parameters of the model, which cannot be mixed: clone it by encoder or embedding"
+                f"{which} changes weights of the model, which cannot be mixed: clone it by encoder or embedding"
             )
-        if voice.base != other.base:
+        if voice.base != first.base:
             raise ValueError(
-                f"{which} belongs to model {short(voice.base)}, not to {short(other.base)}: clone both with one model"
+                f"{which} belongs to model {short(voice.base)}, not to {short(first.base)}: clone both with one model"
             )
-        if voice.embedding.shape != other.embedding.shape:
+        if voice.embedding.shape != first.embedding.shape:
             raise ValueError(
-                f"{which} has {len(voice.embedding)} numbers, not {len(other.embedding)}: clone both again"
+                f"{which} has {len(voice.embedding)} numbers, not {len(first.embedding)}: clone both again"
             )
     return torch.stack([voice.embedding.detach().cpu() for voice in voices])
 
@@ -113,9 +113,9 @@ def _made_of(method: str, embedding: Tensor, voices: Sequence[Voice]) -> Voice:
 
 
 def _consent(voices: Sequence[Voice]) -> str:
-    """What was said of each voice in a mixture, and of how many nothing; nobody agreed to the mixture itself."""
+    """Consent statements of the voices of a mixture, with counts; they are not consent to the mixture itself."""
     texts = [voice.consent for voice in voices if voice.consent]
-    told = [f"{texts.count(text)} of {len(voices)} voices in it: {text!r}" for text in dict.fromkeys(texts)]
+    parts = [f"{texts.count(text)} of {len(voices)} voices in it: {text!r}" for text in dict.fromkeys(texts)]
     if texts and len(texts) < len(voices):
-        told.append(f"{len(voices) - len(texts)} of {len(voices)}: nobody said")
-    return "; ".join(told)
+        parts.append(f"{len(voices) - len(texts)} of {len(voices)}: not stated")
+    return "; ".join(parts)

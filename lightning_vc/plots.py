@@ -1,4 +1,4 @@
-"""Pictures of speech."""
+"""Plots of speech."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from lightning_vc.types import Speech
 
 
 def draw_speech(speech: Speech) -> Figure:
-    """Its linear spectrogram, and below it the attention of each layer that attends."""
+    """Plot the linear spectrogram, and below it the weights of each attention layer."""
     alignment = [block_diag(*layer) for layer in zip(*speech.alignments, strict=True)]  # (S, L) of each layer
     layers, symbols = len(alignment), len(speech.symbols)
     figure = Figure(figsize=(5, 1.8 + 1.6 * layers), layout="constrained", dpi=70)
@@ -26,10 +26,10 @@ def draw_speech(speech: Speech) -> Figure:
 
 
 def draw_wave(wave: Tensor, sample_rate: int) -> Figure:
-    """The spectrogram of a sound (W,), over a range of 80 dB."""
+    """Plot the spectrogram of a wave (W,), over a range of 80 dB."""
     figure = Figure(figsize=(5, 1.8), layout="constrained", dpi=70)
     axis = figure.subplots()
-    with np.errstate(divide="ignore"):  # digital silence
+    with np.errstate(divide="ignore"):  # log of 0 in digital silence
         power, _, _, image = axis.specgram(wave, NFFT=512, noverlap=384, Fs=sample_rate, cmap="magma")
     top = 10 * np.log10(power.max().clip(min=1e-12))
     image.set_clim(top - 80, top)

@@ -37,7 +37,7 @@ def test_a_morph_takes_what_one_group_has_and_keeps_the_model_of_its_voice() -> 
 def test_a_mixture_says_whose_consent_it_has() -> None:
     yes, silent = voice(0.0, consent="yes"), voice(1.0)
     assert average([silent, silent]).consent == ""
-    assert interpolate(yes, silent, 0.5).consent == "1 of 2 voices in it: 'yes'; 1 of 2: nobody said"
+    assert interpolate(yes, silent, 0.5).consent == "1 of 2 voices in it: 'yes'; 1 of 2: not stated"
     both = morph(yes, [yes], [voice(0.0, consent="for tests")]).consent
     assert both == "2 of 3 voices in it: 'yes'; 1 of 3 voices in it: 'for tests'"
 

@@ -1,1 +1,1 @@
-"""Clones, and metrics of them, to tables, figures and a report."""
+"""Evaluation of cloning: systems, metrics, tables, figures and a report."""

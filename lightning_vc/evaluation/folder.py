@@ -1,6 +1,6 @@
-"""The folder of an evaluation: the recordings in it, and the places of the sounds that are measured.
+"""The folder of an evaluation: its recordings, and the paths of the sounds that are measured.
 
-clips/<speaker>/<n>.wav + transcripts.tsv     what the speakers are cloned from
+clips/<speaker>/<n>.wav + transcripts.tsv     recordings that the speakers are cloned from
 real/<speaker>/<n>.wav + transcripts.tsv      other recordings of the same speakers
 training/<speaker>/<n>.wav                    recordings of speakers that the model was trained on
 """
@@ -22,18 +22,18 @@ from lightning_vc.files import inside, plain_name, read_text, refuse_links, remo
 
 TRAITS = ("sex", "accent")
 _KINDS = ("clips", "real", "training", "clones", "steps", "baselines", "edited")
-_MARK = ".evaluation"  # marks a folder as one of ours, in which folders of other speakers may be deleted
-_MOST_REAL = 15  # other recordings of each speaker
+_MARK = ".evaluation"  # marks the folder of an evaluation, in which folders of other speakers may be deleted
+_MOST_REAL = 15  # largest number of other recordings of a speaker
 
 Scores = dict[str, float]  # of a sound, by name
 
 
 class Row(NamedTuple):
-    """A row of the tables: a system, how many clips it clones from, and how many steps it adapts for."""
+    """A row of the tables: a system, the number of clips, and the number of adaptation steps."""
 
     system: str  # a method of cloning, a reference system, or an external one
     clips: int | None = None
-    steps: int | None = None  # None where the method chooses
+    steps: int | None = None  # None for the default of the method
 
 
 REAL = Row("real recordings")
@@ -41,36 +41,36 @@ REAL = Row("real recordings")
 
 @dataclass(frozen=True)
 class Sound:
-    """A sound of a system, and what it is compared with."""
+    """An audio file of a system, and its references."""
 
     path: Path
     row: Row
-    speaker: str  # whom it should sound like
-    text: str  # what it should say
+    speaker: str  # the target speaker
+    text: str
     references: tuple[Path, ...] = ()  # other recordings of the speaker
-    recording: str | None = None  # of a recording or a copy of one, its id in the shards
-    edited: tuple[str, str] | None = None  # of an edited voice, the trait and what it has become
+    recording: str | None = None  # id in the shards, of a recording or a copy of one
+    edited: tuple[str, str] | None = None  # trait and new value, of an edited voice
 
 
 class EvaluationFolder:
-    """The recordings of an evaluation, and the places of its sounds.
+    """The recordings of an evaluation, and the paths of its sounds.
 
     Args:
         path: the folder.
         index: shards that hold the speakers.
-        speakers: ids of those that are cloned.
-        sentences: what the clones say.
-        clips: most recordings that anybody is cloned from.
+        speakers: ids of the speakers that are cloned.
+        sentences: the texts that are synthesised.
+        clips: largest number of recordings that a speaker is cloned from.
         rate: sample rate of all sounds, in hertz.
 
     Attributes:
-        clips: by speaker, what it is cloned from.
-        real: by speaker, held out or of the training, its other recordings, each beside the others.
+        clips: by speaker, the recordings to clone from.
+        real: by speaker, held-out or training, its other recordings; they are references of one another.
 
     Raises:
-        FileExistsError: for a folder that holds what no evaluation has made.
-        ValueError: for a speaker with too few transcribed recordings or whose id is no name of a folder, and for a
-            folder with a symbolic link in it.
+        FileExistsError: for a folder with files that no evaluation wrote.
+        ValueError: for a speaker with too few transcribed recordings or with an id that cannot name a folder, and for
+            a folder with a symbolic link in it.
     """
 
     def __init__(
@@ -84,68 +84,68 @@ class EvaluationFolder:
         self._clear()
         self.clips: dict[str, list[Sound]] = {}
         self.real: dict[str, list[Sound]] = {}
-        for speaker, (samples, others) in track(held_out.items(), "recordings of the held-out speakers"):
+        for speaker, (samples, references) in track(held_out.items(), "recordings of the held-out speakers"):
             self.clips[speaker] = self._write("clips", speaker, samples)
-            self.real[speaker] = self._write("real", speaker, others)
+            self.real[speaker] = self._write("real", speaker, references)
 
     @property
     def recordings(self) -> list[Sound]:
-        """The real recordings of the held-out speakers: the ceiling."""
+        """The real recordings of the held-out speakers: the upper bound."""
         return [recording for speaker in self.speakers for recording in self.real[speaker]]
 
     def place(self, kind: str, speaker: str) -> Path:
-        """The folder of a speaker in `kind`, a folder below this one; raises ValueError where it is not in there."""
+        """Path of a speaker's folder in the subfolder `kind`; raises ValueError if it would be outside of it."""
         return inside(self.path, kind, plain_name(speaker, "speaker"))
 
     def references(self, speaker: str) -> tuple[Path, ...]:
-        """What the sounds of a speaker are compared with: its recordings."""
+        """Paths of the recordings that the sounds of a speaker are compared with."""
         return tuple(recording.path for recording in self.real[speaker])
 
     def spoken(self, kind: str, row: Row, speaker: str, edited: tuple[str, str] | None = None) -> list[Sound]:
-        """The sentences that a system says in the folder `kind`; an edited voice is compared with nobody."""
-        place, references = self.place(kind, speaker), () if edited else self.references(speaker)
+        """The sounds of a system in the subfolder `kind`, one per sentence; edited voices have no references."""
+        directory, references = self.place(kind, speaker), () if edited else self.references(speaker)
         return [
-            Sound(place / f"{number:02d}.wav", row, speaker, text, references, edited=edited)
+            Sound(directory / f"{number:02d}.wav", row, speaker, text, references, edited=edited)
             for number, text in enumerate(self.sentences, 1)
         ]
 
     def traits(self, sound: Sound) -> dict[str, str | None]:
-        """What is known of the speaker of a sound, or what an edited voice has become."""
-        known = {trait: getattr(self.entries[sound.speaker], trait) for trait in TRAITS}
-        return known | dict([sound.edited] if sound.edited else [])
+        """Traits of the speaker of a sound; for an edited voice with the new value."""
+        traits = {trait: getattr(self.entries[sound.speaker], trait) for trait in TRAITS}
+        return traits | dict([sound.edited] if sound.edited else [])
 
     def add_training_speaker(self, speaker: str) -> None:
-        """Write recordings of a speaker of the shards who is not held out."""
+        """Write recordings of a training speaker."""
         self.real[speaker] = self._write("training", speaker, self._divide(speaker, 0)[1])
 
     def _divide(self, speaker: str, clips: int) -> tuple[list[Sample], list[Sample]]:
-        """The first transcribed samples of a speaker, and the first piece of each of some other recordings."""
+        """Transcribed samples of a speaker to clone from, and the first pieces of other recordings as references."""
         samples = [sample for sample in clips_of(self.index, speaker) if sample.text]
         used = {self.index.recording(sample.id) for sample in samples[:clips]}
-        others = [sample for sample in samples if self.index.recording(sample.id) not in used]
-        if not others:
+        remaining = [sample for sample in samples if self.index.recording(sample.id) not in used]
+        if not remaining:
             raise ValueError(
                 f"speaker {speaker} has {len(samples)} transcribed clips: cloning from {clips} needs more, which are "
                 "not pieces of the same recordings"
             )
-        return samples[:clips], apart(self.index, others)[:_MOST_REAL]
+        return samples[:clips], apart(self.index, remaining)[:_MOST_REAL]
 
     def _write(self, kind: str, speaker: str, samples: Sequence[Sample]) -> list[Sound]:
-        """Write recordings, and what is said in them; each is compared with the others."""
-        place = self.place(kind, speaker)
+        """Write recordings and transcripts; the references of a recording are the other ones."""
+        directory = self.place(kind, speaker)
         remove_folder(self.path, kind, speaker)  # an earlier evaluation may have had other recordings
-        paths = [place / f"{number:02d}.wav" for number in range(1, len(samples) + 1)]
+        paths = [directory / f"{number:02d}.wav" for number in range(1, len(samples) + 1)]
         sounds = []
         for path, sample in zip(paths, samples, strict=True):
             text = " ".join((sample.text or "").split())  # one line without tabs
-            others = tuple(other for other in paths if other != path)
-            sounds.append(Sound(path, REAL, speaker, text, others, recording=sample.id))
+            references = tuple(other for other in paths if other != path)
+            sounds.append(Sound(path, REAL, speaker, text, references, recording=sample.id))
             io.write(path, sample.wave(self.rate), self.rate)
-        write_file(place / "transcripts.tsv", "".join(f"{sound.path.name}\t{sound.text}\n" for sound in sounds))
+        write_file(directory / "transcripts.tsv", "".join(f"{sound.path.name}\t{sound.text}\n" for sound in sounds))
         return sounds
 
     def _clear(self) -> None:
-        """Delete the folders of speakers whom an earlier evaluation had: they would be taken for speakers of this."""
+        """Delete folders of speakers of an earlier evaluation, which would be mistaken for speakers of this one."""
         mark = self.path / _MARK
         if not mark.exists() and any((self.path / kind).exists() for kind in _KINDS):
             raise FileExistsError(f"{self.path} holds {', '.join(_KINDS)} of something else: give another folder")
@@ -158,7 +158,7 @@ class EvaluationFolder:
 
 
 def read_scores(path: Path) -> dict[str, Scores]:
-    """Scores by key, of a file with a line for each; none where there is no file.
+    """Scores by key, from a JSON lines file; empty if the file does not exist.
 
     The last line of an interrupted evaluation may be incomplete and is left out. Raises ValueError for a damaged file.
     """
@@ -177,5 +177,5 @@ def read_scores(path: Path) -> dict[str, Scores]:
 
 
 def score_line(key: str, scores: Scores) -> str:
-    """The line of some scores in such a file."""
+    """The line of the scores of one key in a file of scores."""
     return json.dumps({"key": key} | {name: float(value) for name, value in scores.items()}) + "\n"

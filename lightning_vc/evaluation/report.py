@@ -1,4 +1,4 @@
-"""The results of an evaluation to look at: one self-contained page, and a run of W&B."""
+"""Presentation of the results of an evaluation: a self-contained HTML page, and a run of W&B."""
 
 import base64
 import io
@@ -18,7 +18,7 @@ from lightning_vc.evaluation.tables import Result, table
 from lightning_vc.files import write_file
 from lightning_vc.plots import draw_wave
 
-_SENTENCES = 3  # of each system and speaker
+_SENTENCES = 3  # on the page, per system and speaker
 _MP3_RATE = 16000
 
 
@@ -31,20 +31,20 @@ def write_report(
     costs: Mapping[Row, Scores],
     missing: Sequence[str] = (),
 ) -> None:
-    """Write the page from report.html.j2, which has all words in it.
+    """Write the HTML page from the template report.html.j2.
 
     Args:
         path: of the page.
-        index: shards, which say who the speakers are.
-        sounds: to listen to; the first of each system and speaker are on the page.
-        results: all figures; those by steps of adaptation are drawn only.
-        figures: pictures, by the measure that they show or under a title of their own.
-        costs: what each row of clones cost.
-        missing: what was not measured, and why, besides measures that are not in the results.
+        index: shards, which describe the speakers.
+        sounds: the page has the first ones of each system and speaker.
+        results: all results; those by steps of adaptation appear in figures only.
+        figures: by the name of their measure, or by title.
+        costs: costs of each row of clones.
+        missing: what was not measured, and why, besides measures that have no results.
     """
     template = files(__package__).joinpath("report.html.j2").read_text(encoding="utf-8")
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    tables: dict[str, dict[str, dict[int | None, str]]] = {}  # measure -> system -> clips, None where it does not clone
+    tables: dict[str, dict[str, dict[int | None, str]]] = {}  # measure -> system -> clips, None without cloning
     for result in results:
         measured = tables.setdefault(result.measure, {})
         if result.row.steps is None:
@@ -62,7 +62,7 @@ def write_report(
 
 
 def _speaker(entry: SpeakerEntry, sounds: Sequence[Sound]) -> dict[str, Any]:
-    """What the page shows of a speaker: a column for each system."""
+    """Template data of a speaker: a column for each system."""
     columns = []
     for row in dict.fromkeys(sound.row for sound in sounds):
         chosen = [sound for sound in sounds if (sound.speaker, sound.row) == (entry.id, row)][:_SENTENCES]
@@ -94,8 +94,8 @@ def track_evaluation(
     sounds: Sequence[Sound],
     about: Mapping[str, Any],
 ) -> None:
-    """Send a run to a project of W&B: results, figures, report.html of `folder`, the first sound of row and speaker."""
-    import wandb  # takes seconds
+    """Log a run in a project of W&B: results, figures, report.html of `folder`, the first sound per row and speaker."""
+    import wandb  # here: importing takes seconds
 
     def name(row: Row) -> str:
         return "/".join(str(part) for part in row if part is not None)

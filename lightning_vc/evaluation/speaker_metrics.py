@@ -1,4 +1,4 @@
-"""Speaker classification and verification of sounds by a network of the project (section 3.4 of the paper)."""
+"""Speaker classification and verification of sounds by a network of this project (section 3.4 of the paper)."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -17,9 +17,9 @@ from lightning_vc.evaluation.folder import TRAITS, EvaluationFolder, Scores, Sou
 from lightning_vc.modules.speaker_recognition import SpeakerRecognizer
 from lightning_vc.untrusted import read_checkpoint
 
-ENROLMENTS = (1, 5)  # recordings that a speaker is enrolled with (the paper's appendix and main text)
+ENROLMENTS = (1, 5)  # numbers of enrolment recordings (the paper's appendix and main text)
 
-Trials = dict[str, list[float]]  # "trials_5" -> the score against the sound's own speaker, then those against others
+Trials = dict[str, list[float]]  # "trials_5" -> the score against the true speaker, then scores against other speakers
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Recognition:
     """A network for speaker recognition, and the ids of the samples that it was trained on.
 
     Raises:
-        ValueError: for a checkpoint that does not name those samples: it would be measured with what it has learnt.
+        ValueError: for a checkpoint without these ids: training samples could not be excluded from measurement.
     """
 
     network: SpeakerRecognizer
@@ -35,7 +35,7 @@ class Recognition:
 
     @classmethod
     def load(cls, path: str) -> "Recognition":
-        """Load both from a checkpoint of `SpeakerRecognitionTask`."""
+        """Load network and ids from a checkpoint of `SpeakerRecognitionTask`."""
         saved = read_checkpoint(path)
         data = saved.get("SpeakerRecognitionDataModule")
         learnt = data.get("learnt") if isinstance(data, dict) else None
@@ -55,34 +55,34 @@ class Recognition:
 
 
 def classify(recognition: Recognition, folder: EvaluationFolder, sounds: Sequence[Sound]) -> dict[Sound, Scores]:
-    """`accuracy`: whether each sound is taken for its speaker; `sex` and `accent`: whether for one of the same.
+    """`accuracy`: whether a sound is classified as its speaker; `sex` and `accent`: whether as one of the same trait.
 
-    Of an edited voice it is what the voice has become. A sex is as probable as all its speakers together. Recordings
-    that the network was trained on are left out, and so is the accuracy of speakers that are none of its classes.
+    For an edited voice, the new trait counts. The probability of a trait is the sum over its speakers. Recordings that
+    the network was trained on are left out, and so is the accuracy of speakers that are not among its classes.
     """
-    known = recognition.network.speakers
-    traits = {trait: [getattr(folder.entries.get(id), trait, None) for id in known] for trait in TRAITS}
+    classes = recognition.network.speakers
+    traits = {trait: [getattr(folder.entries.get(id), trait, None) for id in classes] for trait in TRAITS}
     scores: dict[Sound, Scores] = {}
     for sound in track([sound for sound in sounds if sound.recording not in recognition.learnt], "classification"):
         probabilities = recognition.classify(io.read(sound.path, folder.rate))
         scores[sound] = {}
-        if sound.speaker in known and not sound.edited:
-            scores[sound]["accuracy"] = float(known[int(probabilities.argmax())] == sound.speaker)
+        if sound.speaker in classes and not sound.edited:
+            scores[sound]["accuracy"] = float(classes[int(probabilities.argmax())] == sound.speaker)
         for trait, value in (dict([sound.edited]) if sound.edited else folder.traits(sound)).items():
-            shares: Counter[str | None] = Counter()
-            for share, of in zip(probabilities.tolist(), traits[trait], strict=True):
-                shares[of] += share
-            del shares[None]
-            if value in shares and len(shares) > 1:
-                scores[sound][trait] = float(shares.most_common(1)[0][0] == value)
+            totals: Counter[str | None] = Counter()
+            for probability, trait_value in zip(probabilities.tolist(), traits[trait], strict=True):
+                totals[trait_value] += probability
+            del totals[None]
+            if value in totals and len(totals) > 1:
+                scores[sound][trait] = float(totals.most_common(1)[0][0] == value)
     return scores
 
 
 def verify(recognition: Recognition, folder: EvaluationFolder, sounds: Sequence[Sound]) -> dict[Sound, Trials]:
-    """The cosines of all trials, from which the tables compute equal error rates.
+    """Cosine scores of all trials, from which the tables compute equal error rates.
 
-    Speakers are enrolled with the mean embedding of the last of their real recordings, which are not tried themselves.
-    Held-out speakers are tried against each other, and the model's own against each other.
+    Speakers are enrolled with the mean embedding of their last real recordings, which are not used as trials. Trials
+    are among the held-out speakers, and among the training speakers.
     """
 
     @cache
@@ -93,14 +93,14 @@ def verify(recognition: Recognition, folder: EvaluationFolder, sounds: Sequence[
     for speakers in (folder.speakers, [speaker for speaker in folder.real if speaker not in folder.speakers]):
         for count in ENROLMENTS:
             if len(speakers) < 2 or any(len(folder.real[speaker]) <= count for speaker in speakers):
-                continue  # nothing would be left to try
+                continue  # no trials would be left
             enrolled = [folder.real[speaker][-count:] for speaker in speakers]
             used = {recording.recording for recordings in enrolled for recording in recordings}
-            means = [torch.stack([embedding(each.path) for each in recordings]).mean(0) for recordings in enrolled]
+            means = [torch.stack([embedding(item.path) for item in recordings]).mean(0) for recordings in enrolled]
             models = F.normalize(torch.stack(means), dim=-1)  # (speakers, E)
             for sound in sounds:
                 if sound.speaker in speakers and sound.recording not in used:
                     row = (models @ embedding(sound.path)).tolist()
-                    own = row.pop(speakers.index(sound.speaker))
-                    trials.setdefault(sound, {})[f"trials_{count}"] = [own, *row]
+                    target = row.pop(speakers.index(sound.speaker))
+                    trials.setdefault(sound, {})[f"trials_{count}"] = [target, *row]
     return trials

@@ -1,6 +1,6 @@
-"""What speaks in an evaluation: clones, the reference systems that bound them, edited voices, and external systems.
+"""The systems of an evaluation: clones, reference systems (bounds), edited voices, and external systems.
 
-Their folders are in docs/evaluation.md.
+docs/evaluation.md lists their folders.
 """
 
 import hashlib
@@ -34,27 +34,27 @@ _RECORD = "scores.jsonl"
 
 
 class System:
-    """The model whose voices say the sentences of an evaluation; what is there already is not made again.
+    """The model that synthesises the sentences of an evaluation; sounds that exist already are reused.
 
     Args:
         folder: the evaluation.
         cloner: the model.
-        joint: a model that was fine-tuned together with its encoder, which clones by the method "joint".
+        joint: a jointly fine-tuned model, which clones by the method "joint".
 
     Attributes:
-        attention: how each sentence was read, of models that attend.
-        costs: of each row, what each of its voices cost.
+        attention: attention scores of each sound, for models with attention.
+        costs: by row, the costs of its voices.
     """
 
     def __init__(self, folder: EvaluationFolder, cloner: Cloner, joint: Cloner | None = None) -> None:
         self.folder, self.cloner, self.joint = folder, cloner, joint
         if joint:
-            joint.vocoder = cloner.vocoder  # the method is all that differs
+            joint.vocoder = cloner.vocoder  # systems must differ in the cloning method only
         self.attention: dict[Sound, Scores] = {}
         self.costs: dict[Row, list[Scores]] = {}
 
     def clone(self, method: str, clips: int, steps: int | None = None) -> list[Sound]:
-        """Clone all held-out speakers from their first clips; raises what `Cloner.clone` raises."""
+        """Clone all held-out speakers from their first clips; raises as `Cloner.clone` does."""
         cloner, by = (self.joint, "encoder") if method == "joint" and self.joint else (self.cloner, method)
         kind = f"clones/{method}-{clips:02d}" if steps is None else f"steps/{method}-{clips:02d}-{steps}"
         encoder = cloner.encoder and fingerprint(cloner.encoder)
@@ -69,47 +69,47 @@ class System:
         return sounds
 
     def speak(self, sounds: list[Sound], voice: Voice) -> list[Sound]:
-        """Let a voice that is no clone say sentences."""
+        """Synthesise sentences with a voice that is not a clone."""
         return self._speak(self.cloner, sounds, voice.embedding.tolist(), lambda: voice)
 
     def mean_costs(self) -> dict[Row, Scores]:
-        """What each row of clones cost, means over the speakers."""
+        """Costs of each row of clones, averaged over the speakers."""
         clones = {row: costs for row, costs in self.costs.items() if row.clips and row.steps is None}
-        return {row: {name: mean(each[name] for each in costs) for name in COSTS} for row, costs in clones.items()}
+        return {row: {name: mean(item[name] for item in costs) for name in COSTS} for row, costs in clones.items()}
 
     def _speak(
         self, cloner: Cloner, sounds: list[Sound], settings: list[Any], make_voice: Callable[[], Voice]
     ) -> list[Sound]:
-        """Write the sounds of a voice, and a record of costs and attention under a hash of all that they depend on."""
+        """Write the sounds of a voice, and a record of costs and attention, with a hash of their inputs as key."""
         record, voice_file = (sounds[0].path.with_name(name) for name in (_RECORD, "voice.safetensors"))
         texts = [sound.text for sound in sounds]
-        origin = hashlib.sha256(json.dumps([_identity(cloner), texts, settings]).encode()).hexdigest()
+        key = hashlib.sha256(json.dumps([_identity(cloner), texts, settings]).encode()).hexdigest()
         scores, files = read_scores(record), [voice_file, *(sound.path for sound in sounds)]
-        if scores.get(origin, {}).keys() != {*COSTS} or not all(file.is_file() for file in files):
-            record.unlink(missing_ok=True)  # until all that it speaks of is there
-            started = time.perf_counter()
+        if scores.get(key, {}).keys() != {*COSTS} or not all(file.is_file() for file in files):
+            record.unlink(missing_ok=True)  # written again last, when all files exist
+            start = time.perf_counter()
             voice = make_voice()
-            cloned = time.perf_counter()
+            end = time.perf_counter()
             speeches = cloner.say_all(texts, voice)
-            factor = (time.perf_counter() - cloned) / sum(len(speech.wave) / speech.sample_rate for speech in speeches)
+            factor = (time.perf_counter() - end) / sum(len(speech.wave) / speech.sample_rate for speech in speeches)
             voice.save(voice_file)
             parameters = voice.embedding.numel() + sum(moved.numel() for moved in voice.moved.values())
-            costs = (cloned - started, factor, parameters, voice_file.stat().st_size)
-            scores = {origin: dict(zip(COSTS, costs, strict=True))}
+            costs = (end - start, factor, parameters, voice_file.stat().st_size)
+            scores = {key: dict(zip(COSTS, costs, strict=True))}
             for sound, speech in zip(sounds, speeches, strict=True):
                 io.write(sound.path, speech.wave, speech.sample_rate)
                 if cloner.tts.model.has_attention:
                     failed = float(bool(speech.problems))
                     scores[sound.path.name] = {"finished": float(speech.finished), "attention_failures": failed}
             write_file(record, "".join(score_line(*item) for item in scores.items()))
-        self.costs.setdefault(sounds[0].row, []).append(scores[origin])
+        self.costs.setdefault(sounds[0].row, []).append(scores[key])
         self.attention |= {sound: scores[sound.path.name] for sound in sounds if sound.path.name in scores}
         return sounds
 
 
 @cache
 def _identity(cloner: Cloner) -> list[str]:
-    """What the sounds of a model depend on, besides voice and text."""
+    """Everything that the sounds of a model depend on, besides voice and text."""
     vocoder = f"{type(cloner.vocoder).__name__} {fingerprint(cloner.vocoder)}"
     settings = cloner.tts if cloner.vocoder.post_filter is None else cloner.vocoder
     return [cloner.base, vocoder, str(settings.post_filter), str(settings.adapted_post_filter)]
@@ -117,7 +117,7 @@ def _identity(cloner: Cloner) -> list[str]:
 
 @torch.no_grad()
 def vocode(folder: EvaluationFolder, cloner: Cloner) -> list[Sound]:
-    """The real recordings through spectrogram and vocoder: what the vocoder costs."""
+    """The real recordings, converted to spectrograms and vocoded: shows the degradation by the vocoder."""
     sounds = []
     for sound in track(folder.recordings, VOCODED.system):
         path = folder.place("baselines/vocoded", sound.speaker) / sound.path.name
@@ -128,7 +128,7 @@ def vocode(folder: EvaluationFolder, cloner: Cloner) -> list[Sound]:
 
 
 def other_speakers(folder: EvaluationFolder) -> list[Sound]:
-    """Real recordings in the place of another speaker's: the floor. None where there is one speaker."""
+    """Real recordings, labelled as another speaker: the lower bound. Empty if there is one speaker."""
     speakers = folder.speakers
     return [
         replace(sound, row=OTHERS, speaker=speaker, references=folder.references(speaker))
@@ -139,7 +139,7 @@ def other_speakers(folder: EvaluationFolder) -> list[Sound]:
 
 
 def table_speakers(system: System, count: int) -> list[Sound]:
-    """So many speakers from all over the model's table: what the model costs. None where the shards are of others."""
+    """`count` speakers of the speaker table: the upper bound for clones. Empty if the shards have other speakers."""
     folder, cloner = system.folder, system.cloner
     if not learnt_from(cloner, folder.index):
         return []
@@ -152,7 +152,7 @@ def table_speakers(system: System, count: int) -> list[Sound]:
 
 
 def mean_speaker(system: System) -> list[Sound]:
-    """The mean of all embeddings of the model's table: cloning nobody."""
+    """The mean of all embeddings of the speaker table: a baseline without cloning."""
     folder, cloner = system.folder, system.cloner
     voice = Voice(cloner.tts.table.weight.detach().mean(0), "mean", cloner.base, 0)
     spoken = [folder.spoken("baselines/mean", MEAN, speaker) for speaker in folder.speakers]
@@ -160,9 +160,9 @@ def mean_speaker(system: System) -> list[Sound]:
 
 
 def edit_speakers(system: System, table: Iterable[Sound], amount: float) -> list[Sound]:
-    """The speakers of the table, moved to the other sex and to another accent: by `amount` of the difference of means.
+    """The speakers of the table, edited to the other sex and to another accent: by `amount` of the difference of means.
 
-    Nothing is done for a trait that all share, or that the corpus does not tell.
+    A trait is skipped if all speakers share it or the corpus does not have it.
     """
     folder, voices = system.folder, learned_embeddings(system.cloner, system.folder.index)
     sounds, speakers = [], dict.fromkeys(sound.speaker for sound in table)
@@ -171,7 +171,7 @@ def edit_speakers(system: System, table: Iterable[Sound], amount: float) -> list
         choices = sorted({*filter(None, values.values())})
         for id in track([id for id in speakers if values[id] and len(choices) > 1], f"edited/{trait}"):
             new = choices[(choices.index(values[id]) + 1) % len(choices)]
-            plus, minus = ([voices[each] for each in voices if values[each] == value] for value in (new, values[id]))
+            plus, minus = ([voices[key] for key in voices if values[key] == value] for value in (new, values[id]))
             row = Row(_EDITED.get(new if trait == "sex" else trait, f"voices made {new}"))
             spoken = folder.spoken(f"edited/{trait}", row, id, (trait, new))
             sounds += system.speak(spoken, morph(voices[id], plus, minus, amount))
@@ -179,10 +179,10 @@ def edit_speakers(system: System, table: Iterable[Sound], amount: float) -> list
 
 
 def external_systems(folder: EvaluationFolder, paths: Sequence[str], methods: Iterable[str]) -> list[Sound]:
-    """The sounds of other systems: in each folder `<speaker>/<n>.wav`, the sentences of each speaker in their order.
+    """The sounds of external systems, folders with `<speaker>/<n>.wav` for the n-th sentence.
 
-    Raises FileNotFoundError for a sound that is missing, and ValueError for a folder that is named like a method, like
-    a row that every evaluation may have, or like another one.
+    Raises FileNotFoundError for a missing sound, and ValueError for a folder with the name of a method, of a reference
+    system, or of another folder.
     """
     taken = {row.system: f"our row {row.system!r}" for row in _OURS} | {name: f"the method {name}" for name in methods}
     sounds = []

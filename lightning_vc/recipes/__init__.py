@@ -1,4 +1,4 @@
-"""The commands: each verb of `python -m lightning_vc.recipes.<verb>` decides what meets what, and holds no number."""
+"""The commands `python -m lightning_vc.recipes.<verb>`: each connects components; values are in configs."""
 
 from lightning_vc.console import report_interrupts
 

@@ -1,4 +1,4 @@
-"""Adapt to a held-out speaker of prepared shards as `clone` does, with everything that the trainer can do."""
+"""Adapt to a held-out speaker of prepared shards as `clone` does, with all options of the trainer."""
 
 from argparse import ArgumentParser
 from collections.abc import Sequence
@@ -16,12 +16,12 @@ _DEFAULT = "whole_model"
 
 
 class AdaptationCLI(VoiceCLI):
-    """`VoiceCLI` with the option that has chosen its task."""
+    """`VoiceCLI` with the option --method, which determines the task."""
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         super().add_arguments_to_parser(parser)
-        known = ", ".join(METHODS)
-        parser.add_argument("--method", default=_DEFAULT, help=f"how to adapt: {known}, or your class, module.Class")
+        methods = ", ".join(METHODS)
+        parser.add_argument("--method", default=_DEFAULT, help=f"how to adapt: {methods}, or your class, module.Class")
 
     def before_instantiate_classes(self) -> None:
         with reported():
@@ -37,7 +37,7 @@ def main(args: Sequence[str] | None = None) -> AdaptationCLI:
     parser = ArgumentParser(add_help=False, allow_abbrev=False)
     parser.add_argument("--method", default=_DEFAULT)
     with reported():
-        method = method_named(parser.parse_known_args(args)[0].method)  # first: the other options are those of the task
+        method = method_named(parser.parse_known_args(args)[0].method)  # first: the method determines the other options
     return AdaptationCLI(
         cast(type[AdaptationTask], method.task),
         AdaptationDataModule,

@@ -1,4 +1,4 @@
-"""Clone a voice from recordings, and let it say something."""
+"""Clone a voice from recordings, and synthesise a text with it."""
 
 import os
 from collections.abc import Sequence
@@ -22,22 +22,22 @@ def clone(
     init: Literal["mean", "nearest", "encoder"] | None = None,
     trust: list[str] | None = None,
 ) -> None:
-    """Clone a voice from recordings, and let it say something.
+    """Clone a voice from recordings, and synthesise a text with it.
 
     Args:
         clips: recordings of one speaker, in any usual format.
-        method: encoder, embedding, low_rank or whole_model, or a class of your own, module.Class.
-        text: what to say.
+        method: encoder, embedding, low_rank or whole_model, or a class of yours, module.Class.
+        text: the text to synthesise.
         out: sound file to write.
         model: folder of a run (with tts/last.ckpt), or one TTS checkpoint; default: the model of the package.
-        vocoder: griffin_lim, or a checkpoint; default: the model's own, else griffin_lim.
-        transcripts: file of what the clips say: a line `clip<tab>text` each, or a text a line in order; default: the
-            file a.txt beside a clip a.wav.
+        vocoder: griffin_lim, or a checkpoint; default: that of the model, else griffin_lim.
+        transcripts: file with the texts of the clips: lines of `clip<tab>text`, or of texts in the order of the clips;
+            default: the file a.txt beside a clip a.wav.
         clip_texts: transcripts of the clips, in their order.
-        voice: name to keep the voice by, for recipes.synthesize, or a file (.safetensors).
-        consent: what the speaker has agreed to; it stands in the voice.
-        steps: of adaptation, at most; default: what suits the method.
-        init: initial embedding of adaptation; default: that of the encoder, where there is one, else the mean.
+        voice: name under which the voice is saved, for recipes.synthesize, or a file (.safetensors).
+        consent: what the speaker has agreed to; it is stored in the voice file.
+        steps: largest number of adaptation steps; default: that of the method.
+        init: initial embedding of adaptation; default: that of the encoder, if there is one, else the mean.
         trust: modules whose classes a model may name.
     """
     from lightning_vc.audio import io
@@ -47,7 +47,7 @@ def clone(
     from lightning_vc.text.transcripts import read_transcripts, transcripts_beside
     from lightning_vc.voice import place_for_voice
 
-    io.writable(out)  # first: cloning takes longer
+    io.writable(out)  # first, because cloning is slow
     if any(_same(out, clip) for clip in clips):
         raise ValueError(f"--out {out} is one of the clips, which it would write over: name another file")
     if clip_texts and transcripts:
@@ -68,9 +68,9 @@ def clone(
     write_speech(out, cloner.say(text, cloned))
 
 
-def _same(one: str, other: str) -> bool:
-    """Whether two names are those of one file that is there."""
-    return os.path.exists(one) and os.path.exists(other) and os.path.samefile(one, other)
+def _same(first: str, second: str) -> bool:
+    """Whether two paths are of the same existing file."""
+    return os.path.exists(first) and os.path.exists(second) and os.path.samefile(first, second)
 
 
 def main(args: Sequence[str] | None = None) -> None:

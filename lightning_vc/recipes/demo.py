@@ -1,4 +1,4 @@
-"""Clone voices with the model that comes with the package: of your clips, or of two speakers that espeak-ng makes."""
+"""Clone voices with the model of the package: from your clips, or from clips of two voices of espeak-ng."""
 
 from collections.abc import Iterator, Sequence
 from itertools import islice
@@ -12,11 +12,11 @@ _SPEAKERS, _CLIPS = ("f000", "m000"), 5
 
 
 def demo(clips: list[str] | None = None, text: str = TEXT, out: str = "runs/demo") -> None:
-    """Clone voices with the model that comes with the package: of your clips, or of two speakers that espeak-ng makes.
+    """Clone voices with the model of the package: from your clips, or from clips of two voices of espeak-ng.
 
     Args:
         clips: recordings of one speaker, in any usual format.
-        text: what to say.
+        text: the text to synthesise.
         out: folder to write to.
     """
     from lightning_vc.cloning import Cloner
@@ -32,7 +32,7 @@ def demo(clips: list[str] | None = None, text: str = TEXT, out: str = "runs/demo
 
 
 def made(folder: Path, sample_rate: int) -> Iterator[tuple[str, list[Path]]]:
-    """A few speakers of the generated corpus, and clips of theirs; raises ImportError without the extra `demo`."""
+    """Write clips of speakers of the generated corpus; yields ids and paths. ImportError without extra `demo`."""
     from lightning_vc.audio import io
     from lightning_vc.corpora.generated import GeneratedCorpus
 

@@ -1,4 +1,4 @@
-"""Train the speaker encoder: recordings to the speaker embeddings that the generative model has learned."""
+"""Train the speaker encoder to predict, from recordings, the speaker embeddings of the acoustic model."""
 
 from lightning.pytorch.cli import ArgsType
 

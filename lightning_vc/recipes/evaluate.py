@@ -1,4 +1,4 @@
-"""Clone held-out speakers by every method, measure the clones as the paper does, and write a page to listen to."""
+"""Clone held-out speakers by every method, measure the clones as the paper does, and write a report with audio."""
 
 import sys
 from collections.abc import Mapping, Sequence
@@ -16,7 +16,7 @@ from lightning_vc.checkpoint import source_of
 from lightning_vc.cloning import Cloner
 from lightning_vc.console import reported
 from lightning_vc.data.index import Index
-from lightning_vc.evaluation import systems as speaking
+from lightning_vc.evaluation import systems as sources
 from lightning_vc.evaluation.figures import draw_results, draw_speakers
 from lightning_vc.evaluation.folder import EvaluationFolder, Sound
 from lightning_vc.evaluation.metrics import DNSMOS, EncoderSimilarity, Resemblyzer, Whisper, score
@@ -36,19 +36,19 @@ _AT_ONCE = ("encoder", "joint")  # methods that do not adapt
 
 @dataclass(frozen=True)
 class Systems:
-    """What speaks.
+    """The systems that are compared.
 
     Args:
-        methods: of cloning; if none is given, all that the models can do.
+        methods: methods of cloning; default: all that the models support.
         clips: numbers of recordings to clone each speaker from.
-        steps: of adaptation, after each of which clones speak: of those of `methods` that adapt, or of embedding and
-            whole_model where no methods are given; none if none are given.
-        steps_clips: numbers of recordings that these are adapted to.
+        steps: numbers of adaptation steps, at each of which clones are evaluated: of the adapting ones of `methods`, or
+            of embedding and whole_model without `methods`; default: none.
+        steps_clips: numbers of recordings for the clones by `steps`.
         joint: folder of a joint fine-tuning, which is compared as the method "joint".
-        table_speakers: how many of the model's own speakers say the sentences; if none is given, as many as are cloned.
-        edit: how far these are moved, to say them once more with the other sex and with another accent: 1 is by the
-            difference of the means of both groups; if none is given, they are not.
-        external: folders with sounds of other systems, `<speaker>/<n>.wav`, each of which becomes a row of its name.
+        table_speakers: number of training speakers that are synthesised; default: the number of cloned speakers.
+        edit: amount by which voices of training speakers are moved to the other sex and to another accent, where 1 is
+            the difference of the means of both groups; default: no edited voices.
+        external: folders with sounds of other systems, `<speaker>/<n>.wav`; the name of a folder is that of its row.
     """
 
     methods: list[str] | None = None
@@ -63,15 +63,15 @@ class Systems:
 
 @dataclass(frozen=True)
 class Metrics:
-    """What is measured besides similarity by the model's own encoder.
+    """Metrics in addition to similarity by the model's speaker encoder.
 
     Args:
         speaker_recognition: checkpoint of a `SpeakerRecognitionTask`, for classification accuracy and verification.
         objective: whether sounds are scored by third-party packages (docs/evaluation.md says how to install them):
             speaker similarity, predicted opinion scores, word error rate.
-        sentences: how many sentences of each voice these score; all if none is given.
-        whisper: the model that transcribes, a name or folder for faster-whisper; if none is given, the tiny.en of an
-            installed package, which needs no network.
+        sentences: number of sentences of each voice that these score; default: all.
+        whisper: name or folder of a model of faster-whisper; default: the tiny.en of an installed package, which needs
+            no network.
     """
 
     speaker_recognition: str | None = None
@@ -96,46 +96,46 @@ def evaluate(
     Args:
         model: folder of a run (tts/last.ckpt, encoder/last.ckpt, vocoder/last.ckpt).
         shards: folder whose test speakers are cloned.
-        sentences: file with a sentence a line.
+        sentences: file with one sentence per line.
         out: folder to write to.
-        speakers: ids of test speakers, those that are numbers in quotes, as in '["32"]'; if none is given, all.
-        project: of W&B, which gets tables, figures and sounds.
-        trust: modules of your own whose classes model files may name, such as my_encoder.
+        speakers: ids of test speakers, numeric ones in quotes, as in '["32"]'; default: all.
+        project: project of W&B that tables, figures and sounds are logged to.
+        trust: your modules whose classes model files may name, such as my_encoder.
     """
     allow(trust or [])
     index, cloner = Index.load(shards), Cloner.load(model)
     joint = Cloner.load(systems.joint) if systems.joint else None
-    texts, chosen = read_lines(sentences), _test_speakers(index, shards, speakers)
-    _check(systems, cloner, joint, index, texts, chosen)
+    texts, speaker_ids = read_lines(sentences), _test_speakers(index, shards, speakers)
+    _check(systems, cloner, joint, index, texts, speaker_ids)
     if not metrics.objective and (metrics.sentences or metrics.whisper):
         raise ValueError("metrics.sentences and metrics.whisper need --metrics.objective true")
     recognition = Recognition.load(metrics.speaker_recognition) if metrics.speaker_recognition else None
 
-    most = max(systems.clips + (systems.steps_clips if systems.steps else []))
-    folder = EvaluationFolder(Path(out), index, chosen, texts, most, cloner.sample_rate)
-    system = speaking.System(folder, cloner, joint)
+    max_clips = max(systems.clips + (systems.steps_clips if systems.steps else []))
+    folder = EvaluationFolder(Path(out), index, speaker_ids, texts, max_clips, cloner.sample_rate)
+    system = sources.System(folder, cloner, joint)
     taken = [*cloner.methods, *(systems.methods or []), "joint"]
-    external = speaking.external_systems(folder, systems.external or [], taken)
+    external = sources.external_systems(folder, systems.external or [], taken)
     methods = systems.methods or [*cloner.methods, *(["joint"] if joint else [])]
     by_clips = product(dict.fromkeys(methods), sorted({*systems.clips}))
     clones = [sound for method, clips in by_clips for sound in system.clone(method, clips)]
     adapting = [method for method in systems.methods or ("embedding", "whole_model") if method not in _AT_ONCE]
     by_steps = product(adapting, sorted({*systems.steps_clips}), sorted({*(systems.steps or [])}))
     adapted = [sound for method, clips, steps in by_steps for sound in system.clone(method, clips, steps)]
-    table = speaking.table_speakers(system, systems.table_speakers or len(chosen))
-    edited = speaking.edit_speakers(system, table, systems.edit) if systems.edit is not None else []
-    bounds = [*table, *speaking.mean_speaker(system), *speaking.vocode(folder, cloner)]
-    bounds += speaking.other_speakers(folder)
-    sounds = [*folder.recordings, *bounds, *clones, *adapted, *external, *edited]
+    table = sources.table_speakers(system, systems.table_speakers or len(speaker_ids))
+    edited = sources.edit_speakers(system, table, systems.edit) if systems.edit is not None else []
+    references = [*table, *sources.mean_speaker(system), *sources.vocode(folder, cloner)]
+    references += sources.other_speakers(folder)
+    sounds = [*folder.recordings, *references, *clones, *adapted, *external, *edited]
 
     scores, missing = _measure(metrics, recognition, system, sounds)
     if not table:
-        missing.append(f"The model's own speakers: {model} was trained on others than {shards} has")
+        missing.append(f"The model's own speakers: {model} was not trained on the speakers of {shards}")
     results, about = summarise(scores), {"speakers": folder.speakers, "not measured": missing}
     figures = draw_results(results) | draw_speakers(folder, cloner, [*clones, *edited])
     write_results(Path(out), results, about)
-    shown = [*folder.recordings, *(sound for sound in clones if sound.row.clips == max(systems.clips)), *external]
-    write_report(Path(out, "report.html"), index, shown, results, figures, system.mean_costs(), missing)
+    presented = [*folder.recordings, *(sound for sound in clones if sound.row.clips == max(systems.clips)), *external]
+    write_report(Path(out, "report.html"), index, presented, results, figures, system.mean_costs(), missing)
     if project:
         track_evaluation(project, Path(out), results, figures, sounds, about)
 
@@ -155,7 +155,7 @@ def _test_speakers(index: Index, shards: str, speakers: list[str] | None) -> lis
 def _check(
     systems: Systems, cloner: Cloner, joint: Cloner | None, index: Index, texts: Sequence[str], speakers: Sequence[str]
 ) -> None:
-    """Refuse what could not be done, before anything is: it may take hours."""
+    """Raise ValueError for anything that would fail later: an evaluation may take hours."""
     if empty := [name for name, value in vars(systems).items() if value == []]:
         raise ValueError(f"systems.{empty[0]} is an empty list: leave the option out, or name one at least")
     if systems.steps and systems.methods and {*systems.methods} <= {*_AT_ONCE}:
@@ -167,10 +167,10 @@ def _check(
         )
     for text in texts:
         cloner.check(text)
-    for model in (cloner, *([joint] if joint else [])):  # that it speaks like its own speakers would be no cloning
-        if learnt := [speaker for speaker in speakers if speaker in model.tts.speakers]:
+    for model in (cloner, *([joint] if joint else [])):  # a training speaker is not cloned
+        if learned := [speaker for speaker in speakers if speaker in model.tts.speakers]:
             raise ValueError(
-                f"{source_of(model.tts)} was trained on {', '.join(learnt)}, who would not be cloned: name others by "
+                f"{source_of(model.tts)} was trained on {', '.join(learned)}, who would not be cloned: name others by "
                 "--speakers, or give shards whose test speakers it does not know"
             )
     if joint and not joint.encoder:
@@ -183,9 +183,9 @@ def _check(
 
 
 def _measure(
-    metrics: Metrics, recognition: Recognition | None, system: speaking.System, sounds: Sequence[Sound]
+    metrics: Metrics, recognition: Recognition | None, system: sources.System, sounds: Sequence[Sound]
 ) -> tuple[dict[Sound, dict[str, Any]], list[str]]:
-    """All scores of all sounds, and which packages are missing for more."""
+    """Scores by sound, and a message for each metric whose package is missing."""
     record, folder = system.folder.path / "scores.jsonl", system.folder
     objective = [Resemblyzer(), DNSMOS(), Whisper(metrics.whisper)] if metrics.objective else []
     compared = [sound for sound in sounds if sound.row.steps is None]

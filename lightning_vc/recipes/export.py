@@ -1,4 +1,4 @@
-"""Write a trained run as safetensors in half precision: to ship it, or to keep it small."""
+"""Write the models of a run as safetensors files in half precision, for distribution."""
 
 from collections.abc import Sequence
 
@@ -7,7 +7,7 @@ from lightning_vc.verbs import call
 
 
 def export(model: str, out: str, trust: list[str] | None = None) -> None:
-    """Write a trained run as safetensors in half precision: to ship it, or to keep it small.
+    """Write the models of a run as safetensors files in half precision, for distribution.
 
     Args:
         model: folder of a run: tts/last.ckpt, encoder/last.ckpt, ...

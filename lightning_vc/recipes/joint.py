@@ -1,4 +1,4 @@
-"""Fine-tune encoder and generative model together, from a trained one of each."""
+"""Fine-tune a trained speaker encoder and a trained acoustic model jointly."""
 
 from lightning.pytorch.cli import ArgsType
 

@@ -1,4 +1,4 @@
-"""Make a voice out of others: move it from one group of speakers to another, mix two, or average several."""
+"""Edit voices: move one from one group of speakers towards another, interpolate two, or average several."""
 
 from collections.abc import Sequence
 
@@ -19,17 +19,17 @@ def morph(
     amount: float | None = None,
     trust: list[str] | None = None,
 ) -> None:
-    """Make a voice out of others: move it from one group of speakers to another, mix two, or average several.
+    """Edit voices: move one from one group of speakers towards another, interpolate two, or average several.
 
     Args:
         voice: names or files of voices; several are averaged.
-        save: name to keep the voice by, or a file (.safetensors).
-        plus: what the voice shall have, as in "{sex: F}".
-        minus: what it shall lose, as in "{sex: M}".
+        save: name under which the voice is saved, or a file (.safetensors).
+        plus: attributes of the speakers to move towards, as in "{sex: F}".
+        minus: attributes of the speakers to move away from, as in "{sex: M}".
         model: for plus: folder of a run (with tts/last.ckpt), or one TTS checkpoint.
-        shards: for plus: the shards of its training, which say who the speakers are.
-        toward: name or file of another voice to mix in.
-        amount: how far to go; default: 1 for plus, 0.5 for toward.
+        shards: for plus: the shards of its training, which describe the speakers.
+        toward: name or file of a second voice, to interpolate.
+        amount: factor of the difference; default: 1 for plus, 0.5 for toward.
         trust: modules whose classes a model may name.
     """
     from lightning_vc import morphing
@@ -56,18 +56,18 @@ def morph(
         missing = [name for name, value in groups.items() if value is None]
         raise ValueError(f"{named[0]} needs {', '.join(missing)} too")
     else:
-        wanted = [attributes("--plus", plus), attributes("--minus", minus)]
+        selections = [attributes("--plus", plus), attributes("--minus", minus)]
         cloner, index = Cloner.load(model, trust=trust or ()), Index.load(shards)
-        more, less = ([*morphing.learned_embeddings(cloner, index, **group).values()] for group in wanted)
-        result = morphing.morph(voices[0], more, less, 1.0 if amount is None else amount)
+        added, removed = ([*morphing.learned_embeddings(cloner, index, **group).values()] for group in selections)
+        result = morphing.morph(voices[0], added, removed, 1.0 if amount is None else amount)
     result.save(place)
 
 
 def attributes(option: str, text: str) -> dict[str, object]:
-    """What an option says of speakers; raises ValueError for what is no YAML mapping."""
+    """Attributes of speakers from the value of an option; raises ValueError if it is not a YAML mapping."""
     try:
         check_yaml(text)
-        read = yaml.load(text, yaml.BaseLoader)  # all is text: an id 0017 is no number, an accent "no" no truth value
+        read = yaml.load(text, yaml.BaseLoader)  # values stay text: the id 0017, the accent "no"
     except yaml.YAMLError:
         read = None
     words = [word for pair in read.items() for word in pair] if isinstance(read, dict) else []

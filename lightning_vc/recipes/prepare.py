@@ -1,10 +1,10 @@
-"""Write a corpus as shards, which everything else trains on.
+"""Write a corpus as shards, for training and evaluation.
 
-`prepare verify DIR` reads a finished set, on this machine or elsewhere, and compares each byte with its index.
+`prepare verify DIR` compares all bytes of a folder of shards, local or remote, with its index.
 
-CORPUS, the first argument, is librispeech, vctk, kaldi, generated (which needs no --root), several (of them as one) or
-the class path of a Corpus from anywhere; what its constructor takes is an option here. `--test` and `--validation` are
-ids of speakers (A,B or A,), how many of them (8) or which share (0.1).
+CORPUS, the first argument, is librispeech, vctk, kaldi, generated (which needs no --root), several (a union of corpora)
+or the class path of a Corpus; the arguments of its constructor are options here. `--test` and `--validation` are ids of
+speakers (A,B or A,), their number (8) or their share (0.1).
 """
 
 import importlib
@@ -41,7 +41,7 @@ ALIASES = {
 
 
 def main(argv: list[str] | None = None) -> None:
-    """Prepare what the command line says, and print what came of it."""
+    """Prepare a corpus, and print its index."""
     argv = sys.argv[1:] if argv is None else argv
     parser = VerbParser(prog="python -m lightning_vc.recipes.prepare", description=__doc__)
     with reported():
@@ -54,13 +54,13 @@ def main(argv: list[str] | None = None) -> None:
             raise ValueError(f"the first argument must name the corpus: {', '.join(ALIASES)} or a class path")
         if options.root and "root" not in inspect.signature(corpus).parameters:
             print_warning(f"{options.corpus} makes its own sound: --root {options.root} is not used")
-        options = parser.instantiate(options)  # corpora within a corpus
+        options = parser.instantiate(options)  # builds the corpora of a union of corpora
         if options.get("subsets"):
             options.subsets = _names(options.subsets)
         options.speeds = [float(speed) for speed in _names(options.speeds)]
         options.test, options.validation = _speakers(options.test), _speakers(options.validation)
-        made, splits, limits = _call(corpus, options), _call(Splits, options), _call(Limits, options)
-        index = _call(prepare, options, corpus=made, splits=splits, limits=limits)
+        instance, splits, limits = _call(corpus, options), _call(Splits, options), _call(Limits, options)
+        index = _call(prepare, options, corpus=instance, splits=splits, limits=limits)
         _show(index)
         _warn(index, splits)
 
@@ -71,7 +71,7 @@ def _show(index: Index) -> None:
 
 
 def _warn(index: Index, splits: Splits) -> None:
-    """Say what a set of shards lacks, and which option of `prepare` gives it."""
+    """Warn of what a folder of shards lacks, naming the option of `prepare` that adds it."""
     if untranscribed := index.samples(*SETS) - index.transcribed(*SETS):
         print_warning(f"{untranscribed} samples have no transcript; see {index.folder}/{UNTRANSCRIBED}")
     if not index.transcribed("train-held", "validation-held"):
@@ -91,7 +91,7 @@ def _warn(index: Index, splits: Splits) -> None:
 
 
 def _verify(argv: list[str]) -> None:
-    """Check all shards of a folder; raises ValueError with the name of one that is not what was written."""
+    """Check all shards of a folder; raises ValueError with the name of a damaged one."""
     parser = VerbParser(
         prog="python -m lightning_vc.recipes.prepare verify",
         description="Compare shards with their index, byte for byte.",
@@ -101,48 +101,48 @@ def _verify(argv: list[str]) -> None:
     index = Index.load(folder)
     index.check(thorough=True)
     _show(index)
-    print("all shards are what was written")
+    print("all shards match their index")
 
 
 def _find(name: str) -> type[Corpus]:
-    """The class behind a short name or a class path. Raises ValueError where there is none."""
+    """The class with a short name or a class path. Raises ValueError if there is none."""
     module, _, cls = ALIASES.get(name, name).rpartition(".")
-    if os.getcwd() not in sys.path:  # as `python -m` has it, so that every way of starting finds a module of the user's
+    if os.getcwd() not in sys.path:  # as with `python -m`, so that the user's modules are found
         sys.path.insert(0, os.getcwd())
     try:
-        found = getattr(importlib.import_module(module), cls)
+        candidate = getattr(importlib.import_module(module), cls)
     except (ImportError, AttributeError, ValueError) as error:
         raise ValueError(f"no corpus {name!r} ({error}): give {', '.join(ALIASES)} or a class path") from error
-    if not (isinstance(found, type) and issubclass(found, Corpus)):
+    if not (isinstance(candidate, type) and issubclass(candidate, Corpus)):
         raise ValueError(f"{name} is no subclass of lightning_vc.corpora.base.Corpus")
-    return found
+    return candidate
 
 
 def _add_options(parser: VerbParser, corpus: type[Corpus]) -> None:
-    """Everything that can be said, from the signatures of what it is said to."""
-    own = inspect.signature(corpus).parameters
+    """Add options from the signatures of the corpus, `Splits`, `Limits` and `prepare`."""
+    parameters = inspect.signature(corpus).parameters
     parser.add_argument("corpus", metavar="CORPUS", help="short name or class path")
-    needs_root = "root" in own and own["root"].default is inspect.Parameter.empty
+    needs_root = "root" in parameters and parameters["root"].default is inspect.Parameter.empty
     parser.add_argument("--root", type=Path, required=needs_root, help="folder of the corpus")
-    if "subsets" in own or corpus is Corpus:
+    if "subsets" in parameters or corpus is Corpus:
         parser.add_argument("--subsets", type=str, metavar="NAME,NAME", help="parts of the corpus")
-    parser.add_argument("--test", type=str, default=str(Splits.test), help="speakers to clone: never trained on")
+    parser.add_argument("--test", type=str, default=str(Splits.test), help="speakers to clone: held out of training")
     parser.add_argument("--validation", type=str, default=str(Splits.validation), help="speakers to validate on")
     parser.add_class_arguments(Splits, skip={"test", "validation"})
     parser.add_class_arguments(Limits)
     parser.add_function_arguments(prepare, skip={"corpus", "splits", "limits", "speeds"})
     parser.add_argument(
         "--speeds", type=str, default="", metavar="SPEED,SPEED",
-        help="hear each transcribed training speaker at these speeds too, as others: 0.9,1.1",
+        help="speed perturbation: add each transcribed training speaker at these speeds: 0.9,1.1",
     )  # fmt: skip
     parser.set_defaults(workers=os.cpu_count() or 1)
-    parser.add_class_arguments(corpus, skip=set(own) & set(parser.get_defaults().keys()))  # one seed is for all
+    parser.add_class_arguments(corpus, skip=set(parameters) & set(parser.get_defaults().keys()))  # one --seed for all
 
 
-def _call(what: Callable[..., Any], options: Namespace, **given: Any) -> Any:
-    """Call something with those options that it has parameters for."""
-    named = {name: options.get(name) for name in inspect.signature(what).parameters if name not in given}
-    return what(**given, **{name: value for name, value in named.items() if value is not None})
+def _call(function: Callable[..., Any], options: Namespace, **fixed: Any) -> Any:
+    """Call a function with those options that it has parameters for."""
+    named = {name: options.get(name) for name in inspect.signature(function).parameters if name not in fixed}
+    return function(**fixed, **{name: value for name, value in named.items() if value is not None})
 
 
 def _names(value: str) -> list[str]:

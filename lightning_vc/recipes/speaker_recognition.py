@@ -1,4 +1,4 @@
-"""Train speaker recognition: a classifier of the speakers, whose embeddings verify clones of any speaker."""
+"""Train speaker recognition: a speaker classifier, whose embeddings also serve for speaker verification."""
 
 from lightning.pytorch.cli import ArgsType
 

@@ -1,4 +1,4 @@
-"""Speak with a cloned voice: one text, or a file of lines."""
+"""Synthesise a text, or the lines of a file, with a cloned voice."""
 
 import os
 import sys
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from lightning_vc.cloning import Cloner
     from lightning_vc.voice import Voice
 
-_TOGETHER = 32  # texts of a file that are said at once: more would only cost memory
+_TOGETHER = 32  # texts of a file in a batch: more would only cost memory
 
 
 def synthesize(
@@ -28,17 +28,17 @@ def synthesize(
     vocoder: str | None = None,
     trust: list[str] | None = None,
 ) -> None:
-    """Speak with a cloned voice: one text, or a file of lines.
+    """Synthesise a text, or the lines of a file, with a cloned voice.
 
     Args:
-        voice: name or file of a voice that recipes.clone kept.
+        voice: name or file of a voice that recipes.clone saved.
         out: sound file, or folder for the lines of a file, which gets 001.wav, 002.wav, ...
-        text: what to say.
-        file: a text a line, in the place of text.
-        stream: write each sentence of the text as soon as it is made; with --out - to standard output, as raw 16-bit
+        text: the text to synthesise.
+        file: file with one text per line, instead of text.
+        stream: write each sentence of the text as soon as it is ready; with --out - to standard output, as raw 16-bit
             samples (... --out - | aplay -f S16_LE -r 16000).
         model: folder of a run (with tts/last.ckpt), or one TTS checkpoint; default: the model of the package.
-        vocoder: griffin_lim, or a checkpoint; default: the model's own, else griffin_lim.
+        vocoder: griffin_lim, or a checkpoint; default: that of the model, else griffin_lim.
         trust: modules whose classes a model may name.
     """
     from lightning_vc.audio import io
@@ -51,19 +51,19 @@ def synthesize(
     if (text == "") == (file == ""):
         raise ValueError("give either --text or --file")
     if not file and not stream:
-        io.writable(out)  # before the work
+        io.writable(out)  # first, because synthesis is slow
     cloner = Cloner.load(model, vocoder, trust or ())
     speaker = load_voice(voice)
     if file:
         _speak_lines(cloner, speaker, file, Path(out))
     elif stream:
-        _speak_at_once(cloner, speaker, text, out)
+        _speak_stream(cloner, speaker, text, out)
     else:
         write_speech(out, cloner.say(text, speaker))
 
 
 def _speak_lines(cloner: "Cloner", speaker: "Voice", file: str, out: Path) -> None:
-    """Write a sound for each text of a file; those that cannot be said are named, and then the program ends with 1."""
+    """Write a sound for each text of a file; warn of texts that cannot be spoken, and exit with 1 if there are any."""
     from lightning_vc.audio import io
     from lightning_vc.synthesis import write_speech
     from lightning_vc.text.transcripts import read_lines
@@ -86,8 +86,8 @@ def _speak_lines(cloner: "Cloner", speaker: "Voice", file: str, out: Path) -> No
         raise SystemExit(1)
 
 
-def _speak_at_once(cloner: "Cloner", speaker: "Voice", text: str, out: str) -> None:
-    """Write a text as it is being said."""
+def _speak_stream(cloner: "Cloner", speaker: "Voice", text: str, out: str) -> None:
+    """Write a text sentence by sentence, during synthesis."""
     from lightning_vc.audio import io
     from lightning_vc.synthesis import warn
 
@@ -103,8 +103,8 @@ def _speak_at_once(cloner: "Cloner", speaker: "Voice", text: str, out: str) -> N
         for wave in waves():
             sys.stdout.buffer.write((wave.clamp(-1, 1) * 32767).short().numpy().tobytes())
             sys.stdout.buffer.flush()
-    except BrokenPipeError:  # nobody listens any more
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains once more when it ends
+    except BrokenPipeError:  # the reader has closed the pipe
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else Python fails again when it exits
 
 
 def main(args: Sequence[str] | None = None) -> None:

@@ -1,4 +1,4 @@
-"""Train the multi-speaker generative model: text and a speaker embedding to speech."""
+"""Train the multi-speaker acoustic model: text and speaker embedding to spectrograms."""
 
 from lightning.pytorch.cli import ArgsType
 

@@ -1,4 +1,4 @@
-"""Fine-tune a vocoder on the predictions of a generative model."""
+"""Fine-tune a vocoder on the predictions of an acoustic model."""
 
 from lightning.pytorch.cli import ArgsType
 

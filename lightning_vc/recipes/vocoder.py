@@ -1,4 +1,4 @@
-"""Train a vocoder: mel spectrograms to sound."""
+"""Train a vocoder: mel spectrograms to waveforms."""
 
 from lightning.pytorch.cli import ArgsType
 

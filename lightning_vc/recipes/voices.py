@@ -1,4 +1,4 @@
-"""Voices by name: list, show, export, import and delete them."""
+"""List, show, export, import and delete saved voices."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -6,25 +6,25 @@ from pathlib import Path
 from lightning_vc.console import printable, reported
 from lightning_vc.verbs import VerbParser
 
-_NAMES = {"list": (), "show": ("name",), "delete": ("name",), "export": ("name", "file"), "import": ("name", "file")}
+_TAKES = {"list": (), "show": ("name",), "delete": ("name",), "export": ("name", "file"), "import": ("name", "file")}
 
 
 def main(args: Sequence[str] | None = None) -> None:
     parser = VerbParser(prog="python -m lightning_vc.recipes.voices", description=__doc__)
     parser.add_argument("--library", help="folder of the voices; default: LIGHTNING_VC_VOICES, or one in your home")
-    parser.add_argument("verb", choices=list(_NAMES), help="show, delete NAME; export, import NAME FILE")
+    parser.add_argument("verb", choices=list(_TAKES), help="show, delete NAME; export, import NAME FILE")
     parser.add_argument("name", nargs="?", help="of a voice")
     parser.add_argument("file", nargs="?", help="voice file (.safetensors)")
     options = parser.parse_args(args)
-    given = tuple(key for key in ("name", "file") if options[key] is not None)
-    if given != _NAMES[options.verb]:
-        parser.error(f"{options.verb} takes {' and '.join(_NAMES[options.verb]).upper() or 'nothing'} behind it")
+    arguments = tuple(key for key in ("name", "file") if options[key] is not None)
+    if arguments != _TAKES[options.verb]:
+        parser.error(f"{options.verb} takes {' and '.join(_TAKES[options.verb]).upper() or 'nothing'} behind it")
     with reported():
         run(options.library, options.verb, options.name or "", options.file or "")
 
 
 def run(folder: str | None, verb: str, name: str, file: str) -> None:
-    """One verb; raises OSError or ValueError for a name or file that does not do."""
+    """Run one verb; raises OSError or ValueError for a missing or invalid name or file."""
     from lightning_vc.voice import Voice, VoiceLibrary, place_for_voice
 
     library = VoiceLibrary(folder)
@@ -40,14 +40,14 @@ def run(folder: str | None, verb: str, name: str, file: str) -> None:
     elif verb == "show":
         voice = Voice.load(library.known(name))
         about = {"name": name, "file": library.path(name), **voice.about}
-        about["consent"] = voice.consent or "nobody said"
+        about["consent"] = voice.consent or "not stated"
         moved = sum(value.numel() for value in voice.moved.values())
         about["numbers"] = f"{voice.embedding.numel()} of the voice, {moved} of the model"
         for key, value in about.items():
             print(printable(f"{key:8} {value}"))
     elif verb == "export":
-        place = place_for_voice(str(Path(file).absolute()))  # a bare name would be one of the library
-        Voice.load(library.known(name)).save(place)
+        target = place_for_voice(str(Path(file).absolute()))  # absolute: a bare name would be a name in the library
+        Voice.load(library.known(name)).save(target)
     elif verb == "import":
         Voice.load(file).save(library.free(name))
     else:

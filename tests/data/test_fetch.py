@@ -218,7 +218,7 @@ def test_no_address_runs_a_command(address: str) -> None:
 
 def test_verify(index: Index, server: Server, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     prepare.main(["verify", index.folder])
-    assert "all shards are what was written" in capsys.readouterr().out
+    assert "all shards match their index" in capsys.readouterr().out
     prepare.main(["verify", server.url])
     for name in ("index.json", *(shard.name for kind in SETS for shard in index.sets[kind])):
         (tmp_path / name).write_bytes(Path(index.folder, name).read_bytes())

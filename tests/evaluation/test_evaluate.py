@@ -101,7 +101,7 @@ def test_costs_and_attention_are_recorded(evaluated: Evaluated) -> None:
         assert costs["parameters"] > 100 if method == "whole_model" else costs["parameters"] == 8
         assert costs["bytes"] == (folder / "voice.safetensors").stat().st_size
     page = (evaluated.out / "report.html").read_text()
-    assert page.index("<h2>Costs") < page.index("numbers of a voice") < page.index("about 1.5") < page.index("Not meas")
+    assert page.index("<h2>Costs") < page.index("parameters of") < page.index("about 1.5") < page.index("Not measured")
 
 
 def test_floors_and_ceilings_stand_beside_the_clones(evaluated: Evaluated) -> None:
