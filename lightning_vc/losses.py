@@ -66,6 +66,6 @@ def last_step(logits: Tensor, steps: Tensor, behind: int = 4) -> Tensor:
     """
     s = torch.arange(logits.shape[1], device=logits.device)  # (S,)
     target = (s >= steps[:, None] - 1).to(logits.dtype)  # (B, S)
-    counted = (s < steps[:, None] + behind).to(logits.dtype)
+    weight = (s < steps[:, None] + behind).to(logits.dtype)
     error = F.binary_cross_entropy_with_logits(logits, target, reduction="none")
-    return (error * counted).sum() / counted.sum()
+    return (error * weight).sum() / weight.sum()

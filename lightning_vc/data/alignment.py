@@ -81,20 +81,20 @@ def split(words: Sequence[Word], spans: Sequence[Span], seconds: float, longest:
     of a sentence, get a comma; a symbol of the pause's length, {/} or {%}, follows the punctuation.
     """
     positions = [number for number, word in enumerate(words) if word.phonemes]
-    marked = [words[start:end] for start, end in pairwise([*positions, len(words)])]  # words with their punctuation
+    marked_words = [words[start:end] for start, end in pairwise([*positions, len(words)])]  # with punctuation
     pauses = [start - end for (_, end), (start, _) in pairwise(spans)]  # seconds after each word but the last
     first, count = 0, len(positions)
     while first < count:
         start = max(0.0, spans[first][0] - _MARGIN)
         ends = [i for i in range(first, count) if i + 1 == count or pauses[i] >= _PAUSE]
-        fitting = [i for i in ends if min(seconds, spans[i][1] + _MARGIN) - start <= longest]
-        last = max(fitting, default=ends[0])
-        inside = [word for i in range(first, last) for word in _with_pause(marked[i], pauses[i])]
-        inside += marked[last]
-        if len(marked[last]) == 1 and last + 1 < count:
-            inside.append(Word(","))
+        fitting_ends = [i for i in ends if min(seconds, spans[i][1] + _MARGIN) - start <= longest]
+        last = max(fitting_ends, default=ends[0])
+        piece_words = [word for i in range(first, last) for word in _with_pause(marked_words[i], pauses[i])]
+        piece_words += marked_words[last]
+        if len(marked_words[last]) == 1 and last + 1 < count:
+            piece_words.append(Word(","))
         spans_inside = tuple((begin - start, end - start) for begin, end in spans[first : last + 1])
-        yield Piece(start, min(seconds, spans[last][1] + _MARGIN), tuple(inside), spans_inside)
+        yield Piece(start, min(seconds, spans[last][1] + _MARGIN), tuple(piece_words), spans_inside)
         first = last + 1
 
 

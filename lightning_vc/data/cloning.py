@@ -56,8 +56,8 @@ class CloningBatcher(Batcher[Any]):
 
     def collate(self, planned: list[Group], rng: random.Random | None = None) -> Any:
         """Decode and pad B groups of N clips; longer clips are cropped at random, without `rng` to the middle."""
-        longest = sys.maxsize if self.max_seconds is None else round(self.max_seconds * self.sample_rate)
-        waves = [crop(sample.wave(self.sample_rate), longest, rng) for group in planned for sample in group]
+        max_length = sys.maxsize if self.max_seconds is None else round(self.max_seconds * self.sample_rate)
+        waves = [crop(sample.wave(self.sample_rate), max_length, rng) for group in planned for sample in group]
         shape = (len(planned), len(planned[0]))
         return CloningBatch(
             waves=pad_sequence(waves, batch_first=True).unflatten(0, shape),

@@ -34,8 +34,8 @@ def load(kind: type[T], text: str | bytes) -> T:
     if first["type"] == "missing":
         raise ValueError(f"{path} is missing")
     value = first["input"]
-    shown = f"of type {type(value).__name__}" if isinstance(value, list | dict) else f"{value!r:.{_SHOWN}}"
-    raise ValueError(f"{path or 'the JSON text'} is {shown}: {first['msg']}".replace("\n", " "))
+    shown_value = f"of type {type(value).__name__}" if isinstance(value, list | dict) else f"{value!r:.{_SHOWN}}"
+    raise ValueError(f"{path or 'the JSON text'} is {shown_value}: {first['msg']}".replace("\n", " "))
 
 
 @cache

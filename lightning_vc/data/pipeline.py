@@ -146,7 +146,7 @@ class BatchStream(IterableDataset[B]):
         self.rank, self.world = rank, world
         # In shared memory: persistent workers must see when the main process changes them.
         self.epoch = torch.zeros((), dtype=torch.int64).share_memory_()
-        self.start = torch.zeros((), dtype=torch.int64).share_memory_()  # batches that each worker skips
+        self.skip_batches = torch.zeros((), dtype=torch.int64).share_memory_()  # number that each worker skips
 
     def __len__(self) -> int:
         return self.steps
@@ -165,8 +165,8 @@ class BatchStream(IterableDataset[B]):
     def __iter__(self) -> Iterator[B]:
         """The batches of this process: all of the rank in the main process, every n-th in one of n workers."""
         worker, workers = _worker()
-        start, order = int(self.start), None if self.seed is None else f"{self.seed}/{int(self.epoch)}"
-        planned = iter(
+        skip, order = int(self.skip_batches), None if self.seed is None else f"{self.seed}/{int(self.epoch)}"
+        batches = iter(
             wds.DataPipeline(
                 *self.source.stages(order, self.rank, self.world),
                 wds.select(self.batcher.keep),
@@ -174,14 +174,14 @@ class BatchStream(IterableDataset[B]):
             ).repeat()  # the loop below ends after `steps`
         )
         if order is None:
-            planned = islice(planned, worker * self.world + self.rank, None, workers * self.world)
+            batches = islice(batches, worker * self.world + self.rank, None, workers * self.world)
         for number in range(worker, self.steps, workers):
-            if (batch := next(planned, None)) is None:
+            if (batch := next(batches, None)) is None:
                 raise ValueError(
                     f"reader {self.rank * workers + worker + 1} of {self.world * workers} (ranks x workers) has not "
                     "enough samples of its own for one batch; use fewer workers or ranks, or fewer clips of a speaker"
                 )
-            if number // workers >= start:
+            if number // workers >= skip:
                 rng = None if order is None else random.Random(f"{order}/{self.rank}/{number}")
                 yield self.batcher.collate(batch, rng)
 
@@ -208,25 +208,25 @@ class Loader(DataLoader[B]):
             pin_memory=torch.cuda.is_available(),
         )
         self.stream, self.restart_epoch = dataset, restart_epoch
-        self.start = 0  # batches to skip in the next epoch
-        self.yielded = 0  # batches of the current epoch so far, with those that were skipped
+        self.skip_batches = 0  # batches to skip in the next epoch
+        self.n_yielded = 0  # batches of the current epoch so far, with those that were skipped
         # Determines the order of training; validation is never resumed in the middle
         self.order = {} if dataset.seed is None else dataset.order() | {"workers": max(1, workers)}
         self.sampler.set_epoch = dataset.set_epoch  # type: ignore[attr-defined]
 
     def __iter__(self) -> Iterator[B]:  # type: ignore[override]
         """Yield batches; nothing is read before the first is requested."""
-        self.yielded, self.start = self.start, 0
+        self.n_yielded, self.skip_batches = self.skip_batches, 0
         # Workers yield in turn, beginning with the first: workers skip whole rounds, this loop the rest of a round.
-        rounds, rest = divmod(self.yielded, max(1, self.num_workers))
-        self.stream.start.fill_(rounds)
+        rounds, rest = divmod(self.n_yielded, max(1, self.num_workers))
+        self.stream.skip_batches.fill_(rounds)
         for batch in islice(super().__iter__(), rest, None):
-            self.yielded += 1
+            self.n_yielded += 1
             yield batch
 
     def state_dict(self) -> dict[str, Any]:
         """Position in the epoch, and everything that determines which batches an epoch has."""
-        return {"batches": self.yielded % len(self), "order": self.order} if self.order else {}
+        return {"batches": self.n_yielded % len(self), "order": self.order} if self.order else {}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Resume from this position in the next iteration. Raises ValueError if the epoch would have other batches."""
@@ -242,7 +242,7 @@ class Loader(DataLoader[B]):
                 f"the checkpoint was made in the middle of an epoch of other data ({changed}): resume it "
                 "with what it was made with, or begin its epoch anew with --data.loading.restart_epoch true"
             )
-        self.start = batches
+        self.skip_batches = batches
 
 
 def _unchanged(batch: B) -> B:

@@ -46,7 +46,7 @@ def _members(file: ShardFile, tar: BinaryIO, errors: list[Exception]) -> Iterato
 
     A file that declares a larger size than a sample can have is not read: a tar file of a few bytes may declare any.
     """
-    left, largest = fstat(tar.fileno()).st_size, largest_flac(round(LONGEST_SECONDS * file.sample_rate))
+    bytes_left, largest = fstat(tar.fileno()).st_size, largest_flac(round(LONGEST_SECONDS * file.sample_rate))
     try:
         while (header := tar.read(_BLOCK)).strip(b"\0"):  # a block of zeros ends a tar file
             name = header[:100].rstrip(b"\0").decode("ascii", "replace")
@@ -57,10 +57,10 @@ def _members(file: ShardFile, tar: BinaryIO, errors: list[Exception]) -> Iterato
             # The checksum is the sum of the header's bytes, with spaces in place of the checksum itself.
             if len(header) < _BLOCK or checksum != sum(header[:148]) + sum(header[156:]) + 8 * ord(" "):
                 raise ValueError(f"the checksum of the tar header of {name} differs")
-            left -= _BLOCK + size + -size % _BLOCK
+            bytes_left -= _BLOCK + size + -size % _BLOCK
             # A plain file with a short name (POSIX ustar): `prepare` writes nothing else
             plain = header[156:157] == b"0" and header[345:346] == b"\0" and name.endswith((".flac", ".json"))
-            if not plain or left < 0 or not 0 <= size <= largest:
+            if not plain or bytes_left < 0 or not 0 <= size <= largest:
                 raise ValueError(f"{name} of {size} bytes cannot be in it")
             yield {"fname": name, "data": tar.read(size), "__url__": file.url}
             tar.read(-size % _BLOCK)

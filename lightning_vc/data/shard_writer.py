@@ -112,8 +112,8 @@ def _finished(file: Path, shard: Path) -> Record | None:
     """The record of a shard if the shard is finished and undamaged, else None."""
     try:
         record = load(Record, read_file(file, _LARGEST_RECORD))
-        whole = record.shard is None or sha256_of(shard) == record.shard.sha256
-        return record if whole else None
+        undamaged = record.shard is None or sha256_of(shard) == record.shard.sha256
+        return record if undamaged else None
     except (OSError, ValueError):
         return None
 

@@ -205,11 +205,11 @@ def _interrupts_held() -> Iterator[None]:
     in_main = threading.current_thread() is threading.main_thread()
     # Another thread, such as that of the progress bar, may receive the signal; the handler still runs in this thread.
     handler = signal.signal(signal.SIGINT, lambda number, _: signals.append(number)) if in_main else None
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    previous_mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
     finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        signal.pthread_sigmask(signal.SIG_SETMASK, previous_mask)
         if in_main:
             signal.signal(signal.SIGINT, handler)
     if signals:

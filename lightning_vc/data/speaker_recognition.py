@@ -50,13 +50,13 @@ class SpeakerRecognitionDataModule(ShardsDataModule):
         if not 0 < held_out < 1:
             raise ValueError(f"held_out is a share of the recordings, above 0 and below 1, got {held_out}")
         self.cloning_clips, self.held_out, self.utterances_per_epoch = cloning_clips, held_out, utterances_per_epoch
-        enough = {"train": min_utterances, "test": min_utterances + cloning_clips}
-        entries = [entry for entry in self.index.speakers_of(*enough) if entry.utterances >= enough[entry.split]]
+        least = {"train": min_utterances, "test": min_utterances + cloning_clips}
+        entries = [entry for entry in self.index.speakers_of(*least) if entry.utterances >= least[entry.split]]
         self.speakers = [entry.id for entry in entries]
         self.test_speakers = [entry.id for entry in entries if entry.split == "test"]
         if not self.test_speakers:
             raise ValueError(
-                f"no test speaker of {self.index.folder} has {enough['test']} recordings: take fewer cloning_clips"
+                f"no test speaker of {self.index.folder} has {least['test']} recordings: take fewer cloning_clips"
             )
         validation = [entry.id for entry in self.index.speakers_of("validation") if entry.utterances > 1]
         if len(validation) < 2:
@@ -74,20 +74,20 @@ class SpeakerRecognitionDataModule(ShardsDataModule):
             ValueError: for a class with too few recordings for both training and measurement.
         """
         self.learnt: list[Sample] = []
-        self.measured: list[Sample] = []
+        self.test_samples: list[Sample] = []
         samples = self._samples("train", "test")
         for speaker in self.speakers:
             clips = samples[speaker][: self.cloning_clips] if speaker in self.test_speakers else []
-            usable = self._of_other_recordings(samples[speaker], clips)
-            measured = usable[: max(1, int(self.held_out * len(usable)))]
-            learnt = self._of_other_recordings(usable, measured)
-            if not learnt:
+            candidates = self._of_other_recordings(samples[speaker], clips)
+            test_samples = candidates[: max(1, int(self.held_out * len(candidates)))]
+            training_samples = self._of_other_recordings(candidates, test_samples)
+            if not training_samples:
                 raise ValueError(
                     f"the recordings of {speaker} in {self.index.folder}, but for those to clone from, are pieces of "
                     "one: raise min_utterances"
                 )
-            self.measured += measured
-            self.learnt += islice(cycle(learnt), self.utterances_per_epoch)
+            self.test_samples += test_samples
+            self.learnt += islice(cycle(training_samples), self.utterances_per_epoch)
         validation = [sample for samples in self._samples("validation").values() for sample in samples]
         self.trials = sorted(apart(self.index, validation), key=lambda sample: scattered(sample.id))
 
@@ -116,11 +116,12 @@ class SpeakerRecognitionDataModule(ShardsDataModule):
 
     def val_dataloader(self) -> Loader[CloningBatch]:
         """Held-out recordings of every class, then one piece of every recording of the validation speakers."""
-        return self._measurement_loader([*self.measured, *self.trials])
+        return self._measurement_loader([*self.test_samples, *self.trials])
 
     def test_dataloader(self) -> Loader[CloningBatch]:
         """Held-out recordings of the test speakers."""
-        return self._measurement_loader([sample for sample in self.measured if sample.speaker.id in self.test_speakers])
+        samples = [sample for sample in self.test_samples if sample.speaker.id in self.test_speakers]
+        return self._measurement_loader(samples)
 
     def _measurement_loader(self, samples: Sequence[Sample]) -> Loader[CloningBatch]:
         batcher = replace(self.batcher, max_seconds=None)

@@ -79,8 +79,8 @@ class Splits:
         """Ids of the speakers of a split, from ids, a number or a share; `taken` speakers are not available."""
         if not isinstance(wanted, (int, float)):
             if unknown := sorted(set(wanted) - set(speakers)):
-                some = ", ".join(sorted(speakers)[:8])
-                raise ValueError(f"{split} speakers {', '.join(unknown)} are not in the corpus; it has {some}, ...")
+                examples = ", ".join(sorted(speakers)[:8])
+                raise ValueError(f"{split} speakers {', '.join(unknown)} are not in the corpus; it has {examples}, ...")
             if shared := sorted(set(wanted) & taken):
                 raise ValueError(f"speakers {', '.join(shared)} are asked for both test and validation; name each once")
             return set(wanted)

@@ -19,21 +19,21 @@ def repeat(samples: Iterable[Sample], times: Mapping[str, float], apart: int, rn
     waiting: deque[tuple[int, int, Sample]] = deque()  # earliest next position, repetitions left, sample
     position = 0
     for sample in samples:
-        wanted = times.get(sample.speaker.id, 1)
-        left = int(wanted) + (rng.random() < wanted % 1)
-        while left:
+        mean_count = times.get(sample.speaker.id, 1)
+        count = int(mean_count) + (rng.random() < mean_count % 1)
+        while count:
             yield sample
             position += 1
-            if left > 1:
-                waiting.append((position + apart, left - 1, sample))
-            left = 0
+            if count > 1:
+                waiting.append((position + apart, count - 1, sample))
+            count = 0
             if waiting and waiting[0][0] <= position:
-                _, left, sample = waiting.popleft()
+                _, count, sample = waiting.popleft()
     while waiting:
-        _, left, sample = waiting.popleft()
+        _, count, sample = waiting.popleft()
         yield sample
-        if left > 1:
-            waiting.append((0, left - 1, sample))
+        if count > 1:
+            waiting.append((0, count - 1, sample))
 
 
 def bucket(
@@ -65,7 +65,7 @@ def group_by_speaker(
     waiting: dict[str, deque[Sample]] = defaultdict(deque)
     batch: list[list[Sample]] = []
     clips = rng.choice(n_clips) if rng else max(n_clips)
-    full = False
+    has_full_batch = False
     for sample in samples:
         of_speaker = waiting[sample.speaker.id]
         of_speaker.append(sample)
@@ -74,7 +74,7 @@ def group_by_speaker(
         batch.append([of_speaker.popleft() for _ in range(clips)])
         if len(batch) == n_speakers:
             yield batch
-            full = True
+            has_full_batch = True
             batch, clips = [], rng.choice(n_clips) if rng else max(n_clips)
-    if batch and not (rng and full):
+    if batch and not (rng and has_full_batch):
         yield batch

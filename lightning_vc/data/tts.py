@@ -113,7 +113,7 @@ class TTSDataModule(ShardsDataModule):
         counts = {entry.id: entry.transcribed for entry in self.index.speakers if entry.id in rows}
         times = {id: math.ceil(min_utterances_per_speaker / count) for id, count in counts.items()}
         # Factor by which the repetitions lengthen an epoch
-        self.repeated = sum(times[id] * count for id, count in counts.items()) / sum(counts.values())
+        self.repetitions = sum(times[id] * count for id, count in counts.items()) / sum(counts.values())
         self.batcher = TTSBatcher(
             frontend, rows, self.sample_rate, batch_size, SHUFFLED, buckets, min_utterances_per_speaker, times
         )
@@ -121,7 +121,7 @@ class TTSDataModule(ShardsDataModule):
     def train_dataloader(self) -> Loader[TTSBatch]:
         """Shuffled utterances of train and validation speakers."""
         sets = ("train", "validation")
-        return self.train_loader(self.read(*sets), self.index.transcribed(*sets) * self.repeated / self.batch_size)
+        return self.train_loader(self.read(*sets), self.index.transcribed(*sets) * self.repetitions / self.batch_size)
 
     def val_dataloader(self) -> Loader[TTSBatch]:
         """The held-out utterances of the same speakers."""
@@ -167,7 +167,7 @@ class AdaptationDataModule(ShardsDataModule):
     def setup(self, stage: str) -> None:
         """Read the speaker's clips."""
         clips = [clip for clip in clips_of(self.index, self.speaker, self.loading.cache) if self.batcher.keep(clip)]
-        self.known, self.others = clips[: self.clips], clips[self.clips :]
+        self.known, self.validation_clips = clips[: self.clips], clips[self.clips :]
 
     def train_dataloader(self) -> Loader[TTSBatch]:
         """The clips to adapt to, repeated."""
@@ -175,4 +175,4 @@ class AdaptationDataModule(ShardsDataModule):
 
     def val_dataloader(self) -> Loader[TTSBatch]:
         """The speaker's other clips."""
-        return self.validation_loader(Clips(self.others), len(self.others), self.batch_size)
+        return self.validation_loader(Clips(self.validation_clips), len(self.validation_clips), self.batch_size)

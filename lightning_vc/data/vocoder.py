@@ -33,10 +33,10 @@ class WaveBatcher(Batcher[WaveBatch]):
         return [*shuffled, Stage(bucket, self.batch_size, n_batches=1)]
 
     def collate(self, planned: list[Sample], rng: random.Random | None = None) -> WaveBatch:
-        longest = round(self.seconds * self.sample_rate)
-        waves = [crop(sample.wave(self.sample_rate), longest, rng) for sample in planned]
+        max_length = round(self.seconds * self.sample_rate)
+        waves = [crop(sample.wave(self.sample_rate), max_length, rng) for sample in planned]
         return WaveBatch(
-            pad_sequence([*waves, torch.empty(longest)], batch_first=True)[:-1],  # shorter ones are padded
+            pad_sequence([*waves, torch.empty(max_length)], batch_first=True)[:-1],  # shorter ones are padded
             torch.tensor([len(wave) for wave in waves]),
             [sample.id for sample in planned],
         )

@@ -174,8 +174,8 @@ def score(metrics: Sequence[Metric], sounds: Sequence[Sound], record: Path) -> d
     with record.open("a", encoding="utf-8") as file:
         for metric in metrics:
             keys = {} if metric.missing() else {sound: key(metric, sound) for sound in sounds}
-            missing = {keys[sound]: sound for sound in keys if keys[sound] not in recorded}
-            for name, sound in track(missing.items(), type(metric).__name__, disable=not missing):
+            unscored = {keys[sound]: sound for sound in keys if keys[sound] not in recorded}
+            for name, sound in track(unscored.items(), type(metric).__name__, disable=not unscored):
                 try:
                     recorded[name] = metric(sound)
                 except ImportError as error:

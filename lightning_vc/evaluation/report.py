@@ -46,9 +46,9 @@ def write_report(
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     tables: dict[str, dict[str, dict[int | None, str]]] = {}  # measure -> system -> clips, None without cloning
     for result in results:
-        measured = tables.setdefault(result.measure, {})
+        rows = tables.setdefault(result.measure, {})
         if result.row.steps is None:
-            measured.setdefault(result.row.system, {})[result.row.clips] = str(result)
+            rows.setdefault(result.row.system, {})[result.row.clips] = str(result)
     speakers = {sound.speaker for sound in sounds}
     page = environment.from_string(template).render(
         speakers=[_speaker(entry, sounds) for entry in index.speakers if entry.id in speakers],
@@ -65,11 +65,11 @@ def _speaker(entry: SpeakerEntry, sounds: Sequence[Sound]) -> dict[str, Any]:
     """Template data of a speaker: a column for each system."""
     columns = []
     for row in dict.fromkeys(sound.row for sound in sounds):
-        chosen = [sound for sound in sounds if (sound.speaker, sound.row) == (entry.id, row)][:_SENTENCES]
-        waves = [audio.read(sound.path, _MP3_RATE) for sound in chosen]
+        examples = [sound for sound in sounds if (sound.speaker, sound.row) == (entry.id, row)][:_SENTENCES]
+        waves = [audio.read(sound.path, _MP3_RATE) for sound in examples]
         players = [
             (_data(audio.encode(wave, _MP3_RATE, ".mp3"), "audio/mpeg"), sound.text)
-            for wave, sound in zip(waves, chosen, strict=True)
+            for wave, sound in zip(waves, examples, strict=True)
         ]
         picture = _picture(draw_wave(waves[0], _MP3_RATE))
         columns.append({"system": row.system, "picture": picture, "players": players})

@@ -184,13 +184,13 @@ def external_systems(folder: EvaluationFolder, paths: Sequence[str], methods: It
     Raises FileNotFoundError for a missing sound, and ValueError for a folder with the name of a method, of a reference
     system, or of another folder.
     """
-    taken = {row.system: f"our row {row.system!r}" for row in _OURS} | {name: f"the method {name}" for name in methods}
+    names = {row.system: f"our row {row.system!r}" for row in _OURS} | {name: f"the method {name}" for name in methods}
     sounds = []
     for path in paths:
         name = Path(path).resolve().name
-        if name in taken:
-            raise ValueError(f"{path} would stand in the tables as {taken[name]} does: give it another name")
-        taken[name] = path
+        if name in names:
+            raise ValueError(f"{path} would stand in the tables as {names[name]} does: give it another name")
+        names[name] = path
         for sound in [sound for speaker in folder.speakers for sound in folder.spoken("clones", Row(name), speaker)]:
             sounds.append(replace(sound, path=Path(path, sound.speaker, sound.path.name)))
             if not sounds[-1].path.is_file():

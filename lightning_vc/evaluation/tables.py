@@ -48,8 +48,8 @@ def summarise(scores: Mapping[Sound, AnyScores], seed: int = 0) -> list[Result]:
     for row in dict.fromkeys(sound.row for sound in scores):
         sounds = [sound for sound in scores if sound.row == row]
         for key in dict.fromkeys(key for sound in sounds for key in scores[sound] if key != "words"):
-            counted = [sound for sound in sounds if key in scores[sound]]
-            values, speakers = [scores[sound] for sound in counted], [sound.speaker for sound in counted]
+            scored_sounds = [sound for sound in sounds if key in scores[sound]]
+            values, speakers = [scores[sound] for sound in scored_sounds], [sound.speaker for sound in scored_sounds]
             low = high = None
             if len(set(speakers)) > 1:
                 estimates = [_value(key, [values[i] for i in positions]) for positions in _resamples(speakers, seed)]
@@ -74,8 +74,8 @@ def _resamples(speakers: Sequence[str], seed: int) -> Iterator[NDArray[np.int64]
     generator = np.random.default_rng(seed)
     by_speaker = [np.flatnonzero(np.array(speakers) == speaker) for speaker in sorted(set(speakers))]
     for _ in range(_ROUNDS):
-        chosen = generator.integers(len(by_speaker), size=len(by_speaker))
-        yield np.concatenate([generator.choice(by_speaker[i], len(by_speaker[i])) for i in chosen])
+        draws = generator.integers(len(by_speaker), size=len(by_speaker))
+        yield np.concatenate([generator.choice(by_speaker[i], len(by_speaker[i])) for i in draws])
 
 
 def write_results(folder: Path, results: Sequence[Result], about: Mapping[str, Any]) -> None:

@@ -114,19 +114,19 @@ def evaluate(
     max_clips = max(systems.clips + (systems.steps_clips if systems.steps else []))
     folder = EvaluationFolder(Path(out), index, speaker_ids, texts, max_clips, cloner.sample_rate)
     system = sources.System(folder, cloner, joint)
-    taken = [*cloner.methods, *(systems.methods or []), "joint"]
-    external = sources.external_systems(folder, systems.external or [], taken)
+    method_names = [*cloner.methods, *(systems.methods or []), "joint"]
+    external = sources.external_systems(folder, systems.external or [], method_names)
     methods = systems.methods or [*cloner.methods, *(["joint"] if joint else [])]
     by_clips = product(dict.fromkeys(methods), sorted({*systems.clips}))
     clones = [sound for method, clips in by_clips for sound in system.clone(method, clips)]
-    adapting = [method for method in systems.methods or ("embedding", "whole_model") if method not in _AT_ONCE]
-    by_steps = product(adapting, sorted({*systems.steps_clips}), sorted({*(systems.steps or [])}))
-    adapted = [sound for method, clips, steps in by_steps for sound in system.clone(method, clips, steps)]
+    step_methods = [method for method in systems.methods or ("embedding", "whole_model") if method not in _AT_ONCE]
+    by_steps = product(step_methods, sorted({*systems.steps_clips}), sorted({*(systems.steps or [])}))
+    clones_by_steps = [sound for method, clips, steps in by_steps for sound in system.clone(method, clips, steps)]
     table = sources.table_speakers(system, systems.table_speakers or len(speaker_ids))
     edited = sources.edit_speakers(system, table, systems.edit) if systems.edit is not None else []
     references = [*table, *sources.mean_speaker(system), *sources.vocode(folder, cloner)]
     references += sources.other_speakers(folder)
-    sounds = [*folder.recordings, *references, *clones, *adapted, *external, *edited]
+    sounds = [*folder.recordings, *references, *clones, *clones_by_steps, *external, *edited]
 
     scores, missing = _measure(metrics, recognition, system, sounds)
     if not table:
@@ -134,8 +134,8 @@ def evaluate(
     results, about = summarise(scores), {"speakers": folder.speakers, "not measured": missing}
     figures = draw_results(results) | draw_speakers(folder, cloner, [*clones, *edited])
     write_results(Path(out), results, about)
-    presented = [*folder.recordings, *(sound for sound in clones if sound.row.clips == max(systems.clips)), *external]
-    write_report(Path(out, "report.html"), index, presented, results, figures, system.mean_costs(), missing)
+    examples = [*folder.recordings, *(sound for sound in clones if sound.row.clips == max(systems.clips)), *external]
+    write_report(Path(out, "report.html"), index, examples, results, figures, system.mean_costs(), missing)
     if project:
         track_evaluation(project, Path(out), results, figures, sounds, about)
 

@@ -53,8 +53,8 @@ def morph(
             raise ValueError("nothing to do: give --plus and --minus, --toward, or several --voice without --amount")
         result = morphing.average(voices)
     elif model is None or shards is None or plus is None or minus is None:
-        missing = [name for name, value in groups.items() if value is None]
-        raise ValueError(f"{named[0]} needs {', '.join(missing)} too")
+        missing_options = [name for name, value in groups.items() if value is None]
+        raise ValueError(f"{named[0]} needs {', '.join(missing_options)} too")
     else:
         selections = [attributes("--plus", plus), attributes("--minus", minus)]
         cloner, index = Cloner.load(model, trust=trust or ()), Index.load(shards)
