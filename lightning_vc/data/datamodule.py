@@ -67,7 +67,7 @@ class ShardsDataModule(LightningDataModule):
     def rows(self) -> dict[str, int]:
         """Row of each of `speakers` in the speaker table; raises ValueError if there are none."""
         if not self.speakers:
-            raise ValueError(f"{self.index.folder} has no transcribed utterances to learn voices from")
+            raise ValueError(f"{self.index.folder} has no transcribed utterances to learn speaker embeddings from")
         return {speaker: row for row, speaker in enumerate(self.speakers)}
 
     def read(self, *sets: str) -> Shards:

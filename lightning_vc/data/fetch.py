@@ -81,7 +81,7 @@ def _copy(url: str, sha256: str, size: int, path: Path) -> None:
                 with named_errors(path):
                     out.write(block)
         if sha256_of(path) != sha256:
-            raise OSError("what arrived is not what the index says: its checksum differs")
+            raise OSError("its checksum differs from that in the index")
 
     _with_retries(url, fetch)
 

@@ -40,7 +40,7 @@ class Recognition:
         data = saved.get("SpeakerRecognitionDataModule")
         learnt = data.get("learnt") if isinstance(data, dict) else None
         if not learnt or not isinstance(learnt, list):
-            raise ValueError(f"{path} does not say what it was trained on: train it again")
+            raise ValueError(f"{path} does not name its training samples: train it again")
         return cls(model_of(saved, SpeakerRecognizer, path), frozenset(map(str, learnt)))
 
     @torch.no_grad()

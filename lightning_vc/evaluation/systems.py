@@ -184,15 +184,15 @@ def external_systems(folder: EvaluationFolder, paths: Sequence[str], methods: It
     Raises FileNotFoundError for a missing sound, and ValueError for a folder with the name of a method, of a reference
     system, or of another folder.
     """
-    names = {row.system: f"our row {row.system!r}" for row in _OURS} | {name: f"the method {name}" for name in methods}
+    names = {name: f"the method {name}" for name in methods} | {name: f"the row {name!r}" for name, *_ in _OURS}
     sounds = []
     for path in paths:
         name = Path(path).resolve().name
         if name in names:
-            raise ValueError(f"{path} would stand in the tables as {names[name]} does: give it another name")
+            raise ValueError(f"{path} has the same name as {names[name]} in the tables: rename it")
         names[name] = path
         for sound in [sound for speaker in folder.speakers for sound in folder.spoken("clones", Row(name), speaker)]:
             sounds.append(replace(sound, path=Path(path, sound.speaker, sound.path.name)))
             if not sounds[-1].path.is_file():
-                raise FileNotFoundError(f"{sounds[-1].path} is missing, where {sound.speaker} says {sound.text!r}")
+                raise FileNotFoundError(f"{sounds[-1].path} is missing: {sound.text!r} by {sound.speaker}")
     return sounds

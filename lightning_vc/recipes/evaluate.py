@@ -167,11 +167,11 @@ def _check(
         )
     for text in texts:
         cloner.check(text)
-    for model in (cloner, *([joint] if joint else [])):  # a training speaker is not cloned
+    for model in (cloner, *([joint] if joint else [])):  # cloning is measured on unseen speakers
         if learned := [speaker for speaker in speakers if speaker in model.tts.speakers]:
             raise ValueError(
-                f"{source_of(model.tts)} was trained on {', '.join(learned)}, who would not be cloned: name others by "
-                "--speakers, or give shards whose test speakers it does not know"
+                f"{source_of(model.tts)} was trained on {', '.join(learned)}: choose other speakers by "
+                "--speakers, or give shards with other test speakers"
             )
     if joint and not joint.encoder:
         raise ValueError(f"{source_of(joint.tts)} has no speaker encoder: give the folder of a joint fine-tuning")

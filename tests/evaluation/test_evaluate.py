@@ -326,7 +326,7 @@ def test_models_that_do_not_fit(
     del checkpoint["SpeakerRecognitionDataModule"]
     write_checkpoint(checkpoint, tmp_path / "silent.ckpt")
     err = refusal([*flags, "--metrics.speaker_recognition", str(tmp_path / "silent.ckpt")], capsys)
-    assert "does not say what it was trained on: train it again" in err
+    assert "does not name its training samples: train it again" in err
 
 
 def test_external_systems_are_told_apart_and_complete(
@@ -336,19 +336,19 @@ def test_external_systems_are_told_apart_and_complete(
     (tmp_path / "mine" / tiny_run.speaker).mkdir(parents=True)
     err = refusal([*flags, f"--systems.external=[{tmp_path / 'mine'}]"], capsys)
     missing = tmp_path / "mine" / tiny_run.speaker / "01.wav"
-    assert f"{missing} is missing, where {tiny_run.speaker} says 'The dog slept.'" in err
+    assert f"{missing} is missing: 'The dog slept.' by {tiny_run.speaker}" in err
     taken = {
         "encoder": "the method encoder",
-        "the mean speaker": "our row 'the mean speaker'",
-        FEMALE: f"our row {FEMALE!r}",
+        "the mean speaker": "the row 'the mean speaker'",
+        FEMALE: f"the row {FEMALE!r}",
     }
     for name, row in taken.items():
         err = refusal([*flags, f"--systems.external={json.dumps([str(tmp_path / name)])}"], capsys)
-        assert f"would stand in the tables as {row} does" in err
+        assert f"has the same name as {row} in the tables" in err
     first, second = evaluated.out.parent / "theirs" / "same", tmp_path / "same"
     shutil.copytree(first, second)
     err = refusal([*flags, f"--systems.external=[{first},{second}]"], capsys)
-    assert f"{second} would stand in the tables as {first} does" in err
+    assert f"{second} has the same name as {first} in the tables" in err
 
 
 def test_voices_of_other_speakers_are_not_edited_and_those_of_training_not_cloned(
@@ -359,4 +359,4 @@ def test_voices_of_other_speakers_are_not_edited_and_those_of_training_not_clone
     prepare.main([*other.split(), "--out", str(tmp_path / "shards")])
     flags = [*evaluate_flags(tiny_run, tmp_path / "out"), "--shards", str(tmp_path / "shards")]
     assert "systems.edit needs the shards that" in refusal([*flags, "--systems.edit", "1.0"], capsys)
-    assert f"was trained on {learnt}, who would not be cloned: name others by --speakers" in refusal(flags, capsys)
+    assert f"was trained on {learnt}: choose other speakers by --speakers" in refusal(flags, capsys)
