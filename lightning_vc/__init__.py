@@ -1,8 +1,8 @@
 """Clone a voice from a few recordings: Neural Voice Cloning with a Few Samples (Arik et al. 2018) on PyTorch Lightning.
 
-In reading order: `types` (what the layers hand to each other), `text` and `audio`, `corpora`, `data` (shards to
-batches), `modules` and `losses`, `tasks` (what is trained, and how), `cloning` (recordings to voice to speech),
-`morphing` (voices to other voices), `evaluation` and `callbacks`, `cli`, and `recipes`, the verbs of the command line.
+In reading order: `types` (shared by all layers), `text` and `audio`, `corpora`, `data` (shards to batches), `modules`
+and `losses`, `tasks` (training), `cloning` (recordings to voice to speech), `morphing` (arithmetic on voices),
+`evaluation` and `callbacks`, `cli`, and `recipes`, the verbs of the command line.
 """
 
 from typing import TYPE_CHECKING, Any
@@ -16,7 +16,7 @@ __all__ = ["Cloner", "Voice", "__version__"]
 
 
 def __getattr__(name: str) -> Any:
-    """Import `Cloner` and `Voice`, and torch with them, on first use: `lightning-vc --help` must not wait for it."""
+    """Import `Cloner` and `Voice`, and torch with them, on first use, so that `lightning-vc --help` is fast."""
     if name in ("Cloner", "Voice"):
         from lightning_vc import cloning
 
@@ -25,5 +25,5 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    """List the public names too that nobody has asked for yet."""
+    """List the public names too that are not imported yet."""
     return sorted({*globals(), *__all__})

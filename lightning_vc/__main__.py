@@ -12,7 +12,7 @@ RECIPES = "lightning_vc.recipes"
 
 
 def verbs() -> dict[str, str]:
-    """Name each recipe with the first line of its docstring, read without importing it: that would take seconds."""
+    """Each verb with the first line of its docstring, which is read without an import: that would take seconds."""
     package = importlib.util.find_spec(RECIPES)
     folders = package.submodule_search_locations if package else None
     files = sorted(file for folder in folders or () for file in Path(folder).glob("[!_]*.py"))
@@ -21,7 +21,7 @@ def verbs() -> dict[str, str]:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the recipe that the first argument names with the others; exits with 2 where there is no such recipe."""
+    """Run the verb named by the first argument with the other arguments; exit status 2 for an unknown verb."""
     verb, *rest = (sys.argv[1:] if arguments is None else arguments) or ["--help"]
     known = verbs()
     if verb in ("-h", "--help"):
@@ -32,8 +32,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         print(f"lightning-vc: there is no verb {verb!r}; choose one of: {', '.join(known)}", file=sys.stderr)
         raise SystemExit(2)
     sys.argv[1:] = rest
-    sys.path.insert(0, os.getcwd())  # as `python -m` does: the user's own modules are here
-    # As __main__, under the recipe's own name: processes that the recipe starts are then told to run that recipe.
+    sys.path.insert(0, os.getcwd())  # as `python -m` does, for the user's modules
+    # As __main__ with the name of the verb's module, which worker processes then import.
     runpy.run_module(f"{RECIPES}.{verb}", run_name="__main__", alter_sys=True)
 
 

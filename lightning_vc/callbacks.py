@@ -1,4 +1,4 @@
-"""What training lets one see and hear, for whatever logger runs."""
+"""Callbacks of training: checkpoints, clipping, throughput, speech samples, voice files."""
 
 import re
 import time
@@ -34,11 +34,11 @@ _NO_VALIDATION = (
 
 
 class LastCheckpoint(ModelCheckpoint):
-    """Keep `last.ckpt` in a folder: every so many steps, and when training ends, whichever step that is.
+    """Keep `last.ckpt` in a folder, saved at regular steps and at the end of training.
 
     Args:
         dirpath: the folder.
-        every_n_train_steps: how much work an interruption may cost.
+        every_n_train_steps: steps between two saves, the most that an interruption loses.
     """
 
     def __init__(self, dirpath: str, every_n_train_steps: int = 100) -> None:
@@ -47,14 +47,14 @@ class LastCheckpoint(ModelCheckpoint):
         )
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Save the last step too: Lightning's own saves multiples only."""
+        """Save the last step too; Lightning saves multiples of `every_n_train_steps` only."""
         if not trainer.fast_dev_run:  # type: ignore[attr-defined]  # set by a function of Lightning
             trainer.save_checkpoint(Path(self.dirpath or "", "last.ckpt"))
 
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
-        """Save the step that SIGTERM ended training after, but not within a validation, which would be left out."""
-        alone = trainer.world_size == 1  # several processes may have stopped after different steps
-        if isinstance(exception, SIGTERMException) and trainer.training and alone:
+        """Save the last step after SIGTERM, but not during a validation, which a resumed run would skip."""
+        single = trainer.world_size == 1  # several processes may have stopped after different steps
+        if isinstance(exception, SIGTERMException) and trainer.training and single:
             trainer.save_checkpoint(Path(self.dirpath or "", "last.ckpt"))
 
 
@@ -62,7 +62,7 @@ class ClipGradientValues(Callback):
     """Clip each number of the gradient, before Trainer.gradient_clip_val clips its norm (Deep Voice 3, appendix).
 
     Args:
-        value: the largest that is left as it is.
+        value: the largest absolute value.
     """
 
     def __init__(self, value: float) -> None:
@@ -74,20 +74,20 @@ class ClipGradientValues(Callback):
 
 
 class Throughput(Callback):
-    """Log with the losses how many steps a second training takes, and what share of the batch is padding."""
+    """Log training steps per second, and the share of padding in the batch, together with the losses."""
 
     logs = ("train/steps_per_second", "train/padding")
-    since: float | None = None  # when counting began
+    since: float | None = None  # start of the measured interval
 
     def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
-        """Begin to count."""
+        """Start an interval."""
         if self.since is None:
             self.since, self.step = time.perf_counter(), trainer.global_step
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        """Log where the losses are logged, and begin anew."""
+        """Log at the steps at which losses are logged, and end the interval."""
         steps = trainer.global_step - self.step
         every: int = trainer.log_every_n_steps  # type: ignore[attr-defined]  # set by a function of Lightning
         if self.since is not None and steps and every and trainer.global_step % every == 0:
@@ -97,26 +97,26 @@ class Throughput(Callback):
             self.since = None
 
     def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Leave out the time that it takes."""
+        """End the interval, so that validation is not counted."""
         self.since = None
 
 
 class CheckMonitors(Callback):
-    """Refuse a callback that monitors what nothing logs: it would save no checkpoint, or never stop the training.
+    """Raise an error for a callback that monitors an unknown metric: it would save nothing, or never stop training.
 
-    A metric `val/...` has to be there after the first validation, of which Lightning's sanity check is one, any
-    other after the first step of training. A callback or task that logs a metric later names it in an attribute `logs`.
-    It stands before the callbacks that it checks.
+    A metric `val/...` has to be logged by the first validation (usually Lightning's sanity check), any other metric by
+    the first training step. A callback or task that logs a metric later names it in an attribute `logs`. This callback
+    has to come before the callbacks that it checks.
 
     Raises:
-        ValueError: with the names that are logged; also for a slash that would make folders of a checkpoint's name.
+        ValueError: with the logged names; also where a slash in the file name of checkpoints would make folders.
     """
 
     def __init__(self) -> None:
         self.logged: set[str] = set()
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Check the names of files, and what is monitored of a validation that will not run."""
+        """Check file names, and monitored validation metrics if validation is disabled."""
         parts = [*trainer.callbacks, pl_module]  # type: ignore[attr-defined]  # set by a function of Lightning
         self.logged = {"epoch", "step", *(name for part in parts for name in getattr(part, "logs", ()))}
         for part in parts:
@@ -126,25 +126,25 @@ class CheckMonitors(Callback):
             self._check(trainer, True, _NO_VALIDATION)
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Check what is monitored of a validation without batches."""
+        """Check monitored validation metrics if validation has no batches."""
         self.steps = trainer.global_step
         if trainer.val_dataloaders is not None and not sum(trainer.num_val_batches):
             self._check(trainer, True, _NO_VALIDATION)
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Check what is monitored of validation."""
+        """Check monitored validation metrics."""
         if trainer.state.fn == TrainerFn.FITTING:
             self._check(trainer, validation=True)
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        """Check what is monitored of training after the first step."""
+        """Check monitored training metrics after the first step."""
         if trainer.global_step <= self.steps + 1:
             self._check(trainer, validation=False)
 
     def _check(self, trainer: Trainer, validation: bool, reason: str = "") -> None:
-        """Raise ValueError for a metric of validation, or of anything else, that is monitored and not logged."""
+        """Raise ValueError for a monitored metric, of validation or else of training, that is not logged."""
         self.logged.update(trainer.callback_metrics)
         for callback in trainer.callbacks:  # type: ignore[attr-defined]
             name = getattr(callback, "monitor", None)
@@ -162,33 +162,33 @@ def _check_file_name(name: str) -> None:
 
 
 class SynthesizeSentences(Callback):
-    """After each validation, let some of the learned voices speak: sound, spectrogram and attention.
+    """After each validation, synthesise sentences by some training speakers: sound, spectrogram and attention.
 
-    W&B gets them as media; with any other logger they are files in `<log folder>/spoken/<step>/`.
+    They are logged as media to W&B; with any other logger they are written to `<log folder>/spoken/<step>/`.
 
     Args:
-        sentences: what to say.
-        voices: how many speakers, evenly spread over the table; each says every sentence.
+        sentences: texts to synthesise.
+        voices: number of speakers, evenly spread over the speaker table; each says every sentence.
     """
 
     def __init__(self, sentences: Sequence[str], voices: int = 2) -> None:
         self.sentences, self.voices = list(sentences), voices
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Raise ValueError at once for a sentence that the model could not say."""
+        """Raise ValueError for a sentence that the frontend cannot read."""
         if isinstance(pl_module, TTSTask):
             for sentence in self.sentences:
                 pl_module.tts.frontend(normalize(sentence))
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Speak on the first rank."""
-        folder = trainer.log_dir  # asked on every rank: they tell each other
+        """Synthesise on the first rank."""
+        folder = trainer.log_dir  # a collective operation: every rank has to call it
         if trainer.sanity_checking or not trainer.is_global_zero or not isinstance(pl_module, TTSTask):
             return
         tts = pl_module.tts
         table = tts.table.weight.detach()
         for row in torch.linspace(0, len(table) - 1, self.voices).long().tolist():
-            speaker = plain_name(tts.speakers[row], "a speaker of the model")  # it becomes the name of a file
+            speaker = plain_name(tts.speakers[row], "a speaker of the model")  # part of a file name
             for number, speech in enumerate(Synthesizer(tts, table[row]).speak(self.sentences), 1):
                 self._show(trainer, folder, f"{speaker}-{number}", speech)
 
@@ -208,34 +208,34 @@ class SynthesizeSentences(Callback):
 
 
 class SaveVoice(Callback):
-    """When an adaptation has finished, write its voice, ready for `recipes.synthesize`.
+    """Write the voice file of an adaptation when it has finished.
 
     Args:
         path: the .safetensors file.
-        consent: what the speaker has agreed to; it stands in the voice.
+        consent: what the speaker has agreed to; stored in the voice.
     """
 
     def __init__(self, path: str, consent: str = "") -> None:
         self.path, self.consent = path, consent
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Raise ValueError at once where no voice could be written."""
+        """Raise ValueError if the file cannot be written."""
         try:
             io.probe(self.path)
         except OSError as error:
-            raise ValueError(str(error)) from error  # the kind that the command line explains
+            raise ValueError(str(error)) from error  # an error that the command line prints in one line
 
     def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Write the voice and say how to use it."""
+        """Write the voice and print the command that uses it."""
         if not isinstance(pl_module, AdaptationTask):
             raise ValueError(f"SaveVoice needs a task that adapts, not {type(pl_module).__name__}")
         if trainer.is_global_zero:
             clips = trainer.datamodule.known  # type: ignore[attr-defined]
             method = next(
-                (name for name, how in METHODS.items() if how.task is type(pl_module)), type(pl_module).__name__
+                (name for name, entry in METHODS.items() if entry.task is type(pl_module)), type(pl_module).__name__
             )
             seconds = sum(clip.seconds for clip in clips)
             voice_of(pl_module, method, len(clips), seconds, self.consent).save(self.path)
             model = f"--model {source_of(pl_module.tts)} --voice {self.path}"
-            told = f'speak with: python -m lightning_vc.recipes.synthesize {model} --text "..." --out out.wav'
-            print(printable(told))
+            hint = f'speak with: python -m lightning_vc.recipes.synthesize {model} --text "..." --out out.wav'
+            print(printable(hint))

@@ -1,6 +1,6 @@
-"""Models in files: loading them by their own class and settings, writing, exporting and fingerprinting them.
+"""Models in files: loading by the class and settings in the file, writing and fingerprinting.
 
-A model is a `torch.nn.Module` such as `TTSModel`: what is trained, saved, shipped and loaded, without Lightning.
+A model is a `torch.nn.Module` such as `TTSModel`, which is built, saved and loaded without Lightning.
 """
 
 import hashlib
@@ -37,26 +37,26 @@ def load_model(path: str | Path, kind: type[M]) -> M:
 def model_of(saved: Mapping[str, Any], kind: type[M], path: str | Path) -> M:
     """Build a model of a class from the content of a file, on the CPU, in evaluation mode.
 
-    The file is data: it may name the classes that `lightning_vc.trust` allows, and names, shapes and types of its
-    weights are compared with those of the model before any memory is taken for it.
+    The file is untrusted: it may name only classes that `lightning_vc.trust` allows, and names, shapes and types of
+    its weights are compared with those of the model before memory is allocated for the model.
 
     Raises:
         ValueError: if the file has no model of this class, or one that cannot be built.
     """
     try:
-        prefix, made, settings = _find(saved[MODELS], kind)
+        prefix, model_class, settings = _find(saved[MODELS], kind)
         weights = {k.removeprefix(prefix): v for k, v in saved["state_dict"].items() if k.startswith(prefix)}
         tensors = sum(value.numel() > 0 for value in weights.values())
         with limited(tensors), torch.device("meta"), _Uninitialised():
-            sketch = build(made, settings, "model")
-        weights = fitting_weights(weights, sketch, str(path))
+            on_meta = build(model_class, settings, "model")
+        weights = fitting_weights(weights, on_meta, str(path))
         with torch.device("cpu"), _Uninitialised():
-            model = build(made, settings, "model")
+            model = build(model_class, settings, "model")
     except SettingsError as error:
         raise ValueError(f"{path}: {error}") from error
     _check_constants(model, weights, path)
     model.load_state_dict(weights)
-    setattr(model, _CONFIG, {"class_path": class_path(made), "init_args": settings})
+    setattr(model, _CONFIG, {"class_path": class_path(model_class), "init_args": settings})
     setattr(model, _SOURCE, str(path))
     return model.eval()
 
@@ -67,12 +67,12 @@ def model_config(model: nn.Module) -> dict[str, Any] | None:
 
 
 def source_of(model: nn.Module) -> str:
-    """Return the path of the file of a loaded model, for messages; else the name of its class."""
+    """Return the path of a loaded model's file, for messages; for any other model the name of its class."""
     return str(getattr(model, _SOURCE, type(model).__name__))
 
 
 def save_model(path: str | Path, model: nn.Module, half: bool = False) -> None:
-    """Write a loaded model as safetensors, without a pickle and without the state of training.
+    """Write a loaded model as safetensors, without training state.
 
     Args:
         path: the file.
@@ -80,7 +80,7 @@ def save_model(path: str | Path, model: nn.Module, half: bool = False) -> None:
         half: write floating-point weights in half precision.
 
     Raises:
-        ValueError: for a model that was built in Python, whose settings are not known.
+        ValueError: for a model that was built in Python, whose settings are unknown.
     """
     config = model_config(model)
     if config is None:
@@ -92,7 +92,7 @@ def save_model(path: str | Path, model: nn.Module, half: bool = False) -> None:
 
 
 def write_checkpoint(saved: Mapping[str, Any], path: str | Path) -> None:
-    """Write a checkpoint; the file that was there before is kept until the new one is complete.
+    """Write a checkpoint atomically: a former file is kept until the new one is complete.
 
     Raises:
         OSError: if it cannot be written, with its name.
@@ -103,9 +103,9 @@ def write_checkpoint(saved: Mapping[str, Any], path: str | Path) -> None:
     storages: set[int] = set()
     for name, value in tensors.items():
         storage = value.untyped_storage().data_ptr()
-        tensors[name] = value.clone() if storage in storages else value  # safetensors writes none that share memory
+        tensors[name] = value.clone() if storage in storages else value  # safetensors refuses shared memory
         storages.add(storage)
-    write_file(path, save(tensors, {CHECKPOINT: about}))  # `save_file` would leave a file of its own where it is killed
+    write_file(path, save(tensors, {CHECKPOINT: about}))  # `save_file` leaves a temporary file when killed
 
 
 def class_path(kind: type) -> str:
@@ -119,7 +119,7 @@ def fingerprint(model: nn.Module) -> str:
 
 
 def fingerprint_of(weights: Mapping[str, Tensor]) -> str:
-    """The same of a state dictionary."""
+    """Fingerprint of a state dictionary."""
     digest = hashlib.sha256()
     for name, value in sorted(weights.items()):
         if value.is_floating_point():
@@ -129,7 +129,7 @@ def fingerprint_of(weights: Mapping[str, Tensor]) -> str:
 
 
 def fitting_weights(found: Mapping[str, Tensor], model: nn.Module, path: str) -> dict[str, Tensor]:
-    """Return the weights of a file in the types of a model, which may be on the `meta` device.
+    """Return the weights of a file, converted to the types of a model, which may be on the `meta` device.
 
     Raises:
         ValueError: if one is missing, unexpected, of another shape or kind, or not finite, naming file and weight.
@@ -153,9 +153,9 @@ def fitting_weights(found: Mapping[str, Tensor], model: nn.Module, path: str) ->
 
 
 class _Uninitialised(TorchFunctionMode):
-    """Leave out the initial values of weights, which a file replaces.
+    """Skip the initialisation of weights, which a file replaces.
 
-    On the device "meta", drawing them and taking the norms of `weight_norm` would import torch's compiler: 2 s.
+    On the device "meta", random initialisation and the norms of `weight_norm` would import torch's compiler: 2 s.
     """
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
@@ -179,7 +179,7 @@ def _find(models: Mapping[str, dict[str, Any]], kind: type[M]) -> tuple[str, typ
 
 
 def _check_constants(model: nn.Module, weights: Mapping[str, Tensor], path: str | Path) -> None:
-    """Raise ValueError where a file has other filters of a spectrogram than its settings make, but for rounding."""
+    """Raise ValueError where the spectrogram filters of a file differ from those of its settings beyond rounding."""
     for name, module in model.named_modules():
         for constant, value in module.state_dict(prefix=f"{name}.").items() if isinstance(module, Spectrograms) else ():
             if not torch.allclose(value, weights[constant], atol=1e-3):

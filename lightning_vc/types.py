@@ -1,4 +1,4 @@
-"""What the layers hand to each other, and the letters in which every shape is written.
+"""Types that several layers share, and the letters that denote tensor dimensions.
 
 B  examples of a batch          T  spectrogram frames          M  mel bands
 N  clips of one speaker         S  decoder steps, T / r        F  bins of the linear spectrogram
@@ -17,7 +17,7 @@ Initialization = Literal["mean", "nearest", "encoder"]  # embedding from which a
 
 @dataclass(frozen=True)
 class Speaker:
-    """Who speaks, as far as the corpus says."""
+    """A speaker, with what the corpus documents."""
 
     id: str
     sex: str | None = None  # "F" or "M"
@@ -27,28 +27,28 @@ class Speaker:
 
 @dataclass(frozen=True)
 class Utterance:
-    """One recording of a corpus and what is known of it."""
+    """One recording of a corpus with its annotations."""
 
     id: str
     speaker: Speaker
-    text: str | None = None  # None where nobody transcribed it
-    audio: Path | None = None  # None where the corpus makes the sound itself
-    recorded: "Utterance | None" = None  # where this is another one, heard at another speed
-    speed: float = 1.0  # pitch goes with it, so it is another voice
+    text: str | None = None  # None where there is no transcript
+    audio: Path | None = None  # None where the corpus generates the sound
+    recorded: "Utterance | None" = None  # the original of a copy at another speed
+    speed: float = 1.0  # changes the pitch too, so a copy has a speaker of its own
 
 
 Span = tuple[float, float]  # seconds from the start of a recording
 
 
 class Word(NamedTuple):
-    """A normalised word, a punctuation mark (which has no phonemes), or what a user wrote in braces."""
+    """A normalised word, a punctuation mark (without phonemes), or phonemes that a user wrote in braces."""
 
     text: str
     phonemes: tuple[str, ...] = ()
 
 
 class TTSBatch(NamedTuple):
-    """Transcribed utterances of known speakers."""
+    """Transcribed utterances of speakers of the speaker table."""
 
     text: Tensor  # (B, L) symbol numbers, 0 where padded
     waves: Tensor  # (B, W), zero padded
@@ -63,12 +63,12 @@ class CloningBatch(NamedTuple):
 
     waves: Tensor  # (B, N, W), zero padded
     lengths: Tensor  # (B, N) samples
-    speakers: Tensor  # (B,) rows of the speaker table, for recognition those of the classes
+    speakers: Tensor  # (B,) rows of the speaker table, or classes of speaker recognition
     ids: list[list[str]]  # B lists of N utterance ids
 
 
 class JointBatch(NamedTuple):
-    """Transcribed utterances, and other clips of whoever says each of them."""
+    """Transcribed utterances, and other clips of the same speakers."""
 
     utterances: TTSBatch
     clips: CloningBatch
@@ -80,7 +80,7 @@ class JointBatch(NamedTuple):
 
 
 class WaveBatch(NamedTuple):
-    """Pieces of recordings, whoever speaks."""
+    """Pieces of recordings of any speakers."""
 
     waves: Tensor  # (B, W), zero padded
     lengths: Tensor  # (B,) samples
@@ -96,13 +96,13 @@ class Spectra(NamedTuple):
 
 @dataclass(frozen=True)
 class Speech:
-    """A synthesised text: what `Cloner.say` returns. Of several sentences each follows the one before."""
+    """A synthesised text, as returned by `Cloner.say`; its segments are concatenated."""
 
     wave: Tensor  # (W,) in [-1, 1]
     sample_rate: int
     text: str
     spectra: Spectra  # (1, T, M), (1, T, F)
-    alignments: tuple[Tensor, ...]  # of each stretch, (A, S, L): attention of each decoder step over its symbols
-    symbols: tuple[str, ...]  # that were read, of all stretches
-    finished: bool  # False where the decoder had to be cut off
-    problems: tuple[str, ...] = ()  # what seems to have gone wrong, and in which sentence
+    alignments: tuple[Tensor, ...]  # (A, S, L) for each segment: attention of decoder steps to symbols
+    symbols: tuple[str, ...]  # of all segments
+    finished: bool  # False where decoding was cut off
+    problems: tuple[str, ...] = ()  # suspected errors, each with its sentence

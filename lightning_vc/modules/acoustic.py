@@ -13,9 +13,9 @@ from lightning_vc.modules.decoder import Decoder
 from lightning_vc.modules.text_encoder import TextEncoder
 from lightning_vc.types import Spectra
 
-MOST_FRAMES = 1000  # of one symbol or step: what is longer is no speech
-MOST_FRAMES_OF_TEXT = 1 << 20  # where nobody who asks for it says less
-_PATIENCE = 20  # frames after which attention is pushed on from a symbol; half as many in a second attempt
+MOST_FRAMES = 1000  # of one symbol or decoder step; no speech sound is longer
+MOST_FRAMES_OF_TEXT = 1 << 20  # default limit of the frames of a text
+_PATIENCE = 20  # frames after which attention has to leave a symbol; half as many in strict decoding
 
 
 @dataclass(frozen=True)
@@ -23,9 +23,9 @@ class AcousticOutput:
     """Teacher-forced predictions."""
 
     spectra: Spectra  # (B, T, M), (B, T, F)
-    done: Tensor | None  # (B, S) logits: is this the last step? None where the model need not be asked
+    done: Tensor | None  # (B, S) logits: is this the last step? None for a model with durations
     alignments: Tensor  # (B, A, S, L)
-    losses: Mapping[str, Tensor] = field(default_factory=dict)  # further terms, weighted
+    losses: Mapping[str, Tensor] = field(default_factory=dict)  # further terms of the loss, already weighted
 
 
 @dataclass(frozen=True)
@@ -33,18 +33,18 @@ class SynthesisOutput:
     """Free-running predictions."""
 
     spectra: Spectra  # (B, T, M), (B, T, F)
-    frames: Tensor  # (B,) how many of them are speech
-    finished: Tensor  # (B,) False where decoding had to be cut off
+    frames: Tensor  # (B,) number of frames that are not padding
+    finished: Tensor  # (B,) False where decoding was cut off
     alignments: Tensor  # (B, A, S, L)
 
 
 class AcousticModel(nn.Module, ABC):
-    """Text and speaker embeddings to spectrograms; no acoustic model sees the number of a speaker.
+    """Text and speaker embeddings to spectrograms; the input has no speaker index.
 
     Attributes:
         speaker_dim: E, size of a speaker embedding.
         reduction: r, frames per decoder step.
-        has_attention: whether its alignments are found at synthesis, so that they can go wrong.
+        has_attention: whether attention finds the alignments at synthesis, and can therefore fail.
         adaptation_step_scale: scale of the number of adaptation steps; 1 for Deep Voice 3.
     """
 
@@ -57,38 +57,38 @@ class AcousticModel(nn.Module, ABC):
     def forward(self, text: Tensor, speaker: Tensor, targets: Spectra, real: Tensor) -> AcousticOutput:
         """Symbols (B, L) padded with 0, speaker embeddings (B, E), true spectra with T a multiple of r.
 
-        `real` (B,) is how many of their frames are no padding.
+        `real` (B,) is the number of frames of each utterance without padding.
         """
 
     @abstractmethod
     def synthesize(
         self, text: Tensor, speaker: Tensor, strict: bool = False, most: int = MOST_FRAMES_OF_TEXT
     ) -> SynthesisOutput:
-        """Free-running synthesis of symbols (B, L) padded with 0 with speaker embeddings (B, E).
+        """Free-running synthesis of symbols (B, L), padded with 0, with speaker embeddings (B, E).
 
-        A second attempt is `strict`: attention may move less from one step to the next.
+        With `strict`, for a second attempt, attention may move less from one step to the next.
 
-        A text is cut off after `most` frames, before memory is taken for more, and has not finished then.
+        A text is cut off after `most` frames, before memory is allocated for more; it is then not `finished`.
         """
 
 
-def check_finite(*spoken: Tensor) -> None:
+def check_finite(*outputs: Tensor) -> None:
     """Raise ValueError where the output of a model holds NaN or infinite numbers."""
-    if not all(value.isfinite().all() for value in spoken):
+    if not all(value.isfinite().all() for value in outputs):
         raise ValueError("the output of the model for this voice has NaN or infinite numbers: clone it again")
 
 
 class DeepVoice3(AcousticModel):
     """Text encoder, attention decoder and converter (Ping et al. 2018), all conditioned on a speaker embedding.
 
-    The defaults are the LibriSpeech column of its appendix, and embeddings of 512 numbers as in the cloning paper.
+    The defaults are the LibriSpeech column of that paper's appendix, with embeddings of 512 numbers (cloning paper).
 
     Args:
-        encoder, decoder, converter: the parts, as functions of the sizes that they share.
+        encoder, decoder, converter: functions that build the parts from the sizes that they share.
         frames_per_symbol: decoding is cut off after this many frames for each symbol of the text.
-        frames_at_end: decoding also ends after attention was at the end of the text for this many frames, or up to
-            twice as many.
-        scheduled_sampling: share of the frames fed back in training that are predicted ones instead of the recording's
+        frames_at_end: decoding also ends once attention has been at the end of the text for this many frames (at most
+            twice as many).
+        scheduled_sampling: share of the decoder's input frames that are predictions instead of true frames in training
             (parallel scheduled sampling, Mihaylova and Martins 2019).
 
     Raises:
@@ -138,11 +138,11 @@ class DeepVoice3(AcousticModel):
 
     @torch.no_grad()
     def _mix(self, memory: tuple[Tensor, ...], frames: Tensor) -> Tensor:
-        """True frames (B, T, M) with some groups replaced by what the decoder makes of the true ones before them."""
-        own = self.decoder(*memory, frames).mel
+        """True frames (B, T, M) of which some groups are replaced by teacher-forced predictions."""
+        predicted = self.decoder(*memory, frames).mel
         groups = torch.rand(frames.shape[0], frames.shape[1] // self.reduction, device=frames.device)
         chosen = (groups < self.scheduled_sampling).repeat_interleave(self.reduction, 1).unsqueeze(-1)  # (B, T, 1)
-        return torch.where(chosen, own.to(frames.dtype), frames)
+        return torch.where(chosen, predicted.to(frames.dtype), frames)
 
     @torch.no_grad()
     def synthesize(
@@ -150,7 +150,7 @@ class DeepVoice3(AcousticModel):
     ) -> SynthesisOutput:
         keys, values = self.encoder(text, speaker)
         symbols = (text != 0).sum(1)  # (B,)
-        limits = (symbols * self.frames_per_symbol).clamp(max=most) // self.reduction  # its own, whatever else is said
+        limits = (symbols * self.frames_per_symbol).clamp(max=most) // self.reduction  # in steps
         limits = limits.clamp(min=1)
         monotonic = self.strict_window if strict else self.monotonic
         end_patience = max(1, self.frames_at_end // self.reduction)

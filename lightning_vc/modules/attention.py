@@ -21,8 +21,8 @@ class MonotonicWindow:
     """How attention moves through a text at synthesis.
 
     Attributes:
-        back, ahead: symbols that one step may be from the last.
-        patience: steps after which it is pushed on from where it stays, between once and twice as many; None is never.
+        back, ahead: how many symbols attention may move back or ahead from one step to the next.
+        patience: attention that stays on a symbol for `patience` to `2 * patience` steps has to leave it; None: never.
     """
 
     back: int = 1
@@ -33,12 +33,12 @@ class MonotonicWindow:
 class Attention(nn.Module):
     """Dot-product attention of decoder steps to symbols (Deep Voice 3, section 3.5).
 
-    Queries and keys carry position signals at rates that depend on the speaker. Both projections start from the same
-    weights, so that attention starts near the diagonal.
+    Position signals, at rates that depend on the speaker, are added to queries and keys. Both projections are
+    initialised with the same weights, so that attention is near the diagonal before training.
 
     Args:
-        key_rate: frames that a symbol lasts at first; w_k = 2 * key_rate / r * sigmoid(project(speaker)).
-        position_weight: how loud the position signal is.
+        key_rate: frames of a symbol before training; w_k = 2 * key_rate / r * sigmoid(project(speaker)).
+        position_weight: amplitude of the position signal.
     """
 
     def __init__(
@@ -64,7 +64,7 @@ class Attention(nn.Module):
         self.dropout = nn.Dropout(dropout)
 
     def remember(self, keys: Tensor, values: Tensor, speaker: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """(B, L, H), (B, L, H), (B, E) -> keys (B, h, L), values (B, L, h) and query rates (B,) for all steps."""
+        """(B, L, H), (B, L, H), (B, E) -> keys (B, h, L), values (B, L, h), query rates (B,); once for all steps."""
         query_rate, key_rate = (2 * torch.sigmoid(self.rates(speaker))).unbind(-1)
         signal = positions(keys.shape[1], keys.shape[2], key_rate * self.key_rate)
         return self.key(keys + self.position_weight * signal).mT, self.value(values), query_rate
@@ -82,11 +82,11 @@ class Attention(nn.Module):
 
 
 class AttentionWindow:
-    """Which symbols each of A attention layers may look at, from one decoder step to the next.
+    """Which symbols each of A attention layers may attend to in each decoder step.
 
     Args:
-        walk: how far a layer may look from the symbol that had most of its attention in the last step.
-        padding: (B, L); it is never looked at.
+        monotonic: the window around the symbol that had most attention in the last step.
+        padding: (B, L); it gets no attention.
         layers: A.
 
     Attributes:
@@ -98,15 +98,13 @@ class AttentionWindow:
         self.symbols = torch.arange(padding.shape[1], device=padding.device)  # (L,)
         self.last = (~padding).sum(1) - 1  # (B,)
         self.places = self.last.new_zeros(layers, len(padding))
-        self.pushed = self.places  # windows are not centred on a symbol before these
-        self.before = self.places - 1  # places when patience was last checked
+        self.pushed = self.places  # (A, B) lower bound of the centres of the windows
+        self.before = self.places - 1  # (A, B) places when patience was last checked
 
     def blocked(self, step: int) -> Tensor:
-        """Symbols that are out of the windows in this step, which is counted from 0: (A, B, L)."""
+        """Symbols outside the windows in this step, counted from 0: (A, B, L)."""
         if self.monotonic.patience and step and step % self.monotonic.patience == 0:
-            beyond = torch.minimum(
-                self.places + self.monotonic.back + 1, self.last
-            )  # the last place is out of that window
+            beyond = torch.minimum(self.places + self.monotonic.back + 1, self.last)  # its window excludes `places`
             self.pushed = torch.where(self.places <= self.before, beyond, self.pushed)
             self.before = self.places
         middle = torch.maximum(self.places, self.pushed).unsqueeze(-1)  # (A, B, 1)

@@ -6,7 +6,7 @@ from lightning_vc.modules.layers import ConvBlock, projection
 
 
 class Converter(nn.Module):
-    """Every step becomes r frames, then non-causal convolution blocks follow (Deep Voice 3, section 3.6)."""
+    """Upsampling of each step to r frames, then non-causal convolution blocks (Deep Voice 3, section 3.6)."""
 
     def __init__(
         self,

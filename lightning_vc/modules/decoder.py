@@ -1,4 +1,4 @@
-"""Keys and values to mel frames, r at a time, each group from those before it."""
+"""Autoregressive decoder: keys and values to mel frames, r at a time."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ class Prenet(nn.Module):
     """Previous frames to inputs of the decoder's blocks; (B, S, r * M), (B, E) -> (B, H, S).
 
     Args:
-        dropout: a high one keeps the decoder from copying its last frames instead of reading the text.
+        dropout: a high value keeps the decoder from relying on its previous frames instead of the text.
     """
 
     def __init__(
@@ -55,11 +55,11 @@ class DecoderLayer(nn.Module):
 
 
 class Decoder(nn.Module):
-    """Prenet, then causal convolution blocks that attend to the text (Deep Voice 3, section 3.5).
+    """Prenet, then causal convolution blocks with attention to the text (Deep Voice 3, section 3.5).
 
     Args:
-        prenet, attention: the parts, as functions of the sizes that are known here.
-        attending: numbers of the blocks that attention follows; all of them, as in the paper, if None.
+        prenet, attention: functions that build the parts from the sizes that they share.
+        attending: indices of the blocks that are followed by attention; None: all blocks, as in the paper.
     """
 
     def __init__(
@@ -79,19 +79,15 @@ class Decoder(nn.Module):
     ) -> None:
         super().__init__()
         self.n_mels, self.reduction = n_mels, reduction
-        has_attention = range(layers) if attending is None else attending
-        if (
-            not has_attention
-            or len(has_attention) > layers
-            or not all(block in range(layers) for block in has_attention)
-        ):
+        attends = range(layers) if attending is None else attending
+        if not attends or len(attends) > layers or not all(block in range(layers) for block in attends):
             raise ValueError(f"attending names blocks 0 to {layers - 1} and at least one, got {attending}")
         self.prenet = prenet(n_mels * reduction, speaker_dim)
         self.dim = channels = self.prenet.dim
         self.layers = nn.ModuleList(
             DecoderLayer(
                 ConvBlock(channels, width, speaker_dim, dropout, causal=True),
-                attention(channels, memory, speaker_dim, reduction) if i in has_attention else None,
+                attention(channels, memory, speaker_dim, reduction) if i in attends else None,
             )
             for i in range(layers)
         )
@@ -99,7 +95,7 @@ class Decoder(nn.Module):
         self.done = projection(channels, 1)
 
     def remember(self, keys: Tensor, values: Tensor, speaker: Tensor) -> list[tuple[Tensor, Tensor, Tensor]]:
-        """What each attention needs of a text in all steps: (B, L, H), (B, L, H), (B, E) -> A memories."""
+        """Projections of a text for each attention layer: (B, L, H), (B, L, H), (B, E) -> A memories."""
         attention = [layer.attention for layer in cast(Iterable[DecoderLayer], self.layers) if layer.attention]
         return [part.remember(keys, values, speaker) for part in attention]
 
@@ -117,9 +113,9 @@ class Decoder(nn.Module):
         Args:
             x, speaker: (B, H, S), (B, E).
             memories: from `remember`.
-            blocked: symbols that the A layers may not look at, (A, B, 1 or S, L).
-            first: the number of the first of these steps.
-            pasts: inputs of each block in the steps before, (B, H, width - 1), which are replaced by the newest.
+            blocked: symbols that the A layers may not attend to, (A, B, 1 or S, L).
+            first: index of the first of these steps.
+            pasts: last inputs of each block, (B, H, width - 1); updated in place.
         """
         alignments: list[Tensor] = []
         for number, layer in enumerate(cast(Iterable[DecoderLayer], self.layers)):
@@ -140,7 +136,7 @@ class Decoder(nn.Module):
     def forward(self, keys: Tensor, values: Tensor, padding: Tensor, speaker: Tensor, frames: Tensor) -> Decoded:
         """Teacher forcing: keys, values (B, L, H), padding (B, L), speaker (B, E), true frames (B, S * r, M)."""
         groups = frames.unflatten(1, (-1, self.reduction)).flatten(2)  # (B, S, r * M)
-        x = self.prenet(F.pad(groups, (0, 0, 1, 0))[:, :-1], speaker)  # each step sees the group before its own
+        x = self.prenet(F.pad(groups, (0, 0, 1, 0))[:, :-1], speaker)  # the input of a step is the previous group
         memories = self.remember(keys, values, speaker)
         blocked = padding.unsqueeze(1).expand(len(memories), -1, -1, -1)  # (A, B, 1, L)
         return self._decoded(*self._hidden(x, speaker, memories, blocked))
@@ -156,13 +152,13 @@ class Decoder(nn.Module):
         monotonic: MonotonicWindow,
         end_patience: int | None = None,
     ) -> tuple[Decoded, Tensor, Tensor]:
-        """Free-running decoding, without dropout, each layer's attention held to a walk.
+        """Free-running decoding, without dropout, with each attention layer restricted to a monotonic window.
 
-        A sentence ends where the decoder says so, after as many steps as its limit (B,), or after its attention was at
-        the end of the text for `end_patience` to twice as many steps.
+        A sentence ends where `done` is predicted, at its limit (B,) of steps, or once attention has been at the end of
+        the text for `end_patience` to `2 * end_patience` steps.
 
-        Returns the output, which is 0 after the end of a sentence, the steps of each sentence (B,), and which came to
-        an end before the limit (B,).
+        Returns the output, which is 0 after the end of a sentence, the number of steps of each sentence (B,), and
+        whether it ended before its limit (B,).
         """
         decoder = with_plain_weights(self).eval()
         memories = decoder.remember(keys, values, speaker)
@@ -171,7 +167,7 @@ class Decoder(nn.Module):
         pasts = [keys.new_zeros(len(keys), self.dim, block.padding[0]) for block in blocks]
         frames = keys.new_zeros(len(keys), 1, self.reduction * self.n_mels)
         steps, finished = limits, torch.zeros_like(limits, dtype=torch.bool)
-        lingers = finished  # whose attention was at the end when `end_patience` was last checked
+        was_at_end = finished  # whether attention was at the end when `end_patience` was last checked
         hidden, alignments, step = [], [], 0
         while step < int(steps.max()):
             inputs = decoder.prenet(frames, speaker)  # (B, H, 1)
@@ -180,14 +176,14 @@ class Decoder(nn.Module):
             hidden.append(x)
             alignments.append(weights)
             window.places = weights[:, :, 0].argmax(-1).T  # (A, B)
-            frames = decoder.mel(x.mT).clamp(0, 1.2)  # no runaway: no recording is louder
-            # Only a decoder that has read to the end may stop: half of its layers, for one may run ahead.
+            frames = decoder.mel(x.mT).clamp(0, 1.2)  # no recording is louder; keeps the feedback bounded
+            # Stop only where half of the attention layers have reached the end: a single one may be ahead.
             at_end = (window.places >= window.last - 1).float().mean(0) >= 0.5  # (B,)
             done, step = decoder.done(x.mT).flatten() > 0, step + 1
             if end_patience is not None and step % end_patience == 0:
-                done, lingers = done | lingers, at_end
+                done, was_at_end = done | was_at_end, at_end
             ended = at_end & done & (steps >= step)
             steps, finished = torch.where(ended, step, steps), finished | ended
-        spoken = (torch.arange(step, device=keys.device) < steps.unsqueeze(1)).unsqueeze(1)  # (B, 1, S)
-        decoded = self._decoded(torch.cat(hidden, 2) * spoken, torch.cat(alignments, 2) * spoken.unsqueeze(-1))
+        real = (torch.arange(step, device=keys.device) < steps.unsqueeze(1)).unsqueeze(1)  # (B, 1, S)
+        decoded = self._decoded(torch.cat(hidden, 2) * real, torch.cat(alignments, 2) * real.unsqueeze(-1))
         return decoded, steps, finished

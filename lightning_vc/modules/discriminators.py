@@ -1,4 +1,4 @@
-"""Networks that tell what a generator makes from recordings, and what is minimised where it must deceive them."""
+"""Discriminators of a GAN vocoder, and the losses of generator and discriminators."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -13,47 +13,48 @@ _PERIODS = (2, 3, 5, 7, 11)  # by which waves are folded (Kong et al. 2020)
 RESOLUTIONS = (512, 1024, 2048)  # sizes of Fourier transforms (Jang et al. 2021)
 _SLOPE = 0.1  # of the leaky rectifiers
 
-Judged = tuple[list[Tensor], list[Tensor]]  # scores of each discriminator, features of all of their layers
+Judged = tuple[list[Tensor], list[Tensor]]  # scores of each discriminator, features of all layers
 
 
 def generator_losses(discriminators: nn.Module, made: Tensor, real: Tensor) -> dict[str, Tensor]:
-    """The least squares of both sides (HiFi-GAN's equations 1 to 6), for one optimizer that moves both at once.
+    """Least-squares GAN losses (HiFi-GAN, equations 1 to 6), for one optimizer of both networks.
 
-    "adversarial" and "matching" move what made `made` only, "discriminators" only them.
+    "adversarial" and "matching" have gradients in the generator only, "discriminators" in the discriminators only.
 
     Args:
-        discriminators: made or real, of any shape -> `Judged`.
-        made: what has to pass for `real`, of the same shape.
+        discriminators: generated or real waves, of any shape -> `Judged`.
+        made: output of the generator.
+        real: recordings, of the same shape.
     """
     real_scores, real_features = discriminators(real)
-    false_scores, _ = discriminators(made.detach())
-    discriminators.requires_grad_(False)  # the generator must not make them worse
+    generated_scores, _ = discriminators(made.detach())
+    discriminators.requires_grad_(False)  # the loss of the generator trains the generator only
     scores, features = discriminators(made)
     discriminators.requires_grad_(True)
     pairs = zip(features, real_features, strict=True)
     return {
-        "adversarial": _off(scores, 1),
+        "adversarial": _squared_error(scores, 1),
         "matching": torch.stack([F.l1_loss(feature, target.detach()) for feature, target in pairs]).mean(),
-        "discriminators": _off(real_scores, 1) + _off(false_scores, 0),
+        "discriminators": _squared_error(real_scores, 1) + _squared_error(generated_scores, 0),
     }
 
 
 def zero_loss(discriminators: nn.Module) -> Tensor:
-    """A zero that gives each of their weights a gradient: DDP waits for all of them."""
+    """A zero with a gradient for each weight of the discriminators, because DDP waits for all gradients."""
     return 0 * torch.stack([parameter.sum() for parameter in discriminators.parameters()]).sum()
 
 
-def _off(scores: Sequence[Tensor], target: float) -> Tensor:
-    """Mean square of how far the scores of each discriminator are from what they should be, summed."""
-    return torch.stack([(each - target).square().mean() for each in scores]).sum()
+def _squared_error(scores: Sequence[Tensor], target: float) -> Tensor:
+    """Mean squared error of the scores of each discriminator, summed over discriminators."""
+    return torch.stack([(score - target).square().mean() for score in scores]).sum()
 
 
 class Discriminators(nn.Module):
-    """Small ones of two kinds, of waves folded by periods and of spectrograms, each as HiFi-GAN's and UnivNet's are.
+    """Small multi-period discriminators (as in HiFi-GAN) and multi-resolution spectrogram ones (as in UnivNet).
 
     Args:
-        channels: of the first layer of those of periods; later ones have up to eight times as many.
-        spectral: channels of those of spectrograms.
+        channels: of the first layer of the period discriminators; later layers have up to eight times as many.
+        spectral: channels of the spectrogram discriminators.
     """
 
     def __init__(self, channels: int = 16, spectral: int = 16) -> None:
@@ -65,12 +66,12 @@ class Discriminators(nn.Module):
 
     def forward(self, waves: Tensor) -> Judged:
         """(B, 1, W) -> scores, high for recordings, and features."""
-        judged = [part(waves) for part in self.parts]
-        return [scores for scores, _ in judged], [feature for _, features in judged for feature in features]
+        outputs = [part(waves) for part in self.parts]
+        return [scores for scores, _ in outputs], [feature for _, features in outputs for feature in features]
 
 
 class _Discriminator(nn.Module, ABC):
-    """Convolutions over an image of a wave, whose features are kept, and one to the scores."""
+    """Convolutions over a two-dimensional view of a wave, the last one to the scores; all features are returned."""
 
     def __init__(self, convs: Sequence[nn.Conv2d]) -> None:
         super().__init__()
@@ -111,7 +112,7 @@ class _SpectralDiscriminator(_Discriminator):
         self.register_buffer("window", torch.hann_window(n_fft), persistent=False)
 
     def image(self, waves: Tensor) -> Tensor:
-        """Magnitudes to the power of 0.3, so that what is quiet counts too, and with phases: (B, 2, F, T)."""
+        """Complex spectrum with magnitudes to the power of 0.3, which raises quiet parts: (B, 2, F, T)."""
         spectrum = torch.stft(
             waves.squeeze(1).float(), self.n_fft, self.n_fft // 4, window=self.window, return_complex=True
         )

@@ -7,14 +7,14 @@ from torch import Tensor, nn
 
 from lightning_vc.text.symbols import SYMBOLS
 
-_SHARPNESS = 10.0  # of scores, in the beginning
-_WIDTH = 0.1  # of a text, that a symbol is away from where it would be if all were equally long
+_SHARPNESS = 10.0  # initial scale of the scores
+_WIDTH = 0.1  # standard deviation of the diagonal prior, as a share of the text
 
 
 class Aligner(nn.Module):
     """Probability of each symbol in each frame, independent of the speaker (Badlani et al. 2022, section 2.1).
 
-    Cosines make scores differ from the first step on; a prior favours the diagonal.
+    Scores are cosines, which differ from the first training step on, plus a diagonal prior.
     """
 
     def __init__(self, n_mels: int = 80, hidden: int = 128) -> None:
@@ -25,33 +25,33 @@ class Aligner(nn.Module):
         self.sharpness = nn.Parameter(torch.tensor(_SHARPNESS))
 
     def forward(self, text: Tensor, mel: Tensor, real: Tensor) -> Tensor:
-        """Symbols (B, L) padded with 0, frames (B, T, M), how many of them are real (B,).
+        """Symbols (B, L) padded with 0, frames (B, T, M), number of frames without padding (B,).
 
-        Returns log probabilities (B, T, L), those of padding minus infinity.
+        Returns log probabilities (B, T, L), minus infinity for padding.
         """
         keys = F.normalize(self.symbols(self.embed(text).mT).float(), dim=1)  # (B, h, L)
-        queries = F.normalize(self.frames(4 * mel.mT - 2).float(), dim=1)  # (B, h, T), of numbers around 0
+        queries = F.normalize(self.frames(4 * mel.mT - 2).float(), dim=1)  # (B, h, T); input scaled to about 0
         scores = self.sharpness * (queries.mT @ keys) + _diagonal(mel.shape[1], text, real)
         return scores.masked_fill((text == 0).unsqueeze(1), float("-inf")).log_softmax(-1)
 
 
 def _diagonal(count: int, text: Tensor, real: Tensor) -> Tensor:
     """Log prior of each symbol in each of `count` frames (B, T, L)."""
-    frame = torch.arange(count, device=text.device) / real.unsqueeze(1)  # (B, T) shares of the sound
-    symbol = torch.arange(text.shape[1], device=text.device) / (text != 0).sum(1, keepdim=True)  # (B, L), of the text
+    frame = torch.arange(count, device=text.device) / real.unsqueeze(1)  # (B, T), relative time
+    symbol = torch.arange(text.shape[1], device=text.device) / (text != 0).sum(1, keepdim=True)  # (B, L), position
     return -((frame.unsqueeze(2) - symbol.unsqueeze(1)) ** 2) / (2 * _WIDTH**2)
 
 
 def best_path(scores: Tensor, symbols: Tensor, frames: Tensor) -> Tensor:
     """Monotonic alignment search (Kim et al. 2020, section 3.1).
 
-    Log probabilities (B, T, L), (B,) symbols and (B,) frames that are no padding -> the symbol of each frame (B, T), in
-    padding the last. A text with more symbols than frames gets only its last symbols.
+    Log probabilities (B, T, L), (B,) symbols and (B,) frames without padding -> the symbol of each frame (B, T), in
+    padding the last. Where a text has more symbols than frames, its first symbols get none.
     """
-    logs = scores.detach().float().cpu().numpy()  # a loop over frames: on arrays this small NumPy is faster
+    logs = scores.detach().float().cpu().numpy()  # NumPy is faster in a loop over frames on arrays this small
     batch, count, length = logs.shape
     rows = np.arange(batch)
-    best = np.full((batch, length + 1), -np.inf, np.float32)  # the first column is before the text
+    best = np.full((batch, length + 1), -np.inf, np.float32)  # column 0 stands for the time before the text
     best[:, 1] = logs[:, 0, 0]
     moved = np.zeros((count, batch, length), bool)
     for t in range(1, count):
@@ -67,9 +67,9 @@ def best_path(scores: Tensor, symbols: Tensor, frames: Tensor) -> Tensor:
 
 
 def forward_sum(scores: Tensor, symbols: Tensor, frames: Tensor, blank: float = -1.0) -> Tensor:
-    """Minus the log of the probability of all ways through the text, per symbol (Badlani et al. 2022, equation 1).
+    """Negative log likelihood of all monotonic alignments, per symbol (Badlani et al. 2022, equation 1).
 
-    Log probabilities (B, T, L), (B,) symbols, (B,) frames; `blank` is the logit of a frame that is no symbol.
+    Log probabilities (B, T, L), (B,) symbols, (B,) frames; `blank` is the logit of a frame without a symbol.
     """
     logits = F.pad(scores, (1, 0), value=blank)  # CTC's blank is number 0
     logs = logits.log_softmax(-1).clamp(min=-1e4).transpose(0, 1)  # (T, B, 1 + L); an infinite one has no gradient
@@ -78,11 +78,11 @@ def forward_sum(scores: Tensor, symbols: Tensor, frames: Tensor, blank: float = 
 
 
 def symbol_of(durations: Tensor, most: int) -> tuple[Tensor, Tensor]:
-    """Durations (B, L) in frames -> the symbol of each frame (B, T), in padding the last; frames of each text (B,).
+    """Durations (B, L) in frames -> the symbol of each frame (B, T), the last in padding; frames of each text (B,).
 
     A text is cut off after `most` frames.
     """
-    ends = durations.cumsum(1).round().long().clamp(max=most)  # (B, L): rounded as sums, so that no error adds up
+    ends = durations.cumsum(1).round().long().clamp(max=most)  # (B, L): the sums are rounded, so errors do not add up
     frames = ends[:, -1]  # (B,)
     times = torch.arange(int(frames.max()), device=durations.device).expand(len(ends), -1).contiguous()  # (B, T)
     return torch.searchsorted(ends, times, right=True).clamp(max=ends.shape[1] - 1), frames

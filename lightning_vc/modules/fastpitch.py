@@ -24,7 +24,7 @@ from lightning_vc.types import Spectra
 
 _POSITIONS = 3  # features of the position of a frame in its symbol
 _LEAD = 5  # frames of silence before the first sound: 0.1 s, as `audio.conditioning.trim` leaves them
-_BEND = 3.0  # frames within which pitch goes from one symbol's to the next
+_BEND = 3.0  # standard deviation, in frames, of the interpolation of pitch between symbols
 
 _MAX_WAVES = 16
 
@@ -34,24 +34,24 @@ class ConvFastPitch(AcousticModel):
 
     The converter is conditioned on the pitch of each frame and a few prosody latents of each symbol. In training both
     come from the recording (the latents as in AdaSpeech, Chen et al. 2021, section 3.1), at synthesis from predictors
-    on text and speaker embedding. The pitch places the harmonics; the converter predicts how far they stand out.
+    from text and speaker embedding. Pitch gives the frequencies of the harmonics, the converter their amplitudes.
 
     Args:
         sample_rate: hertz, of the spectrograms.
-        encoder, converter: the parts, as functions of the sizes that they share.
-        waves: number of cosines over frequency that make a harmonic.
+        encoder, converter: functions that build the parts from the sizes that they share.
+        waves: number of cosines over frequency that model the harmonics.
         prosody: number of latents of a symbol.
         noise: standard deviation of the noise on the latents, which lie from -1 to 1, in training.
         channels, layers: of the reference encoder and the predictors.
         weight: of the losses of alignment, durations, pitch and prosody.
-        longest: most frames of a symbol at synthesis.
+        longest: maximum number of frames of a symbol at synthesis.
 
     Raises:
         ValueError: for a `longest` below 1 or above 1000.
     """
 
-    has_attention = False  # durations make its alignments
-    adaptation_step_scale = 0.25  # conditioned on so much that little but the speaker's timbre is left to adapt to
+    has_attention = False  # alignments follow from durations
+    adaptation_step_scale = 0.25  # pitch and prosody are inputs, so adaptation mainly has to learn the timbre
 
     def __init__(
         self,
@@ -95,7 +95,7 @@ class ConvFastPitch(AcousticModel):
         self.converter = converter(dim, speaker_dim, sum(self.sizes), 1)
         phases = torch.outer(torch.arange(1, waves + 1), torch.linspace(0, torch.pi * sample_rate, n_bins))
         self.phases: Tensor
-        self.register_buffer("phases", phases, persistent=False)  # (waves, F): divided by the pitch, angles of cosines
+        self.register_buffer("phases", phases, persistent=False)  # (waves, F): angles of the cosines, times the pitch
 
     def forward(self, text: Tensor, speaker: Tensor, targets: Spectra, n_frames: Tensor) -> AcousticOutput:
         mel, symbols = targets.mel, (text != 0).sum(1)  # (B,)
@@ -134,8 +134,8 @@ class ConvFastPitch(AcousticModel):
         keys, values = self.encoder(text, speaker)
         log_durations, pitch_logits, prosody = self._predict(keys, speaker, text != 0)
         check_finite(log_durations)
-        wanted = log_durations.exp().clamp(1, self.longest) * (text != 0)  # (B, L)
-        path, n_frames = symbol_of(wanted, most)
+        predicted = log_durations.exp().clamp(1, self.longest) * (text != 0)  # (B, L)
+        path, n_frames = symbol_of(predicted, most)
         mask = torch.arange(path.shape[1], device=text.device) < n_frames.unsqueeze(1)
         assignment = (F.one_hot(path, text.shape[1]) * mask.unsqueeze(-1)).float()
         durations = assignment.sum(1)  # (B, L) frames
@@ -143,11 +143,11 @@ class ConvFastPitch(AcousticModel):
         voiced = _voicing(voiced_share, durations, path) & mask  # (B, T)
         pitch = _pitch_contour(pitch_logits[..., 0], voiced_share, durations, path.shape[1])
         spectra = self._convert(values, prosody, (pitch, voiced), path, durations, speaker, mask)
-        finished = wanted.sum(1).round() <= most
+        finished = predicted.sum(1).round() <= most
         return SynthesisOutput(spectra, n_frames, finished, assignment.unsqueeze(1).to(spectra.mel))
 
     def _encode_reference(self, mel: Tensor, speaker: Tensor, assignment: Tensor, mask: Tensor) -> Tensor:
-        """Prosody latents of each symbol, from the mean of the reference encoder over its frames: (B, L, P)."""
+        """Prosody latents of each symbol: mean of the reference encoder's output over its frames, (B, L, P)."""
         x = self.reference_in(mel).mT * mask.unsqueeze(1)
         for block in self.reference_blocks:
             x = block(x, speaker) * mask.unsqueeze(1)
@@ -185,10 +185,10 @@ class ConvFastPitch(AcousticModel):
 
 
 def _voicing(voiced_share: Tensor, durations: Tensor, path: Tensor) -> Tensor:
-    """Whether each frame has a pitch: (B, L) shares and frames of symbols, (B, T) -> (B, T).
+    """Which frames are voiced: (B, L) voiced shares and durations of symbols, (B, T) path -> (B, T).
 
-    Recordings begin with a moment of silence, which belongs to the first symbol: its unvoiced frames come first, and
-    are at least 5 where it is long enough, whatever an adapted model predicts. Other symbols follow their majority.
+    Recordings begin with a short silence, which belongs to the first symbol: its unvoiced frames come first, and are at
+    least 5 where it is long enough, even where an adapted model predicts fewer. Other symbols are voiced as a whole.
     """
     first = durations[:, :1]
     silent = torch.maximum((1 - voiced_share[:, :1]) * first, (first - _LEAD).clamp(max=_LEAD)).round()  # (B, 1)
@@ -197,7 +197,7 @@ def _voicing(voiced_share: Tensor, durations: Tensor, path: Tensor) -> Tensor:
 
 
 def _pitch_contour(symbol_pitch: Tensor, voiced: Tensor, durations: Tensor, count: int) -> Tensor:
-    """Pitch of symbols (B, L), weighted by how much of each is voiced, interpolated to `count` frames: (B, T)."""
+    """Pitch of symbols (B, L), weighted by their voiced shares and interpolated to `count` frames: (B, T)."""
     middles = durations.cumsum(1) - durations / 2  # (B, L)
     times = torch.arange(count, device=symbol_pitch.device) + 0.5
     near = -((times[:, None] - middles.unsqueeze(1)) ** 2) / (2 * _BEND**2)  # (B, T, L)

@@ -1,4 +1,4 @@
-"""The neural vocoder: mel spectrograms to linear ones, whose phases Griffin-Lim finds."""
+"""The neural vocoder: mel to linear spectrograms by a network, phases by Griffin-Lim."""
 
 from collections.abc import Iterator
 
@@ -14,15 +14,15 @@ from lightning_vc.types import Spectra
 class InverseMelVocoder(NeuralVocoder):
     """A residual correction of the least-squares inverse of the mel filter bank, then Griffin-Lim.
 
-    Griffin-Lim does not lack phases: from the true linear spectrogram it is as good as the recording
-    (docs/results.md). So the network predicts how the linear spectrogram differs from the one that least squares find,
-    above all where mel bands are too wide to resolve harmonics. Untrained, this is Griffin-Lim.
+    Griffin-Lim from the true linear spectrogram is as good as the recording (docs/results.md), so only magnitudes need
+    a network. It predicts the difference between the linear spectrogram and the least-squares inverse, above all where
+    mel bands are too wide to resolve harmonics. Untrained, it predicts no difference.
 
     Args:
         spectrograms: the settings of its input and of the linear spectrogram that it predicts.
-        channels, layers, width: of the network's blocks, which have four times the channels inside.
+        channels, layers, width: of the ConvNeXt blocks, whose hidden layers have four times the channels.
         rounds: of Griffin-Lim.
-        post_filter, adapted_post_filter: as in `Vocoder`; without an adapted one, the same for both.
+        post_filter, adapted_post_filter: as in `Vocoder`; `adapted_post_filter` is `post_filter` by default.
 
     Raises:
         ValueError: for less than one round, or more than 1000.
@@ -64,7 +64,7 @@ class InverseMelVocoder(NeuralVocoder):
 
 
 class ConvNeXt(nn.Module):
-    """Convolutions at the frame rate, from mel spectrograms to `outputs` numbers a frame (Siuzdak 2023, Vocos)."""
+    """ConvNeXt blocks at the frame rate, mel spectrograms to `outputs` numbers per frame (Vocos, Siuzdak 2023)."""
 
     def __init__(self, n_mels: int, outputs: int, channels: int, layers: int, width: int) -> None:
         super().__init__()

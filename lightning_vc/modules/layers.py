@@ -1,4 +1,4 @@
-"""The two layers that Deep Voice 3 is made of: a weight-normed projection and a gated convolution block."""
+"""The two layers of Deep Voice 3: a weight-normed projection and a gated convolution block."""
 
 import math
 from copy import deepcopy
@@ -16,7 +16,7 @@ HALF = math.sqrt(0.5)  # keeps the variance where two signals are added
 
 
 def projection(inputs: int, outputs: int) -> nn.Linear:
-    """A weight-normed linear layer, (..., inputs) -> (..., outputs), drawn so that it keeps the variance."""
+    """A weight-normed linear layer, (..., inputs) -> (..., outputs), initialised to keep the variance."""
     layer = nn.Linear(inputs, outputs)
     nn.init.normal_(layer.weight, std=math.sqrt(1 / inputs))
     nn.init.zeros_(layer.bias)
@@ -58,15 +58,15 @@ class ConvBlock(nn.Module):
         """
         inputs = self.dropout(x)
         inputs = F.pad(inputs, self.padding) if past is None else torch.cat([past, inputs], 2)
-        content, gate = self.conv(inputs).chunk(2, 1)  # (B, H, T) both
+        content, gate = self.conv(inputs).chunk(2, 1)  # (B, H, T) each
         return ((content + self.speaker(speaker).unsqueeze(-1)) * torch.sigmoid(gate) + x) * HALF
 
 
 def with_plain_weights(module: M) -> M:
-    """Copy a module with each weight computed once instead of in every step, as weight norm and low-rank updates do.
+    """Copy a module with parametrized weights (weight norm, low-rank updates) computed once instead of at each call.
 
     `parametrize.remove_parametrizations` would change the class that the copy shares with the original, and
-    `parametrize.cached` would hold for all threads.
+    `parametrize.cached` would apply to all threads.
     """
     copied = deepcopy(module)
     for part in list(copied.modules()):

@@ -8,7 +8,7 @@ from torch.nn.utils import parametrize
 
 
 class LowRank(nn.Module):
-    """Adds up @ down, which is 0 at first, to a weight (O, ...)."""
+    """Add up @ down, which is initially 0, to a weight (O, ...)."""
 
     def __init__(self, weight: Tensor, rank: int) -> None:
         super().__init__()
@@ -33,15 +33,15 @@ def add_low_rank(model: nn.Module, rank: int) -> list[nn.Parameter]:
 
 
 def load_moved(model: nn.Module, moved: Mapping[str, Tensor]) -> None:
-    """Put parameters into a model, low-rank ones also where it has no place for them yet.
+    """Load parameters into a model; low-rank updates are added to layers that have none yet.
 
-    Raises ValueError for one that does not belong there.
+    Raises ValueError for a parameter that does not fit.
     """
     layers = dict(model.named_modules())
     for name in sorted(moved.keys() - model.state_dict().keys()):
-        path, found, _ = name.partition(".parametrizations.weight.")
+        path, separator, _ = name.partition(".parametrizations.weight.")
         layer = layers.get(path)
-        if found and name.endswith(".up") and isinstance(layer, nn.Linear | nn.Conv1d):
+        if separator and name.endswith(".up") and isinstance(layer, nn.Linear | nn.Conv1d):
             if any(isinstance(part, LowRank) for part in layer.modules()):
                 raise ValueError(f"it has {name} beside another change of that weight")
             _add(layer, _rank(layer, name, moved))
@@ -55,7 +55,7 @@ def load_moved(model: nn.Module, moved: Mapping[str, Tensor]) -> None:
 
 
 def _rank(layer: nn.Linear | nn.Conv1d, up: str, moved: Mapping[str, Tensor]) -> int:
-    """Rank of the two matrices that move a weight; raises ValueError for those that do not go with it."""
+    """Rank of the two matrices of an update; raises ValueError where they do not fit the weight."""
     outputs, inputs = len(layer.weight), layer.weight[0].numel()
     shape, down = tuple(moved[up].shape), moved.get(f"{up.removesuffix('up')}down")
     if down is None or not len(down) or shape != (outputs, len(down)) or tuple(down.shape) != (len(down), inputs):

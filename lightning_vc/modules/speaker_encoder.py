@@ -30,7 +30,7 @@ class SpeakerEncoder(nn.Module, ABC):
             raise ValueError(f"embedding_gain is a factor above 0, up to {_MAX_GAIN}, got {embedding_gain}")
         self.embedding_gain: Tensor
         self.register_buffer("embedding_gain", torch.tensor(float(embedding_gain)))
-        self._tts: Tensor  # fingerprint, as bytes: it is saved with the weights
+        self._tts: Tensor  # fingerprint as bytes, a buffer so that it is saved with the weights
         self.register_buffer("_tts", torch.zeros(8, dtype=torch.uint8))
 
     @abstractmethod
@@ -38,12 +38,12 @@ class SpeakerEncoder(nn.Module, ABC):
         """Recordings (B, N, W) with lengths (B, N) in samples -> speaker embeddings (B, E)."""
 
     def predict(self, waves: Tensor, lengths: Tensor, table: Tensor) -> Tensor:
-        """The same with `embedding_gain` applied around the mean of the learned embeddings (speakers, E)."""
+        """As `forward`, with `embedding_gain` applied around the mean of the learned embeddings (speakers, E)."""
         return apply_gain(self(waves, lengths), table, float(self.embedding_gain))
 
     @property
     def tts_fingerprint(self) -> str:
-        """Fingerprint of the `TTSModel` whose embeddings it predicts: 16 hex digits, all 0 before training."""
+        """Fingerprint of the `TTSModel` whose embeddings are predicted: 16 hex digits, all 0 before training."""
         return bytes(self._tts.tolist()).hex()
 
     @tts_fingerprint.setter
@@ -63,16 +63,16 @@ class ResidualGLU(nn.Module):
     def __init__(self, channels: int, width: int) -> None:
         super().__init__()
         self.conv = nn.Conv1d(channels, 2 * channels, width)
-        self.padding = ((width - 1) // 2, width // 2)  # the paper's width of 12 has no middle
+        self.padding = ((width - 1) // 2, width // 2)  # an even width, such as the paper's 12, is asymmetric
 
     def forward(self, x: Tensor) -> Tensor:
         return (F.glu(self.conv(F.pad(x, self.padding)), 1) + x) * math.sqrt(0.5)
 
 
 class ClipAttention(nn.Module):
-    """How much each recording counts: self-attention among the recordings, (B, N, H) -> (B, N), summing to one.
+    """Weights of the recordings, which sum to 1, by self-attention among them: (B, N, H) -> (B, N).
 
-    The paper's softsign scores may be negative and sum to nothing, so "normalize" is read as (1 + score) over its sum.
+    The paper's softsign scores may be negative or sum to 0, so they are normalised as (1 + score) / sum(1 + score).
     """
 
     def __init__(self, channels: int, attention: int, heads: int) -> None:
@@ -90,13 +90,13 @@ class ClipAttention(nn.Module):
 class ConvAttentionEncoder(SpeakerEncoder):
     """The paper's encoder: spectral, temporal and clip-attention parts (section 3.3 and its figure).
 
-    One model takes any number of recordings of any length.
+    One model takes any number of recordings, of any length.
 
     Args:
-        spectrograms: the settings of its input (the mel part).
-        speaker_dim: numbers of an embedding.
+        spectrograms: settings of the mel spectrograms that are its input.
+        speaker_dim: E, size of an embedding.
         channels, prenet_layers, conv_layers, width: of the spectral and temporal parts.
-        attention, heads: of the attention among recordings.
+        attention, heads: size and heads of the attention among recordings.
         embedding_gain: as in `SpeakerEncoder`.
     """
 
@@ -126,11 +126,11 @@ class ConvAttentionEncoder(SpeakerEncoder):
         return self.from_mels(mels, torch.arange(mels.shape[2], device=mels.device) < frames)
 
     def from_mels(self, mels: Tensor, mask: Tensor) -> Tensor:
-        """(B, N, T, M), and which frames are no padding (B, N, T) -> (B, E)."""
+        """Mel spectrograms (B, N, T, M), mask of frames without padding (B, N, T) -> (B, E)."""
         clips, real = mels.flatten(0, 1), mask.flatten(0, 1).unsqueeze(1)  # (B·N, T, M), (B·N, 1, T)
         x = self.prenet(clips).mT * real  # (B·N, H, T)
         for conv in self.convs:
-            x = conv(x) * real  # each time, or a clip would hear what pads it
+            x = conv(x) * real  # masked after each layer, so that padding does not leak in
         mean = x.sum(2) / real.sum(2).clamp(min=1)  # (B·N, H)
         pooled = mean.unflatten(0, mels.shape[:2])  # (B, N, H)
         return torch.einsum("bn,bne->be", self.clip_attention(pooled), self.embed(pooled))

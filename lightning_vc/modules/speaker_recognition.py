@@ -1,4 +1,4 @@
-"""Recordings to embeddings of whoever speaks, compared by their cosine."""
+"""Recordings to embeddings for speaker recognition, which are compared by their cosine."""
 
 import torch
 import torch.nn.functional as F
@@ -11,10 +11,10 @@ from speechbrain.lobes.models.ECAPA_TDNN import ECAPA_TDNN  # isort: skip
 
 
 class SpeakerEmbedder(nn.Module):
-    """ECAPA-TDNN (Desplanques et al. 2020) of speechbrain, on mel spectrograms without their mean over time.
+    """ECAPA-TDNN (Desplanques et al. 2020) of speechbrain, on mel spectrograms minus their mean over time.
 
     Args:
-        spectrograms: features; the mel part is used.
+        spectrograms: settings of the mel spectrograms that are its input.
         channels: of the convolutions; 512 or 1,024 in the paper.
         embedding_dim: E.
     """
@@ -27,16 +27,16 @@ class SpeakerEmbedder(nn.Module):
         self.norm = nn.BatchNorm1d(embedding_dim)  # the paper's last layer, which speechbrain's network lacks
 
     def forward(self, waves: Tensor, lengths: Tensor) -> Tensor:
-        """Recordings (B, W) of so many samples (B,) -> embeddings of unit length (B, E)."""
+        """Recordings (B, W) with lengths (B,) in samples -> embeddings of unit length (B, E)."""
         mels, frames = self.spectrograms.mel(waves), self.spectrograms.frames(lengths)  # (B, T, M), (B,)
         mask = (torch.arange(mels.shape[1], device=mels.device) < frames[:, None]).unsqueeze(-1)  # (B, T, 1)
-        mean = (mels * mask).sum(1, keepdim=True) / frames[:, None, None]  # (B, 1, M), mostly of the microphone
+        mean = (mels * mask).sum(1, keepdim=True) / frames[:, None, None]  # (B, 1, M), mostly of the channel
         embeddings: Tensor = self.network((mels - mean) * mask, frames / mels.shape[1])  # (B, 1, E)
         return F.normalize(self.norm(embeddings.squeeze(1)), dim=-1)
 
 
 class SpeakerRecognizer(nn.Module):
-    """A classifier of known speakers, whose embeddings verify any speaker.
+    """A classifier of the training speakers, whose embeddings verify any speaker.
 
     Args:
         network: recordings to embeddings.
@@ -50,7 +50,7 @@ class SpeakerRecognizer(nn.Module):
         self.classes = nn.Linear(network.embedding_dim, len(speakers), bias=False)
 
     def embed(self, waves: Tensor, lengths: Tensor) -> Tensor:
-        """Recordings (B, W) of so many samples (B,) -> embeddings of unit length (B, E)."""
+        """Recordings (B, W) with lengths (B,) in samples -> embeddings of unit length (B, E)."""
         embeddings: Tensor = self.network(waves, lengths)
         return embeddings
 
@@ -59,5 +59,5 @@ class SpeakerRecognizer(nn.Module):
         return F.linear(embeddings, F.normalize(self.classes.weight))
 
     def classify(self, waves: Tensor, lengths: Tensor) -> Tensor:
-        """Recordings (B, W) of so many samples (B,) -> log-probabilities of `speakers` (B, speakers)."""
+        """Recordings (B, W) with lengths (B,) in samples -> log-probabilities of `speakers` (B, speakers)."""
         return F.log_softmax(self.scale * self.cosines(self.embed(waves, lengths)), -1)

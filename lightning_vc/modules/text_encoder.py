@@ -1,4 +1,4 @@
-"""Text to keys (what to look for) and values (what to say)."""
+"""Text to the keys and values of attention."""
 
 import torch
 from torch import Tensor, nn
@@ -33,7 +33,7 @@ class TextEncoder(nn.Module):
         self.dim = embedding
 
     def forward(self, text: Tensor, speaker: Tensor) -> tuple[Tensor, Tensor]:
-        """(B, L), (B, E) -> keys (B, L, H), values (B, L, H); padding does not leak into the text."""
+        """(B, L), (B, E) -> keys (B, L, H), values (B, L, H); padding is masked in each layer."""
         real = (text != 0).unsqueeze(1)  # (B, 1, L)
         symbols = self.embed(text) + self.speaker_in(speaker).unsqueeze(1)  # (B, L, H)
         x = self.enter(symbols).mT * real  # (B, H, L)

@@ -1,4 +1,4 @@
-"""The multi-speaker generative model: what is trained, saved, shipped and loaded as one."""
+"""The multi-speaker generative model, which is trained, saved, shipped and loaded as one module."""
 
 from copy import copy
 
@@ -11,7 +11,7 @@ from lightning_vc.audio.vocoder import GriffinLim, NeuralVocoder
 from lightning_vc.modules.acoustic import AcousticModel
 from lightning_vc.text.frontend import Frontend
 
-_LENGTHS = 1024  # symbols of the longest text that is told from longer ones
+_LENGTHS = 1024  # bins of the histogram of text lengths; the last one counts all longer texts
 _UNTRAINED_LENGTH = 150  # symbols
 DEEP_VOICE_3 = PostFilter(power=1.4)  # its appendix
 
@@ -29,16 +29,16 @@ class SpeakerTable(nn.Embedding):
 
 
 class TTSModel(nn.Module):
-    """An acoustic model with the speaker embeddings, the spectrograms and the text frontend that belong to it.
+    """An acoustic model with its speaker table, spectrogram settings and text frontend.
 
     Args:
         model: text and speaker embedding to spectrograms.
-        spectrograms: the settings of what the model predicts.
-        frontend: how a text is spelt for the model.
+        spectrograms: settings of the spectrograms that the model predicts.
+        frontend: text to symbols.
         speakers: ids of the rows of the speaker table; recipes link them from the data.
-        speaker_init_scale: speaker embeddings are uniform in ± this at first.
+        speaker_init_scale: bound of the uniform initial values of the speaker table.
         post_filter: for predicted spectrograms before Griffin-Lim.
-        adapted_post_filter: the same for an adapted model, which has learnt the noise of a few recordings; without it,
+        adapted_post_filter: the same for an adapted model, which has learned the noise of a few recordings; by default
             `post_filter`.
     """
 
@@ -56,17 +56,17 @@ class TTSModel(nn.Module):
         self.model, self.spectrograms, self.frontend, self.speakers = model, spectrograms, frontend, speakers
         self.post_filter, self.adapted_post_filter = post_filter, adapted_post_filter or post_filter
         self.table = SpeakerTable(len(speakers), model.speaker_dim, speaker_init_scale)
-        self.lengths: Tensor  # counts of the texts trained on, by number of symbols
+        self.lengths: Tensor  # histogram of the lengths of the training texts
         self.register_buffer("lengths", torch.zeros(_LENGTHS, dtype=torch.long))
 
     @property
     def longest(self) -> int:
-        """Symbols that 95 % of the texts trained on do not exceed; 150 for an untrained model.
+        """The 95th percentile of the lengths of the training texts in symbols; 150 for an untrained model.
 
-        Attention fails on longer ones, so synthesis cuts them.
+        Attention fails on longer texts, so synthesis splits them.
         """
-        upto = self.lengths.cumsum(0)
-        return int((upto < 0.95 * upto[-1]).sum()) if upto[-1] else _UNTRAINED_LENGTH
+        cumulative = self.lengths.cumsum(0)
+        return int((cumulative < 0.95 * cumulative[-1]).sum()) if cumulative[-1] else _UNTRAINED_LENGTH
 
     def count_lengths(self, text: Tensor) -> None:
         """Count the texts (B, L) of a training step by their number of symbols."""
@@ -74,21 +74,21 @@ class TTSModel(nn.Module):
         self.lengths.index_add_(0, lengths, torch.ones_like(lengths))
 
     def with_model(self, model: AcousticModel) -> "TTSModel":
-        """Return the same with another acoustic model, such as an adapted copy."""
-        other = copy(self)
-        other._modules = {**self._modules, "model": model}
-        return other
+        """Return a shallow copy with another acoustic model, such as an adapted one."""
+        result = copy(self)
+        result._modules = {**self._modules, "model": model}
+        return result
 
     def griffin_lim(self) -> GriffinLim:
-        """The vocoder that needs no training."""
+        """The vocoder that needs no training, for these spectrograms."""
         return GriffinLim(self.spectrograms)
 
 
 def check_spectrograms(vocoder: NeuralVocoder, tts: TTSModel, source: str = "the vocoder") -> None:
-    """Raise ValueError for a vocoder of other spectrograms than a generative model predicts."""
-    own, needed = vocoder.spectrograms.settings, tts.spectrograms.settings
-    if other := [name for name, value in own.items() if needed[name] != value]:
-        pairs = [", ".join(f"{name} {settings[name]}" for name in other) for settings in (own, needed)]
+    """Raise ValueError where vocoder and generative model have different spectrogram settings."""
+    actual, needed = vocoder.spectrograms.settings, tts.spectrograms.settings
+    if different := [name for name, value in actual.items() if needed[name] != value]:
+        pairs = [", ".join(f"{name} {settings[name]}" for name in different) for settings in (actual, needed)]
         raise ValueError(
             f"{source} was trained with spectrograms of {pairs[0]}, the TTS model predicts those of {pairs[1]}: "
             "train a vocoder with those"

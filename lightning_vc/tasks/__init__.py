@@ -1,1 +1,1 @@
-"""LightningModules: what is minimised, and which parameters move."""
+"""LightningModules: losses, and which parameters they train."""

@@ -1,4 +1,4 @@
-"""Adapting the generative model to a speaker that it has not seen, from a few transcribed recordings."""
+"""Adaptation of the generative model to a new speaker, from a few transcribed recordings."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
@@ -17,25 +17,25 @@ from lightning_vc.tasks.base import Losses, Task, check_encoder
 from lightning_vc.tasks.tts import tts_loss
 from lightning_vc.types import Initialization, TTSBatch
 
-_RANK = 2  # of the updates of `LowRankAdaptationTask`
+_RANK = 2  # of the low-rank updates
 
 
 class AdaptationTask(Task, ABC):
     """The loss of multi-speaker training with one new speaker embedding in the place of the speaker table.
 
-    A method of adaptation is a subclass that defines what is `trainable`.
+    Each method of adaptation is a subclass that defines `trainable`.
 
     Args:
-        tts: the model to adapt; it is copied and stays as it is.
-        encoder: the speaker encoder trained for it, if there is one.
-        init: the initial embedding: the mean of the learned ones, the one of them with the least loss on the first
-            batch of clips, or what the encoder predicts from that batch.
+        tts: the model to adapt; a copy of it is adapted.
+        encoder: the speaker encoder trained for `tts`, if `init` is "encoder".
+        init: the initial embedding: "mean", the mean of the speaker table; "nearest", its row with the least loss on
+            the first batch of clips; "encoder", the encoder's prediction from that batch.
 
     Raises:
-        ValueError: for the init "encoder" without an encoder, another one with it, and the encoder of another model.
+        ValueError: for `init="encoder"` without an encoder or the reverse, and for an encoder of another model.
     """
 
-    evaluated = ("tts",)  # dropout in so few steps only costs similarity
+    evaluated = ("tts",)  # dropout lowers similarity in so few steps
 
     def __init__(
         self,
@@ -51,13 +51,13 @@ class AdaptationTask(Task, ABC):
             raise ValueError(f"init is {init!r}, which goes with {'a' if init == 'encoder' else 'no'} speaker encoder")
         if encoder is not None:
             check_encoder(encoder, tts)
-        # In a list, as it is no part of what is trained; a copy, as it moves to the device of training.
+        # In a list, so that it is no submodule; a copy, because it is moved to the training device.
         self.init, self.encoders = init, [deepcopy(encoder)] if encoder else []
         self.tts = deepcopy(tts).eval()
         self.embedding = nn.Parameter(tts.table.weight.detach().mean(0))  # (E,)
 
     def setup(self, stage: str) -> None:
-        """Take the speaker from the data, where it names one."""
+        """Take the speaker from the datamodule, if it names one."""
         speaker = getattr(getattr(self.trainer, "datamodule", None), "speaker", None)
         self.learned_speakers = [] if speaker is None else [speaker]
 
@@ -66,13 +66,13 @@ class AdaptationTask(Task, ABC):
         """The parameters that this method trains."""
 
     def on_train_start(self) -> None:
-        """Find the initial embedding, but not in a run that is resumed."""
+        """Set the initial embedding, except in a resumed run."""
         if self.init != "mean" and not self.global_step:
             self.begin(next(iter(self.trainer.train_dataloader or ())))
 
     @torch.no_grad()
     def begin(self, first: TTSBatch) -> None:
-        """Set the initial embedding by the first batch of clips, where it is not the mean of the learned ones."""
+        """Set the initial embedding by the first batch of clips, for `init` "encoder" or "nearest"."""
         batch: TTSBatch = self.transfer_batch_to_device(first, self.device, 0)
         table = self.tts.table.weight
         if self.init == "encoder":
@@ -89,17 +89,17 @@ class AdaptationTask(Task, ABC):
         checkpoint["base"] = self.base
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Refuse to go on with the adaptation of another model."""
+        """Raise ValueError for the adaptation of another model."""
         super().on_load_checkpoint(checkpoint)
         if checkpoint.get("base") != self.base:
-            raise ValueError(f"{self.source} adapts another model than {source_of(self.tts)}: give that one")
+            raise ValueError(f"{self.source} is no adaptation of {source_of(self.tts)}: give the model that it adapts")
 
     def loss(self, batch: TTSBatch) -> Losses:
         return tts_loss(self.tts, batch, self.embedding.expand(len(batch.lengths), -1))
 
 
 class EmbeddingAdaptationTask(AdaptationTask):
-    """Only the new embedding is trained (section 3.1): slow, but it hardly overfits."""
+    """Train only the new embedding (section 3.1): slow, but it hardly overfits."""
 
     def __init__(
         self, tts: TTSModel, optimizer: OptimizerCallable = lambda p: torch.optim.Adam(p, lr=1e-2), **options: Any
@@ -111,7 +111,7 @@ class EmbeddingAdaptationTask(AdaptationTask):
 
 
 class WholeModelAdaptationTask(AdaptationTask):
-    """Embedding and model are trained (section 3.1): closest to the speaker, and the first to overfit; stop early."""
+    """Train embedding and model (section 3.1): closest to the speaker, but it overfits first; stop early."""
 
     def __init__(
         self, tts: TTSModel, optimizer: OptimizerCallable = lambda p: torch.optim.Adam(p, lr=2e-4), **options: Any
@@ -123,9 +123,9 @@ class WholeModelAdaptationTask(AdaptationTask):
 
 
 class LowRankAdaptationTask(AdaptationTask):
-    """The embedding is trained, and for each weight a product of two thin matrices (Hu et al. 2021).
+    """Train the embedding, and a low-rank update of each weight (LoRA, Hu et al. 2021).
 
-    It comes near to the whole model, and a voice file has a hundredth of the size. It is not in the papers.
+    Clones are nearly as good as by the whole model, and voice files a hundredth of the size. It is not in the papers.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""What every task shares: one loss for every stage, one place that freezes, one optimizer."""
+"""The base class of tasks: one loss for all stages, freezing of parameters, one optimizer, checkpoints."""
 
 import zlib
 from abc import ABC, abstractmethod
@@ -21,14 +21,14 @@ from lightning_vc.modules.tts import TTSModel
 from lightning_vc.resuming import SafeCheckpointIO, check_training_state
 from lightning_vc.untrusted import MODELS
 
-Losses = dict[str, Tensor]  # "loss" is minimised, the others are only logged
+Losses = dict[str, Tensor]  # "loss" is minimised, all other terms are only logged
 
 
 class Task(LightningModule, ABC):
-    """Training of one or more models: a subclass defines `loss`, and by `trainable` which parameters move (all).
+    """Training of one or more models. A subclass defines `loss`, and overrides `trainable` to freeze parameters.
 
     Attributes:
-        parts: names of the attributes that hold the models which `lightning_vc.checkpoint.load_model` can take from a
+        parts: names of the attributes that hold models, which `lightning_vc.checkpoint.load_model` can load from a
             checkpoint of the task.
         learned_speakers: ids of the speakers whose embeddings or classes are among the weights, in the order of their
             rows.
@@ -45,18 +45,19 @@ class Task(LightningModule, ABC):
 
     @property
     def hparams_initial(self) -> AttributeDict:
-        """The hyper-parameters for loggers, without models that were built in Python."""
+        """The hyper-parameters for loggers, without objects."""
         return AttributeDict({name: value for name, value in super().hparams_initial.items() if _plain(value)})
 
     @abstractmethod
     def loss(self, batch: Any) -> Losses:
-        """The terms of one batch; "loss" among them."""
+        """The terms of one batch, including "loss"."""
 
     def trainable(self) -> Iterable[nn.Parameter]:
+        """The parameters to train; all other ones are frozen."""
         return self.parameters()
 
     def train(self, mode: bool = True) -> "Task":
-        """Training mode for all but the models named in `evaluated`."""
+        """Set training mode, except for the models named in `evaluated`."""
         super().train(mode)
         for name in self.evaluated:
             getattr(self, name).eval()
@@ -67,12 +68,12 @@ class Task(LightningModule, ABC):
         return [{"params": list(self.trainable())}]
 
     def configure_model(self) -> None:
-        """Freeze parameters before DDP waits for their gradients, and have checkpoints read as data before one is."""
-        if self._trainer and type(self.trainer.strategy.checkpoint_io) is TorchCheckpointIO:  # nobody chose another
+        """Freeze parameters before DDP wraps the task, and set `SafeCheckpointIO` before a checkpoint is read."""
+        if self._trainer and type(self.trainer.strategy.checkpoint_io) is TorchCheckpointIO:  # the default
             self.trainer.strategy.checkpoint_io = SafeCheckpointIO()
-        moving = {id(parameter) for parameter in self.trainable()}
+        trainable = {id(parameter) for parameter in self.trainable()}
         for parameter in self.parameters():
-            parameter.requires_grad_(id(parameter) in moving)
+            parameter.requires_grad_(id(parameter) in trainable)
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
         optimizer = self.optimizer(self.parameter_groups())
@@ -83,10 +84,10 @@ class Task(LightningModule, ABC):
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": self.scheduler(optimizer), "interval": "step"}}
 
     def on_fit_start(self) -> None:
-        self.seed = torch.initial_seed()  # that of the run: nothing has been drawn from any other
+        self.seed = torch.initial_seed()  # the seed of the run
 
     def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
-        """Draw each step's noise from seed, rank and step alone, so that a resumed run repeats it bit for bit."""
+        """Seed each step by the run's seed, rank and step, so that a resumed run draws the same numbers."""
         torch.manual_seed(zlib.crc32(f"{self.seed}/{self.global_rank}/{self.global_step}".encode()))
 
     def training_step(self, batch: Any) -> Tensor:
@@ -99,7 +100,7 @@ class Task(LightningModule, ABC):
         return self._step(batch, "test")
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Write the settings of the models, and only plain hyper-parameters: a checkpoint holds no objects."""
+        """Add the settings of the models, and leave out hyper-parameters that are objects."""
         checkpoint["task"] = class_path(type(self))
         hyper = checkpoint.get("hyper_parameters", {})
         checkpoint["hyper_parameters"] = {name: value for name, value in hyper.items() if _plain(value)}
@@ -111,22 +112,22 @@ class Task(LightningModule, ABC):
                 checkpoint["wandb_run"] = logger.version
 
     def _config(self, part: str) -> dict[str, Any] | None:
-        """Class and settings of a model; None for one that was built in Python."""
+        """Class and settings of a model; None for a model that was built in Python."""
         model, config = getattr(self, part), self.hparams.get(part)
-        if part in self.hparams and config is None:  # the task has built its default
+        if part in self.hparams and config is None:  # the task built the default model
             return {"class_path": class_path(type(model)), "init_args": {}}
         return config if isinstance(config, dict) else model_config(model)
 
     @property
     def source(self) -> str:
-        """Path of the checkpoint that the task is resumed from, for messages."""
+        """Path of the checkpoint from which the task is resumed, for messages."""
         return str((self._trainer and self._trainer.ckpt_path) or "the checkpoint")
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Refuse to resume from another task, other speakers, or weights or a training state of another shape."""
-        this, other = class_path(type(self)), checkpoint.get("task")
-        if other != this:
-            raise ValueError(f"{self.source} is a checkpoint of {other}: {this} cannot be resumed from it")
+        """Raise ValueError for a checkpoint of another task or other speakers, or one that does not fit the task."""
+        task, saved_task = class_path(type(self)), checkpoint.get("task")
+        if saved_task != task:
+            raise ValueError(f"{self.source} is a checkpoint of {saved_task}: {task} cannot be resumed from it")
         learned, speakers = checkpoint.get("speakers", []), list(self.learned_speakers)
         if speakers and learned and speakers != learned:
             raise ValueError(
@@ -137,7 +138,7 @@ class Task(LightningModule, ABC):
         checkpoint["state_dict"] = fitting_weights(checkpoint["state_dict"], self, self.source)
         check_training_state(checkpoint, self, self.trainer, self.source)
         for schedule in checkpoint.get("lr_schedulers", []):
-            end = schedule.get("total_steps")  # of those that have an end, such as OneCycleLR
+            end = schedule.get("total_steps")  # of schedules with an end, such as OneCycleLR
             if end and self.trainer.state.fn == TrainerFn.FITTING and self.trainer.max_steps > end:
                 raise ValueError(
                     f"the schedule of the checkpoint ends after {end} steps, --trainer.max_steps is "
@@ -146,9 +147,9 @@ class Task(LightningModule, ABC):
 
     @classmethod
     def load_from_checkpoint(cls, *_: Any, **__: Any) -> NoReturn:
-        """Refuse: Lightning would import whatever classes the file names.
+        """Raise TypeError, because Lightning's method would import any class that the file names.
 
-        Raises TypeError, which names what to use.
+        The message names the function to use instead.
         """
         raise TypeError(
             "a checkpoint is loaded by lightning_vc.checkpoint.load_model(path, TTSModel), or the class of another "
@@ -174,7 +175,7 @@ def check_encoder(encoder: SpeakerEncoder, tts: TTSModel) -> None:
 
 
 def check_same_speakers(learned: Sequence[str], data: Sequence[str]) -> None:
-    """Raise ValueError where the rows of a speaker table are other speakers than those of the data."""
+    """Raise ValueError where the speakers of a speaker table and of the data differ."""
     if list(learned) != list(data):
         raise ValueError(
             f"the pretrained TTS model has learned other speakers than the data has ({difference(learned, data)}): "
@@ -183,7 +184,7 @@ def check_same_speakers(learned: Sequence[str], data: Sequence[str]) -> None:
 
 
 def difference(before: Sequence[str], now: Sequence[str]) -> str:
-    """How two lists of speakers differ, in words."""
+    """Description of how two lists of speakers differ, for messages."""
     parts = [
         f"{len(names)} {where}: {', '.join(names[:5])}{', ...' if len(names) > 5 else ''}"
         for where, names in (

@@ -18,17 +18,18 @@ from lightning_vc.types import JointBatch
 class JointTask(Task):
     """The loss of multi-speaker training with predicted embeddings, over both networks (section 3.2).
 
-    Both networks are pretrained: trained from scratch, the encoder learns an average embedding (section 3.2). `spread`
-    shows that: the spread of the predicted embeddings relative to that of the speaker table, which is frozen. In
-    validation, `swapped` is the loss with the embeddings of other speakers: equal to `loss` where embeddings carry no
-    information.
+    Both networks are pretrained: from scratch, the encoder would collapse to the mean embedding (section 3.2). `spread`
+    measures collapse: the standard deviation of predicted embeddings relative to that of the speaker table. In
+    validation, `swapped` is the loss with the embeddings of other speakers in the batch: it equals `loss` where
+    embeddings carry no information.
 
     Args:
         tts: the generative model.
         encoder: the speaker encoder trained for its embeddings.
-        learned: share of the utterances that are trained with the learned embedding of the speaker instead, which
-            moves then; else the table would be that of the model before. It needs the shards that `tts` was trained on.
-        embedding_gain: of the encoder that results, where that is to differ from the one in training.
+        learned: share of the training utterances with the learned embedding of their speaker instead of a predicted
+            one. Above 0 the speaker table is trained too, and the data has to be the shards that `tts` was trained on;
+            at 0 the table is frozen.
+        embedding_gain: gain of the saved encoder, if it has to differ from the gain in training.
         augmentation: applied in training to clips (B, N, W) with lengths (B, N) in samples.
 
     Raises:
@@ -59,7 +60,7 @@ class JointTask(Task):
             encoder.embedding_gain.fill_(embedding_gain)
 
     def setup(self, stage: str) -> None:
-        """Raise ValueError where rows of the table are other speakers' in the data."""
+        """Raise ValueError where speaker table and data have different speakers."""
         if self.learned:
             check_same_speakers(self.tts.speakers, self.trainer.datamodule.speakers)  # type: ignore[attr-defined]
 
@@ -84,8 +85,8 @@ class JointTask(Task):
         return losses
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Bind the encoder to the weights of the model as they are saved."""
+        """Store the fingerprint of the saved generative model with the encoder."""
         super().on_save_checkpoint(checkpoint)
         weights = checkpoint["state_dict"]
-        name = fingerprint_of({key[4:]: value for key, value in weights.items() if key.startswith("tts.")})
-        weights["encoder._tts"] = torch.tensor(list(bytes.fromhex(name)), dtype=torch.uint8)
+        saved = fingerprint_of({key[4:]: value for key, value in weights.items() if key.startswith("tts.")})
+        weights["encoder._tts"] = torch.tensor(list(bytes.fromhex(saved)), dtype=torch.uint8)

@@ -1,4 +1,4 @@
-"""Speaker encoding: recordings to the speaker embeddings that the generative model has learned."""
+"""Training of the speaker encoder: recordings to the speaker embeddings of the generative model."""
 
 from typing import Any
 
@@ -14,22 +14,21 @@ from lightning_vc.modules.tts import TTSModel
 from lightning_vc.tasks.base import Losses, Task, check_same_speakers
 from lightning_vc.types import CloningBatch
 
-_SHARPNESS = 10.0  # of the verification loss, for a distance of the standard deviation of learned embeddings
+_SHARPNESS = 10.0  # scale of the logits of the verification loss; distances are in standard deviations
 
 
 class SpeakerEncoderTask(Task):
-    """L1 between predicted and learned embeddings, which stay frozen (section 3.2).
+    """L1 between predicted and learned embeddings, which are frozen (section 3.2).
 
-    Beside the error (`error`) it logs that of predicting the mean embedding always (`baseline`), the spread of the
-    predictions relative to that of all learned embeddings (`spread`, 0 where the encoder has collapsed), and in
-    validation the rank of the right embedding among all learned ones by distance (`rank`, 1 is the best).
+    Logged measures: `error`, the L1; `baseline`, the L1 of always predicting the mean embedding; `spread`, the standard
+    deviation of predictions relative to that of all learned embeddings (0 where the encoder has collapsed); and in
+    validation `rank`, the rank of the right embedding among all learned ones by distance (1 is the best).
 
     Args:
-        encoder: what is trained.
-        tts: the model whose speaker embeddings are learned; it is not changed.
-        verification: weight of a second loss: the embedding of a speaker's first clip is to be nearer to that of the
-            other clips of the same speaker than to those of the others in the batch. It is not in the paper, needs no
-            learned embedding, and so also learns from speakers who have none.
+        encoder: the speaker encoder to train.
+        tts: the model whose speaker embeddings are the targets; it is not changed.
+        verification: weight of a second loss, which is not in the paper: the embedding of a speaker's first clip has to
+            be nearer to that of the other clips of the same speaker than to those of other speakers in the batch.
         augmentation: applied in training to clips (B, N, W) with lengths (B, N) in samples.
     """
 
@@ -54,7 +53,7 @@ class SpeakerEncoderTask(Task):
 
     @torch.no_grad()
     def setup(self, stage: str) -> None:
-        """Raise ValueError for data of other speakers, and for an encoder of embeddings of another size."""
+        """Raise ValueError where data or embedding size do not fit the speaker table."""
         check_same_speakers(self.learned_speakers, self.trainer.datamodule.speakers)  # type: ignore[attr-defined]
         training = self.encoder.training
         with self.device:
@@ -77,7 +76,7 @@ class SpeakerEncoderTask(Task):
             losses["verification"] = self._verify(batch)
             losses["loss"] = error + self.verification * losses["verification"]
         with torch.no_grad():
-            # Of all embeddings, and without Bessel's correction: the batch may be of one speaker, or of one example.
+            # Relative to the whole table and without Bessel's correction: a batch may have one speaker or one example.
             losses["spread"] = embedding.std(0, correction=0).mean() / self._deviation().mean()
             losses["baseline"] = (self.embeddings.mean(0) - target).abs().mean()
             if not self.training:
@@ -85,13 +84,13 @@ class SpeakerEncoderTask(Task):
         return losses
 
     def _verify(self, batch: CloningBatch) -> Tensor:
-        """Prototypical loss (Snell et al. 2017), with the clips after the first as prototype."""
+        """Prototypical loss (Snell et al. 2017); the prototype is the embedding of all clips but the first."""
         first = self.encoder(batch.waves[:, :1], batch.lengths[:, :1]) / self._deviation()  # (B, E)
-        others = self.encoder(batch.waves[:, 1:], batch.lengths[:, 1:]) / self._deviation()
-        nearness = -_SHARPNESS * (first.unsqueeze(1) - others).square().mean(-1)  # (B, B)
-        own = torch.arange(len(first), device=first.device)
-        twice = (batch.speakers[:, None] == batch.speakers) & (own[:, None] != own)  # neither right nor wrong
-        return F.cross_entropy(nearness.masked_fill(twice, -torch.inf), own)
+        prototypes = self.encoder(batch.waves[:, 1:], batch.lengths[:, 1:]) / self._deviation()
+        logits = -_SHARPNESS * (first.unsqueeze(1) - prototypes).square().mean(-1)  # (B, B)
+        target = torch.arange(len(first), device=first.device)
+        repeated = (batch.speakers[:, None] == batch.speakers) & (target[:, None] != target)  # speaker twice in batch
+        return F.cross_entropy(logits.masked_fill(repeated, -torch.inf), target)
 
     def _deviation(self) -> Tensor:
         """Standard deviation of the learned embeddings, (E,)."""

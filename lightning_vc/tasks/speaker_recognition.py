@@ -12,20 +12,20 @@ from lightning_vc.types import CloningBatch
 
 from speechbrain.nnet.losses import AdditiveAngularMargin, LogSoftmaxWrapper  # isort: skip
 
-_MARGIN = 0.2  # radians that are added to the angle between an embedding and its class in training
+_MARGIN = 0.2  # radians, added in training to the angle between an embedding and its class
 
 
 class SpeakerRecognitionTask(Task):
     """Classification with an additive angular margin (Deng et al. 2019; for speakers Xiang et al. 2019).
 
-    Recordings of `test_speakers` train their rows of the classifier alone, so that the embeddings verify them as unseen
-    speakers. Validation measures `accuracy` over recordings of `speakers`, and `equal_error_rate` over all pairs of
-    recordings in a batch whose speakers have not trained the embeddings.
+    Recordings of `test_speakers` train only their rows of the classifier and not the network, so that verification
+    treats them as unseen speakers. Validation measures `accuracy` over recordings of the recognizer's speakers, and
+    `equal_error_rate` over all pairs of recordings in a batch whose speakers have not trained the network.
 
     Args:
-        recognizer: what is trained.
-        test_speakers: those of its speakers who are cloned; recipes link them from the data.
-        augmentation: applied to clips (B, N, W) of so many samples (B, N) in training.
+        recognizer: the network and classifier to train.
+        test_speakers: speakers of the recognizer who are cloned; recipes link them from the data.
+        augmentation: applied in training to clips (B, N, W) with lengths (B, N) in samples.
     """
 
     parts = ("recognizer",)
@@ -64,8 +64,8 @@ class SpeakerRecognitionTask(Task):
         self._measure(batch, "test")
 
     def _measure(self, batch: CloningBatch, stage: str) -> None:
-        """Update the metrics, which Lightning computes when the epoch ends."""
-        speakers = batch.speakers.repeat_interleave(batch.waves.shape[1])  # (B·N,) those of no class come after these
+        """Update the metrics, which Lightning computes at the end of the epoch."""
+        speakers = batch.speakers.repeat_interleave(batch.waves.shape[1])  # (B·N,); speakers without a class come last
         embeddings = self.recognizer.embed(batch.waves.flatten(0, 1), batch.lengths.flatten())
         known = speakers < len(self.learned_speakers)
         if known.any():

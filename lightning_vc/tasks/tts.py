@@ -15,21 +15,21 @@ from lightning_vc.types import Spectra, TTSBatch
 
 
 class TTSTask(Task):
-    """Minimise the L1 of both spectrograms over model and speaker table (voice cloning paper, equation 1).
+    """Train model and speaker table by the L1 of both spectrograms (voice cloning paper, equation 1).
 
     Args:
-        tts: what is trained.
+        tts: the generative model to train.
         attention_weight: weight of the guided attention loss.
-        mse_weight: weight of the squared error of the linear spectrogram, the cloning paper's extra term.
+        mse_weight: weight of the squared error of the linear spectrogram, an extra term of the cloning paper.
         speaker_lr_scale: learning rate of the speaker embeddings relative to that of the model. An embedding is updated
-            only by recordings of its own speaker: where most speakers have few, 1 leaves theirs near the mean. With
-            another value the optimizer has two parameter groups, the embeddings second; `OneCycleLR` needs a `max_lr`
-            for each.
-        init_from: a pretrained model: training starts from its weights and from the embeddings of those speakers that
-            both have. The other embeddings start from the mean.
+            only by recordings of its speaker, so with 1 the embeddings of speakers with few recordings stay near the
+            mean. With another value the optimizer has two parameter groups, the embeddings second; `OneCycleLR` needs a
+            `max_lr` for each group.
+        init_from: a pretrained model, which gives the initial weights and the initial embeddings of its speakers. The
+            embeddings of all other speakers start from the mean.
 
     Raises:
-        ValueError: for a `speaker_lr_scale` that is not above 0, or a `init_from` of other sizes.
+        ValueError: for a `speaker_lr_scale` that is not above 0, or an `init_from` of other sizes.
     """
 
     parts = ("tts",)
@@ -62,12 +62,12 @@ class TTSTask(Task):
         if self.speaker_lr_scale == 1:
             return super().parameter_groups()
         embeddings = self.tts.table.weight
-        others = [parameter for parameter in self.trainable() if parameter is not embeddings]
-        return [{"params": others}, {"params": [embeddings], "rate": self.speaker_lr_scale}]
+        model = [parameter for parameter in self.trainable() if parameter is not embeddings]
+        return [{"params": model}, {"params": [embeddings], "rate": self.speaker_lr_scale}]
 
     @torch.no_grad()
     def setup(self, stage: str) -> None:
-        """Raise ValueError where model and spectrograms do not go together."""
+        """Raise ValueError where the sizes of model and spectrograms do not fit."""
         spectrograms = self.tts.spectrograms
         samples = 20 * spectrograms.hop
         with self.device:
@@ -88,7 +88,7 @@ class TTSTask(Task):
 
 
 def teacher_force(tts: TTSModel, batch: TTSBatch, embedding: Tensor) -> tuple[AcousticOutput, Spectra, Tensor]:
-    """Predictions with speaker embeddings (B, E), true spectra with T a multiple of r, and their real frames (B,)."""
+    """Predictions with speaker embeddings (B, E), true spectra with T a multiple of r, real frames (B,)."""
     spectra, frames = tts.spectrograms(batch.waves), tts.spectrograms.frames(batch.lengths)
     padding = -spectra.mel.shape[1] % tts.model.reduction
     true = Spectra(*(F.pad(spectrum, (0, 0, 0, padding)) for spectrum in spectra))
@@ -98,7 +98,7 @@ def teacher_force(tts: TTSModel, batch: TTSBatch, embedding: Tensor) -> tuple[Ac
 def tts_loss(
     tts: TTSModel, batch: TTSBatch, embedding: Tensor, attention_weight: float = 1.0, mse_weight: float = 0.0
 ) -> Losses:
-    """The loss of utterances with speaker embeddings (B, E), whether they are learnt, adapted or predicted.
+    """The loss of utterances with speaker embeddings (B, E), which may be learned, adapted or predicted.
 
     `attention_weight` and `mse_weight` are weights, as in `TTSTask`.
     """
@@ -123,7 +123,7 @@ def tts_loss(
 
 
 def _initialise(tts: TTSModel, init_from: TTSModel) -> None:
-    """Copy the weights of `init_from`, and the embeddings of the speakers that both have."""
+    """Copy the weights of `init_from`, and the embeddings of speakers in both models."""
     try:
         tts.model.load_state_dict(init_from.model.state_dict())
     except RuntimeError as error:

@@ -20,14 +20,14 @@ _SPECTRAL, _MATCHING = 45.0, 2.0  # weights of the losses
 
 
 class VocoderTask(Task):
-    """The losses of HiFi-GAN (Kong et al. 2020, equations 3 to 7), the spectral one at several resolutions.
+    """The losses of HiFi-GAN (Kong et al. 2020, equations 3 to 7), with a spectral loss at several resolutions.
 
-    Generator and discriminators take their steps at the same time, by one optimizer.
+    One optimizer updates generator and discriminators in the same step.
 
     Args:
-        vocoder: mel spectrograms to waves.
-        discriminators: (B, 1, W) to scores and features; the small `Discriminators` if none are given.
-        alone: steps at first in which the generator learns from spectrograms alone, without discriminators.
+        vocoder: mel spectrograms to waves, the generator.
+        discriminators: (B, 1, W) to scores and features; by default `Discriminators`.
+        alone: number of initial steps by the spectral loss alone, without discriminators.
     """
 
     parts = ("vocoder", "discriminators")
@@ -49,7 +49,7 @@ class VocoderTask(Task):
         )
 
     def inputs(self, batch: Any) -> tuple[Tensor, Tensor]:
-        """Mel spectrograms (B, T, M) and the waves (B, W) that belong to them."""
+        """Mel spectrograms (B, T, M) and their waves (B, W)."""
         spectrograms = self.vocoder.spectrograms
         mels = spectrograms.mel(batch.waves)
         return mels, batch.waves[:, : (mels.shape[1] - 1) * spectrograms.hop]
@@ -67,7 +67,7 @@ class VocoderTask(Task):
         return {"loss": generator + losses["discriminators"], **losses}
 
     def difference(self, made: Tensor, real: Tensor) -> Tensor:
-        """Mean absolute difference of linear and mel spectrograms of all resolutions, on the scale of decibels."""
+        """Mean absolute difference of linear and mel spectrograms of all resolutions, in decibels as 0 to 1."""
         differences = [
             F.l1_loss(a, b)
             for spectrograms in self.compared
@@ -79,12 +79,12 @@ class VocoderTask(Task):
 class VocoderTuningTask(VocoderTask):
     """Fine-tune a vocoder on the teacher-forced predictions of a generative model (Shen et al. 2018, Kong et al. 2020).
 
-    So it learns to sound like the recordings from spectrograms as smooth as those of synthesis.
+    Spectrograms of synthesis are smoother than those of recordings; the vocoder learns to compensate for that.
 
     Args:
-        vocoder, discriminators: trained by a `VocoderTask`.
-        tts: the generative model, which stays as it is.
-        frames: of each utterance in a step.
+        vocoder, discriminators: pretrained by a `VocoderTask`.
+        tts: the generative model, which is frozen.
+        frames: length of the random piece of each utterance in a step.
 
     Raises:
         ValueError: for a vocoder of other spectrograms than those of `tts`.
@@ -106,7 +106,7 @@ class VocoderTuningTask(VocoderTask):
         self.frames, self.tts = frames, tts
 
     def setup(self, stage: str) -> None:
-        """Raise ValueError where rows of the speaker table are other speakers' in the data."""
+        """Raise ValueError where speaker table and data have different speakers."""
         check_same_speakers(self.tts.speakers, self.trainer.datamodule.speakers)  # type: ignore[attr-defined]
 
     def trainable(self) -> Iterable[nn.Parameter]:
@@ -114,7 +114,7 @@ class VocoderTuningTask(VocoderTask):
 
     @torch.no_grad()
     def inputs(self, batch: TTSBatch) -> tuple[Tensor, Tensor]:
-        """Random pieces of predictions (B, T, M) and recordings (B, W); in validation those in the middle."""
+        """Random pieces of predictions (B, T, M) and recordings (B, W); the middle ones in validation."""
         tts, hop = self.tts, self.tts.spectrograms.hop
         output, _, frames = teacher_force(tts, batch, tts.table(batch.speakers))
         mels = F.pad(tts.spectrograms.mel_of(output.spectra.linear.float()), (0, 0, 0, self.frames))
