@@ -1,4 +1,4 @@
-"""LightningCLI with our switches: every verb that trains goes through here."""
+"""`LightningCLI` with the project's settings, for every verb that trains."""
 
 import sys
 import warnings
@@ -33,19 +33,19 @@ from lightning_vc.trust import TRUST, trust
 from lightning_vc.untrusted import read_checkpoint
 from lightning_vc.verbs import VerbParser
 
-_KEYWORDS = ("best", "last", "hpc")  # for which Lightning looks for a checkpoint in the folder of the run
+_KEYWORDS = ("best", "last", "hpc")  # values of --ckpt_path that Lightning replaces by a path
 
-# Interpolation that crosses sections is right only with both this and the parser mode below (jsonargparse 4.53).
+# Interpolation across sections needs both this and the parser mode below (jsonargparse 4.53).
 set_parsing_settings(omegaconf_absolute_to_relative_paths=True)
 set_loader("omegaconf+", bounded(get_omegaconf_loader("omegaconf+"), interpolated=True), (YAMLError,))  # type: ignore[no-untyped-call]
 
 
 class Pretrained:
-    """Models that training starts from; each recipe takes those that its task has arguments for.
+    """Pretrained models; each verb takes those for which its task has arguments.
 
     Args:
         tts: checkpoint or exported file of the generative model.
-        encoder: checkpoint or exported file of the speaker encoder that was trained for it.
+        encoder: checkpoint or exported file of the speaker encoder that was trained for `tts`.
         vocoder: checkpoint of the vocoder, with its discriminators.
     """
 
@@ -67,9 +67,9 @@ class VoiceCLI(LightningCLI):
     """`fit`, `validate` and `test` of one task on one datamodule, from flags and YAML.
 
     Args:
-        linked: (source, target) pairs whose value the target takes from the built source: a property of the data, or a
+        linked: (source, target) pairs: the target gets the value of the built source, a property of the datamodule or a
             model of `Pretrained`, whose path becomes an option.
-        shared: (source, target) pairs of settings that are one setting, e.g. the frontend.
+        shared: (source, target) pairs of settings with one value, such as the frontend.
     """
 
     def __init__(
@@ -83,7 +83,7 @@ class VoiceCLI(LightningCLI):
     ) -> None:
         self.linked, self.shared = linked, shared
         arguments = {source.removeprefix("pretrained."): target.removeprefix("model.") for source, target in linked}
-        self.required = {  # models to start from, and whether the task needs them
+        self.required = {  # pretrained models, and whether the task needs them
             name: _is_required(task, arguments[name]) for name in signature(Pretrained).parameters if name in arguments
         }
         super().__init__(
@@ -110,7 +110,7 @@ class VoiceCLI(LightningCLI):
             parser.link_arguments(source, target)
 
     def instantiate_classes(self) -> None:
-        """Build what the configuration says; what it says wrong is one line, not a traceback."""
+        """Build the objects of the configuration; print errors in one line, without a traceback."""
         with reported(MisconfigurationException):
             super().instantiate_classes()
             self._check_sample_rates()
@@ -119,11 +119,11 @@ class VoiceCLI(LightningCLI):
 
     @staticmethod
     def subcommands() -> dict[str, set[str]]:
-        """What a task can do; none of ours predicts."""
+        """The subcommands of Lightning except `predict`, which no task implements."""
         return {name: skip for name, skip in LightningCLI.subcommands().items() if name != "predict"}
 
     def before_instantiate_classes(self) -> None:
-        """Look at the checkpoint first: everything else takes longer."""
+        """Check options and checkpoint before the slow parts are built."""
         path = self._get(self.config, "ckpt_path")
         with reported(MisconfigurationException):
             if path is None and self.subcommand in ("validate", "test"):
@@ -137,28 +137,29 @@ class VoiceCLI(LightningCLI):
                 _wandb_run(path)
 
     def _resume_wandb_run(self) -> None:
-        """Let W&B go on with the run of the checkpoint that is resumed, unless the configuration names another run.
+        """Resume the W&B run of the resumed checkpoint, unless the configuration names another run.
 
-        Only the trainer knows which file `last`, `best` or `hpc` is, or that Slurm resumes without `--ckpt_path`.
+        Only the trainer can resolve `last`, `best` and `hpc`, or the checkpoint that Slurm resumes without a path.
         """
-        loggers = [each for each in self.trainer.loggers if isinstance(each, WandbLogger) and each.version is None]
+        wandb = [logger for logger in self.trainer.loggers if isinstance(logger, WandbLogger)]
+        loggers = [logger for logger in wandb if logger.version is None]
         path = self._resumed_checkpoint() if loggers else None
         run = _wandb_run(path) if path else None
         for logger in loggers if run else ():
-            logger._id = logger._wandb_init["id"] = run  # it begins its run when it is first used
+            logger._id = logger._wandb_init["id"] = run  # the logger starts its run when it is first used
 
     def _resumed_checkpoint(self) -> str | None:
-        """The local file that `--ckpt_path` stands for, if there is one."""
+        """The local file that `--ckpt_path` refers to, if there is one."""
         stages = {"fit": TrainerFn.FITTING, "validate": TrainerFn.VALIDATING, "test": TrainerFn.TESTING}
-        stage, wanted = stages[self.subcommand or "fit"], self._get(self.config, "ckpt_path")
+        stage, option = stages[self.subcommand or "fit"], self._get(self.config, "ckpt_path")
         select = self.trainer._checkpoint_connector._select_ckpt_path
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # the trainer will warn when it asks itself
-            path = select(stage, wanted, model_provided=True, model_connected=True)
+            warnings.simplefilter("ignore")  # the trainer warns later when it resolves the path itself
+            path = select(stage, option, model_provided=True, model_connected=True)
         return str(path) if path and Path(path).is_file() else None
 
     def _run_subcommand(self, subcommand: str) -> None:
-        """Run it, and end as stopped where Lightning would end with status 0 after SIGTERM and 1 after Ctrl-C."""
+        """Run the subcommand; status 143 after SIGTERM and 130 after Ctrl-C, where Lightning would end with 0 and 1."""
         with reported(MisconfigurationException):
             try:
                 with interruptible():
@@ -168,7 +169,7 @@ class VoiceCLI(LightningCLI):
                 raise SystemExit(STOPPED) from None
 
     def _check_sample_rates(self) -> None:
-        """Refuse spectrograms of another rate than that of the waves in the batches: nothing else would notice."""
+        """Raise ValueError where sample rates of model and data differ, which would go unnoticed otherwise."""
         rate = getattr(self.datamodule, "sample_rate", None)
         for part in self.model.modules():
             if rate and isinstance(part, Spectrograms | HarmonicPitch) and part.sample_rate != rate:
@@ -178,11 +179,11 @@ class VoiceCLI(LightningCLI):
                 )
 
     def _parse_ckpt_path(self) -> None:
-        """Do nothing: Lightning would let the hyper-parameters in a checkpoint silently beat flags and YAML."""
+        """Do nothing; Lightning would override flags and YAML by the hyper-parameters of the checkpoint."""
 
 
 def _wandb_run(path: str) -> str | None:
-    """Name of the run of W&B that a checkpoint was made in, if any; raises ValueError for a broken checkpoint."""
+    """Name of the W&B run of a checkpoint, if any; raises ValueError for a broken checkpoint."""
     run = read_checkpoint(path).get("wandb_run")
     return None if run is None else plain_name(run, "wandb_run of the checkpoint")
 

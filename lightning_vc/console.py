@@ -1,4 +1,4 @@
-"""What all verbs say in the same way: warnings, errors in one line, and how they end."""
+"""Console output that all verbs share: warnings, errors in one line, and exit status."""
 
 import signal
 import sys
@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import TracebackType
 
-INTERRUPTED, STOPPED = 130, 143  # exit status after Ctrl-C and after SIGTERM, as shells have it
+INTERRUPTED, STOPPED = 130, 143  # exit status after Ctrl-C and after SIGTERM, as in shells
 
 
 @contextmanager
 def interruptible() -> Iterator[None]:
-    """Raise KeyboardInterrupt where Lightning exits with status 1 after Ctrl-C, and heed the next one again."""
+    """Raise KeyboardInterrupt where Lightning exits with status 1 after Ctrl-C, and restore its signal handler."""
     before = signal.getsignal(signal.SIGINT)
     try:
         yield
@@ -23,12 +23,12 @@ def interruptible() -> Iterator[None]:
 
 
 def report_interrupts() -> None:
-    """End this program with one line and status 130 when Ctrl-C comes where `reported` is not, as while it imports."""
-    others = sys.excepthook
+    """End the program with one line and status 130 after Ctrl-C outside `reported`, such as during imports."""
+    previous = sys.excepthook
 
     def hook(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
         if not issubclass(kind, KeyboardInterrupt):
-            return others(kind, error, trace)
+            return previous(kind, error, trace)
         print("interrupted", file=sys.stderr)
         raise SystemExit(INTERRUPTED)
 
@@ -36,12 +36,12 @@ def report_interrupts() -> None:
 
 
 def printable(text: object) -> str:
-    r"""Text in which control characters, surrogates and marks that change the direction are escaped, as in `\x1b`."""
+    r"""Text with control characters, surrogates and direction marks escaped, as in `\x1b`."""
     return "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in str(text))
 
 
 def short(value: object, length: int = 60) -> str:
-    """The `repr` of a value, cut off where it is long."""
+    """The `repr` of a value, cut off after `length` characters."""
     text = repr(value)
     return text if len(text) <= length else f"{text[:length]}..."
 
@@ -56,14 +56,14 @@ def reported(*more: type[Exception]) -> Iterator[None]:
     """End the program with one line and status 1 for bad input, and with status 130 for Ctrl-C.
 
     Args:
-        more: kinds of errors that bad input has, besides OSError, ValueError and ImportError.
+        more: exception classes that mean bad input, besides OSError, ValueError and ImportError.
     """
     kinds: tuple[type[Exception], ...] = (OSError, ValueError, ImportError, *more)
     try:
         yield
     except kinds as error:
         message = str(error).strip()
-        if message.startswith("Caught "):  # in a process that loads, whose traceback torch put into the message
+        if message.startswith("Caught "):  # of a data loading process: the message includes its traceback
             message = message.splitlines()[-1].partition(": ")[2]
         print(f"error: {printable(' '.join(message.splitlines()))}", file=sys.stderr)
         raise SystemExit(1) from None

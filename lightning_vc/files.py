@@ -13,8 +13,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-SUMS = "SHA256SUMS"  # beside exported files: a line of `sha256sum` for each
-_MAX_SUMS = 100_000  # bytes of it
+SUMS = "SHA256SUMS"  # file beside exported models, in the format of `sha256sum`
+_MAX_SUMS = 100_000  # bytes of that file
 _PARTIAL = ".partial"
 _PLAIN = re.compile(r"[\w+@=,#][\w.+@=,#~-]{0,199}")
 
@@ -24,8 +24,8 @@ def atomic_write(path: str | Path) -> Iterator[Path]:
     """Yield a temporary file beside `path`, which replaces `path` when the block ends without an error.
 
     The temporary file is flushed to the disk before it is renamed. After a kill, a crash or a full disk, `path`
-    therefore holds either its former content or all of the new one. What a killed process left behind is removed by the
-    next write to the same path. Parent folders are created; a symbolic link is followed.
+    therefore holds either its former content or all of the new one. The temporary file of a killed process is removed
+    by the next write to the same path. Parent folders are created; a symbolic link is followed.
 
     Raises:
         OSError: if the file cannot be written, with its name; also if `path` is a folder, a device or a pipe.
@@ -38,8 +38,8 @@ def atomic_write(path: str | Path) -> Iterator[Path]:
         target.parent.mkdir(parents=True, exist_ok=True)
         _remove_abandoned(target)
         try:
-            with partial.open("xb") as lock:  # never through a link that somebody else has put there
-                fcntl.flock(lock, fcntl.LOCK_EX)  # tells other processes that the writer still lives
+            with partial.open("xb") as lock:  # fails if the name exists, such as a planted link
+                fcntl.flock(lock, fcntl.LOCK_EX)  # shows other processes that the writer is alive
                 yield partial
                 with partial.open("rb") as written:  # opened again: the writer may have replaced the file
                     os.fsync(written.fileno())
@@ -49,20 +49,20 @@ def atomic_write(path: str | Path) -> Iterator[Path]:
 
 
 def write_file(path: str | Path, content: str | bytes) -> None:
-    """Write all of a file, text as UTF-8, or leave it as it was; raises what `atomic_write` raises."""
+    """Write a file atomically, text as UTF-8; raises what `atomic_write` raises."""
     with atomic_write(path) as partial:
         partial.write_bytes(content.encode() if isinstance(content, str) else content)
 
 
 @contextmanager
 def named_errors(path: str | Path, partial: Path | None = None) -> Iterator[None]:
-    """Put the name of the file into the errors of writing it, which have none, or that of its `partial`."""
+    """Name `path` in errors of writing it that name no file, `partial`, or a parent folder."""
     try:
         yield
     except OSError as error:
         parents = map(str, Path(path).absolute().parents)
         if error.errno is None or error.filename not in (None, str(partial), *parents):
-            raise  # it names a file already
+            raise  # the error names another file
         raise OSError(error.errno, f"{path} cannot be written: {os.strerror(error.errno)}") from error
 
 
@@ -70,8 +70,8 @@ def read_file(path: str | Path, most: int) -> bytes:
     """Read all of a regular file.
 
     Raises:
-        FileNotFoundError: if there is none.
-        ValueError: if it has more than `most` bytes, or is a device or a pipe, which might never end.
+        FileNotFoundError: if the file does not exist.
+        ValueError: if it has more than `most` bytes, or is a device or a pipe, which may be endless.
     """
     try:
         with open(path, "rb", opener=_open_at_once) as file:
@@ -86,7 +86,7 @@ def read_file(path: str | Path, most: int) -> bytes:
 
 
 def _open_at_once(path: str, flags: int) -> int:
-    """Open without waiting for the writer of a pipe."""
+    """Open a file; do not wait for the writer of a pipe."""
     return os.open(path, flags | os.O_NONBLOCK)
 
 
@@ -96,9 +96,9 @@ def read_text(path: str | Path, most: int = 64 << 20) -> str:
 
 
 def refuse_links(folder: Path, but: str = "") -> None:
-    """Raise ValueError if a folder holds a symbolic link: what is written there would land elsewhere.
+    """Raise ValueError if a folder holds a symbolic link, through which files could be written elsewhere.
 
-    All folders at any depth are searched except `folder / but`. Raises OSError for one that cannot be listed.
+    Subfolders are searched at any depth, except `folder / but`. Raises OSError for a folder that cannot be listed.
     """
 
     def fail(error: OSError) -> None:
@@ -114,7 +114,7 @@ def refuse_links(folder: Path, but: str = "") -> None:
 
 
 def sha256_of(file: Path) -> str:
-    """Return the SHA-256 of a regular file in hexadecimal; raises OSError for anything else, such as a pipe."""
+    """Return the SHA-256 of a regular file in hexadecimal; raises OSError for a pipe, device or folder."""
     if not file.is_file():
         raise OSError(f"{file} is no regular file")
     digest = hashlib.sha256()
@@ -158,12 +158,12 @@ def _remove_abandoned(target: Path) -> None:
                 fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 file.unlink(missing_ok=True)
         except OSError as error:
-            if error.errno not in (errno.EAGAIN, errno.EACCES, errno.ENOENT):  # still written, or already removed
+            if error.errno not in (errno.EAGAIN, errno.EACCES, errno.ENOENT):  # locked, or already removed
                 raise
 
 
 def plain_name(name: object, what: str) -> str:
-    """Return `name` if it is safe as the name of a file or folder; `what` says in the message what it names.
+    """Return `name` if it is safe as the name of a file or folder; `what` describes it in the message.
 
     Raises:
         ValueError: unless it has 1 to 200 letters, digits and `. _ - + @ = , # ~` and begins with none of `. - ~`.
@@ -189,7 +189,7 @@ def inside(folder: str | Path, *names: str) -> Path:
 
 
 def remove_folder(folder: str | Path, *names: str) -> None:
-    """Delete the folder `names` below `folder`, if there is one; raises what `inside` raises."""
+    """Delete the folder `names` below `folder`, if it exists; raises what `inside` raises."""
     path = inside(folder, *names)
     if path.exists():
         shutil.rmtree(path)

@@ -1,4 +1,4 @@
-"""The models of a run, of an exported folder, and those that come with the package."""
+"""Models of a run, of an exported folder, and of the package."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -19,34 +19,34 @@ _MODELS = Path(__file__).parent / "models"
 
 
 def load_folder(folder: str | Path) -> dict[str, Any]:
-    """Load the models "tts", "encoder" and "vocoder" of a folder, as far as they are there.
+    """Load the models "tts", "encoder" and "vocoder" of a folder, or those of them that it has.
 
-    They are in tts/last.ckpt and so on (a run), in tts.safetensors and so on (an exported model), or together in
-    last.ckpt (a run of joint training). Each file is read once.
+    A run has tts/last.ckpt and so on, an exported folder tts.safetensors and so on, and a run of joint training one
+    last.ckpt with two models. Each file is read once.
 
     Raises:
         FileNotFoundError: if there is no TTS model.
-        ValueError: for a file that is no model of its kind.
+        ValueError: for a file without a model of the expected class.
     """
     shared = Path(folder, "last.ckpt")
-    together: Mapping[str, Any] = read_checkpoint(shared) if shared.exists() else {MODELS: {}}
-    found = {}
+    joint: Mapping[str, Any] = read_checkpoint(shared) if shared.exists() else {MODELS: {}}
+    models = {}
     for part, kind in _KINDS.items():
-        places = (Path(folder, part, "last.ckpt"), Path(folder, f"{part}.safetensors"))
-        if f"{part}." in together[MODELS]:
-            found[part] = model_of(together, kind, shared)
-        elif place := next((place for place in places if place.exists()), None):
-            found[part] = model_of(read_checkpoint(place), kind, place)
-    if "tts" not in found:
+        paths = (Path(folder, part, "last.ckpt"), Path(folder, f"{part}.safetensors"))
+        if f"{part}." in joint[MODELS]:
+            models[part] = model_of(joint, kind, shared)
+        elif path := next((path for path in paths if path.exists()), None):
+            models[part] = model_of(read_checkpoint(path), kind, path)
+    if "tts" not in models:
         raise FileNotFoundError(f"no tts/last.ckpt in {folder}: name the folder of a run")
-    return found
+    return models
 
 
 def shipped(name: str = "base") -> Path:
     """Return the folder of a model that comes with the package.
 
     Raises:
-        FileNotFoundError: if there is none of that name, or one of its files is missing.
+        FileNotFoundError: if there is no model of that name, or one of its files is missing.
     """
     folder = _MODELS / name
     if not (folder / SUMS).is_file():
@@ -61,12 +61,12 @@ def shipped(name: str = "base") -> Path:
 def export(run: str | Path, out: str | Path) -> list[Path]:
     """Write the models of a run as safetensors in half precision, and their checksums; returns the files.
 
-    Rounded weights are other weights: voices and encoders of the run do not belong to the exported model, so its
-    encoder gets the fingerprint of what is written.
+    Rounding changes the fingerprint: voices of the run do not fit the exported model, and the exported encoder gets the
+    fingerprint of the rounded model.
 
     Raises:
-        FileNotFoundError: if the run has no TTS.
-        ValueError: if its encoder was trained for another one.
+        FileNotFoundError: if the run has no TTS model.
+        ValueError: if its encoder was trained for another TTS model.
     """
     models = load_folder(run)
     tts, encoder = models["tts"], models.get("encoder")

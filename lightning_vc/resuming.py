@@ -1,4 +1,4 @@
-"""Checkpoints of Lightning: how they are written and read, and what is checked before a run goes on from one."""
+"""Checkpoints of Lightning: writing, reading, and checks before training resumes."""
 
 import math
 from collections.abc import Mapping
@@ -17,15 +17,15 @@ from lightning_vc.checkpoint import write_checkpoint
 from lightning_vc.console import short
 from lightning_vc.untrusted import finite, read_checkpoint
 
-_OF_LOADERS = ("state_dict", "combined_loader")  # names of what loops hold of loaders, which check it themselves
+_OF_LOADERS = ("state_dict", "combined_loader")  # states of loaders in loops, which the loaders check
 _OPTIMIZERS = "optimizer_states"
 
 
 class SafeCheckpointIO(CheckpointIO):
-    """Write checkpoints beside their place and rename them; read them as data, whatever Lightning asks for."""
+    """Write checkpoints atomically, and read them as untrusted data, whatever the arguments."""
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
-        """Replace the file atomically; raises OSError with its name, or ValueError for a URL."""
+        """Write the file atomically; raises OSError with its name, or ValueError for a URL."""
         if "://" in str(path):
             raise ValueError(f"{path} is a URL: checkpoints are written to this machine, give a folder")
         write_checkpoint(checkpoint, path)
@@ -35,16 +35,16 @@ class SafeCheckpointIO(CheckpointIO):
         return read_checkpoint(path)
 
     def remove_checkpoint(self, path: Any) -> None:
-        """Remove one file, and never a folder."""
+        """Remove a file, but never a folder."""
         if Path(path).is_file():
             Path(path).unlink()
 
 
 def check_training_state(saved: Mapping[str, Any], task: LightningModule, trainer: Trainer, path: str) -> None:
-    """Compare the state of a training with that of the trainer that shall go on from it.
+    """Check that a saved training state fits the trainer that resumes it.
 
     Raises:
-        ValueError: if a part is missing or of another shape, naming file and field.
+        ValueError: if a field is missing or of another structure; the message names file and field.
     """
     fits = trainer.state.fn == TrainerFn.FITTING
     if fits and "optimizer_states" not in saved:
@@ -70,27 +70,27 @@ def check_training_state(saved: Mapping[str, Any], task: LightningModule, traine
             _check_same(callback.state_dict(), state, where, path)
             if isinstance(callback, ModelCheckpoint):
                 _check_paths(state, where, path)
-    made: Any = task.configure_optimizers()
-    if isinstance(made, Optimizer):
-        made = {"optimizer": made}
-    if isinstance(made, dict):  # a task of the user's may have several optimizers
-        schedulers = [made["lr_scheduler"]["scheduler"].state_dict()] if "lr_scheduler" in made else []
+    configured: Any = task.configure_optimizers()
+    if isinstance(configured, Optimizer):
+        configured = {"optimizer": configured}
+    if isinstance(configured, dict):  # a task of the user's may have several optimizers
+        schedulers = [configured["lr_scheduler"]["scheduler"].state_dict()] if "lr_scheduler" in configured else []
         _check_same(schedulers, saved["lr_schedulers"], "lr_schedulers", path)
-        _check_optimizer(made["optimizer"], saved["optimizer_states"], path)
+        _check_optimizer(configured["optimizer"], saved["optimizer_states"], path)
 
 
 def _check_optimizer(optimizer: Optimizer, states: list[Any], path: str) -> None:
-    """Check groups and moments against the parameters that the optimizer has now."""
+    """Check saved groups and moments against the parameters of the optimizer."""
     groups = optimizer.state_dict()["param_groups"]
     expected = {"state": {}, "param_groups": [{"params": [], "lr": 0.0}] * len(groups)}
     _check_same([expected], states, _OPTIMIZERS, path)
-    state, found = states[0]["state"], states[0]["param_groups"]
-    for number, (group, other) in enumerate(zip(groups, found, strict=True)):
-        known = {name: value for name, value in group.items() if name in other}  # a newer torch has more of them
-        _check_same(known | {"params": []}, other, f"{_OPTIMIZERS}[0].param_groups[{number}]", path)
-        if other["params"] != group["params"]:
+    state, saved_groups = states[0]["state"], states[0]["param_groups"]
+    for number, (group, saved) in enumerate(zip(groups, saved_groups, strict=True)):
+        shared = {name: value for name, value in group.items() if name in saved}  # a newer torch may have more
+        _check_same(shared | {"params": []}, saved, f"{_OPTIMIZERS}[0].param_groups[{number}]", path)
+        if saved["params"] != group["params"]:
             raise ValueError(
-                f"{path}: {_OPTIMIZERS} moves {len(other['params'])} parameters in params of group {number}, and this "
+                f"{path}: {_OPTIMIZERS} moves {len(saved['params'])} parameters in params of group {number}, and this "
                 f"run {len(group['params'])}: resume it with the settings that it was made with"
             )
     parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
@@ -103,7 +103,7 @@ def _check_optimizer(optimizer: Optimizer, states: list[Any], path: str) -> None
 
 
 def _check_moment(value: object, shape: torch.Size, what: str) -> None:
-    """Check a number of an optimizer, or a tensor of the shape of its parameter, where a dimension may be 1."""
+    """Check a value of an optimizer state: a number, or a tensor that broadcasts to the shape of its parameter."""
     if isinstance(value, float) and not math.isfinite(value):
         raise ValueError(f"{what} is {value}, where a finite number is needed")
     if isinstance(value, Tensor):
@@ -114,7 +114,7 @@ def _check_moment(value: object, shape: torch.Size, what: str) -> None:
 
 
 def _check_paths(state: dict[str, Any], where: str, path: str) -> None:
-    """Raise ValueError for files outside of the folder of a ModelCheckpoint, which deletes files that it names."""
+    """Raise ValueError for paths outside the folder of a ModelCheckpoint, which deletes files by these paths."""
     folder = Path(str(state.get("dirpath"))).resolve()
     named = [state.get(name) for name in ("best_model_path", "kth_best_model_path", "last_model_path")]
     for file in [*named, *state.get("best_k_models", {})]:
@@ -125,8 +125,8 @@ def _check_paths(state: dict[str, Any], where: str, path: str) -> None:
 def _check_same(expected: Any, found: Any, where: str, path: str) -> None:
     """Raise ValueError where `found` has another structure or other kinds of values than `expected`.
 
-    What is None or empty in `expected` may be anything of its kind, as it is filled later. Numbers that begin at 0 or
-    more stay so.
+    A None in `expected` allows any value, and an empty list or mapping any content. A number has to be 0 or more where
+    the expected one is.
     """
     if expected is None or (found is None and isinstance(expected, bool | str)):
         return

@@ -1,8 +1,7 @@
-"""YAML from others, read within bounds: nothing in it can grow, and it can interpolate its own settings only.
+"""Untrusted YAML, read within bounds: aliases cannot grow, and only settings of the file itself are interpolated.
 
-Settings may be composed: `include: [../../configs/optim/cosine.yaml]` names files, relative to the one that says so,
-whose settings hold where it says nothing else, also within a mapping. A key `callbacks+` adds to the list that they
-have.
+Settings may be composed: `include: [../../configs/optim/cosine.yaml]` names files, relative to the including file,
+which overrides their settings key by key. A key `callbacks+` extends the included list `callbacks`.
 """
 
 import re
@@ -14,53 +13,52 @@ import yaml
 
 from lightning_vc.files import read_text
 
-_LARGEST = 1 << 20  # letters, with all that is repeated
+_LARGEST = 1 << 20  # characters, after aliases are expanded
 _DEEPEST = 50  # lists and mappings within each other
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-_REFERENCE = re.compile(r"\$\{(\.*)([\w-]+(?:\.[\w-]+)*)\}")  # ${a.b}, or ${..b} from where it stands
+_REFERENCE = re.compile(r"\$\{(\.*)([\w-]+(?:\.[\w-]+)*)\}")  # ${a.b}, or relative, ${..b}
 
 
 def check_yaml(text: str) -> None:
-    """Refuse a text that is large, also once its aliases (`*name`) are replaced by what they repeat.
+    """Check size and depth of a YAML text after its aliases (`*name`) are expanded.
 
     Raises:
-        yaml.YAMLError: for a text that is larger or more deeply nested than any configuration, or no YAML.
+        yaml.YAMLError: for a text that is too large, too deeply nested, or not YAML.
     """
     total = len(text)
-    begun: list[tuple[str | None, int]] = []  # anchor of each open list or mapping, and where it began
-    sizes: dict[str | None, int] = {}  # of what has an anchor
+    opened: list[tuple[str | None, int]] = []  # anchor of each open list or mapping, and `total` at its start
+    sizes: dict[str | None, int] = {}  # by anchor
     for event in yaml.parse(text, _LOADER) if total <= _LARGEST else ():
         if isinstance(event, yaml.AliasEvent):
-            total += sizes.get(event.anchor, _LARGEST)  # within what it repeats, an alias has no end
+            total += sizes.get(event.anchor, _LARGEST)  # an alias within its own anchor is endless
         elif isinstance(event, yaml.ScalarEvent):
             sizes[event.anchor] = len(event.value)
             total += 1
         elif isinstance(event, yaml.CollectionStartEvent):
-            begun.append((event.anchor, total))
+            opened.append((event.anchor, total))
             total += 1
         elif isinstance(event, yaml.CollectionEndEvent):
-            anchor, start = begun.pop()
+            anchor, start = opened.pop()
             sizes[anchor] = total - start
         if total > _LARGEST:
             break
-        if len(begun) > _DEEPEST:
+        if len(opened) > _DEEPEST:
             raise yaml.YAMLError(f"it has more than {_DEEPEST} lists and mappings within each other: flatten it")
     if total > _LARGEST:
         raise yaml.YAMLError(f"it has more than {_LARGEST} letters, with what its aliases repeat: make it smaller")
 
 
 def resolve(content: Any, elsewhere: bool = False) -> Any:
-    """Replace each `${a.b}` in settings, as YAML gives them, by the setting of that name.
+    """Replace each `${a.b}` in settings by the setting of that name.
 
-    Nothing else is interpolated: `${oc.env:NAME}` and other functions of OmegaConf would put into records what is not
-    in the settings.
+    Nothing else is interpolated: `${oc.env:NAME}` and other resolvers could copy the environment into records.
 
     Args:
-        content: the settings.
-        elsewhere: take a name that is not there for an empty text: other files and flags may have it.
+        content: the settings, as loaded from YAML.
+        elsewhere: replace an unknown name by an empty text, because other files or flags may define it.
 
     Raises:
-        yaml.YAMLError: for any other `${`, a name that is not there, and settings that grow beyond any configuration.
+        yaml.YAMLError: for any other `${`, an unknown name, and settings that grow too large.
     """
     left = _LARGEST
 
@@ -83,12 +81,12 @@ def resolve(content: Any, elsewhere: bool = False) -> Any:
                     f"{_name(place)} is {value!r}: it may interpolate other settings only, as in ${{dir}}; "
                     "give other values on the command line"
                 )
-            up = len(place) - len(reference[1])  # a point stands for the mapping or list that the value is in
+            up = len(place) - len(reference[1])  # each dot goes up by one mapping or list
             path = (*(place[: max(up, 0)] if reference[1] else ()), *reference[2].split("."))
-            found = resolved(_setting(content, path, elsewhere), path, depth + 1)
+            target = resolved(_setting(content, path, elsewhere), path, depth + 1)
             if reference[0] == text:
-                return found
-            text = text[: reference.start()] + str(found) + text[reference.end() :]
+                return target
+            text = text[: reference.start()] + str(target) + text[reference.end() :]
             left -= len(text)
         return text
 
@@ -96,7 +94,7 @@ def resolve(content: Any, elsewhere: bool = False) -> Any:
 
 
 def _setting(content: Any, path: tuple[Any, ...], elsewhere: bool) -> Any:
-    """What is at a place of settings; raises yaml.YAMLError where nothing is."""
+    """The setting at a path; raises yaml.YAMLError if there is none."""
     for part in path:
         if part in content if isinstance(content, dict) else isinstance(content, list) and isinstance(part, int):
             content = content[part]
@@ -112,12 +110,12 @@ def _name(place: tuple[Any, ...]) -> str:
 
 
 def bounded(load: Callable[[str], Any], interpolated: bool = False) -> Callable[[str], Any]:
-    """A loader of YAML that composes it, and refuses what `check_yaml` refuses.
+    """A YAML loader with `include` and the checks of `check_yaml`.
 
     Args:
-        load: the loader. Files to include are looked up in the current folder, which is that of the YAML file when
-            jsonargparse loads one.
-        interpolated: refuse what `resolve` refuses too: OmegaConf will interpolate the settings.
+        load: the underlying loader. Included files are relative to the current folder, which jsonargparse sets to the
+            folder of the YAML file.
+        interpolated: also apply the checks of `resolve`, for settings that OmegaConf interpolates.
     """
 
     def load_bounded(text: str) -> Any:
@@ -130,22 +128,22 @@ def bounded(load: Callable[[str], Any], interpolated: bool = False) -> Callable[
 
 
 def compose(text: str, folder: Path, load: Callable[[str], Any]) -> Any:
-    """Load YAML and what it includes.
+    """Load YAML and the files that it includes.
 
     Args:
         text: the YAML.
-        folder: where its `include` looks for files. These include no others.
-        load: makes settings of the text of one file.
+        folder: folder of its `include` paths. Included files cannot include further files.
+        load: text of one file to settings.
 
     Raises:
-        yaml.YAMLError: for a text that `check_yaml` refuses, or a file that cannot be included.
+        yaml.YAMLError: for a text that fails `check_yaml`, or a file that cannot be included.
     """
     check_yaml(text)
     return _included(load(text), folder, load, [_LARGEST])
 
 
 def _included(content: Any, folder: Path, load: Callable[[str], Any], left: list[int]) -> Any:
-    """Replace each `include` by the settings of the files that it names; `left` is the letters that they may have."""
+    """Replace each `include` by the settings of its files, which have at most `left` characters together."""
     if not isinstance(content, dict):
         return content
     content = {key: _included(value, folder, load, left) for key, value in content.items()}
@@ -168,7 +166,7 @@ def _included(content: Any, folder: Path, load: Callable[[str], Any], left: list
 
 
 def merge(base: Any, over: Any) -> Any:
-    """Replace settings by others: mappings key by key unless their class changes; `key+` extends the list `key`."""
+    """Override settings: mappings key by key unless their class_path differs; `key+` extends the list `key`."""
     mappings = isinstance(base, dict) and isinstance(over, dict)
     if not mappings or over.get("class_path", base.get("class_path")) != base.get("class_path"):
         return over

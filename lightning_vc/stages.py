@@ -1,18 +1,18 @@
-"""A recipe: stages run one after the other, finished ones skipped, an interrupted one resumed.
+"""Recipes: stages run one after the other; finished ones are skipped, an interrupted one is resumed.
 
 ```yaml
-include: ../defaults.yaml             # settings that hold where this file says nothing else
-dir: runs/mini                        # where everything goes
+include: ../defaults.yaml             # default settings
+dir: runs/mini                        # folder of all outputs
 training:                             # options of all stages that fit, validate or test a model
   data.shards: ${dir}/shards
   trainer.default_root_dir: ${dir}/${stage}
 stages:
-  tts:                                # `stage` is this name
+  tts:                                # ${stage} is this name
     verb: tts fit                     # python -m lightning_vc.recipes.tts fit
     options:                          # --config recipes/mini/tts.yaml
-      config: ${here}/tts.yaml        # `here` is the folder of the recipe
-    checkpoint: ${dir}/tts/last.ckpt  # what it is resumed from; default: last.ckpt in trainer.default_root_dir
-    asked: true                       # run only where it is asked for by name
+      config: ${here}/tts.yaml        # ${here} is the folder of the recipe
+    checkpoint: ${dir}/tts/last.ckpt  # to resume from; default: last.ckpt in trainer.default_root_dir
+    asked: true                       # run only if --stages names it
 ```
 """
 
@@ -38,13 +38,13 @@ from lightning_vc.console import INTERRUPTED, printable
 from lightning_vc.files import inside, plain_name, read_text, write_file
 from lightning_vc.settings import compose, merge, resolve
 
-_PATIENCE = 10.0  # seconds for a command to end by itself after Ctrl-C
-# `run` would never end, and `voices` changes what belongs to no recipe.
+_PATIENCE = 10.0  # seconds from Ctrl-C until a command is terminated
+# Without `run`, which would recurse, and `voices`, which changes files outside the run.
 _VERBS = {file.stem for file in Path(__file__).with_name("recipes").glob("[!_]*.py")} - {"run", "voices"}
 _OPTION = re.compile(r"[a-zA-Z]\w*(\.\w+)*\+?")
-_FLAG = re.compile(r"-[^\d.]")  # what a parser of command lines takes for another option
-_OUTPUTS = {"out", "save", "trainer.default_root_dir", "data.loading.cache"}  # options that name what is written
-_GROUPS = {"trainer", "data", "data.loading"}  # options whose values could have an output in them
+_FLAG = re.compile(r"-[^\d.]")  # a value that would be parsed as an option
+_OUTPUTS = {"out", "save", "trainer.default_root_dir", "data.loading.cache"}  # options that name output paths
+_GROUPS = {"trainer", "data", "data.loading"}  # option groups whose values could hold output paths
 
 
 @dataclass(frozen=True)
@@ -52,12 +52,12 @@ class Stage:
     """One command of a recipe.
 
     Attributes:
-        command: the words behind `python -m`.
+        command: the arguments of `python -m`.
         key: hash of the command, of the YAML and text files that it names, and of the keys of the stages that it uses.
-            It changes when the stage has to be run again.
-        checkpoint: where the stage can be resumed from, if it can.
-        asked: whether it runs only where it is asked for by name.
-        outputs: the checkpoint and its folder, or else `out`: whoever names them uses the stage.
+            A changed key means that the stage has to be run again.
+        checkpoint: checkpoint from which the stage is resumed, if any.
+        asked: whether the stage runs only if it is requested by name.
+        outputs: the checkpoint and its folder, or else `out`; a later stage that names one of them uses this stage.
     """
 
     name: str
@@ -69,12 +69,12 @@ class Stage:
 
 
 class Recipe:
-    """What a recipe.yaml says, with `key=value` overrides.
+    """The stages of a recipe.yaml with `key=value` overrides.
 
     Raises:
         FileNotFoundError: if there is no such file.
-        ValueError: if it is no recipe, an override names a key that the recipe does not have, a stage has no plain name
-            or no verb of ours, or an output is not inside of `dir`.
+        ValueError: if it is no recipe, an override names an unknown key, a stage has an unsafe name or an unknown
+            verb, or an output is not inside of `dir`.
     """
 
     def __init__(self, path: str | Path, overrides: Sequence[str] = ()) -> None:
@@ -97,7 +97,7 @@ class Recipe:
         outputs: tuple[Path, ...] = (Path(str(options["out"])),) if options.get("out") else ()
         resumed = Path(str(checkpoint)) if checkpoint else None
         if resumed:
-            inside(self.dir, str(resumed.absolute()))  # it may be renamed
+            inside(self.dir, str(resumed.absolute()))  # `_begin` may rename it
             if resumed.suffix != ".ckpt":
                 raise ValueError(f"stage {name} has the checkpoint {resumed}: name a file that ends in .ckpt")
             outputs = (resumed, resumed.parent)
@@ -107,22 +107,22 @@ class Recipe:
         return Stage(name, tuple(command), digest.hexdigest(), resumed, bool(asked), outputs)
 
     def _uses(self, command: Sequence[str], before: Stage) -> bool:
-        """Whether a command names what a stage before it left, something in there, or a folder around it.
+        """Whether a command names an output of an earlier stage, a file in it, or a folder around it.
 
-        `dir` is around everything: to name it is to use what is made without being asked for. A stage that does not say
-        what it leaves is used by all that follow.
+        A command that names `dir` uses all earlier stages but those with `asked`. A stage without outputs is used by
+        all later stages.
         """
         words = [word for word in command if not (before.asked and Path(word) == self.dir)]
         return not before.outputs or any(
-            (place != self.dir and str(place) in word) or place.is_relative_to(word)
-            for place in before.outputs
+            (output != self.dir and str(output) in word) or output.is_relative_to(word)
+            for output in before.outputs
             for word in words
         )
 
     def run(self, names: Sequence[str] | None = None) -> None:
-        """Run these stages, without names all that need not be asked for.
+        """Run the named stages; without names, all but those with `asked`.
 
-        Raises ValueError for an unknown name, SystemExit when a stage fails.
+        Raises ValueError for an unknown name, and SystemExit when a stage fails.
         """
         known = [stage.name for stage in self.stages]
         if unknown := set(names or ()) - set(known):
@@ -146,20 +146,20 @@ class Recipe:
             _write(record, stage, finished=True)
 
     def _begin(self, stage: Stage) -> Path:
-        """Put the checkpoint of other settings aside, take back that of these settings; return the record."""
+        """Rename the checkpoint of other settings, restore that of these settings, and return the record."""
         record = inside(self.dir, ".stages", f"{stage.name}.json")
         key = _read(record).get("key")
         checkpoint = stage.checkpoint
         if checkpoint:
-            inside(self.dir, str(checkpoint.absolute()))  # stages may have made links since
+            inside(self.dir, str(checkpoint.absolute()))  # an earlier stage may have made links
             if key != stage.key and checkpoint.exists():
                 if key is None:
                     raise ValueError(
-                        f"{checkpoint} is there, and no stage of this recipe has left it: move it away, or give "
+                        f"{checkpoint} exists, but no stage of this recipe has written it: move it away, or give "
                         "another dir"
                     )
                 kept = checkpoint.replace(_aside(checkpoint, key))
-                _say(f"other settings had begun {checkpoint}: that is now {kept.name} beside it")
+                _say(f"{checkpoint} has other settings: it is renamed to {kept.name}")
         if key != stage.key:
             _write(record, stage, finished=False)
         if checkpoint and _aside(checkpoint, stage.key).exists():
@@ -168,12 +168,12 @@ class Recipe:
 
 
 def _read_recipe(file: Path, overrides: Sequence[str]) -> dict[str, Any]:
-    """All settings of a recipe, resolved: those that it includes, its own, then overrides."""
+    """All settings of a recipe with includes and overrides, interpolated."""
     if not file.is_file():
         raise FileNotFoundError(f"no recipe at {file}")
     content = _compose(file)
     if not isinstance(content, dict) or "dir" not in content or not isinstance(content.get("stages"), dict):
-        raise ValueError(f"{file} is no recipe: it needs `dir` and `stages`, which are named")
+        raise ValueError(f"{file} is no recipe: it needs `dir` and `stages`, a mapping of names")
     if odd := [override for override in overrides if "=" not in override]:
         raise ValueError(f"{odd[0]!r} is no setting of {file}: write key=value")  # OmegaConf would make it null
     try:
@@ -191,7 +191,7 @@ def _read_recipe(file: Path, overrides: Sequence[str]) -> dict[str, Any]:
 
 
 def _complete(stages: dict[str, Any], training: dict[str, Any]) -> None:
-    """Check what stages consist of, and give those of models the options of `training` and their checkpoint."""
+    """Check the keys of stages; add options of `training` and default checkpoints to stages that train or test."""
     for name, stage in stages.items():
         plain_name(name, "stage")
         if not isinstance(stage, dict):
@@ -209,7 +209,7 @@ def _complete(stages: dict[str, Any], training: dict[str, Any]) -> None:
 
 
 def _words(name: str, verb: str, options: dict[str, Any]) -> list[str]:
-    """A stage as words of a command line; a list repeats `--config`, and follows any other option word by word."""
+    """The command line of a stage; a list gives several `--config`, or several words after any other option."""
     module, *words = shlex.split(verb)
     if module not in _VERBS:
         raise ValueError(f"stage {name} has the verb {module!r}: choose one of {', '.join(sorted(_VERBS))}")
@@ -217,11 +217,11 @@ def _words(name: str, verb: str, options: dict[str, Any]) -> list[str]:
         raise ValueError(f"stage {name} has the option {odd[0]!r} in its verb: write it under options")
     command = [f"lightning_vc.recipes.{module}", *words]
     for option, value in options.items():
-        values = [str(one) for one in (value if isinstance(value, list) else [value])]
+        values = [str(item) for item in (value if isinstance(value, list) else [value])]
         if not _OPTION.fullmatch(str(option)) or option in _GROUPS:
             raise ValueError(f"stage {name} has the option {option!r}: write its whole name, as in trainer.max_steps")
-        if odd := [one for one in values if _FLAG.match(one)]:
-            raise ValueError(f"stage {name} has the value {odd[0]!r} of {option}, which is an option: write it as one")
+        if odd := [item for item in values if _FLAG.match(item)]:
+            raise ValueError(f"stage {name} has the value {odd[0]!r} of {option}, which is an option: make it a key")
         if option == "config":
             command += [word for file in values for word in ("--config", file)]
         elif value is not None:
@@ -230,7 +230,7 @@ def _words(name: str, verb: str, options: dict[str, Any]) -> list[str]:
 
 
 def _compose(file: Path) -> Any:
-    """What a YAML file and those that it includes say; raises ValueError with its name."""
+    """Load a YAML file with its includes; raises ValueError with its name."""
     try:
         return compose(read_text(file), file.parent, lambda text: OmegaConf.to_container(OmegaConf.create(text)))
     except (YAMLError, UnicodeDecodeError, OmegaConfBaseException) as error:
@@ -238,7 +238,7 @@ def _compose(file: Path) -> Any:
 
 
 def _content(file: Path) -> bytes:
-    """What the YAML or text file says that a word of a command names, of YAML without comments."""
+    """Content of a YAML file (without comments) or text file, for the key of a stage; empty for any other word."""
     if file.suffix not in (".yaml", ".txt") or not file.is_file():
         return b""
     return file.read_bytes() if file.suffix == ".txt" else json.dumps(_compose(file), default=str).encode()
@@ -253,14 +253,14 @@ def _say(text: str) -> None:
 
 
 def _call(command: Sequence[str]) -> int:
-    """Run a command and give its status; Ctrl-C and SIGTERM end it, not us, and so have a status too."""
+    """Run a command and return its status; Ctrl-C and SIGTERM end the command, and this process goes on."""
     with subprocess.Popen(command, preexec_fn=_end_with_parent) as process:
         before = signal.signal(signal.SIGTERM, lambda *_: process.terminate())
         try:
             return process.wait()
         except KeyboardInterrupt:
             with suppress(subprocess.TimeoutExpired):
-                process.wait(_PATIENCE)  # a terminal has sent it to the command too
+                process.wait(_PATIENCE)  # the terminal sends Ctrl-C to the command too
             process.terminate()
             process.wait()
             return INTERRUPTED
@@ -269,13 +269,13 @@ def _call(command: Sequence[str]) -> int:
 
 
 def _end_with_parent() -> None:
-    """In the process of a stage: end when the recipe's is killed, or two would train once it is run again."""
+    """In the process of a stage: end it when the parent is killed, so that a restarted recipe does not run it twice."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # 1 is PR_SET_PDEATHSIG
 
 
 def _read(record: Path) -> dict[str, Any]:
-    """What a record says; nothing where it is not there."""
+    """Content of a record; empty if there is no file."""
     if not record.exists():
         return {}
     try:

@@ -1,4 +1,4 @@
-"""Which classes a model file may name, and building them from the settings that the file holds.
+"""Which classes a model file may name, and building them from the settings in the file.
 
 Model files are untrusted, so their settings are treated as data. A class path is imported only if it names a class of
 this package or of a module that the user trusts. Building stops if it registers far more parameters than the file has
@@ -31,16 +31,16 @@ _PARTS = ("lightning_vc.audio.", "lightning_vc.modules.", "lightning_vc.text.")
 TRUST = "modules of your own whose classes model files may name, such as my_encoder"  # help of --trust
 _PACKAGE = "lightning_vc"
 _CLASS_PATH = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)+")
-_NODE = {"class_path", "init_args", "dict_kwargs"}  # what jsonargparse writes down of an object
+_NODE = {"class_path", "init_args", "dict_kwargs"}  # keys of an object in the format of jsonargparse
 _LONGEST_PATH = 200  # letters
-_MAX_TENSORS = 5000  # that the size of a model is derived from
+_MAX_TENSORS = 5000  # of a file; bounds the size of a model
 _LONGEST_REASON = 300
 _LARGEST = 10**6  # of an integer in settings
 _trusted: set[str] = set()
 
 
 class SettingsError(ValueError):
-    """A setting of a model file is wrong: the message names the field and its value."""
+    """A wrong setting in a model file; the message names the field and its value."""
 
 
 def trust(modules: Iterable[str]) -> None:
@@ -61,16 +61,16 @@ def trust(modules: Iterable[str]) -> None:
 def find_class(path: object, needed: type[T], field: str) -> type[T]:
     """Return the class that a model file names.
 
-    It is a subclass of `needed`, and either one of this package, in `audio`, `modules` or `text`, or one of a module
-    that was given to `trust`, or, where `needed` is a class of this package, one of any module that is imported.
+    It has to be a subclass of `needed`, and be defined in `audio`, `modules` or `text` of this package, or in a module
+    that was given to `trust`, or, where `needed` is a class of this package, in any module that is already imported.
 
     Args:
         path: import path, as in the file.
-        needed: base class that its place asks for.
+        needed: required base class.
         field: name of the setting, for the message.
 
     Raises:
-        SettingsError: if it is no such class. Nothing is imported then.
+        SettingsError: if it is no such class.
     """
     if not isinstance(path, str) or len(path) > _LONGEST_PATH or not _CLASS_PATH.fullmatch(path):
         raise SettingsError(f"{field} is {short(path)}, where the import path of a class is needed")
@@ -131,7 +131,7 @@ def build(kind: type[T], settings: Any, field: str, given: tuple[Any, ...] = ())
 
 @contextmanager
 def limited(tensors: int) -> Iterator[None]:
-    """Stop a constructor, by a SettingsError, that makes far more layers than a file with so many tensors can hold."""
+    """Raise SettingsError in a constructor that makes far more layers than a file with `tensors` tensors can hold."""
     tensors = min(tensors, _MAX_TENSORS)
     left = {"parameters": 4 * tensors + 100, "modules": 20 * tensors + 1000}
     thread = get_ident()
@@ -167,7 +167,7 @@ def _annotations(kind: type) -> dict[str, Any]:
 
 
 def _value(value: Any, hint: Any, field: str) -> Any:
-    """A setting as its annotation asks for it: a number, a text, a list, a part, or a function that builds a part."""
+    """A setting converted to its annotation: a number, text, list, part, or function that builds a part."""
     hint = type(value) if hint is Any else hint
     kind, options = get_origin(hint) or hint, get_args(hint)
     if kind in (Union, UnionType):
@@ -188,7 +188,7 @@ def _value(value: Any, hint: Any, field: str) -> Any:
 
 
 def _one_of(value: Any, options: tuple[Any, ...], field: str) -> Any:
-    """A setting of several kinds: the error is that of the first kind."""
+    """A setting whose annotation is a union; the error is that of its first option."""
     if value is None and NoneType in options:
         return None
     errors: list[SettingsError] = []
@@ -217,7 +217,7 @@ def _sequence(value: Any, kind: type, options: tuple[Any, ...], field: str) -> l
     hints = options if fixed else [options[0] if options else Any] * len(value)
     if len(value) != len(hints):
         raise SettingsError(f"{field} has {len(value)} values, where {len(hints)} are needed")
-    items = [_value(each, hint, f"{field}[{i}]") for i, (each, hint) in enumerate(zip(value, hints, strict=True))]
+    items = [_value(item, hint, f"{field}[{i}]") for i, (item, hint) in enumerate(zip(value, hints, strict=True))]
     return tuple(items) if kind is tuple else items
 
 
@@ -236,7 +236,7 @@ def _node(value: Any, needed: type[T], field: str) -> tuple[type[T], dict[str, A
 
 
 def _factory(value: Any, made: Any, field: str) -> Callable[..., Any]:
-    """A function that builds a part, once the sizes that it shares with others are known."""
+    """A function that builds a part from the sizes that it shares with other parts."""
     if not isinstance(made, type) or not issubclass(made, nn.Module):
         raise SettingsError(f"{field} is a function, which a model file cannot hold")
     kind, settings = _node(value, made, field)

@@ -1,8 +1,7 @@
-"""The file format of models, and reading it as data, whoever wrote the file.
+"""The file format of models, and reading of untrusted files.
 
-A checkpoint (.ckpt) and an exported model (.safetensors) are safetensors files: tensors, and a JSON text with all else.
-There is no pickle in them, so that no file runs code, and nothing in them takes more memory than their size on disk
-explains.
+A checkpoint (.ckpt) and an exported model (.safetensors) are safetensors files: tensors, and JSON for everything else.
+They hold no pickle, so reading runs no code, and takes memory in proportion to the size of the file.
 """
 
 import json
@@ -26,16 +25,16 @@ _OLDEST = Version("2.0")
 _MAX_HEADER = 16_000_000  # bytes of the header of a safetensors file, the JSON text included
 _MAX_DEPTH = 40
 _LARGEST_KEY = 2**53
-_TENSOR, _ITEMS = "__tensor__", "__items__"  # what JSON lacks, as dictionaries with this one key
+_TENSOR, _ITEMS = "__tensor__", "__items__"  # keys that mark what JSON lacks: tensors, keys that are not text
 
 
 def read_checkpoint(path: str | Path) -> dict[str, Any]:
-    """Read a checkpoint or an exported model: task, hyper-parameters, weights, and the state of training if any.
+    """Read a checkpoint or an exported model: task, hyper-parameters, weights, and training state if any.
 
     Raises:
         FileNotFoundError: if there is no such file.
-        ValueError: if it is no model file, damaged, not the one that SHA256SUMS beside it names, or has a field of a
-            wrong kind; the message names file and field.
+        ValueError: if it is no model file, is damaged, does not match SHA256SUMS beside it, or has a field of a wrong
+            type; the message names file and field.
     """
     if "://" in str(path):
         raise ValueError(f"{path} is a URL: download the file, and give its path")
@@ -68,20 +67,20 @@ def single_precision(value: Tensor, what: str) -> Tensor:
 
 def finite(value: Tensor, what: str) -> Tensor:
     """Return a tensor unchanged; raises ValueError if one of its numbers is NaN or infinite."""
-    sound = not value.is_floating_point() or value.sum().isfinite() or value.isfinite().all()  # a sum is faster
-    if not sound:
+    is_finite = not value.is_floating_point() or value.sum().isfinite() or value.isfinite().all()  # a sum is faster
+    if not is_finite:
         raise ValueError(f"{what} has numbers that are NaN or infinite")
     return value
 
 
 def header_size(path: str | Path) -> int:
-    """Return how many bytes of a safetensors file are its header, as the file says."""
+    """Return the size of the header of a safetensors file in bytes, as stored in the file."""
     with Path(path).open("rb") as file:
         return int.from_bytes(file.read(8), "little")
 
 
 class _Refused(ValueError):
-    """The file is no plain data."""
+    """The file is not in the expected format; the message follows its path."""
 
 
 def _read(path: str | Path) -> dict[str, Any]:
@@ -107,15 +106,15 @@ def _read(path: str | Path) -> dict[str, Any]:
 
 
 def pack(value: Any, tensors: dict[str, Tensor], where: str = "checkpoint") -> Any:
-    """Return a value as JSON can hold it, and put its tensors into a dictionary, on the CPU.
+    """Return a value as JSON data, with its tensors moved to a dictionary, on the CPU.
 
     Args:
         value: text, numbers, None, tensors, and lists and dictionaries of them; a tuple becomes a list.
-        tensors: gets the tensors.
-        where: place of the value, for messages and the names of tensors.
+        tensors: the dictionary to which tensors are added.
+        where: path of the value, for messages and the names of tensors.
 
     Raises:
-        ValueError: for a value of another type, with its place.
+        ValueError: for a value of another type, with its path.
     """
     if isinstance(value, Tensor):
         name = f"{len(tensors)} {where}"
@@ -135,7 +134,7 @@ def pack(value: Any, tensors: dict[str, Tensor], where: str = "checkpoint") -> A
 
 
 def _unpack(value: Any, tensors: dict[str, Tensor], depth: int = 0) -> Any:
-    """Return what `pack` was given; each tensor is taken out of the dictionary."""
+    """Invert `pack`; each tensor is removed from the dictionary."""
     if depth > _MAX_DEPTH:
         raise _Refused(f"nests values more than {_MAX_DEPTH} deep")
     if isinstance(value, list):
@@ -146,13 +145,13 @@ def _unpack(value: Any, tensors: dict[str, Tensor], depth: int = 0) -> Any:
         return tensors.pop(value[_TENSOR])
     pairs = value.get(_ITEMS, value.items())
     for key, _ in pairs:
-        if not isinstance(key, str) and not (isinstance(key, int) and abs(key) < _LARGEST_KEY):  # or all have one hash
+        if not isinstance(key, str) and not (isinstance(key, int) and abs(key) < _LARGEST_KEY):  # bounds hashes
             raise _Refused(f"has the key {short(key)} of a dictionary, where text or a smaller number is needed")
     return {key: _unpack(item, tensors, depth + 1) for key, item in pairs}
 
 
 def _check_fields(saved: dict[str, Any], path: str) -> None:
-    """Raise ValueError for a field that is missing or of another kind: of a checkpoint, or of an exported model."""
+    """Raise ValueError for a missing field or one of a wrong type, in a checkpoint or an exported model."""
     if MODELS not in saved and "hyper_parameters" in saved and "task" in saved:
         raise ValueError(
             f"{path} was made by lightning_vc before its second edition: train it again, or use it with the code of "
@@ -175,5 +174,5 @@ def _check_fields(saved: dict[str, Any], path: str) -> None:
         version = Version(saved.get(VERSION, str(_OLDEST)))
     except InvalidVersion as error:
         raise ValueError(f"{path}: {VERSION} is {short(saved[VERSION])}, where one such as 2.6.0 is needed") from error
-    if version < _OLDEST:  # Lightning would move what it holds to other fields after they were checked
+    if version < _OLDEST:  # Lightning would migrate its fields after they were checked
         raise ValueError(f"{path}: {VERSION} is {version}, and lightning_vc has never written one below {_OLDEST}")

@@ -1,4 +1,4 @@
-"""Functions as commands: their parameters are the options, and their docstrings the help."""
+"""Functions as commands: parameters are the options, docstrings the help."""
 
 import inspect
 import json
@@ -14,9 +14,9 @@ from lightning_vc.settings import check_yaml
 
 
 class VerbParser(ArgumentParser):
-    """A parser whose errors are two lines: what is wrong, and where the options are listed.
+    """A parser whose errors are two lines: how to list the options, and what is wrong.
 
-    Options have to be written in full: a recipe could name an output by an abbreviation otherwise.
+    Options cannot be abbreviated, so that a recipe cannot hide an output path.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -45,16 +45,16 @@ class VerbParser(ArgumentParser):
 def call(verb: Callable[..., object], args: Sequence[str] | None = None) -> None:
     """Call a function with the options of a command line.
 
-    A parameter of type `list[str]` takes one word or more. One for any text is `str`: jsonargparse reads a `str | None`
-    as YAML, where `#1` and `null` are nothing. The function imports what it needs when it is called: to
-    list options must not take the seconds that torch does.
+    A parameter of type `list[str]` takes one word or more. A parameter for any text has to be `str`: jsonargparse reads
+    `str | None` as YAML, where `#1` and `null` are None. The function should import torch in its body, so that
+    `--help` is fast.
 
     Args:
-        verb: has the name of its recipe.
-        args: the command line, default that of this process.
+        verb: the function, which has the name of its module in `recipes`.
+        args: the command line; by default that of this process.
 
     Raises:
-        SystemExit: with status 2 for wrong options, and 1 for what they name and cannot be used.
+        SystemExit: with status 2 for wrong options, and 1 for bad input.
     """
     parser = VerbParser(
         prog=f"python -m lightning_vc.recipes.{verb.__name__}", description=(verb.__doc__ or "").partition("\n")[0]
@@ -67,7 +67,7 @@ def call(verb: Callable[..., object], args: Sequence[str] | None = None) -> None
 
 
 def _with_json(words: Sequence[str], types: dict[str, str]) -> list[str]:
-    """`--clips a b` as `--clips=["a", "b"]`, and `--stream` as `--stream=true`, which jsonargparse reads."""
+    """Rewrite `--clips a b` to `--clips=["a", "b"]` and `--stream` to `--stream=true` for jsonargparse."""
     result: list[str] = []
     rest = list(words)
     while rest:

@@ -117,7 +117,7 @@ def test_a_checkpoint_of_somebody_else_stays_where_it_is(recipe: Path, ran: Ran)
     checkpoint = recipe.parent / "out" / "plant.ckpt"
     checkpoint.parent.mkdir()
     checkpoint.write_text("mine")
-    with pytest.raises(ValueError, match=r"plant\.ckpt is there, and no stage of this recipe has left it: move"):
+    with pytest.raises(ValueError, match=r"plant\.ckpt exists, but no stage of this recipe has written it: move"):
         Recipe(recipe).run()
     assert checkpoint.read_text() == "mine"
     assert [command[0] for command in ran] == ["prepare"]
@@ -385,7 +385,7 @@ def test_an_override_says_what_a_setting_becomes(recipe: Path, ran: Ran, capsys:
             "dir: out\nstages: {one: {verb: tts, opts: {}}}",
             "stage one takes verb, options, checkpoint and asked, got verb, opts",
         ),
-        ("dir: out\nstages: [one]", "is no recipe: it needs `dir` and `stages`, which are named"),
+        ("dir: out\nstages: [one]", "is no recipe: it needs `dir` and `stages`, a mapping of names"),
         ("dir: out\nstages: {one: tts}", "stage one"),
         ("dir: ${nowhere}\nstages: {}", "nowhere"),
         ("dir: [a]\nstages: {}", "dir is ['a']: name the folder that everything goes to"),
