@@ -1,9 +1,9 @@
-"""Does an encoder tell voices apart, or answer everybody with an average one? Pitch of clones against the real one.
+"""Whether a speaker encoder has collapsed to an average voice: pitch of clones against pitch of recordings.
 
     python benchmarks/average_voice.py SHARDS OUT.png runs/mini runs/mini/joint ...
 
-Each test and validation speaker is cloned by the encoder of each run from five clips, and says three sentences. Of
-voices that are told apart the pitch follows that of the recordings; an average voice has the same for all.
+The encoder of each run clones each test and validation speaker from five clips, and each clone says three sentences.
+The pitch of clones follows that of the recordings, unless the encoder has collapsed: then it is the same for all.
 """
 
 import argparse
@@ -39,13 +39,13 @@ def main() -> None:
         for speaker in index.speakers_of("test", "validation"):
             waves = [level(clip.wave(cloner.sample_rate)) for clip in clips_of(index, speaker.id)[:5]]
             voice = Voice(cloner.embed(waves), "encoder", cloner.base, len(waves))
-            said = [speech.wave for speech in cloner.say_all(TEXTS, voice)]
+            spoken = [speech.wave for speech in cloner.say_all(TEXTS, voice)]
             real.append(float(pitch(torch.cat(waves), cloner.sample_rate).nanmedian()))
-            cloned.append(float(pitch(torch.cat(said), cloner.sample_rate).nanmedian()))
+            cloned.append(float(pitch(torch.cat(spoken), cloner.sample_rate).nanmedian()))
         both = torch.tensor([real, cloned]).log2() * 12  # semitones
         slope = float(torch.cov(both)[0, 1] / both[0].var())
         spread = float(both[1].std() / both[0].std())
-        print(f"{run}: pitch of clones spreads {spread:.2f} as much as that of the speakers, follows it by {slope:.2f}")
+        print(f"{run}: pitch of clones against recordings: ratio of deviations {spread:.2f}, slope {slope:.2f}")
         axes.loglog([70, 300], [70, 300], color="lightgrey")
         axes.loglog(real, cloned, "o")
         axes.set(title=Path(run).name, xlabel="pitch of the recordings, Hz", ylabel="pitch of the clone, Hz")

@@ -1,10 +1,10 @@
-"""How far does a bad recording move the voice that an encoder hears? By noise, a telephone, clicks, pauses and so on.
+"""How much bad recordings change the predicted speaker embedding: noise, telephone, clicks, pauses and so on.
 
     python benchmarks/bad_recordings.py LIBRISPEECH runs/base other/run --readers 32 226 3242 6848 1088 118 163 1737
 
-The first five clips of each reader of LibriSpeech are made worse and cloned from; the next five, as they are, make the
-voices to compare with. The table has the distance between the voices of bad and of clean clips, in parts of the mean
-distance between two readers, and the share of the readers whose voice is nearest to their own.
+Each reader of LibriSpeech is cloned from five damaged clips, and from the next five clips, unchanged, as reference.
+The table has the L1 distance between the embeddings of damaged and of clean clips, relative to the mean distance of two
+readers, and the number of readers whose embedding is nearest to the reference of the same reader.
 """
 
 import argparse
@@ -21,15 +21,15 @@ from lightning_vc.audio.augmentation import Augmentation
 from lightning_vc.audio.decoding import decode
 from lightning_vc.corpora.librispeech import LibriSpeech
 
-CLIPS = 5  # that a voice is made of
+CLIPS = 5  # per speaker embedding
 Damage = Callable[[Tensor, int], Tensor]  # (W,) at a sample rate -> (W', channels)
 
 
 def augmented(**options: float | tuple[float, float]) -> Damage:
     def damage(wave: Tensor, rate: int) -> Tensor:
-        worsen = Augmentation(rate, **{"noise": 0.0, "phone": 0.0, "reverberation": 0.0} | options)  # type: ignore[arg-type]
-        spoilt: Tensor = worsen(wave.view(1, 1, -1), torch.tensor([[len(wave)]]))
-        return spoilt.view(-1, 1)
+        augment = Augmentation(rate, **{"noise": 0.0, "phone": 0.0, "reverberation": 0.0} | options)  # type: ignore[arg-type]
+        damaged: Tensor = augment(wave.view(1, 1, -1), torch.tensor([[len(wave)]]))
+        return damaged.view(-1, 1)
 
     return damage
 
@@ -47,7 +47,7 @@ def with_pauses(wave: Tensor, rate: int) -> Tensor:
     return torch.cat([part for piece in wave.split(rate) for part in (piece, pause)][:-1]).unsqueeze(1)
 
 
-WORSE: dict[str, Damage] = {
+DAMAGES: dict[str, Damage] = {
     "none": lambda wave, _: wave.unsqueeze(1),
     "click": with_click,
     "offset of 0.01": lambda wave, _: wave.unsqueeze(1) + 0.01,
@@ -64,7 +64,7 @@ WORSE: dict[str, Damage] = {
 
 
 def clone(cloner: Cloner, clips: Sequence[Path], damage: Damage, folder: Path) -> Tensor:
-    """The voice (E,) of damaged clips, read from files as those of users are."""
+    """The speaker embedding (E,) of damaged clips, which are read from files like those of users."""
     files = [folder / f"{number}.wav" for number in range(len(clips))]
     torch.manual_seed(0)
     for clip, file in zip(clips, files, strict=True):
@@ -79,7 +79,7 @@ def main() -> None:
     parser.add_argument(
         "models", nargs="*", help="folder of a run, or one TTS checkpoint; default: the model of the package"
     )
-    parser.add_argument("--readers", nargs="+", required=True, help="of at least ten clips each, two or more")
+    parser.add_argument("--readers", nargs="+", required=True, help="two or more readers with at least ten clips each")
     options = parser.parse_args()
     clips: dict[str, list[Path]] = {reader: [] for reader in options.readers}
     for utterance in LibriSpeech(options.librispeech):
@@ -89,18 +89,18 @@ def main() -> None:
         cloner = Cloner.load(model)
         with tempfile.TemporaryDirectory() as folder:
 
-            def voices(first: int, damage: Damage, cloner: Cloner = cloner, folder: str = folder) -> Tensor:
-                chosen = (own[first : first + CLIPS] for own in clips.values())
-                return torch.stack([clone(cloner, own, damage, Path(folder)) for own in chosen])
+            def embeddings(first: int, damage: Damage, cloner: Cloner = cloner, folder: str = folder) -> Tensor:
+                chosen = (files[first : first + CLIPS] for files in clips.values())
+                return torch.stack([clone(cloner, files, damage, Path(folder)) for files in chosen])
 
-            others, clean = voices(CLIPS, WORSE["none"]), voices(0, WORSE["none"])  # (readers, E)
-            between = torch.pdist(others, p=1).mean()
-            for name, damage in WORSE.items():
-                spoilt = voices(0, damage)
-                nearest = torch.cdist(spoilt, others, p=1).argmin(1)
+            reference, clean = embeddings(CLIPS, DAMAGES["none"]), embeddings(0, DAMAGES["none"])  # (readers, E)
+            between = torch.pdist(reference, p=1).mean()
+            for name, damage in DAMAGES.items():
+                damaged = embeddings(0, damage)
+                nearest = torch.cdist(damaged, reference, p=1).argmin(1)
                 right = int((nearest == torch.arange(len(clips))).sum())
-                moved = float((spoilt - clean).abs().sum(1).mean() / between)
-                print(f"{model or 'base'}  {name:27} {moved:.2f}  {right} of {len(clips)}", flush=True)
+                distance = float((damaged - clean).abs().sum(1).mean() / between)
+                print(f"{model or 'base'}  {name:27} {distance:.2f}  {right} of {len(clips)}", flush=True)
 
 
 if __name__ == "__main__":

@@ -1,10 +1,10 @@
-"""What each way to clone costs: Table 1 of the paper on this machine.
+"""Cost of each cloning method: Table 1 of the paper on this machine.
 
     python benchmarks/cloning.py runs/mini
 
-One test speaker of the run is cloned by every method from 1, 2, 5 and 10 clips, and says a sentence. Times are medians;
-adaptation runs for as long as the method takes by itself. Where that is hours, `--steps 12` times a few steps and says
-what all of them would take. What a size costs does not depend on what it has learned: one step of training will do.
+One test speaker of the run is cloned by every method from 1, 2, 5 and 10 clips, and the clone says a sentence. Times
+are medians; adaptation takes its default number of steps. Where that takes hours, `--steps 12` times a few steps and
+extrapolates. Cost does not depend on what the model has learned, so a run of one training step is enough.
 
     python -m lightning_vc.recipes.run recipes/librispeech/recipe.yaml root=LIBRISPEECH dir=runs/untrained \
       sizes.paper.subsets=train-clean-5 sizes.paper.validation=3 sizes.paper.tts_steps=1 sizes.paper.encoder_steps=1 \
@@ -32,13 +32,13 @@ T = TypeVar("T")
 
 
 def timed(work: Callable[[], T], rounds: int) -> tuple[T, float]:
-    """What it makes, and the median of the seconds that it takes."""
+    """The result of a function, and the median of its seconds."""
     times = []
     for _ in range(rounds):
         started = time.perf_counter()
-        made = work()
+        result = work()
         times.append(time.perf_counter() - started)
-    return made, statistics.median(times)
+    return result, statistics.median(times)
 
 
 def main() -> None:
@@ -46,7 +46,7 @@ def main() -> None:
     parser.add_argument("run", help="folder of a run, with tts, encoder and shards")
     parser.add_argument("--clips", type=int, nargs="+", default=[1, 2, 5, 10])
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--steps", type=int, help="time so many steps of adaptation only, and scale them up")
+    parser.add_argument("--steps", type=int, help="time this number of adaptation steps, and extrapolate")
     options = parser.parse_args()
     cloner = Cloner.load(options.run)
     index = Index.load(Path(options.run, "shards"))
@@ -70,17 +70,16 @@ def main() -> None:
                 clone = partial(cloner.clone, paths[:clips], method, texts)
                 if options.steps and method in METHODS:
                     clone(1)  # to warm up: the first adaptation takes longer than the next ones
-                    _, one = timed(partial(clone, 1), options.rounds)
-                    voice, some = timed(partial(clone, 1 + options.steps), options.rounds)
-                    if some <= one:
-                        parser.error(f"--steps {options.steps} take no time that can be told from chance: time more")
-                    cloning = (
-                        one + (METHODS[method].steps_for(clips, cloner.tts.model) - 1) * (some - one) / options.steps
-                    )
+                    _, one_step = timed(partial(clone, 1), options.rounds)
+                    voice, all_steps = timed(partial(clone, 1 + options.steps), options.rounds)
+                    if all_steps <= one_step:
+                        parser.error(f"--steps {options.steps} are too few to measure their time: give more")
+                    step = (all_steps - one_step) / options.steps
+                    cloning = one_step + (METHODS[method].steps_for(clips, cloner.tts.model) - 1) * step
                 else:
                     voice, cloning = timed(clone, options.rounds)
                 voice.save(Path(folder, "voice.safetensors"))
-                cloner.say(TEXT, voice)  # what the model has to load for it is part of no sentence
+                cloner.say(TEXT, voice)  # to warm up: loading a voice is not timed
                 speech, speaking = timed(lambda: cloner.say(TEXT, voice), options.rounds)  # noqa: B023
                 spoken = len(speech.wave) / speech.sample_rate
                 numbers = voice.embedding.numel() + sum(value.numel() for value in voice.moved.values())

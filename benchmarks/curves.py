@@ -1,8 +1,8 @@
-"""Draw what training said of itself: the metrics.csv that Lightning's CSVLogger writes.
+"""Draw training curves from the metrics.csv of Lightning's CSVLogger.
 
     python benchmarks/curves.py curves.png runs/base/tts/log/version_0/metrics.csv ...
 
-A panel for each measure that has a value in training and in validation, a row for each file.
+One row for each file, one panel for each metric that is logged in training and in validation.
 """
 
 import argparse
@@ -22,7 +22,7 @@ def main() -> None:
     options = parser.parse_args()
     runs = {file: read(file) for file in options.files}
     if empty := [file for file, curves in runs.items() if not curves]:
-        parser.error(f"{empty[0]} has no measure of training and of validation: train until it has been validated")
+        parser.error(f"{empty[0]} has no metric of both training and validation: train until the first validation")
     most = max(len(curves) for curves in runs.values())
     figure = Figure(figsize=(2.4 * most, 2.0 * len(runs)), layout="constrained", dpi=80)
     panels = figure.subplots(len(runs), most, squeeze=False)
@@ -36,7 +36,7 @@ def main() -> None:
 
 
 def read(file: Path) -> dict[str, tuple[Points, Points]]:
-    """Of each measure what it was in training, and in validation."""
+    """Values of each metric in training and in validation."""
     with file.open(encoding="utf-8") as lines:
         rows = list(csv.DictReader(lines))
     names = [name.removeprefix("train/") for name in rows[0] if name.startswith("train/")] if rows else []

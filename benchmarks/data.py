@@ -1,9 +1,9 @@
-"""How fast real speech becomes shards, and shards batches, beside the flac decoder alone.
+"""Speed of preparing shards from real speech, and of loading batches, compared with the flac decoder.
 
     python benchmarks/data.py ../shared/data/LibriSpeech ../shared/data/speechocean762 --before ../old-checkout
 
-Decoder and loader are measured in turn, several times, so that figures can be compared as ratios; with `--before` those
-of another checkout too, in the same rounds. CPU seconds are given, since other work may share the machine.
+Decoder and loader, and with `--before` those of another checkout, are measured alternately in several rounds, so that
+ratios are reliable. Times are CPU seconds, because other processes may share the machine.
 """
 
 import argparse
@@ -27,17 +27,14 @@ from lightning_vc.data.tts import TTSDataModule
 from lightning_vc.data.utterance import Limits, encode
 from lightning_vc.text.frontend import Characters
 
-# One round for each line of its input: CPU seconds a sample of the decoder and of the loader without workers.
+# One round for each input line: CPU seconds per sample of the decoder, and of the loader without workers.
 ROUNDS = """
 import io, sys, time
 import soundfile, torch
 from lightning_vc.data.index import Index
 from lightning_vc.data.reading import read_shards
 from lightning_vc.text.frontend import Characters
-try:
-    from lightning_vc.data.tts import TTSDataModule
-except ImportError:  # before it had a file of its own
-    from lightning_vc.data.tts import TTSDataModule
+from lightning_vc.data.tts import TTSDataModule
 torch.set_num_threads(1)
 samples = read_shards(Index.load(sys.argv[1]).files("train", "validation"))
 sounds = [sample.coded() if hasattr(sample, "coded") else sample.flac for sample in samples]
@@ -60,18 +57,18 @@ def corpus_at(root: str) -> Corpus:
 
 
 def preparing(corpus: Corpus, utterances: int) -> None:
-    """Preparation on one core."""
+    """Measure preparation on one core."""
     listed = list(corpus)
     chosen = listed[:: max(1, len(listed) // utterances)]
     encode(corpus, chosen[0], Limits(split_seconds=1.0), 16000)  # loads dictionaries and models
     for name, limits in (("whole", Limits(max_seconds=99)), ("split at 6 s", Limits(split_seconds=6.0))):
         started = time.process_time()
-        made = sum(sample.seconds for each in chosen for sample in encode(corpus, each, limits, 16000).samples)
-        print(f"prepare, {name:14} {made / (time.process_time() - started):6.0f} x real time a core")
+        seconds = sum(s.seconds for utterance in chosen for s in encode(corpus, utterance, limits, 16000).samples)
+        print(f"prepare, {name:14} {seconds / (time.process_time() - started):6.0f} x real time a core")
 
 
 def reading(shards: str, checkouts: dict[str, str], rounds: int) -> None:
-    """Loader and decoder of each checkout, in turn; the first round warms up."""
+    """Measure loader and decoder of each checkout alternately; the first round warms up."""
     processes = {
         name: subprocess.Popen(
             [sys.executable, "-c", ROUNDS, shards],
@@ -80,13 +77,13 @@ def reading(shards: str, checkouts: dict[str, str], rounds: int) -> None:
         for name, folder in checkouts.items()
     }  # fmt: skip
     times: dict[str, list[list[float]]] = {name: [] for name in checkouts}
-    for done in range(rounds + 1):
+    for round_number in range(rounds + 1):
         for name, process in processes.items():
             assert process.stdin is not None
             assert process.stdout is not None
             print(file=process.stdin, flush=True)
             line = process.stdout.readline()
-            if done:
+            if round_number:
                 times[name].append([float(seconds) for seconds in line.split()])
     for process in processes.values():
         process.communicate()
@@ -100,7 +97,7 @@ def reading(shards: str, checkouts: dict[str, str], rounds: int) -> None:
 
 
 def padding(shards: str) -> float:
-    """Share of the samples of batches that is padding."""
+    """Share of padding in the samples of batches."""
     real = padded = 0
     for batch in TTSDataModule(shards, Characters()).train_dataloader():
         real, padded = real + int(batch.lengths.sum()), padded + batch.waves.numel()
@@ -110,10 +107,10 @@ def padding(shards: str) -> float:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("roots", nargs="+", help="folders of LibriSpeech, or Kaldi folders with wav.scp")
-    parser.add_argument("--before", help="another checkout to compare the loader with")
-    parser.add_argument("--utterances", type=int, default=100, help="to measure preparation on one core with")
+    parser.add_argument("--before", help="folder of another checkout to compare with")
+    parser.add_argument("--utterances", type=int, default=100, help="utterances to prepare on one core")
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="to prepare shards with")
+    parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="processes that prepare shards")
     options = parser.parse_args()
     torch.set_num_threads(1)
     checkouts = {"now": str(Path(__file__).parents[1])} | ({"before": options.before} if options.before else {})

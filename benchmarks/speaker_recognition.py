@@ -3,8 +3,8 @@
     pip install 'lightning_vc[judges]' && pip install --no-deps resemblyzer
     python benchmarks/speaker_recognition.py SHARDS CHECKPOINT [--seconds 10] [--enrolled 1 5]
 
-The recordings of each test speaker are enrolled in groups of so many, and each recording is tried against every group
-that it is not in. So many seconds of a recording are used, from its start.
+The recordings of each test speaker are enrolled in groups of `--enrolled`. A trial compares a recording with a group
+that does not contain it. The first `--seconds` of each recording are used.
 """
 
 import argparse
@@ -21,8 +21,8 @@ from lightning_vc.data.reading import apart, clips_of
 from lightning_vc.metrics import equal_error_rate
 from lightning_vc.modules.speaker_recognition import SpeakerRecognizer
 
-MOST = 24  # recordings of a speaker
-RATE = 16000  # hertz of Resemblyzer
+MAX_CLIPS = 24  # per speaker
+RATE = 16000  # sample rate of Resemblyzer in hertz
 
 
 def main() -> None:
@@ -36,7 +36,7 @@ def main() -> None:
     longest = round(options.seconds * index.sample_rate)
     waves = {
         speaker.id: [
-            clip.wave(index.sample_rate)[:longest] for clip in apart(index, clips_of(index, speaker.id))[:MOST]
+            clip.wave(index.sample_rate)[:longest] for clip in apart(index, clips_of(index, speaker.id))[:MAX_CLIPS]
         ]
         for speaker in index.speakers_of("test")
     }
@@ -50,26 +50,26 @@ def main() -> None:
         speaker: torch.stack([embedded(encoder, resample(wave, index.sample_rate, RATE)) for wave in recordings])
         for speaker, recordings in waves.items()
     }
-    print("| enrolled | trials of one speaker, of two | ours | Resemblyzer |\n| --- | --- | --- | --- |")
+    print("| enrolled | trials of same, of different speakers | ours | Resemblyzer |\n| --- | --- | --- | --- |")
     for count in options.enrolled:
         scored = [trials(embeddings, count) for embeddings in (ours, theirs)]
-        rates = " | ".join(f"{100 * equal_error_rate(*each):.2f} %" for each in scored)
+        rates = " | ".join(f"{100 * equal_error_rate(*pair):.2f} %" for pair in scored)
         same = scored[0][1]
         print(f"| {count} | {int(same.sum())}, {int((~same).sum())} | {rates} |", flush=True)
 
 
 def trials(embeddings: Mapping[str, Tensor], count: int) -> tuple[Tensor, Tensor]:
-    """Embeddings (n, E) of each speaker -> cosines of all trials, and which are of one speaker."""
+    """Embeddings (n, E) of each speaker -> cosines of all trials, and whether each is of one speaker."""
     cosines, same = [], []
-    for speaker, own in embeddings.items():
-        for group in range(len(own) // count):
-            enrolled = own[group * count :][:count].mean(0)
-            for tried, others in embeddings.items():
-                apart = torch.ones(len(others), dtype=torch.bool)
-                if speaker == tried:
-                    apart[group * count :][:count] = False
-                cosines.append(torch.cosine_similarity(enrolled[None], others[apart]))
-                same.append(torch.full((int(apart.sum()),), speaker == tried))
+    for speaker, enrolment in embeddings.items():
+        for group in range(len(enrolment) // count):
+            enrolled = enrolment[group * count :][:count].mean(0)
+            for test_speaker, tests in embeddings.items():
+                outside = torch.ones(len(tests), dtype=torch.bool)
+                if speaker == test_speaker:
+                    outside[group * count :][:count] = False
+                cosines.append(torch.cosine_similarity(enrolled[None], tests[outside]))
+                same.append(torch.full((int(outside.sum()),), speaker == test_speaker))
     return torch.cat(cosines), torch.cat(same)
 
 

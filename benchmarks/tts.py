@@ -1,7 +1,7 @@
-"""How fast the acoustic model trains and speaks, beside what the machine can do at most.
+"""Speed of training and synthesis of the acoustic model, compared with the limits of the machine.
 
-    python benchmarks/tts.py                      # all of it; --profile adds where the time goes
-    python benchmarks/tts.py --model runs/mini    # and how soon a trained model begins to speak
+    python benchmarks/tts.py                      # everything; --profile adds a profile of the CPU
+    python benchmarks/tts.py --model runs/mini    # and latency of streaming by a trained model
 
 Deep Voice 3 at the sizes of the LibriSpeech experiments (docs/paper.md), linear spectrograms of 513 bins, on random
 but realistic inputs: batches of 16 texts of 120 symbols and 804 frames to train on, 5 frames a symbol to speak.
@@ -41,7 +41,7 @@ TEXT = (
 
 
 def median(work: Callable[[], Any], rounds: int, device: str = "cpu") -> float:
-    """Seconds that something takes, after it was done once to warm up."""
+    """Median of the seconds that a function takes, after one call to warm up."""
     times = []
     for _ in range(rounds + 1):
         started = time.perf_counter()
@@ -53,13 +53,13 @@ def median(work: Callable[[], Any], rounds: int, device: str = "cpu") -> float:
 
 
 def memory(device: str) -> float:
-    """GiB that were held at most, of the process or on the GPU."""
+    """Peak memory of the process or on the GPU in GiB."""
     if device == "cuda":
         return torch.cuda.max_memory_allocated() / 2**30
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
 
 
-def made(device: str = "cpu") -> TTSTask:
+def random_task(device: str = "cpu") -> TTSTask:
     torch.manual_seed(0)
     spectrograms = Spectrograms(RATE, N_FFT, N_FFT, HOP)
     model = DeepVoice3(n_fft=N_FFT, frames_per_symbol=FRAMES_PER_SYMBOL)
@@ -69,7 +69,7 @@ def made(device: str = "cpu") -> TTSTask:
 
 
 def batch(size: int = 16, symbols: int = 120, frames: int = 804, device: str = "cpu") -> TTSBatch:
-    """Sentences that are all as long, so that shapes and work are those of the peers."""
+    """Random utterances of equal length."""
     torch.manual_seed(1)
     samples = (frames - 1) * HOP
     return TTSBatch(
@@ -83,19 +83,19 @@ def batch(size: int = 16, symbols: int = 120, frames: int = 804, device: str = "
 
 
 def ceilings(rounds: int, device: str) -> dict[str, float]:
-    """What a product of matrices and a convolution reach, in GFLOP a second; the products are returned."""
-    found, size = {}, 8192 if device == "cuda" else 2048
+    """Print GFLOP per second of a matrix product and a convolution; returns those of the matrix product."""
+    rates, size = {}, 8192 if device == "cuda" else 2048
     for name, kind in KINDS.items():
         a, b = (torch.randn(size, size, device=device).to(kind) for _ in range(2))
-        found[name] = 2 * size**3 / median(lambda: a @ b, rounds, device) / 1e9  # noqa: B023
+        rates[name] = 2 * size**3 / median(lambda: a @ b, rounds, device) / 1e9  # noqa: B023
         x, w = torch.randn(16, 256, 804, device=device).to(kind), torch.randn(512, 256, 5, device=device).to(kind)
         convolved = 2 * 16 * 800 * 256 * 512 * 5 / median(lambda: torch.conv1d(x, w), rounds, device) / 1e9  # noqa: B023
-        print(f"ceiling, {name}: product of matrices {found[name]:5.0f} GFLOP/s, convolution {convolved:5.0f} GFLOP/s")
-    return found
+        print(f"ceiling, {name}: matrix product {rates[name]:5.0f} GFLOP/s, convolution {convolved:5.0f} GFLOP/s")
+    return rates
 
 
 def training(task: TTSTask, of: TTSBatch, kind: torch.dtype, rounds: int) -> tuple[float, float]:
-    """Seconds and GFLOP of a step: loss, gradient, clipping, optimizer."""
+    """Seconds and GFLOP of a training step: loss, gradient, clipping, optimizer."""
     device = of.text.device.type
     task.train()
     optimizer = torch.optim.Adam(task.parameters(), lr=5e-4)
@@ -114,7 +114,7 @@ def training(task: TTSTask, of: TTSBatch, kind: torch.dtype, rounds: int) -> tup
 
 
 def endless(task: TTSTask) -> DeepVoice3:
-    """The model, which never thinks that it is done: a random one would stop anywhere."""
+    """The model, changed so that decoding ends at its limit only: random weights would stop at any step."""
     task.eval()
     assert isinstance(task.tts.model, DeepVoice3)
     torch.nn.init.constant_(task.tts.model.decoder.done.bias, -100)
@@ -123,7 +123,7 @@ def endless(task: TTSTask) -> DeepVoice3:
 
 
 def reading(task: TTSTask, rounds: int) -> float:
-    """Seconds that the products with its convolutions' weights alone take in a step of decoding one sentence."""
+    """Seconds per decoder step of the matrix products with convolution weights alone, for one sentence."""
     convolutions = [part for part in endless(task).decoder.modules() if isinstance(part, torch.nn.Conv1d)]
     weights = [part.weight.detach().flatten(1) for part in convolutions]  # (2H, H * width)
     inputs = weights[0].new_zeros(1, weights[0].shape[1])
@@ -136,43 +136,44 @@ def reading(task: TTSTask, rounds: int) -> float:
 
 
 def decoding(task: TTSTask, size: int, steps: int, rounds: int) -> float:
-    """Seconds a step of free running."""
+    """Seconds per step of free-running decoding."""
     model, device = endless(task), task.device.type
-    text, voice = batch(size, device=device).text, task.tts.table.weight[:size].detach()
+    text, embedding = batch(size, device=device).text, task.tts.table.weight[:size].detach()
     with torch.no_grad():
-        keys, values = model.encoder(text, voice)
+        keys, values = model.encoder(text, embedding)
     limits = torch.full((size,), steps, device=device)
-    return (
-        median(lambda: model.decoder.generate(keys, values, text == 0, voice, limits, model.monotonic), rounds, device)
-        / steps
-    )
+
+    def decode() -> None:
+        model.decoder.generate(keys, values, text == 0, embedding, limits, model.monotonic)
+
+    return median(decode, rounds, device) / steps
 
 
 def speaking(task: TTSTask, size: int, symbols: int, rounds: int, vocoder: GriffinLim | None) -> float:
-    """Seconds from texts to spectrograms, or to waves."""
+    """Seconds from texts to spectrograms, or with a vocoder to waves."""
     model, device = endless(task), task.device.type
-    text, voice = batch(size, symbols, device=device).text, task.tts.table.weight[:size].detach()
+    text, embedding = batch(size, symbols, device=device).text, task.tts.table.weight[:size].detach()
 
     def speak() -> Tensor | Spectra:
-        made = model.synthesize(text, voice)
-        return vocoder(made.spectra) if vocoder else made.spectra
+        output = model.synthesize(text, embedding)
+        return vocoder(output.spectra) if vocoder else output.spectra
 
     return median(speak, rounds, device)
 
 
 def report(device: str, rounds: int, only: str | None) -> None:
-    """Print all that is measured on a device."""
+    """Measure and print everything on one device."""
     print(f"\n{device}: {torch.cuda.get_device_name() if device == 'cuda' else f'{torch.get_num_threads()} threads'}")
     products = ceilings(rounds, device)
-    task = made(device)
+    task = random_task(device)
     if only != "training":
-        print(f"ceiling, decoding: {reading(task, rounds) * 1e3:.2f} ms a step for reading its convolutions' weights")
+        print(f"ceiling, decoding: {reading(task, rounds) * 1e3:.2f} ms a step for reading convolution weights")
         for size in (1, 16):
             print(f"decoding, batch {size}: {decoding(task, size, 100, rounds) * 1e3:.2f} ms a step", flush=True)
         vocoder = task.tts.griffin_lim()
         for size, symbols in ((1, 40), (1, 80), (1, 160), (1, 320), (1, 640), (16, 80)):
             spoken = size * symbols * FRAMES_PER_SYMBOL * HOP / RATE
-            alone, whole = (speaking(task, size, symbols, rounds, each) for each in (None, vocoder))
+            alone, whole = (speaking(task, size, symbols, rounds, v) for v in (None, vocoder))
             print(
                 f"{size:2d} x {symbols:3d} symbols, {spoken:5.2f} s: to spectrogram {alone:.3f} s "
                 f"({alone / spoken:.4f} of real time), to wave {whole:.3f} s ({whole / spoken:.4f})",
@@ -185,14 +186,14 @@ def report(device: str, rounds: int, only: str | None) -> None:
                 taken, work = training(task, batch(size, device=device), kind, rounds)
                 print(
                     f"training step, {name}, batch {size}: {taken:.3f} s ({1 / taken:.2f} a second), {work:.0f} GFLOP, "
-                    f"{work / taken:.0f} GFLOP/s, {work / taken / products[name]:.0%} of the product of matrices",
+                    f"{work / taken:.0f} GFLOP/s, {work / taken / products[name]:.0%} of the matrix product",
                     flush=True,
                 )
         print(f"memory, training: {memory(device):.2f} GiB at most")
 
 
 def first_words(run: str, rounds: int) -> None:
-    """How soon one hears something of a trained model when it streams some sentences."""
+    """Print the latency of a trained model that streams some sentences."""
     cloner = Cloner.load(run)
     voice = Voice(cloner.tts.table.weight[0].detach(), "table", cloner.base, 1)
 
@@ -204,8 +205,8 @@ def first_words(run: str, rounds: int) -> None:
         list(parts)
         return taken
 
-    cold, *others = [first() for _ in range(1 + rounds)]
-    warm, whole = statistics.median(others), median(lambda: list(cloner.stream(TEXT, voice)), rounds)
+    cold, *later = [first() for _ in range(1 + rounds)]
+    warm, whole = statistics.median(later), median(lambda: list(cloner.stream(TEXT, voice)), rounds)
     spoken = len(cloner.say(TEXT, voice).wave) / cloner.sample_rate
     print(
         f"streaming {spoken:.1f} s of {run}: first audio after {warm:.3f} s ({cold:.2f} s in a new process, "
@@ -217,12 +218,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--only", choices=["training", "speaking"])
-    parser.add_argument("--model", help="folder of a run: measure when it begins to speak")
-    parser.add_argument("--profile", action="store_true", help="show where the time goes on the CPU")
+    parser.add_argument("--model", help="folder of a run: measure the latency of streaming")
+    parser.add_argument("--profile", action="store_true", help="print a profile of the CPU")
     options = parser.parse_args()
-    task = made()
+    task = random_task()
     weights = sum(weight.numel() for weight in task.tts.model.parameters()) / 1e6
-    print(f"torch {torch.__version__}; {weights:.2f} M parameters, and {task.tts.table.weight.shape[1]} a voice")
+    print(f"torch {torch.__version__}; {weights:.2f} M parameters, {task.tts.table.weight.shape[1]} per embedding")
     if options.model:
         first_words(options.model, options.rounds)
     for device in ("cpu", *(["cuda"] if torch.cuda.is_available() else [])):
