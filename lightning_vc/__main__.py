@@ -23,13 +23,13 @@ def verbs() -> dict[str, str]:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the verb named by the first argument with the other arguments; exit status 2 for an unknown verb."""
     verb, *rest = (sys.argv[1:] if arguments is None else arguments) or ["--help"]
-    known = verbs()
+    available = verbs()
     if verb in ("-h", "--help"):
-        lines = [f"  {name:{max(map(len, known))}}  {meaning}" for name, meaning in known.items()]
+        lines = [f"  {name:{max(map(len, available))}}  {meaning}" for name, meaning in available.items()]
         print("usage: lightning-vc <verb> ...", "", *lines, "", "lightning-vc <verb> --help says more.", sep="\n")
         return
-    if verb not in known:
-        print(f"lightning-vc: there is no verb {verb!r}; choose one of: {', '.join(known)}", file=sys.stderr)
+    if verb not in available:
+        print(f"lightning-vc: there is no verb {verb!r}; choose one of: {', '.join(available)}", file=sys.stderr)
         raise SystemExit(2)
     sys.argv[1:] = rest
     sys.path.insert(0, os.getcwd())  # as `python -m` does, for the user's modules

@@ -128,21 +128,21 @@ def fingerprint_of(weights: Mapping[str, Tensor]) -> str:
     return digest.hexdigest()[:16]
 
 
-def fitting_weights(found: Mapping[str, Tensor], model: nn.Module, path: str) -> dict[str, Tensor]:
+def fitting_weights(weights: Mapping[str, Tensor], model: nn.Module, path: str) -> dict[str, Tensor]:
     """Return the weights of a file, converted to the types of a model, which may be on the `meta` device.
 
     Raises:
         ValueError: if one is missing, unexpected, of another shape or kind, or not finite, naming file and weight.
     """
     expected = model.state_dict()
-    if missing := sorted(expected.keys() - found.keys()):
+    if missing := sorted(expected.keys() - weights.keys()):
         raise ValueError(f"{path} has no weight {short(missing[0])} of its {type(model).__name__}")
-    if unexpected := sorted(found.keys() - expected.keys()):
+    if unexpected := sorted(weights.keys() - expected.keys()):
         raise ValueError(
             f"{path} has the weight {short(unexpected[0])}, which its {type(model).__name__} does not have"
         )
     fitting = {}
-    for name, value in found.items():
+    for name, value in weights.items():
         shape, kind = tuple(expected[name].shape), expected[name].dtype
         if tuple(value.shape) != shape:
             raise ValueError(f"{path}: the weight {name} has the shape {tuple(value.shape)}, where {shape} is needed")

@@ -122,34 +122,34 @@ def _check_paths(state: dict[str, Any], where: str, path: str) -> None:
             raise ValueError(f"{path}: {where} names the file {short(file)}, which is not in its folder {folder}")
 
 
-def _check_same(expected: Any, found: Any, where: str, path: str) -> None:
-    """Raise ValueError where `found` has another structure or other kinds of values than `expected`.
+def _check_same(expected: Any, actual: Any, where: str, path: str) -> None:
+    """Raise ValueError where `actual` has another structure or other kinds of values than `expected`.
 
     A None in `expected` allows any value, and an empty list or mapping any content. A number has to be 0 or more where
     the expected one is.
     """
-    if expected is None or (found is None and isinstance(expected, bool | str)):
+    if expected is None or (actual is None and isinstance(expected, bool | str)):
         return
     right, needed = True, type(expected).__name__
     if isinstance(expected, dict):
-        right, needed = isinstance(found, dict), "a mapping"
+        right, needed = isinstance(actual, dict), "a mapping"
     elif isinstance(expected, list | tuple):
-        right = isinstance(found, list | tuple) and (not expected or len(found) == len(expected))
+        right = isinstance(actual, list | tuple) and (not expected or len(actual) == len(expected))
         needed = f"a list of {len(expected) or 'some'}"
     elif isinstance(expected, bool | str):
-        right = type(found) is type(expected)
+        right = type(actual) is type(expected)
     elif isinstance(expected, int | float):
-        right = type(found) is int or (type(found) is float and isinstance(expected, float))
-        right = right and (math.isfinite(found) or not math.isfinite(expected)) and (found >= 0 or expected < 0)
+        right = type(actual) is int or (type(actual) is float and isinstance(expected, float))
+        right = right and (math.isfinite(actual) or not math.isfinite(expected)) and (actual >= 0 or expected < 0)
         needed = f"a number like {expected}"
     if not right:
-        raise ValueError(f"{path}: {where} is {short(found)}, where {needed} is needed")
+        raise ValueError(f"{path}: {where} is {short(actual)}, where {needed} is needed")
     if isinstance(expected, dict):
         for name, value in expected.items():
-            if name not in found:
+            if name not in actual:
                 raise ValueError(f"{path}: {where or 'it'} has no {name}")
             of_loaders = isinstance(name, str) and name.rpartition(".")[2] in _OF_LOADERS
-            _check_same({} if of_loaders else value, found[name], f"{where}.{name}".lstrip("."), path)
+            _check_same({} if of_loaders else value, actual[name], f"{where}.{name}".lstrip("."), path)
     elif isinstance(expected, list | tuple):
-        for number, (value, other) in enumerate(zip(expected, found, strict=False)):
+        for number, (value, other) in enumerate(zip(expected, actual, strict=False)):
             _check_same(value, other, f"{where}[{number}]", path)

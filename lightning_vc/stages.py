@@ -124,13 +124,13 @@ class Recipe:
 
         Raises ValueError for an unknown name, and SystemExit when a stage fails.
         """
-        known = [stage.name for stage in self.stages]
-        if unknown := set(names or ()) - set(known):
-            raise ValueError(f"no stage {', '.join(sorted(unknown))}: the recipe has {', '.join(known)}")
+        all_names = [stage.name for stage in self.stages]
+        if unknown := set(names or ()) - set(all_names):
+            raise ValueError(f"no stage {', '.join(sorted(unknown))}: the recipe has {', '.join(all_names)}")
         for number, stage in enumerate(self.stages, 1):
             if stage.asked if names is None else stage.name not in names:
                 continue
-            title = f"stage {number} of {len(known)}: {stage.name}"
+            title = f"stage {number} of {len(all_names)}: {stage.name}"
             record = self._begin(stage)
             if _read(record)["finished"]:
                 _say(f"{title} is finished")

@@ -86,15 +86,15 @@ def find_class(path: object, needed: type[T], field: str) -> type[T]:
             import_module(module)
         except ImportError as error:
             raise SettingsError(f"{field} names {path}, which is not found ({error})") from error
-    found = vars(sys.modules[module]).get(name) if module in sys.modules else None  # no __getattr__ of a module runs
-    if not isinstance(found, type) or found.__module__.partition(".")[0] != top or isabstract(found):
+    candidate = vars(sys.modules[module]).get(name) if module in sys.modules else None  # no module __getattr__ runs
+    if not isinstance(candidate, type) or candidate.__module__.partition(".")[0] != top or isabstract(candidate):
         raise SettingsError(f"{field} names {path}, which is not found in this version of {top}")
-    if not issubclass(found, needed) or (top == _PACKAGE and not found.__module__.startswith(_PARTS)):
+    if not issubclass(candidate, needed) or (top == _PACKAGE and not candidate.__module__.startswith(_PARTS)):
         raise SettingsError(f"{field} names {path}, where a class derived from {needed.__name__} is needed")
-    return found
+    return candidate
 
 
-def build(kind: type[T], settings: Any, field: str, given: tuple[Any, ...] = ()) -> T:
+def build(kind: type[T], settings: Any, field: str, positional: tuple[Any, ...] = ()) -> T:
     """Build an object from the settings of a model file.
 
     Settings are checked against the annotations of the constructor, at any depth.
@@ -103,7 +103,7 @@ def build(kind: type[T], settings: Any, field: str, given: tuple[Any, ...] = ())
         kind: class of the object.
         settings: arguments by name.
         field: name of the settings, for messages.
-        given: positional arguments of the constructor that are no settings.
+        positional: positional arguments of the constructor that are no settings.
 
     Raises:
         SettingsError: if a setting is unknown or of a wrong kind, or the constructor fails.
@@ -121,7 +121,7 @@ def build(kind: type[T], settings: Any, field: str, given: tuple[Any, ...] = ())
             raise SettingsError(f"{field}.{name} is no setting of {kind.__name__}")
         arguments[name] = _value(value, hints.get(name, Any), f"{field}.{name}")
     try:
-        return kind(*given, **arguments)
+        return kind(*positional, **arguments)
     except SettingsError:
         raise
     except Exception as error:  # a constructor may raise anything
@@ -235,9 +235,9 @@ def _node(value: Any, needed: type[T], field: str) -> tuple[type[T], dict[str, A
     return kind, settings
 
 
-def _factory(value: Any, made: Any, field: str) -> Callable[..., Any]:
+def _factory(value: Any, part_class: Any, field: str) -> Callable[..., Any]:
     """A function that builds a part from the sizes that it shares with other parts."""
-    if not isinstance(made, type) or not issubclass(made, nn.Module):
+    if not isinstance(part_class, type) or not issubclass(part_class, nn.Module):
         raise SettingsError(f"{field} is a function, which a model file cannot hold")
-    kind, settings = _node(value, made, field)
-    return lambda *given: build(kind, settings, field, given)
+    kind, settings = _node(value, part_class, field)
+    return lambda *positional: build(kind, settings, field, positional)

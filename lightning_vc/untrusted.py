@@ -162,8 +162,8 @@ def _check_fields(saved: dict[str, Any], path: str) -> None:
         kinds |= {"task": str, "hyper_parameters": dict, VERSION: str}
     for name, kind in kinds.items():
         if not isinstance(saved.get(name), kind):
-            found = short(saved[name]) if name in saved else "missing"
-            raise ValueError(f"{path}: {name} is {found}, where {kind.__name__} is needed")
+            actual = short(saved[name]) if name in saved else "missing"
+            raise ValueError(f"{path}: {name} is {actual}, where {kind.__name__} is needed")
     for prefix, config in saved[MODELS].items():
         if not isinstance(prefix, str) or not isinstance(config, dict):
             raise ValueError(f"{path}: {MODELS} holds {short(prefix)}, which is no class and settings of a model")

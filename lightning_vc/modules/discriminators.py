@@ -16,20 +16,20 @@ _SLOPE = 0.1  # of the leaky rectifiers
 Judged = tuple[list[Tensor], list[Tensor]]  # scores of each discriminator, features of all layers
 
 
-def generator_losses(discriminators: nn.Module, made: Tensor, real: Tensor) -> dict[str, Tensor]:
+def generator_losses(discriminators: nn.Module, generated: Tensor, real: Tensor) -> dict[str, Tensor]:
     """Least-squares GAN losses (HiFi-GAN, equations 1 to 6), for one optimizer of both networks.
 
     "adversarial" and "matching" have gradients in the generator only, "discriminators" in the discriminators only.
 
     Args:
         discriminators: generated or real waves, of any shape -> `Judged`.
-        made: output of the generator.
+        generated: output of the generator.
         real: recordings, of the same shape.
     """
     real_scores, real_features = discriminators(real)
-    generated_scores, _ = discriminators(made.detach())
+    generated_scores, _ = discriminators(generated.detach())
     discriminators.requires_grad_(False)  # the loss of the generator trains the generator only
-    scores, features = discriminators(made)
+    scores, features = discriminators(generated)
     discriminators.requires_grad_(True)
     pairs = zip(features, real_features, strict=True)
     return {

@@ -67,10 +67,10 @@ class SpeakerRecognitionTask(Task):
         """Update the metrics, which Lightning computes at the end of the epoch."""
         speakers = batch.speakers.repeat_interleave(batch.waves.shape[1])  # (B·N,); speakers without a class come last
         embeddings = self.recognizer.embed(batch.waves.flatten(0, 1), batch.lengths.flatten())
-        known = speakers < len(self.learned_speakers)
-        if known.any():
-            self.accuracy.update(self.recognizer.cosines(embeddings[known]), speakers[known])
-        unseen = ~(known & self.trained[speakers.clamp(max=len(self.learned_speakers) - 1)])
+        has_class = speakers < len(self.learned_speakers)
+        if has_class.any():
+            self.accuracy.update(self.recognizer.cosines(embeddings[has_class]), speakers[has_class])
+        unseen = ~(has_class & self.trained[speakers.clamp(max=len(self.learned_speakers) - 1)])
         speakers, embeddings = speakers[unseen], embeddings[unseen]
         first, second = torch.triu_indices(len(speakers), len(speakers), 1, device=self.device)
         if len(first):

@@ -56,22 +56,22 @@ class VocoderTask(Task):
 
     def loss(self, batch: Any) -> Losses:
         mels, real = self.inputs(batch)
-        made = self.vocoder.from_mel(mels)
-        spectral = self.difference(made, real)
+        generated = self.vocoder.from_mel(mels)
+        spectral = self.difference(generated, real)
         if not self.training:
             return {"loss": spectral, "spectral": spectral}
         if self.global_step < self.alone:
             return {"loss": _SPECTRAL * spectral + zero_loss(self.discriminators), "spectral": spectral}
-        losses = {"spectral": spectral, **generator_losses(self.discriminators, made.unsqueeze(1), real.unsqueeze(1))}
+        losses = {"spectral": spectral, **generator_losses(self.discriminators, generated[:, None], real[:, None])}
         generator = _SPECTRAL * spectral + losses["adversarial"] + _MATCHING * losses["matching"]
         return {"loss": generator + losses["discriminators"], **losses}
 
-    def difference(self, made: Tensor, real: Tensor) -> Tensor:
+    def difference(self, generated: Tensor, real: Tensor) -> Tensor:
         """Mean absolute difference of linear and mel spectrograms of all resolutions, in decibels as 0 to 1."""
         differences = [
             F.l1_loss(a, b)
             for spectrograms in self.compared
-            for a, b in zip(spectrograms(made.float()), spectrograms(real), strict=True)
+            for a, b in zip(spectrograms(generated.float()), spectrograms(real), strict=True)
         ]
         return torch.stack(differences).mean()
 
