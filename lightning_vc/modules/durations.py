@@ -1,4 +1,4 @@
-"""Which symbol each frame belongs to: learnt in training, predicted at synthesis."""
+"""Which symbol each frame belongs to: learned in training, predicted at synthesis."""
 
 import numpy as np
 import torch
