@@ -141,8 +141,7 @@ class VoiceCLI(LightningCLI):
 
         Only the trainer can resolve `last`, `best` and `hpc`, or the checkpoint that Slurm resumes without a path.
         """
-        wandb = [logger for logger in self.trainer.loggers if isinstance(logger, WandbLogger)]
-        loggers = [logger for logger in wandb if logger.version is None]
+        loggers = [wandb for wandb in self.trainer.loggers if isinstance(wandb, WandbLogger) and wandb.version is None]
         path = self._resumed_checkpoint() if loggers else None
         run = _wandb_run(path) if path else None
         for logger in loggers if run else ():
