@@ -63,7 +63,7 @@ def spoilt(kind: str, said: Tensor) -> Tensor:
 @pytest.mark.parametrize(
     ("kind", "warning"),
     [
-        ("short", "of sound only, which tells little of a voice"),
+        ("short", "of sound only, too little to clone a voice well"),
         ("clipped", "was recorded too loud"),
         ("noise", "has noise or other people behind the voice"),
         ("music", "has music behind the voice"),

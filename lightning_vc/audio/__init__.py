@@ -1,1 +1,1 @@
-"""Sound: files in and out, spectrograms, vocoders."""
+"""Audio: reading and writing of files, conditioning, spectrograms, vocoders."""

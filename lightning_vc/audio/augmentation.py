@@ -7,22 +7,22 @@ from torch import Tensor, nn
 
 from lightning_vc.audio.backend import torchaudio
 
-_PHONE = (300.0, 3400.0)  # hertz, what a telephone lets through
-_REVERBERATION = (0.1, 0.6)  # seconds in which a room's sound falls by 60 dB
-_SLOPES = 2.0  # noise falls by up to so many powers of the frequency: from white to brown
+_PHONE = (300.0, 3400.0)  # hertz, pass band of a telephone
+_REVERBERATION = (0.1, 0.6)  # seconds, reverberation time (RT60)
+_SLOPES = 2.0  # largest spectral slope: power falls as frequency ** -slope, from white (0) to brown (2)
 
 
 class Augmentation(nn.Module):
-    """Reverberation, noise and the band of a telephone, each for a share of the clips, drawn for each batch.
+    """Reverberation, additive noise and telephone bandwidth, each applied to a random share of the clips of a batch.
 
-    Half of the noises are coloured noise, half are clips of other speakers of the batch.
+    Half of the batches get coloured noise, half get babble of other speakers of the batch.
 
     Args:
         sample_rate: hertz.
-        reverberation: share of the clips that get the impulse response of their batch.
-        noise: share of the clips that get noise.
+        reverberation: share of the clips that are reverberated, by one impulse response per batch.
+        noise: share of the clips with additive noise.
         snr: lowest and highest signal-to-noise ratio, decibels.
-        phone: share of the clips that get the band of a telephone.
+        phone: share of the clips that are limited to telephone bandwidth.
     """
 
     def __init__(
@@ -43,17 +43,17 @@ class Augmentation(nn.Module):
         self.reverberation, self.noise, self.phone = reverberation, noise, phone
 
     def forward(self, waves: Tensor, lengths: Tensor) -> Tensor:
-        """Clips of B speakers (B, N, W) and their numbers of samples (B, N) -> (B, N, W), about as loud."""
+        """Clips of B speakers (B, N, W) and their lengths in samples (B, N) -> (B, N, W), about equally loud."""
         clips = waves.flatten(0, 1)  # (C, W)
-        real = torch.arange(clips.shape[1], device=clips.device) < lengths.view(-1, 1)
-        behind = other_voices(waves) if len(waves) > 1 and torch.rand(()) < 0.5 else coloured_noise(clips)
-        clips = torch.where(self._chosen(clips, self.reverberation), self._reverberated(clips) * real, clips)
-        clips = torch.where(self._chosen(clips, self.noise), self._with_noise(clips, behind * real), clips)
-        clips = torch.where(self._chosen(clips, self.phone), self._telephone(clips) * real, clips)
+        mask = torch.arange(clips.shape[1], device=clips.device) < lengths.view(-1, 1)
+        noise = other_voices(waves) if len(waves) > 1 and torch.rand(()) < 0.5 else coloured_noise(clips)
+        clips = torch.where(self._chosen(clips, self.reverberation), self._reverberated(clips) * mask, clips)
+        clips = torch.where(self._chosen(clips, self.noise), self._with_noise(clips, noise * mask), clips)
+        clips = torch.where(self._chosen(clips, self.phone), self._telephone(clips) * mask, clips)
         return clips.view_as(waves)
 
     def _chosen(self, waves: Tensor, share: float) -> Tensor:
-        """A random mask of so many of the clips, (C, 1)."""
+        """Return a random mask (C, 1), true for this share of the clips."""
         return (torch.rand(len(waves), 1) < share).to(waves.device)
 
     def _reverberated(self, waves: Tensor) -> Tensor:
@@ -62,13 +62,13 @@ class Augmentation(nn.Module):
         seconds = low + (high - low) * float(torch.rand(()))
         time = torch.arange(round(seconds * self.sample_rate)) / self.sample_rate
         tail = torch.randn(len(time)) * torch.exp(-3 * math.log(10) * time / seconds)
-        room = tail * (0.1 + 0.9 * torch.rand(())) / tail.norm()  # up to as much power as the clap
+        room = tail * (0.1 + 0.9 * torch.rand(())) / tail.norm()  # at most the power of the direct sound
         room[0] = 1.0
         wet: Tensor = torchaudio.functional.fftconvolve(waves, room.to(waves).unsqueeze(0))[:, : waves.shape[1]]
         return wet * waves.abs().mean(1, keepdim=True) / wet.abs().mean(1, keepdim=True).clamp(min=1e-8)
 
     def _with_noise(self, waves: Tensor, noise: Tensor) -> Tensor:
-        """Add noise to (C, W), each at a signal-to-noise ratio drawn for it, where the noise is not silent."""
+        """Add noise to (C, W) at a random signal-to-noise ratio per clip; silent noise changes nothing."""
         low, high = self.snr
         snr = (low + (high - low) * torch.rand(len(waves))).to(waves)  # (C,), decibels
         noisy: Tensor = torchaudio.functional.add_noise(waves, noise, snr)
@@ -77,19 +77,19 @@ class Augmentation(nn.Module):
     def _telephone(self, waves: Tensor) -> Tensor:
         spectrum = torch.fft.rfft(waves)
         hertz = torch.fft.rfftfreq(waves.shape[1], 1 / self.sample_rate, device=waves.device)
-        heard = (hertz > _PHONE[0]) & (hertz < _PHONE[1])
-        return torch.fft.irfft(spectrum * heard, waves.shape[1])
+        band = (hertz > _PHONE[0]) & (hertz < _PHONE[1])
+        return torch.fft.irfft(spectrum * band, waves.shape[1])
 
 
 def coloured_noise(waves: Tensor) -> Tensor:
-    """Noise like these waves (C, W) in shape, from white to brown."""
+    """Return noise of the shape of these waves (C, W), from white to brown."""
     spectrum = torch.fft.rfft(torch.randn_like(waves))
-    number = torch.arange(1, spectrum.shape[1] + 1, device=waves.device)
+    bins = torch.arange(1, spectrum.shape[1] + 1, device=waves.device)
     slope = _SLOPES / 2 * torch.rand(len(waves), 1, device=waves.device)
-    return torch.fft.irfft(spectrum * number**-slope, waves.shape[1])
+    return torch.fft.irfft(spectrum * bins**-slope, waves.shape[1])
 
 
 def other_voices(waves: Tensor) -> Tensor:
-    """Clips of up to three other speakers at once, for each of these (B, N, W): (B * N, W)."""
-    turns = range(1, min(4, len(waves)))
-    return torch.stack([waves.roll(turn, 0) for turn in turns]).sum(0).flatten(0, 1)
+    """Return, for each clip of (B, N, W), the sum of clips of up to three other speakers: (B * N, W)."""
+    shifts = range(1, min(4, len(waves)))
+    return torch.stack([waves.roll(shift, 0) for shift in shifts]).sum(0).flatten(0, 1)

@@ -1,8 +1,8 @@
-"""The one place that imports torchaudio: `from lightning_vc.audio.backend import torchaudio`.
+"""The only module that imports torchaudio: `from lightning_vc.audio.backend import torchaudio`.
 
 The published wheel of torchaudio 2.11 is a CUDA build. Beside a CPU build of torch, or one for another CUDA, its
-compiled extension does not load and `import torchaudio` fails, and `import speechbrain` with it. What we use of both is
-plain torch, so the extension is replaced by an empty one then. Import this module before speechbrain.
+compiled extension does not load, so `import torchaudio` and `import speechbrain` fail. This package only uses their
+plain torch code, so an empty extension then replaces the compiled one. Import this module before speechbrain.
 """
 
 import importlib
@@ -20,7 +20,7 @@ _EXTENSION = "torchaudio._extension"
 
 
 def _unavailable(*args: Any, **kwargs: Any) -> Any:
-    """Stand in for a compiled function of torchaudio."""
+    """Replacement for a compiled function of torchaudio."""
     raise RuntimeError(
         "torchaudio's compiled extension does not load beside this torch: forced alignment and the CTC decoder need "
         "builds of torch and torchaudio for the same CUDA version"
@@ -28,7 +28,7 @@ def _unavailable(*args: Any, **kwargs: Any) -> Any:
 
 
 def _empty_extension() -> ModuleType:
-    """Make what `torchaudio._extension` is where torchaudio was built without compiled parts."""
+    """Return `torchaudio._extension` as it is in a build without compiled parts."""
     extension: Any = ModuleType(_EXTENSION)
     extension._IS_TORCHAUDIO_EXT_AVAILABLE = False
     extension._IS_ALIGN_AVAILABLE = False
@@ -39,7 +39,7 @@ def _empty_extension() -> ModuleType:
 
 
 def _forget(name: str) -> None:
-    """Remove a half-imported package, so that importing it begins anew."""
+    """Remove a partly imported package, so that it can be imported again."""
     for module in [module for module in sys.modules if module == name or module.startswith(f"{name}.")]:
         del sys.modules[module]
 

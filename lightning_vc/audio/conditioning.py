@@ -1,4 +1,4 @@
-"""Conditioning of a recording before models hear it: channels, offset, clicks, ends, long pauses and level.
+"""Conditioning of recordings for models: channels, offset, clicks, silent ends, long pauses and level.
 
 `prepare` and `Cloner` apply the same steps, except that only `Cloner` shortens pauses.
 """
@@ -13,42 +13,42 @@ from torch import Tensor
 
 from lightning_vc.audio.loudness import level
 
-_CUTOFF = 10.0  # hertz, below all voices
+_CUTOFF = 10.0  # hertz, below any speech
 _FRAME = 0.01  # seconds
-_LEVEL_FRAME = 0.02  # seconds over which loudness is taken to find the ends
-_SILENCE = 1e-3  # -60 dB: quieter than a recorded voice, louder than the hiss of a muted input
-_CANCELLED = 0.5  # share of the power of the mean of independent channels, below which channels cancel each other
-_LOUDEST = 0.3, 0.02  # seconds, and share of a recording, whose frames may be louder than the reference of bursts
-_BURST, _BURST_EDGE = 12.0, 6.0  # decibels of the peak of a burst and of its edges above the reference
-_AROUND, _FADE = 0.05, 0.002  # seconds around a burst to whose level it is attenuated, and of its fades
+_LEVEL_FRAME = 0.02  # seconds, frame in which power is measured to find the ends
+_SILENCE = 1e-3  # -60 dB: below recorded speech, above the hiss of a muted input
+_CANCELLED = 0.5  # power of the mean of channels, relative to that of independent ones, below which they cancel
+_LOUDEST = 0.3, 0.02  # seconds, and share of a recording, of frames louder than the reference for bursts
+_BURST, _BURST_EDGE = 12.0, 6.0  # decibels above the reference: peak and edges of a burst
+_AROUND, _FADE = 0.05, 0.002  # seconds: context whose level a burst is attenuated to, and length of the fades
 _QUIET, _NOISE, _LEAST = 40.0, 6.0, 15.0  # decibels: see `shorten_pauses`
 
 
 class Burst(NamedTuple):
-    """A click or thump: a moment that is much louder than the voice."""
+    """A click or thump: a short sound that is much louder than the speech."""
 
     start: float  # seconds
     end: float
 
 
 def condition(wave: Tensor, sample_rate: int, top_db: float = 40.0) -> Tensor:
-    """Remove the offset, attenuate bursts, trim the ends and bring to one level: (W,) -> (W',).
+    """Remove the offset, attenuate bursts, trim silent ends and normalise the level: (W,) -> (W',).
 
-    Raises ValueError where the recording is silent.
+    Raises ValueError for a silent recording.
     """
     wave, _ = repair(wave, sample_rate)
     return level(trim(wave, sample_rate, top_db))
 
 
 def mix(channels: Tensor) -> Tensor:
-    """Average the channels of a recording, or take the loudest where they cancel: (W, channels) -> (W,)."""
+    """Average the channels of a recording, or take the loudest if they cancel: (W, channels) -> (W,)."""
     if channels.shape[1] == 1:
         return channels[:, 0]
     return channels[:, int(_powers(channels).argmax())] if cancels(channels) else channels.mean(1)
 
 
 def cancels(channels: Tensor) -> bool:
-    """Whether the mean of channels (W, channels) loses most of the sound, as where one of two is inverted."""
+    """Whether channels (W, channels) cancel in their mean, for example because one of two is inverted."""
     powers, mixed = _powers(channels), channels.mean(1)
     return bool((mixed - mixed.mean()).square().mean() < _CANCELLED * powers.mean() / channels.shape[1])
 
@@ -59,32 +59,32 @@ def _powers(channels: Tensor) -> Tensor:
 
 
 def is_silent(wave: Tensor) -> bool:
-    """Whether nothing in (W,) rises 0.001 of full scale above its mean, as with a muted microphone."""
+    """Whether (W,) stays within 0.001 of full scale around its mean, as with a muted microphone."""
     return not len(wave) or bool((wave - wave.mean()).abs().max() < _SILENCE)
 
 
 def trim(
     wave: Tensor, sample_rate: int, top_db: float = 40.0, margin: float = 0.1, name: str = "the recording"
 ) -> Tensor:
-    """Cut off the ends, which are `top_db` quieter than the loudest moment, but for `margin` seconds: (W,) -> (W',).
+    """Trim ends that are `top_db` below the loudest frame, except for `margin` seconds: (W,) -> (W',).
 
-    Raises ValueError, with `name` for the recording, where it is silent.
+    Raises ValueError for a silent recording, which the message calls `name`.
     """
     if is_silent(wave):
         raise ValueError(f"{name} is silent: give a recording in which somebody speaks")
     frame = max(1, round(_LEVEL_FRAME * sample_rate))
     padded = F.pad(wave - wave.mean(), (0, -len(wave) % frame))
-    power = padded.reshape(-1, frame).var(1, correction=0)  # (W / frame,); of no offset, nor of a filter's slow ringing
+    power = padded.reshape(-1, frame).var(1, correction=0)  # (W / frame,); without offset and slow filter ringing
     loud = (power > power.max() * 10 ** (-top_db / 10)).nonzero()
-    spare = round(margin * sample_rate)
-    start = max(0, int(loud[0]) * frame - spare)
-    return wave[start : (int(loud[-1]) + 1) * frame + spare]
+    kept = round(margin * sample_rate)
+    start = max(0, int(loud[0]) * frame - kept)
+    return wave[start : (int(loud[-1]) + 1) * frame + kept]
 
 
 def repair(wave: Tensor, sample_rate: int) -> tuple[Tensor, list[Burst]]:
-    """Attenuate bursts of (W,) and remove its offset; the wave, and its bursts.
+    """Attenuate bursts of (W,) and remove its offset; returns the wave and its bursts.
 
-    Bursts come first: a high-pass filter would spread them.
+    Bursts are attenuated first, as the high-pass filter would spread them.
     """
     wave = wave - wave.median()
     bursts = find_bursts(wave, sample_rate)
@@ -92,8 +92,8 @@ def repair(wave: Tensor, sample_rate: int) -> tuple[Tensor, list[Burst]]:
 
 
 def remove_offset(wave: Tensor, sample_rate: int) -> Tensor:
-    """Remove a constant or drifting offset of (W,), and rumble below 10 Hz, without a shift of phases."""
-    size = len(wave) + sample_rate // 2  # without silence behind it, the filter would carry the start to the end
+    """Remove a constant or drifting offset of (W,), and rumble below 10 Hz, by a zero-phase high-pass filter."""
+    size = len(wave) + sample_rate // 2  # zero padding, as the filter is circular
     spectrum = torch.fft.rfft(wave - wave.mean(), size)
     gain = 1 / (1 + (_CUTOFF / torch.fft.rfftfreq(size, 1 / sample_rate)).pow(4))
     return torch.fft.irfft(spectrum * gain, size)[: len(wave)]
@@ -102,9 +102,9 @@ def remove_offset(wave: Tensor, sample_rate: int) -> Tensor:
 def find_bursts(wave: Tensor, sample_rate: int) -> list[Burst]:
     """Find clicks and thumps in (W,).
 
-    Peaks of frames are compared with the peak that 0.3 seconds, or 2 % of a long recording, exceed. Those of clean
-    speech are less than 10 dB above it (200 clips of LibriSpeech and speechocean762). In less than 0.9 seconds none is
-    found, as the reference may be silence.
+    The reference is the frame peak that 0.3 seconds, or 2 % of a long recording, exceed. Peaks of clean speech are less
+    than 10 dB above it (200 clips of LibriSpeech and speechocean762). Recordings below 0.9 seconds have no bursts, as
+    their reference may be silence.
     """
     size = max(1, round(_FRAME * sample_rate))
     peaks = F.pad(wave, (0, -len(wave) % size)).view(-1, size).abs().amax(1)  # (W / frame,)
@@ -119,16 +119,16 @@ def find_bursts(wave: Tensor, sample_rate: int) -> list[Burst]:
 
 
 def attenuate(wave: Tensor, sample_rate: int, bursts: Iterable[Burst]) -> Tensor:
-    """Bring bursts in (W,) down to the level and the peak of what is around them."""
+    """Attenuate bursts in (W,) to the level and the peak of the sound around them."""
     wave = wave.clone()
     fade, around = max(1, round(_FADE * sample_rate)), round(_AROUND * sample_rate)
     for burst in bursts:
         start = max(0, round(burst.start * sample_rate) - fade)
         end = min(len(wave), round(burst.end * sample_rate) + fade)
         inside = wave[start:end]
-        beside = torch.cat([wave[max(0, start - around) : start], wave[end : end + around]])
-        power = float(beside.square().mean()) / float(inside.square().mean())
-        peak = float(beside.abs().max()) / float(inside.abs().max())
+        context = torch.cat([wave[max(0, start - around) : start], wave[end : end + around]])
+        power = float(context.square().mean()) / float(inside.square().mean())
+        peak = float(context.abs().max()) / float(inside.abs().max())
         gain = min(1.0, power**0.5, peak)
         ramp = (torch.arange(1, len(inside) + 1) / fade).clamp(max=1)
         wave[start:end] = inside * (1 + (gain - 1) * torch.minimum(ramp, ramp.flip(0)))
@@ -136,7 +136,7 @@ def attenuate(wave: Tensor, sample_rate: int, bursts: Iterable[Burst]) -> Tensor
 
 
 def outside(channels: Tensor, sample_rate: int, bursts: Iterable[Burst]) -> Tensor:
-    """Leave out bursts: (W, channels) -> (W', channels)."""
+    """Remove the samples of bursts: (W, channels) -> (W', channels)."""
     keep = torch.ones(len(channels), dtype=torch.bool)
     for burst in bursts:
         keep[int(burst.start * sample_rate) : round(burst.end * sample_rate) + 1] = False
@@ -144,9 +144,9 @@ def outside(channels: Tensor, sample_rate: int, bursts: Iterable[Burst]) -> Tens
 
 
 def shorten_pauses(wave: Tensor, sample_rate: int, longest: float) -> Tensor:
-    """Cut the middle out of every pause that is longer than `longest` seconds: (W,) -> (W',).
+    """Shorten every pause to at most `longest` seconds by removing its middle: (W,) -> (W',).
 
-    A frame is quiet 40 dB below loud ones, or within 6 dB of the background noise and 15 dB below loud ones.
+    A frame is quiet if it is 40 dB below loud frames, or within 6 dB of the noise and 15 dB below loud frames.
     """
     size = max(1, round(_FRAME * sample_rate))
     frames = wave[: len(wave) // size * size].view(-1, size)
@@ -155,17 +155,17 @@ def shorten_pauses(wave: Tensor, sample_rate: int, longest: float) -> Tensor:
         return wave
     noise, loud = torch.quantile(decibels, torch.tensor([0.1, 0.95])).tolist()
     quiet = decibels < min(max(loud - _QUIET, noise + _NOISE), loud - _LEAST)
-    kept, spare = [], round(longest / _FRAME / 2)  # frames on each side of a cut
+    kept, margin = [], round(longest / _FRAME / 2)  # frames on each side of a cut
     for start, end, is_pause in _runs(quiet.tolist()):
-        if is_pause and end - start > 2 * spare:
-            kept += [frames[start : start + spare], frames[end - spare : end]]
+        if is_pause and end - start > 2 * margin:
+            kept += [frames[start : start + margin], frames[end - margin : end]]
         else:
             kept.append(frames[start:end])
     return torch.cat([*(part.flatten() for part in kept), wave[len(frames) * size :]])
 
 
 def _runs(flags: Sequence[bool]) -> Iterable[tuple[int, int, bool]]:
-    """Stretches of equal flags: start, end, and the flag."""
+    """Yield runs of equal flags: start, end, and the flag."""
     start = 0
     for flag, run in groupby(flags):
         end = start + sum(1 for _ in run)

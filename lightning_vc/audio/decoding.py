@@ -1,7 +1,7 @@
-"""Decoding of sound files by soundfile: wav, flac, ogg, opus, mp3, and what else libsndfile reads.
+"""Decoding of sound files by soundfile: wav, flac, ogg, opus, mp3, and other formats of libsndfile.
 
-Headers are not trusted: none decides how much memory is used, and a file that holds less sound than it declares is
-refused. Every error names the file.
+Headers are not trusted: memory use is bounded whatever they declare, and a file with less sound than its header
+declares is refused. Every error names the file.
 """
 
 import io
@@ -22,36 +22,36 @@ from lightning_vc.console import print_warning, printable
 MAX_SECONDS = 600.0
 _MAX_SAMPLES = 2**27  # of all channels together: 512 MiB as float32
 _MIN_RATE, _MAX_RATE = 1_000, 768_000  # hertz
-_MAX_LEVEL = 2.0**31  # times full scale: 32-bit integers that were stored as floats
-_MAX_MISSING = 0.1  # seconds that a file may hold less than it declares: some encoders count wrongly
-_UNKNOWN_FRAMES = 2**63 - 1  # libsndfile's length of a FLAC that was written to a pipe
-_UNKNOWN_BYTES = 0x7FFFF000  # ffmpeg, sox and others declare so many or more in a WAV that they write to a pipe
-_MAX_BYTES = 2**29  # that are read of a WAV without a length
-_MAX_CHUNKS = 100  # of a WAV before its samples
+_MAX_LEVEL = 2.0**31  # times full scale: 32-bit integers stored as floats
+_MAX_MISSING = 0.1  # seconds that a file may lack relative to its header, as some encoders count wrongly
+_UNKNOWN_FRAMES = 2**63 - 1  # length that libsndfile reports for a FLAC written to a pipe
+_UNKNOWN_BYTES = 0x7FFFF000  # ffmpeg, sox and others declare at least this length in a WAV written to a pipe
+_MAX_BYTES = 2**29  # read from a WAV without a length
+_MAX_CHUNKS = 100  # before the samples of a WAV
 _OGG_PAGE = 27 + 255 + 255 * 255  # bytes of the longest page
-_MP3_TABLES = (b"Xing", b"Info", b"VBRI")  # one of these names stands before the number of frames
+_MP3_TABLES = (b"Xing", b"Info", b"VBRI")  # names of headers with the number of frames
 
 
 class _ForwardFile(soundfile.SoundFile):  # type: ignore[misc]  # soundfile has no types
-    """A sound file that is only read forward: the seeks of soundfile fail in a FLAC of unknown length."""
+    """A sound file that is read without seeking, which fails for a FLAC of unknown length."""
 
     def seekable(self) -> bool:
         return False
 
 
 def decode(file: str | os.PathLike[str] | BinaryIO, max_seconds: float = MAX_SECONDS) -> tuple[Tensor, int]:
-    """Decode a recording: (W, channels) float32, with 1 as full scale, and its sample rate in hertz.
+    """Decode a recording: returns (W, channels) float32, with full scale 1, and its sample rate in hertz.
 
     Args:
-        file: a path, or an open binary file that can seek, which is read from its beginning.
-        max_seconds: only so much of a longer recording is decoded, with a warning, and at most 2**27 samples of all
+        file: a path, or a seekable binary file, which is read from its beginning.
+        max_seconds: longer recordings are truncated to this length, with a warning, and to 2**27 samples of all
             channels together.
 
     Raises:
         FileNotFoundError: for a path that does not exist.
-        TypeError: for what is neither a path nor an open binary file.
-        ValueError: for what is not audio, is cut off, or has no samples, a sample rate outside of 1,000 to 768,000 Hz,
-            or samples that are NaN, infinite or above 2**31; for folders, pipes and devices.
+        TypeError: for neither a path nor an open binary file.
+        ValueError: for a file that is not audio, is cut off, or has no samples, a sample rate outside of 1,000 to
+            768,000 Hz, or samples that are NaN, infinite or above 2**31; for folders, pipes and devices.
     """
     name = printable(file if isinstance(file, str | os.PathLike) else getattr(file, "name", "the open file"))
     with _opened(file, name) as stream:
@@ -65,9 +65,9 @@ def decode(file: str | os.PathLike[str] | BinaryIO, max_seconds: float = MAX_SEC
 
 
 def read_into(file: BinaryIO, samples: NDArray[np.float32]) -> None:
-    """Decode an open file of one channel into (W,) samples, as in a batch; faster than `decode`.
+    """Decode an open file of one channel into an array (W,), such as a row of a batch; faster than `decode`.
 
-    Raises ValueError for what is not audio, and for another number of samples or channels.
+    Raises ValueError for a file that is not audio, and for another number of samples or channels.
     """
     try:
         with _ForwardFile(file) as recording:
@@ -105,7 +105,7 @@ def _opened(file: str | os.PathLike[str] | BinaryIO, name: str) -> Iterator[Bina
 def _decode(stream: BinaryIO, name: str, max_seconds: float) -> tuple[Tensor, int]:
     """Decode an open file."""
     stream.seek(0)
-    # libsndfile reads from the descriptor of a path, which is faster, and calls back for other files.
+    # libsndfile reads a file descriptor itself, which is faster than reading through a Python object.
     source = stream.fileno() if isinstance(stream, io.FileIO) else stream
     with _ForwardFile(source, closefd=False) as recording:
         rate, channels, frames = recording.samplerate, recording.channels, recording.frames
@@ -124,22 +124,22 @@ def _decode(stream: BinaryIO, name: str, max_seconds: float) -> tuple[Tensor, in
     return torch.from_numpy(samples), rate
 
 
-def _check_complete(stream: BinaryIO, name: str, container: str, declared: int, held: int, rate: int) -> None:
-    """Raise ValueError for a file of which less was decoded than it declares or holds."""
+def _check_complete(stream: BinaryIO, name: str, container: str, declared: int, decoded: int, rate: int) -> None:
+    """Raise ValueError for a file from which less was decoded than it declares or contains."""
     bytes_decoded, size = stream.tell(), stream.seek(0, os.SEEK_END)
-    counted = declared != _UNKNOWN_FRAMES and (container != "MP3" or _declares_mp3_frames(stream))
-    missing = max(declared - held if counted else 0, held * _missing_ratio(stream)) / rate
+    is_length_known = declared != _UNKNOWN_FRAMES and (container != "MP3" or _declares_mp3_frames(stream))
+    missing = max(declared - decoded if is_length_known else 0, decoded * _missing_ratio(stream)) / rate
     if missing > _MAX_MISSING or (container == "OGG" and _last_page_is_incomplete(stream)):
-        raise ValueError(f"{name} is cut off: only {held / rate:.1f} s of it are there; copy or record it again")
-    if (container == "OGG" or not counted) and size - bytes_decoded > size // 4:
+        raise ValueError(f"{name} is cut off: only {decoded / rate:.1f} s of it are there; copy or record it again")
+    if (container == "OGG" or not is_length_known) and size - bytes_decoded > size // 4:
         raise ValueError(
-            f"{name}: only its first {held / rate:.1f} s can be decoded, {bytes_decoded} of {size} bytes: "
+            f"{name}: only its first {decoded / rate:.1f} s can be decoded, {bytes_decoded} of {size} bytes: "
             "convert it to wav or flac"
         )
 
 
 def _check_level(samples: NDArray[np.float32], coding: str, name: str) -> None:
-    """Raise ValueError for samples that are no sound, which integer codings cannot hold."""
+    """Raise ValueError for NaN, infinite and huge samples, which only floating-point codings can contain."""
     if coding.startswith("PCM") or not samples.size:
         return
     highest = max(float(samples.max()), -float(samples.min()))
@@ -150,9 +150,9 @@ def _check_level(samples: NDArray[np.float32], coding: str, name: str) -> None:
 
 
 def _with_length(stream: BinaryIO) -> BinaryIO:
-    """The file itself, or of a WAV whose recorder left the length 0 a copy that libsndfile reads."""
-    start, declared, held = _wav_data(stream)
-    if declared or not held or _is_wav_chunk(stream, start):
+    """Return the file itself, or for a WAV with length 0 in its header a copy of unknown length."""
+    start, declared, available = _wav_data(stream)
+    if declared or not available or _is_wav_chunk(stream, start):
         return stream
     stream.seek(0)
     content = bytearray(stream.read(_MAX_BYTES))
@@ -161,13 +161,13 @@ def _with_length(stream: BinaryIO) -> BinaryIO:
 
 
 def _missing_ratio(stream: BinaryIO) -> float:
-    """Missing bytes of samples per byte of a WAV; 0 for other formats and unknown lengths."""
-    _, declared, held = _wav_data(stream)
-    return (declared - held) / held if 0 < held < declared < _UNKNOWN_BYTES else 0.0
+    """Ratio of missing to available bytes of a WAV; 0 for other formats and unknown lengths."""
+    _, declared, available = _wav_data(stream)
+    return (declared - available) / available if 0 < available < declared < _UNKNOWN_BYTES else 0.0
 
 
 def _last_page_is_incomplete(stream: BinaryIO) -> bool:
-    """Whether an Ogg file ends within a page or a packet. Its end-of-stream flag is not used: Android sets none."""
+    """Whether an Ogg file ends within a page or a packet. Android sets no end-of-stream flag, so it is ignored."""
     stream.seek(max(0, stream.seek(0, os.SEEK_END) - 2 * _OGG_PAGE))
     tail = stream.read()
     page = tail[max(0, tail.rfind(b"OggS")) :]
@@ -187,7 +187,7 @@ def _declares_mp3_frames(stream: BinaryIO) -> bool:
 
 
 def _wav_data(stream: BinaryIO) -> tuple[int, int, int]:
-    """Where the samples of a WAV file start, and how many bytes are declared and held; zeros for other files."""
+    """Return start, declared bytes and available bytes of the samples of a WAV file; zeros for other files."""
     size = stream.seek(0, os.SEEK_END)
     stream.seek(0)
     head = stream.read(12)
@@ -204,7 +204,7 @@ def _wav_data(stream: BinaryIO) -> tuple[int, int, int]:
 
 
 def _is_wav_chunk(stream: BinaryIO, start: int) -> bool:
-    """Whether a chunk starts there: four letters and a length that the file has room for."""
+    """Whether a chunk starts there: a four-letter name and a length that fits into the file."""
     size = stream.seek(0, os.SEEK_END)
     stream.seek(start)
     name, length = struct.unpack("<4sI", stream.read(8).ljust(8, b"\0"))

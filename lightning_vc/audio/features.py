@@ -1,4 +1,4 @@
-"""Waveforms to spectrograms, batch-wise on whatever device the waveforms are."""
+"""Waveforms to spectrograms, in batches and on the device of the waveforms."""
 
 import torch
 from torch import Tensor, nn
@@ -8,8 +8,8 @@ from lightning_vc.types import Spectra
 
 MAX_FFT = 8192  # samples
 _MOST_MELS = 512
-_LARGEST_OVERLAP = 64  # frames in which one sample is
-_FLOOR = 1e-5  # magnitude of silence: -100 dB, the zero of the normalised scale
+_LARGEST_OVERLAP = 64  # frames that contain one sample
+_FLOOR = 1e-5  # lowest magnitude: -100 dB, 0 on the normalised scale
 
 
 class Spectrograms(nn.Module):
@@ -18,7 +18,7 @@ class Spectrograms(nn.Module):
     A waveform of W samples has W // hop + 1 frames; frame t is centred on sample t * hop. The defaults are those of
     Deep Voice 3 for LibriSpeech with the finer frames of the voice cloning paper (docs/paper.md).
 
-    Raises ValueError for sizes that make no spectrograms, or too large ones.
+    Raises ValueError for invalid or too large sizes.
     """
 
     def __init__(
@@ -36,25 +36,25 @@ class Spectrograms(nn.Module):
                 f"need 0 < hop <= window <= n_fft <= {MAX_FFT} and n_fft <= {_LARGEST_OVERLAP} * hop, "
                 f"got hop={hop}, window={window}, n_fft={n_fft}"
             )
-        most = min(_MOST_MELS, n_fft // 2 + 1)
-        if not (1000 <= sample_rate <= 768_000 and 1 <= n_mels <= most and 0 <= preemphasis < 1):
+        max_mels = min(_MOST_MELS, n_fft // 2 + 1)
+        if not (1000 <= sample_rate <= 768_000 and 1 <= n_mels <= max_mels and 0 <= preemphasis < 1):
             raise ValueError(
-                f"spectrograms need a sample_rate from 1000 to 768000, n_mels from 1 to {most} and preemphasis from 0 "
-                f"to below 1, got sample_rate={sample_rate}, n_mels={n_mels}, preemphasis={preemphasis}"
+                f"spectrograms need a sample_rate from 1000 to 768000, n_mels from 1 to {max_mels} and preemphasis "
+                f"from 0 to below 1, got sample_rate={sample_rate}, n_mels={n_mels}, preemphasis={preemphasis}"
             )
         self.sample_rate, self.n_fft, self.window, self.hop = sample_rate, n_fft, window, hop
         self.n_mels, self.n_bins, self.preemphasis = n_mels, n_fft // 2 + 1, preemphasis
         self.stft = torchaudio.transforms.Spectrogram(n_fft, window, hop, power=1)
-        with torch.device("cpu"):  # torchaudio looks at the values, which there are none of on the device "meta"
+        with torch.device("cpu"):  # torchaudio reads the values, which the device "meta" does not have
             self.mel_scale = torchaudio.transforms.MelScale(
                 n_mels, sample_rate, n_stft=self.n_bins, norm="slaney", mel_scale="slaney"
             )
-        # A slaney mel band averages bins: scaled to a sum of one it stays on the magnitude scale of the bins.
+        # With weights that sum to one, a mel band is an average of bins, on the same scale as they are.
         self.mel_scale.fb /= self.mel_scale.fb.sum(0, keepdim=True).clamp(min=1e-8)
-        # Pre-emphasis is a filter, so a factor for each bin: no recursion over samples to undo it.
-        turn = torch.exp(-1j * torch.linspace(0, torch.pi, self.n_bins))
+        # Pre-emphasis is applied as a factor for each bin, which can be undone without recursion over samples.
+        rotation = torch.exp(-1j * torch.linspace(0, torch.pi, self.n_bins))
         self.emphasis: Tensor
-        self.register_buffer("emphasis", (1 - preemphasis * turn).abs().unsqueeze(-1), persistent=False)  # (F, 1)
+        self.register_buffer("emphasis", (1 - preemphasis * rotation).abs().unsqueeze(-1), persistent=False)  # (F, 1)
 
     def forward(self, waves: Tensor) -> Spectra:
         """(B, W) -> mel (B, T, M), linear (B, T, F)."""
@@ -62,28 +62,28 @@ class Spectrograms(nn.Module):
         return Spectra(decibels(self.mel_scale(magnitude)).mT, decibels(magnitude).mT)
 
     def mel(self, waves: Tensor) -> Tensor:
-        """The mel spectrogram alone: (..., W) -> (..., T, M)."""
+        """Compute the mel spectrogram only: (..., W) -> (..., T, M)."""
         return decibels(self.mel_scale(self.magnitude(waves))).mT
 
     def mel_of(self, linear: Tensor) -> Tensor:
-        """The mel spectrogram of a linear one, both in decibels: (..., T, F) -> (..., T, M)."""
+        """Convert a linear to a mel spectrogram, both in decibels: (..., T, F) -> (..., T, M)."""
         return decibels(self.mel_scale(magnitude(linear).mT)).mT
 
     @torch.no_grad()
     def linear_of(self, mel: Tensor, rounds: int = 50) -> Tensor:
-        """A linear spectrogram that a mel one may come from, both in decibels: (..., T, M) -> (..., T, F).
+        """Estimate the linear spectrogram of a mel spectrogram, both in decibels: (..., T, M) -> (..., T, F).
 
         Non-negative least squares by multiplicative steps (Lee and Seung 2001), from the pseudo-inverse.
         """
-        bands, wanted = self.mel_scale.fb, magnitude(mel)
-        linear = (wanted @ torch.linalg.pinv(bands)).clamp(min=_FLOOR)
+        bands, target = self.mel_scale.fb, magnitude(mel)
+        linear = (target @ torch.linalg.pinv(bands)).clamp(min=_FLOOR)
         for _ in range(rounds):
-            linear = linear * (wanted @ bands.mT) / (linear @ bands @ bands.mT).clamp(min=1e-8)
+            linear = linear * (target @ bands.mT) / (linear @ bands @ bands.mT).clamp(min=1e-8)
         return decibels(linear)
 
     @property
     def settings(self) -> dict[str, float]:
-        """The arguments of the constructor, which are equal for equal spectrograms."""
+        """The arguments of the constructor."""
         names = ("sample_rate", "n_fft", "window", "hop", "n_mels", "preemphasis")
         return {name: getattr(self, name) for name in names}
 
@@ -92,11 +92,11 @@ class Spectrograms(nn.Module):
         return self.stft(waves) * self.emphasis * (2 / self.window)
 
     def undo(self, magnitude: Tensor) -> Tensor:
-        """Emphasised magnitudes back to those of a short-time Fourier transform; both (..., F, T)."""
+        """Undo pre-emphasis and scaling: magnitudes of a short-time Fourier transform; both (..., F, T)."""
         return magnitude / self.emphasis * (self.window / 2)
 
     def frames(self, samples: Tensor) -> Tensor:
-        """Number of frames of waveforms of so many samples; any shape."""
+        """Convert numbers of samples to numbers of frames; any shape."""
         return samples // self.hop + 1
 
 

@@ -1,7 +1,6 @@
-"""Recordings in and out of files, by soundfile: wav, flac, ogg, opus and mp3.
+"""Reading and writing of sound files by soundfile: wav, flac, ogg, opus and mp3.
 
-Inside the package a recording is a float32 tensor (W,) in [-1, 1] with one channel, at the sample rate that its reader
-asked for.
+Within the package, a recording is a mono float32 tensor (W,) in [-1, 1], at the sample rate that was passed to `read`.
 """
 
 import io
@@ -30,23 +29,23 @@ _FORMATS = {
     ".mp3": ("MP3", "MPEG_LAYER_III"),
 }
 SUFFIXES = tuple(_FORMATS)
-# Codings that know a few sample rates only.
+# Sample rates of codings that support only a few.
 _RATES = {
     "OPUS": (8000, 12000, 16000, 24000, 48000),
     "MPEG_LAYER_III": (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000),
 }
-_BLOCK = 65536  # samples written at a time: libsndfile's Vorbis encoder crashes the process on half a minute at once
+_BLOCK = 65536  # samples per write, as libsndfile's Vorbis encoder crashes on half a minute at once
 
 
 def read(file: str | os.PathLike[str] | BinaryIO, sample_rate: int, max_seconds: float = MAX_SECONDS) -> Tensor:
-    """Read a recording as (W,) float32 at `sample_rate`, with its channels mixed; arguments and errors as `decode`."""
+    """Read a recording as mono float32 (W,) at `sample_rate`; arguments and errors as in `decode`."""
     channels, rate = decode(file, max_seconds)
     return resample(mix(channels), rate, sample_rate)
 
 
 def resample(wave: Tensor, rate: int, sample_rate: int) -> Tensor:
     """Change the sample rate from `rate` to `sample_rate` Hz: (..., W) -> (..., W * sample_rate / rate)."""
-    # Exact for all usual pairs of rates; odd ones (44101 Hz) are off by less than a millionth and need no gigabytes.
+    # Exact for common rates. Rates such as 44101 Hz are off by less than a millionth, and so need little memory.
     ratio = Fraction(rate, sample_rate).limit_denominator(1000)
     resampled: Tensor = torchaudio.functional.resample(wave, ratio.numerator, ratio.denominator)
     return resampled
@@ -55,31 +54,31 @@ def resample(wave: Tensor, rate: int, sample_rate: int) -> Tensor:
 def write(path: str | Path, wave: Tensor, sample_rate: int) -> None:
     """Write (W,) samples in [-1, 1] to `path` in the format of its suffix, atomically; louder samples are clipped.
 
-    Raises ValueError for an unknown suffix, an empty wave and NaN or infinite samples, OSError where it cannot write.
+    Raises ValueError for an unknown suffix, an empty wave and NaN or infinite samples, OSError if writing fails.
     """
     path = writable(path)
     write_file(path, encode(wave, sample_rate, path.suffix, str(path)))
 
 
 def write_parts(path: str | Path, parts: Iterable[Tensor], sample_rate: int) -> None:
-    """Write the parts (W,) of a wave to the file at `path` one after the other, so that it can be played meanwhile.
+    """Write the parts (W,) of a wave to `path` as they arrive, so that the file can be played before it is complete.
 
-    A former file is overwritten. Raises what `write` raises.
+    An existing file is overwritten. Raises whatever `write` raises.
     """
     path = writable(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
         written = _encode(path, parts, sample_rate, path.suffix, str(path))
-        held = soundfile.info(path).frames
+        stored = soundfile.info(path).frames
     except soundfile.SoundFileError as error:
         reason = getattr(error, "error_string", "") or "the disk may be full"
         raise OSError(f"{path} cannot be written: {reason}") from error
-    if held != written:  # on a full disk, libsndfile reports no error for some formats
-        raise OSError(f"{path} cannot be written: it holds {held} of {written} samples, the disk may be full")
+    if stored != written:  # on a full disk, libsndfile reports no error for some formats
+        raise OSError(f"{path} cannot be written: it holds {stored} of {written} samples, the disk may be full")
 
 
 def writable(path: str | Path) -> Path:
-    """Return the path; raises ValueError for a folder or an unknown suffix, and what `probe` raises."""
+    """Return the path; raises ValueError for a folder or an unknown suffix, and whatever `probe` raises."""
     path = Path(path)
     if path.is_dir():
         raise ValueError(f"{path} is a folder: name the sound file to write")
@@ -90,13 +89,13 @@ def writable(path: str | Path) -> Path:
 
 
 def probe(path: str | Path) -> None:
-    """Raise OSError where no regular file can be written at `path`; nothing is left there, not even its folder."""
-    there = Path(path).exists()
-    if there and not Path(path).is_file():
+    """Raise OSError if no regular file can be written at `path`; creates neither the file nor its folder."""
+    exists = Path(path).exists()
+    if exists and not Path(path).is_file():
         raise OSError(f"{path} is not a regular file: name a file to write")
     try:
-        folder = next(each for each in Path(path).absolute().parents if each.exists())  # where a file can, folders can
-        with open(path, "r+b") if there else tempfile.TemporaryFile(dir=folder):
+        folder = next(parent for parent in Path(path).absolute().parents if parent.exists())
+        with open(path, "r+b") if exists else tempfile.TemporaryFile(dir=folder):
             pass
     except OSError as error:
         raise OSError(f"{path} cannot be written: {error.strerror}") from error
@@ -105,8 +104,8 @@ def probe(path: str | Path) -> None:
 def encode(wave: Tensor, sample_rate: int, suffix: str, name: str = "audio") -> bytes:
     """Encode (W,) samples in [-1, 1] as the bytes of a sound file, in the format of a suffix such as `.flac`.
 
-    For Opus and mp3, rates that they lack are resampled to the next higher one, or to 48 kHz. Raises ValueError, with
-    `name`, for an empty wave and NaN or infinite samples.
+    For Opus and mp3, an unsupported sample rate is converted to the next higher supported one, or to 48 kHz. Raises
+    ValueError, naming `name`, for an empty wave and NaN or infinite samples.
     """
     file = io.BytesIO()
     _encode(file, [wave], sample_rate, suffix, name)
@@ -119,7 +118,7 @@ def encode_flac(wave: Tensor, sample_rate: int) -> bytes:
 
 
 def _encode(file: Path | BinaryIO, parts: Iterable[Tensor], sample_rate: int, suffix: str, name: str) -> int:
-    """Write parts of (W,) samples to a path or an open file; returns how many samples, at the rate of the format."""
+    """Write parts (W,) to a path or an open file; returns the number of samples, at the sample rate of the file."""
     container, coding = _FORMATS[suffix.lower()]
     rates = _RATES.get(coding, (sample_rate,))
     rate = min((rate for rate in rates if rate >= sample_rate), default=rates[-1])

@@ -1,4 +1,4 @@
-"""Post-filter for predicted spectrograms, which are smoother than those of recordings."""
+"""Post-filter for predicted spectrograms, which are over-smoothed."""
 
 from dataclasses import dataclass
 
@@ -8,11 +8,11 @@ from torch import Tensor
 
 from lightning_vc.audio.features import Spectrograms, magnitude
 
-_ENVELOPE_WIDTH = 400.0  # hertz: between the distances of harmonics and of formants
-_NOISE_QUANTILE = 0.1  # share of the frames in which a frequency has noise alone
+_ENVELOPE_WIDTH = 400.0  # hertz: wider than the spacing of harmonics, narrower than that of formants
+_NOISE_QUANTILE = 0.1  # quantile over frames that estimates the noise of a frequency
 _NOISE_BINS = 9  # bins over which the noise is averaged
-_LARGEST = 100.0  # of any setting
-_NOISE_FLOOR = 0.1  # least factor of a magnitude
+_LARGEST = 100.0  # highest value of any setting
+_NOISE_FLOOR = 0.1  # least gain of spectral subtraction
 
 
 @dataclass(frozen=True)
@@ -23,8 +23,8 @@ class PostFilter:
         power: of all magnitudes (1.4 in Deep Voice 3).
         contrast: a further power of magnitudes relative to their envelope over frequency, which sharpens harmonics and
             keeps formants.
-        denoise: factor of the power of a frequency in the quietest tenth of the frames, which is subtracted from it
-            (Boll 1979; Berouti et al. 1979), by 20 dB at most.
+        denoise: factor of the noise power that is subtracted from each frequency, by 20 dB at most; the noise is
+            estimated from the quietest tenth of the frames (Boll 1979; Berouti et al. 1979).
 
     Raises ValueError for a setting that is out of bounds.
     """
@@ -42,7 +42,7 @@ class PostFilter:
             )
 
     def __call__(self, linear: Tensor, spectrograms: Spectrograms) -> Tensor:
-        """Decibels (B, T, F) to magnitudes without pre-emphasis (B, F, T), which have the energy of the input."""
+        """Decibels (B, T, F) to magnitudes without pre-emphasis (B, F, T) of the same energy."""
         plain = spectrograms.undo(magnitude(linear).mT)
         if self == PostFilter():
             return plain
@@ -54,7 +54,7 @@ class PostFilter:
         return filtered * (plain.norm(dim=(1, 2), keepdim=True) / energy)
 
     def _denoised(self, magnitudes: Tensor) -> Tensor:
-        """(B, F, T) -> (B, F, T)."""
+        """Subtract stationary noise: (B, F, T) -> (B, F, T)."""
         quiet = magnitudes.quantile(_NOISE_QUANTILE, 2).unsqueeze(1)  # (B, 1, F)
         noise = F.avg_pool1d(quiet, _NOISE_BINS, 1, _NOISE_BINS // 2, count_include_pad=False).mT  # (B, F, 1)
         share = self.denoise * (noise / magnitudes.clamp(min=torch.finfo(magnitudes.dtype).tiny)).square()

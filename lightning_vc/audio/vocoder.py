@@ -21,7 +21,7 @@ _MAX_ROUNDS = 1000
 class Vocoder(nn.Module, ABC):
     """Predicted spectrograms to waveforms."""
 
-    # Post-filters for the model as it was trained and for an adapted one; None for those of the acoustic model.
+    # Post-filters for an acoustic model as trained and after adaptation; None to use those of the acoustic model.
     post_filter: PostFilter | None = None
     adapted_post_filter: PostFilter | None = None
 
@@ -35,7 +35,7 @@ class Vocoder(nn.Module, ABC):
 
 
 class NeuralVocoder(Vocoder):
-    """A network of mel spectrograms, which `VocoderTask` trains."""
+    """A network from mel spectrograms to waveforms, trained by `VocoderTask`."""
 
     spectrograms: Spectrograms  # settings of its input, those of the acoustic model
 
@@ -44,12 +44,12 @@ class NeuralVocoder(Vocoder):
         """(B, T, M) -> (B, W) with W = (T - 1) * hop."""
 
     def forward(self, spectra: Spectra, post_filter: PostFilter = NO_FILTER) -> Tensor:
-        """Use the mel spectrogram of the linear one, which has more detail than that of the decoder; no post-filter."""
+        """Vocode the mel bands of the linear spectrogram, as it has more detail than `spectra.mel`; no post-filter."""
         return self.from_mel(self.spectrograms.mel_of(spectra.linear))
 
 
 class GriffinLim(Vocoder):
-    """Fast Griffin-Lim (Perraudin et al. 2013) of the linear spectrogram, from 1 to 1000 rounds."""
+    """Fast Griffin-Lim (Perraudin et al. 2013) on the linear spectrogram, with 1 to 1000 iterations."""
 
     def __init__(self, spectrograms: Spectrograms, rounds: int = 20) -> None:
         super().__init__()
@@ -58,19 +58,19 @@ class GriffinLim(Vocoder):
     def forward(self, spectra: Spectra, post_filter: PostFilter = NO_FILTER) -> Tensor:
         magnitudes = post_filter(spectra.linear.clamp(0, 1.2), self.spectrograms)
         waves = invert(magnitudes, self.spectrograms, self.rounds)
-        # The post-filter changes the level: each wave leaves as loud as the recordings that models are trained on.
+        # The post-filter changes the level, so each wave is normalised to that of the training recordings.
         return torch.stack([level(wave) if len(wave) else wave for wave in waves])
 
 
 def check_rounds(rounds: int) -> int:
-    """Return a number of Griffin-Lim iterations; raises ValueError for one that is out of bounds."""
+    """Return a number of Griffin-Lim iterations; raises ValueError if it is out of bounds."""
     if not 1 <= rounds <= _MAX_ROUNDS:
         raise ValueError(f"rounds of Griffin-Lim must be from 1 to {_MAX_ROUNDS}, got {rounds}")
     return rounds
 
 
 def invert(magnitudes: Tensor, spectrograms: Spectrograms, rounds: int) -> Tensor:
-    """Magnitudes of a short-time Fourier transform (B, F, T) to waves (B, W); gradients flow through magnitudes."""
+    """Invert STFT magnitudes (B, F, T) to waves (B, W); differentiable with respect to the magnitudes."""
     samples = (magnitudes.shape[-1] - 1) * spectrograms.hop
     return _reconstruct(_initial(magnitudes, spectrograms), spectrograms, rounds)[:, :samples]
 
@@ -88,16 +88,16 @@ def stream_inverse(magnitudes: Tensor, spectrograms: Spectrograms, rounds: int) 
 
 
 def _initial(magnitudes: Tensor, spectrograms: Spectrograms) -> Tensor:
-    """Magnitudes with phases of sinusoids, padded to the frames that an inverse transform needs."""
+    """Return magnitudes with sinusoidal phases, padded to the number of frames that an inverse transform needs."""
     missing = 1 + spectrograms.n_fft // spectrograms.hop - magnitudes.shape[-1]
     magnitudes = F.pad(magnitudes, (0, max(0, missing)))
     return torch.polar(magnitudes, sinusoidal_phases(magnitudes.detach(), spectrograms.n_fft, spectrograms.hop))
 
 
 def _reconstruct(spectrum: Tensor, spectrograms: Spectrograms, rounds: int, momentum: float = 0.99) -> Tensor:
-    """The waves (B, W) of a spectrum (B, F, T), after rounds of Griffin-Lim on its phases.
+    """Refine the phases of a spectrum (B, F, T) by Griffin-Lim iterations and return the waves (B, W).
 
-    A round looks no further than frames overlap.
+    In one iteration, a frame only depends on the frames that overlap it.
     """
     sizes, window = (spectrograms.n_fft, spectrograms.hop, spectrograms.window), spectrograms.stft.window
     magnitudes = spectrum.abs()
@@ -111,9 +111,9 @@ def _reconstruct(spectrum: Tensor, spectrograms: Spectrograms, rounds: int, mome
 
 
 def sinusoidal_phases(magnitudes: Tensor, n_fft: int, hop: int) -> Tensor:
-    """Phases of continuous sinusoids, one for each peak (Beauregard et al. 2015); magnitudes and phases (B, F, T).
+    """Estimate phases of continuous sinusoids, one per peak (Beauregard et al. 2015): (B, F, T) -> (B, F, T).
 
-    Each bin has the frequency of the nearest peak, which is that of a parabola through it.
+    Each bin has the frequency of the nearest peak, found by parabolic interpolation.
     """
     bins = torch.arange(magnitudes.shape[1], device=magnitudes.device).unsqueeze(-1)  # (F, 1)
     around = F.pad(magnitudes, (0, 0, 1, 1))
@@ -126,11 +126,11 @@ def sinusoidal_phases(magnitudes: Tensor, n_fft: int, hop: int) -> Tensor:
     nearest = torch.where(bins - below <= above - bins, below, above)
     nearest = torch.where(nearest.abs() < far, nearest, bins)  # silence has no peaks
     advance = 2 * torch.pi * hop / n_fft * (nearest + off.gather(1, nearest))
-    # Under a window that lies in the middle of its frame, phases next to a peak are half a turn apart.
+    # With a window in the middle of its frame, phases of neighbouring bins of a peak differ by pi.
     advance = advance + torch.pi * ((bins - nearest) % 2)
     phase = torch.zeros_like(magnitudes[..., 0])  # (B, F)
     phases = []
-    for step, owner in zip(advance.unbind(-1), nearest.unbind(-1), strict=True):
-        phase = (phase.gather(1, owner) + step) % (2 * torch.pi)
+    for step, peak in zip(advance.unbind(-1), nearest.unbind(-1), strict=True):
+        phase = (phase.gather(1, peak) + step) % (2 * torch.pi)
         phases.append(phase)
     return torch.stack(phases, -1)

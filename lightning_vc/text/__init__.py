@@ -1,1 +1,1 @@
-"""Words: written text to words with phonemes (`normalize`), words to numbered symbols (`frontend`, `symbols`)."""
+"""Text processing: text to words with phonemes (`normalize`), words to symbol numbers (`frontend`, `symbols`)."""

@@ -5,18 +5,18 @@ import unicodedata
 
 from lightning_vc.text.tables import rows
 
-_WRITTEN = {character: plain for plain, characters in rows("characters.tsv") for character in characters}
-_PLAIN = str.maketrans({**_WRITTEN, "\u00ad": "", "\u200b": " "})  # a soft hyphen, and a blank of no width
-_GROUPED = re.compile(r"(?<=\d)[\u00a0\u2009\u202f](?=\d{3}(?!\d))")  # 10 000 with a space that does not break
+_PLAIN_FORMS = {character: plain for plain, characters in rows("characters.tsv") for character in characters}
+_TRANSLATION = str.maketrans({**_PLAIN_FORMS, "\u00ad": "", "\u200b": " "})  # soft hyphen, zero-width space
+_GROUPED = re.compile(r"(?<=\d)[\u00a0\u2009\u202f](?=\d{3}(?!\d))")  # 10 000 with a non-breaking space
 _ORDINAL = re.compile(r"(?<=\d)[ºª](?!\s?[CF])")
-_ESCAPE = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")  # colours of a terminal
+_ESCAPE = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")  # terminal colours
 _SUPERSCRIPT = re.compile("[⁻⁺]?[⁰¹²³⁴⁵⁶⁷⁸⁹]+")
 
 
 def latin(text: str) -> str:
-    """Write a text without accents, with straight quotation marks, ASCII digits and plain hyphens.
+    """Remove accents, and convert quotation marks, digits and hyphens to ASCII.
 
-    Letters and symbols that have no such form stay what they are.
+    Letters and symbols without a plain form are kept.
     """
     text = _ESCAPE.sub("", text)
     if text.isascii():
@@ -24,14 +24,14 @@ def latin(text: str) -> str:
     text = _GROUPED.sub(",", text)
     text = _ORDINAL.sub("th", text).replace("º", "°")
     text = _SUPERSCRIPT.sub(lambda match: "^" + unicodedata.normalize("NFKC", match[0]), text)
-    text = unicodedata.normalize("NFKC", text.translate(_PLAIN)).translate(_PLAIN)
-    return "".join(map(_plain, text)).translate(_PLAIN)
+    text = unicodedata.normalize("NFKC", text.translate(_TRANSLATION)).translate(_TRANSLATION)
+    return "".join(map(_without_accent, text)).translate(_TRANSLATION)
 
 
-def _plain(character: str) -> str:
-    """One character without its accent; nothing for an accent, a joiner or a selector of emoji."""
+def _without_accent(character: str) -> str:
+    """Remove the accent of a character; empty for a combining accent, a joiner or an emoji selector."""
     category = unicodedata.category(character)
-    if character.isascii() or category[0] == "S":  # ≠ is no = with an accent
+    if character.isascii() or category[0] == "S":  # ≠ would be decomposed into = and an accent
         return character
     if category == "Nd":
         return str(unicodedata.decimal(character))

@@ -1,4 +1,4 @@
-"""Marks in transcripts of corpora that are no words: [noise], <unk>, (laughs), {SL}."""
+"""Removal of marks for non-speech events from transcripts of corpora: [noise], <unk>, (laughs), {SL}."""
 
 import re
 from contextlib import suppress
@@ -8,12 +8,12 @@ from lightning_vc.text.tables import rows
 
 _EVENT = "|".join(pattern for [pattern] in rows("events.tsv"))
 _MARK = re.compile(
-    r"\[laughter-(?P<laughed>[\w']+)\]"  # a word that is said while laughing
+    r"\[laughter-(?P<laughed_word>[\w']+)\]"  # a word spoken while laughing
     r"|\[[^\[\]]*\]"
     r"|</?[A-Za-z][^<>]*>"
     r"|(?P<braces>\{[^{}]*\})"
     rf"|\(\s*(?:{_EVENT})\s*\)|\*\s*(?:{_EVENT})\s*\*"
-    r"|(?<=\w)\(\d\)"  # which pronunciation of a word is heard, as in TED-LIUM's "the(2)"
+    r"|(?<=\w)\(\d\)"  # number of a pronunciation variant, as in TED-LIUM's "the(2)"
     r"|(?<!\S)[!%][A-Za-z]+(?!\S)",  # Kaldi's !SIL, %hesitation
     re.IGNORECASE,
 )
@@ -21,10 +21,10 @@ _UNKNOWN = re.compile(r"unk|spn|xxx|spoken.?noise|unintelligible|inaudible|indis
 
 
 def without_events(text: str) -> str:
-    """Remove the marks of events from the text of a recording; sounds and pauses in braces (`in_braces`) stay.
+    """Remove event marks from the transcript of a recording; phonemes and pauses in braces (`in_braces`) are kept.
 
-    A text without marks is returned as it is. Raises ValueError where a mark says that a word was not understood, as
-    <unk> does: the text lacks what is said there.
+    A text without marks is returned unchanged. Raises ValueError for a mark of a word that was not understood, such as
+    <unk>, as the transcript is incomplete there.
     """
     cleaned = _MARK.sub(_replacement, text)
     return text if cleaned == text else " ".join(cleaned.split())
@@ -38,4 +38,4 @@ def _replacement(match: re.Match[str]) -> str:
                 return mark
     if _UNKNOWN.fullmatch(mark.strip("[]<>{}()*!%/ ")):
         raise ValueError(f"the text has {mark}, where a word was not understood")
-    return match["laughed"] or ""
+    return match["laughed_word"] or ""

@@ -1,4 +1,4 @@
-"""Words to numbered symbols, in the three ways of Deep Voice 3, section 3.2: characters, phonemes, or a mixture."""
+"""Words to symbol numbers: characters, phonemes or a mixture of both (Deep Voice 3, section 3.2)."""
 
 import random
 from abc import ABC, abstractmethod
@@ -10,17 +10,17 @@ from lightning_vc.types import Word
 
 
 class Frontend(ABC):
-    """How a model reads normalised words."""
+    """Conversion of normalised words to the input symbols of a model."""
 
     @abstractmethod
     def symbols(self, words: Sequence[Word], rng: random.Random | None = None) -> list[str]:
-        """Write words as symbols of `text.symbols.SYMBOLS`, without the end: what `__call__` numbers.
+        """Convert words to symbols of `text.symbols.SYMBOLS`, without the end symbol.
 
-        `rng` makes the random choices of training; without it the same words give the same symbols.
+        `rng` makes the random choices of training; without it the result is deterministic.
         """
 
     def __call__(self, words: Sequence[Word], rng: random.Random | None = None) -> list[int]:
-        """Number the symbols of words, followed by the end symbol; raises ValueError where there are no words."""
+        """Convert words to symbol numbers, followed by the end symbol; raises ValueError if there are no words."""
         if not words:
             raise ValueError("there are no words to read: give at least one")
         return number([*self.symbols(words, rng), END])
@@ -43,8 +43,8 @@ class Phonemes(Frontend):
 class Mixed(Frontend):
     """Each word as phonemes with a probability, else as characters.
 
-    A model trained so reads words that no lexicon has, and can be told how to pronounce one. Without a random generator
-    (synthesis) every word whose phonemes are known is written by them.
+    The model can then speak words that the lexicon lacks, and the user can set the pronunciation of any word. Without a
+    random generator (synthesis), every word with known phonemes is written as phonemes.
     """
 
     def __init__(self, phoneme_probability: float = 0.5) -> None:
@@ -54,16 +54,16 @@ class Mixed(Frontend):
 
     def symbols(self, words: Sequence[Word], rng: random.Random | None = None) -> list[str]:
         def write(word: Word) -> Iterable[str]:
-            chosen = rng is None or rng.random() < self.phoneme_probability or _is_forced(word)
-            return _phonemes(word) if chosen and word.phonemes else _characters(word)
+            as_phonemes = rng is None or rng.random() < self.phoneme_probability or _is_forced(word)
+            return _phonemes(word) if as_phonemes and word.phonemes else _characters(word)
 
         return _write(words, write, rng)
 
 
 def _write(words: Sequence[Word], write: Callable[[Word], Iterable[str]], rng: random.Random | None) -> list[str]:
-    """Join words by spaces or pauses, punctuation to the word before it.
+    """Join words by spaces or pauses; punctuation follows a word directly.
 
-    In training, half of the pauses are written as spaces, so that the model also pauses in texts that mark none.
+    In training, half of the pauses become spaces, so that the model also learns to pause where no pause is marked.
     """
     symbols: list[str] = []
     separator = SPACE
@@ -88,7 +88,7 @@ def _characters(word: Word) -> Iterable[str]:
 
 
 def _is_forced(word: Word) -> bool:
-    """Whether the user gave its phonemes: then it has no letters."""
+    """Whether the user wrote the word as phonemes in braces, so that it has no letters."""
     return word.text.startswith("{")
 
 

@@ -1,6 +1,6 @@
-"""Grapheme to phoneme: words of a sentence to their sounds in American English, with what gruut brings for it.
+"""Grapheme-to-phoneme conversion for American English with gruut's lexicon and models.
 
-Which pronunciation a word such as read, live or bow has follows from its part of speech or the words around it.
+The pronunciation of a homograph such as read, live or bow depends on its part of speech or the words around it.
 """
 
 import re
@@ -19,8 +19,8 @@ from lightning_vc.types import Word
 
 _CAPITALS = re.compile(r"([A-Z]{2,})('?s)?$")  # FBI, FBI's, CDs
 _SPELLED = re.compile(rf"(?:[A-Z]{LETTER})+(?:'s)?$")
-# The roles of gruut's lexicon to look for, in their order, by a tag of the Penn treebank or its first letter; the empty
-# one is that of words which are said in one way.
+# Roles of gruut's lexicon in order of preference, by Penn Treebank tag or its first letter. The empty role is that of
+# words with a single pronunciation.
 _ROLES = {
     "VBD": ("VBD", "VB", "", "NN", "JJ"),
     "VBN": ("VBD", "VB", "", "NN", "JJ"),
@@ -33,25 +33,25 @@ _AUXILIARIES = re.compile(
     "i|we|they|you|who|will|would|could|should|must|might|may|cannot|let's|(do|does|did|ca|wo|could|would|should)n't"
 )
 _DETERMINERS = re.compile("the|an?|my|your|its|our|their|his|every")
-# word -> (role, what stands before, what stands behind)
+# word -> (role, pattern of the words before, pattern of the words after)
 _CONTEXTS: dict[str, list[tuple[str, re.Pattern[str], re.Pattern[str]]]] = defaultdict(list)
-for _word, _role, _before, _behind in rules("contexts.tsv", {}):
-    _CONTEXTS[_word].append((_role, re.compile(rf"(^|.*\s){_before}"), re.compile(rf"{_behind}(\s|$)")))
-_LOCK = threading.Lock()  # the taggers of pycrfsuite are not made for several threads
+for _word, _role, _before, _after in rules("contexts.tsv", {}):
+    _CONTEXTS[_word].append((_role, re.compile(rf"(^|.*\s){_before}"), re.compile(rf"{_after}(\s|$)")))
+_LOCK = threading.Lock()  # the taggers of pycrfsuite are not thread-safe
 
 
 def pronounce(words: Sequence[str]) -> list[list[Word]]:
-    """Each word of a sentence in lower case with its phonemes; an initialism as its letters.
+    """Return the words of a sentence in lower case with their phonemes; an initialism becomes a word per letter.
 
-    Initialisms are words with `LETTER` behind each letter, and capitals that the lexicon lacks.
+    Initialisms are words with `LETTER` after each letter, and capitals that the lexicon lacks.
     """
     with _LOCK:
         return _G2P().pronounce(words)
 
 
-@cache  # of one instance: its models load in a second
+@cache  # a single instance, as loading the models takes a second
 class _G2P:
-    """A lexicon, a part-of-speech tagger that chooses among its pronunciations, and a model for words that it lacks."""
+    """A lexicon, a part-of-speech tagger to choose among pronunciations, and a model for out-of-vocabulary words."""
 
     def __init__(self) -> None:
         from gruut.g2p import GraphemesToPhonemes
@@ -75,36 +75,36 @@ class _G2P:
         ]
 
     def _word(self, text: str, role: str) -> Word:
-        """A word in lower case, with the phonemes of its role or else those that its letters suggest."""
-        known = self._entry(text)
-        phonemes = next((known[each] for each in candidates(role) if each in known), None)
-        phonemes = phonemes or known.get("") or next(iter(known.values()), None)
+        """Return a word in lower case with the phonemes of its role, or those that the model predicts."""
+        entry = self._entry(text)
+        phonemes = next((entry[candidate] for candidate in candidates(role) if candidate in entry), None)
+        phonemes = phonemes or entry.get("") or next(iter(entry.values()), None)
         return Word(text.lower(), tuple(phonemes.split() if phonemes else self.guess(text.lower())))
 
     def _entry(self, text: str) -> dict[str, str]:
-        """The phonemes of a word by role, also where the lexicon has it without its apostrophe; empty if it has not."""
+        """Look up the phonemes of a word by role, if necessary without its apostrophe; empty for an unknown word."""
         forms = (text, text.lower(), re.sub(r"\W", "", text.lower()))
         return next((self.lexicon[form] for form in forms if form in self.lexicon), {})
 
     def _is_spelled(self, text: str) -> bool:
-        """Whether a word is spelled: marked ones and XPS, but not NASA or an emphasised NO, which the lexicon has."""
+        """Whether a word is spelled: marked words and XPS, but not words of the lexicon such as NASA or NO."""
         if len(text) < 2 or text in self.lexicon:
             return False
         if match := _CAPITALS.match(text):
             capitals, ending = match.groups()
-            return capitals.lower() not in self.lexicon or (bool(ending) and len(capitals) == 2)  # the last: TVs
+            return capitals.lower() not in self.lexicon or (bool(ending) and len(capitals) == 2)  # such as TVs
         return bool(_SPELLED.match(text))
 
 
 def _letters(initialism: str) -> list[str]:
-    """Split XPS, FBI's or CDs into letters, the last with its ending: F, B, I's; C, D's."""
+    """Split XPS, FBI's or CDs into letters; the last keeps its ending: F, B, I's; C, D's."""
     initialism = initialism.replace(LETTER, "")
     *letters, last = re.findall(r"[A-Z](?:'?s$)?|[a-z]", initialism)
     return [*letters, re.sub("'?s$", "'s", last) if len(last) > 1 else last]
 
 
 def _lexicon(file: Path) -> dict[str, dict[str, str]]:
-    """Word -> role -> phonemes, from gruut's lexicon and from what `rules/readings.tsv` corrects in it."""
+    """Word -> role -> phonemes, from gruut's lexicon with the corrections of `rules/readings.tsv`."""
     lexicon: dict[str, dict[str, str]] = {}
     with closing(sqlite3.connect(file)) as database:
         for word, role, phonemes in database.execute(
@@ -112,37 +112,36 @@ def _lexicon(file: Path) -> dict[str, dict[str, str]]:
         ):
             lexicon.setdefault(word, {}).setdefault(role.removeprefix("gruut:"), phonemes)
     for word, role, phonemes in rows("readings.tsv"):
-        known = lexicon.setdefault(word, {})
-        known.pop(role, None)
+        entry = lexicon.setdefault(word, {})
+        entry.pop(role, None)
         if phonemes != "-":
-            known[role] = phonemes
+            entry[role] = phonemes
     return lexicon
 
 
 def roles(words: Sequence[str], tags: Sequence[str]) -> list[str]:
-    """The role of each word of a sentence: its tag, unless the words around it say better."""
+    """Return the role of each word of a sentence: from the words around it if a rule matches, else its tag."""
     words = [word.lower() for word in words]
     return [
-        (_in_context(words, place) if word in _CONTEXTS else None)
-        or _corrected(tag, behind=words[place - 1] if place else "")
-        for place, (word, tag) in enumerate(zip(words, tags, strict=True))
+        (_in_context(words, i) if word in _CONTEXTS else None) or _corrected(tag, previous=words[i - 1] if i else "")
+        for i, (word, tag) in enumerate(zip(words, tags, strict=True))
     ]
 
 
 def candidates(tag: str) -> tuple[str, ...]:
-    """The roles of the lexicon to look for, in their order, for the role or tag of a word."""
+    """Return the roles to look up in the lexicon for the role or tag of a word, in order of preference."""
     return (tag, *_ROLES.get(tag, _ROLES.get(tag[:1], ("",))))
 
 
-def _corrected(tag: str, behind: str) -> str:
-    """The tag of a word, or what it has to be behind another word: the tagger errs on rare words."""
-    if _DETERMINERS.fullmatch(behind) and tag in ("VB", "VBP", "VBZ"):
+def _corrected(tag: str, previous: str) -> str:
+    """Correct the tag of a word that cannot follow the previous word, as the tagger errs on rare words."""
+    if _DETERMINERS.fullmatch(previous) and tag in ("VB", "VBP", "VBZ"):
         return "NN"
-    return "VB" if _AUXILIARIES.fullmatch(behind) and tag in ("NN", "NNS", "JJ") else tag
+    return "VB" if _AUXILIARIES.fullmatch(previous) and tag in ("NN", "NNS", "JJ") else tag
 
 
-def _in_context(words: Sequence[str], place: int) -> str | None:
-    """What the first context that fits a word says, None if none does."""
-    before, behind = " ".join(words[max(0, place - 4) : place]), " ".join(words[place + 1 : place + 6])
-    fits = (role for role, left, right in _CONTEXTS[words[place]] if left.fullmatch(before) and right.match(behind))
-    return next(fits, None)
+def _in_context(words: Sequence[str], index: int) -> str | None:
+    """Return the role from the first rule that matches the words around a word; None if there is none."""
+    before, after = " ".join(words[max(0, index - 4) : index]), " ".join(words[index + 1 : index + 6])
+    matches = (role for role, left, right in _CONTEXTS[words[index]] if left.fullmatch(before) and right.match(after))
+    return next(matches, None)

@@ -1,4 +1,4 @@
-"""Text to words with phonemes."""
+"""Text normalisation: text to words with phonemes."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -13,7 +13,7 @@ from lightning_vc.text.tokens import dropped, spoken
 from lightning_vc.types import Word
 
 _MARKS = ".?!,;:—"
-_CLAUSE = re.compile(r"[.?!]+|[^.?!]+")  # the tagger sees what stands between marks that end sentences
+_CLAUSE = re.compile(r"[.?!]+|[^.?!]+")  # the tagger works on the text between sentence-final marks
 _DASHES = re.compile("—+(?=[.?!])")
 _TOKEN = re.compile(rf"[A-Za-z'{LETTER}]+|[.?!]+|[,;:—]+")
 
@@ -22,50 +22,50 @@ def normalize(text: str) -> list[Word]:
     """Split a text into lower-case words with their phonemes, and the punctuation marks , . ? ! ; : and -.
 
     Numbers, dates, money, abbreviations, initialisms and addresses become words. Accents, quotation marks, emoji and
-    other scripts are dropped. Raises ValueError where nothing is left to speak, and what `split_braces` raises.
+    other scripts are dropped. Raises ValueError if no word is left, and whatever `split_braces` raises.
     """
     return [word for sentence in read_sentences(text) for word in sentence]
 
 
 def read_sentences(text: str) -> Iterator[list[Word]]:
-    """Normalise a text sentence by sentence, each when it is asked for; errors of braces come with the first."""
+    """Normalise a text lazily, sentence by sentence; errors about braces are raised before the first sentence."""
     plain = [part for part in split_braces(text) if isinstance(part, str)]
     capitals = not any(letter.islower() for part in plain for letter in part)
-    speaks = False
+    has_words = False
     for sentence in sentences(text):
         if words := _read_sentence(sentence, capitals):
-            speaks = speaks or any(map(is_spoken, words))
+            has_words = has_words or any(map(is_spoken, words))
             yield words
-    if not speaks:
+    if not has_words:
         shown = text if len(text) <= 60 else f"{text[:60]}..."
         raise ValueError(f"text {shown!r} has nothing to speak: write at least one English word or number")
 
 
 def _read_sentence(sentence: str, capitals: bool) -> list[Word]:
-    """The words of a sentence, none where it has nothing to speak."""
+    """Normalise a sentence; empty if it has nothing to speak."""
     words: list[Word] = []
     for part in split_braces(sentence):
         if isinstance(part, Word):
             words.append(part)
-        elif words or re.search("[A-Za-z0-9]", latin(part)):  # else a sign would speak: & is "and"
+        elif words or re.search("[A-Za-z0-9]", latin(part)):  # otherwise a lone symbol would become a word: & is "and"
             plain = expand(latin(part))
             _read(spoken(lower_capitals(plain) if capitals else plain), words)
     return words
 
 
 def written(words: Sequence[Word]) -> str:
-    """A text that is normalised to these words."""
+    """Return a text that `normalize` turns into these words."""
     return "".join(word.text if word.text in PUNCTUATION else f" {word.text}" for word in words).strip()
 
 
 def unspoken(text: str) -> str:
-    """The letters, digits, emoji and symbols that `normalize` leaves out, each once."""
+    """Return the letters, digits, emoji and symbols that `normalize` drops, without repetitions."""
     plain = (part for part in split_braces(text) if isinstance(part, str))
     return "".join(dict.fromkeys(sign for part in plain for sign in dropped(latin(part))))
 
 
 def _read(text: str, words: list[Word]) -> None:
-    """Add the words of what `spoken` returns, and one mark of punctuation at a time, to those before it."""
+    """Append the words and punctuation of a text from `spoken`; of consecutive marks only the first is kept."""
     for clause in _CLAUSE.findall(_DASHES.sub("", text)):
         tokens = _TOKEN.findall(clause)
         pronounced = iter(pronounce([token for token in tokens if token[0] not in _MARKS]))

@@ -1,7 +1,7 @@
 """Numbers, and amounts of units and currencies, as English words.
 
-Arguments are strings of ASCII digits, as they are written. In the name of a unit, # stands where the plural ending
-goes: mile# per hour.
+Arguments are strings of ASCII digits, as written in the text. In the name of a unit, # marks the place of the plural
+ending: mile# per hour.
 """
 
 import functools
@@ -11,7 +11,7 @@ from num2words import num2words
 
 from lightning_vc.text.tables import rows
 
-_LONGEST = 36  # digits of a number that has a name
+_LONGEST = 36  # largest number of digits that is read as a cardinal
 _DENOMINATORS = {2: ("half", "halves"), 4: ("quarter", "quarters")}
 _FRACTIONS = {"24/7": "twenty four seven", "9/11": "nine eleven", "50/50": "fifty fifty", "20/20": "twenty twenty"}
 _ROMAN = {"I": 1, "V": 5, "X": 10, "L": 50, "C": 100, "D": 500, "M": 1000}
@@ -40,12 +40,12 @@ def _named(text: str, kind: str) -> str:
 
 
 def digits(text: str) -> str:
-    """007 as zero zero seven; signs between the digits are left out."""
+    """007 as zero zero seven; characters other than digits are dropped."""
     return " ".join(_words(int(digit), "cardinal") for digit in text if digit.isdigit())
 
 
 def cardinal(text: str) -> str:
-    """1,234 as one thousand two hundred and thirty four; digit by digit where it is too long to have a name."""
+    """1,234 as one thousand two hundred and thirty four; digit by digit if it is longer than `_LONGEST`."""
     return _named(text, "cardinal")
 
 
@@ -55,7 +55,7 @@ def ordinal(text: str) -> str:
 
 
 def number(text: str) -> str:
-    """A cardinal or a decimal of any kind: 1,234.50, .5; several points are read one by one, as in 1.2.3."""
+    """Read a cardinal or a decimal: 1,234.50, .5; of several points, as in 1.2.3, each is read."""
     whole, *parts = text.split(".")
     if not parts:
         return cardinal(whole)
@@ -65,14 +65,14 @@ def number(text: str) -> str:
 
 
 def integer(text: str) -> str:
-    """Digits alone: 1999 as a year, 007 and numbers of ten and more digits digit by digit, others as a cardinal."""
+    """1999 as a year, 007 and numbers of ten or more digits digit by digit, others as a cardinal."""
     if (len(text) > 1 and text[0] == "0") or (len(text) > 9 and (len(text) > _LONGEST or not text.endswith("000000"))):
         return digits(text)
     return year(text)
 
 
 def integers(text: str) -> str:
-    """Integers between signs: 24/7/365, 1-2-3."""
+    """Integers separated by slashes or hyphens: 24/7/365, 1-2-3."""
     return " ".join(map(integer, re.split("[/-]", text)))
 
 
@@ -111,7 +111,7 @@ def amount(text: str) -> str:
 
 
 def roman(text: str) -> str:
-    """The digits of a Roman numeral in capitals; empty for what is none."""
+    """Convert a Roman numeral in capitals to digits; empty for any other text."""
     if not text or not _ROMAN_PATTERN.fullmatch(text):
         return ""
     values = [_ROMAN[letter] for letter in text]
@@ -119,12 +119,12 @@ def roman(text: str) -> str:
 
 
 def unit(symbol: str) -> str | None:
-    """The name of a unit, whatever the case of a symbol of several letters; None for what is no unit."""
+    """Return the name of a unit, ignoring the case of symbols of several letters; None for an unknown symbol."""
     return _UNITS.get(symbol) or _FOLDED.get(symbol.casefold())
 
 
 def counted(amount: str, name: str) -> str:
-    """The name of a unit as it follows a number: 1 mile, 1.5 miles."""
+    """Return the name of a unit in the singular or plural that an amount needs: 1 mile, 1.5 miles."""
     head, mark, rest = name.partition("#")
     if amount == "1" or not mark:
         return head + rest

@@ -1,4 +1,4 @@
-"""What a user writes between braces: how a word is said, {R EH1 D} or {ɹ ˈɛ d}, or how long to pause, {/} or {%}."""
+"""Markup in braces: the pronunciation of a word, {R EH1 D} or {ɹ ˈɛ d}, or the length of a pause, {/} or {%}."""
 
 import re
 from collections.abc import Iterable, Iterator
@@ -8,28 +8,28 @@ from lightning_vc.text.symbols import LONG_PAUSE, PHONEMES, PUNCTUATION, SHORT_P
 from lightning_vc.text.tables import any_of, rows
 from lightning_vc.types import Word
 
-ARPABET = dict(rows("phonemes.tsv"))  # phoneme without stress -> its name in the alphabet of the CMU dictionary
-PAUSES = {f"{{{mark}}}": mark for mark in (SLURRED, SHORT_PAUSE, LONG_PAUSE)}  # as words, and their symbols
+ARPABET = dict(rows("phonemes.tsv"))  # phoneme without stress -> ARPAbet, the alphabet of the CMU dictionary
+PAUSES = {f"{{{mark}}}": mark for mark in (SLURRED, SHORT_PAUSE, LONG_PAUSE)}  # text of the word -> symbol
 
 _BRACES = re.compile(r"(\{[^{}]*\})")
 _SOUNDS = {name: phoneme for phoneme, name in ARPABET.items()}
 _STRESS = {"0": "", "1": "ˈ", "2": "ˌ"}
 _ARPA = re.compile(r"[A-Z]{1,2}[012]?")
 _IPA = re.compile(any_of((*ARPABET, "ˈ", "ˌ")))
-_SPELLINGS = {"ː": "", "ˑ": "", ".": " "} | dict(rows("spellings.tsv"))  # IPA -> the same in phonemes of ARPABET
+_SPELLINGS = {"ː": "", "ˑ": "", ".": " "} | dict(rows("spellings.tsv"))  # variants of IPA -> the phonemes of ARPABET
 _SPELLING = re.compile(any_of(_SPELLINGS))
 _IPA_LETTERS = frozenset(letter for letter in "".join((*ARPABET, *_SPELLINGS, "ˈ", "ˌ")) if not letter.isascii())
 
 
 def is_spoken(word: Word) -> bool:
-    """Whether it is no mark of punctuation and no pause."""
+    """Whether a word is neither punctuation nor a pause."""
     return word.text not in PUNCTUATION and word.text not in PAUSES
 
 
 def split_braces(text: str) -> list[str | Word]:
-    """The plain parts of a text, and the words of what is in braces between them.
+    """Split a text into plain parts (str) and parts in braces (Word).
 
-    Raises ValueError for a brace without its partner, for braces in braces, and what `in_braces` raises.
+    Raises ValueError for unbalanced or nested braces, and whatever `in_braces` raises.
     """
     parts: list[str | Word] = [""]
     for piece in _BRACES.split(text):
@@ -48,9 +48,9 @@ def split_braces(text: str) -> list[str | Word]:
 
 
 def in_braces(text: str) -> Word | None:
-    """The word of `{...}`: a pause, or phonemes, with the braces as its text; None for any other text in braces.
+    """Parse `{...}` as a pause or as phonemes; the text of the word keeps the braces. None for any other content.
 
-    Phonemes are ARPAbet, with 0, 1 or 2 behind a vowel for its stress, or IPA with ˈ and ˌ before a syllable. In lower
+    Phonemes are ARPAbet, with stress 0, 1 or 2 after a vowel, or IPA with ˈ and ˌ before a syllable. In lower
     case, ARPAbet needs two phonemes or a stress. Raises ValueError for an unknown phoneme or a stress without a vowel.
     """
     if text in PAUSES:
@@ -65,7 +65,7 @@ def in_braces(text: str) -> Word | None:
 
 
 def _arpabet(inner: str, text: str) -> tuple[str, ...] | None:
-    """The phonemes of sounds in ARPAbet, None where it is something else."""
+    """Parse phonemes in ARPAbet; None for any other notation."""
     names = inner.upper().split()
     known = [name.rstrip("012") in _SOUNDS for name in names]
     if not all(map(_ARPA.fullmatch, names)) or not any(known):
@@ -76,7 +76,7 @@ def _arpabet(inner: str, text: str) -> tuple[str, ...] | None:
 
 
 def _ipa(inner: str, text: str) -> tuple[str, ...] | None:
-    """The phonemes of sounds in IPA, None where it is something else."""
+    """Parse phonemes in IPA; None for any other notation."""
     ipa = _spelled(inner)
     if not any(letter in _IPA_LETTERS for letter in inner) and not _is_ipa(inner):
         return None
@@ -94,17 +94,17 @@ def _ipa(inner: str, text: str) -> tuple[str, ...] | None:
 
 
 def _is_ipa(inner: str) -> bool:
-    """Whether ASCII letters with a blank between each are all sounds of IPA, as in {b e d}."""
+    """Whether a text consists of single letters of IPA separated by spaces, as in {b e d}."""
     return all(len(name) == 1 and _IPA.fullmatch(_spelled(name)) for name in inner.split()) and " " in inner
 
 
 def _spelled(ipa: str) -> str:
-    """IPA in the spelling of `ARPABET`."""
+    """Convert IPA to the phonemes of `ARPABET`."""
     return _SPELLING.sub(lambda match: _SPELLINGS[match[0]], ipa)
 
 
 def _sounds(marks: Iterable[str]) -> Iterator[str]:
-    """Phonemes from IPA, in which the stress of a vowel stands before the consonants of its syllable."""
+    """Move each stress mark of IPA from the start of its syllable to the vowel."""
     stress = ""
     for mark in marks:
         if mark in ("ˈ", "ˌ"):
@@ -117,7 +117,7 @@ def _sounds(marks: Iterable[str]) -> Iterator[str]:
 
 
 def _sound(name: str, text: str) -> str:
-    """The phoneme of a name in ARPAbet with its stress."""
+    """Convert an ARPAbet symbol with its stress to a phoneme."""
     plain = name.rstrip("012")
     phoneme, stress = _SOUNDS.get(plain), name[len(plain) :]
     if phoneme is None or (stress and f"ˈ{phoneme}" not in PHONEMES):
@@ -128,7 +128,7 @@ def _sound(name: str, text: str) -> str:
 
 
 def _stressed(phonemes: tuple[str, ...]) -> tuple[str, ...]:
-    """The same with primary stress on the first vowel that can carry it."""
+    """Put primary stress on the first vowel that can carry it."""
     for i, phoneme in enumerate(phonemes):
         if f"ˈ{phoneme}" in PHONEMES:
             return (*phonemes[:i], f"ˈ{phoneme}", *phonemes[i + 1 :])

@@ -1,4 +1,4 @@
-"""A text to sentences, none longer than what can be read at once, and abbreviations, whose full stop may end one."""
+"""Sentence splitting and expansion of abbreviations, whose full stops may or may not end a sentence."""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -7,8 +7,8 @@ from functools import partial
 from lightning_vc.text.numbers import DOTTED_UNITS, counted
 from lightning_vc.text.tables import any_of, rows, rules, word_lists, writer
 
-LONGEST = 1000  # characters of a sentence; a longer one is cut where it has a blank
-_NEAR = 80  # characters before and behind a full stop that tell whether a sentence ends there
+LONGEST = 1000  # characters of a sentence; a longer one is cut at a space
+_NEAR = 80  # characters of context before and after a full stop
 _BLANKS = re.compile(r"[^\S\n]+")
 _END = re.compile(r"(?<=[.?!…])[\"'”’)\]]*\s+(?=[\"'“‘(\[{]*[^\W_a-z])|\s?\n\s?\n\s*")
 _QUESTION = re.compile(r"\?[\"'”’)\]]*\s*$")
@@ -19,9 +19,9 @@ for _kind_of, _short, _long in rows("abbreviations.tsv"):
 _TITLES, _STREETS, _REFERENCES, _LINKS = (_KINDS[kind] for kind in ("title", "street", "reference", "link"))
 _LOWER_TITLES = ("mr", "mrs", "ms", "dr", "prof")
 
-# Words that begin sentences and, with a capital inside of one, are hardly names.
+# Words that begin sentences; capitalised within a sentence, they are rarely names.
 _OPENERS = frozenset(word_lists()["openers"])
-_BEFORE_THE_WORD_NO = ("is", "was", "say", "says", "said", "answered", "or", "and", "means", "not", "a")
+_BEFORE_WORD_NO = ("is", "was", "say", "says", "said", "answered", "or", "and", "means", "not", "a")
 _QUOTES = "\"'“‘”’()[]"
 _INITIALISM = re.compile(r"(?:[A-Za-z]{1,2}\.){2,}|[A-Z]\.")
 _LETTER = re.compile(r"[IVXLC]+\b|[A-Z]\b")  # or a Roman number
@@ -31,14 +31,14 @@ _DOUBLED = re.compile(rf"(?<!\.)\.\.(?={_CLOSERS})")
 _ITEM = re.compile(r"(?:\d{1,2}|[A-Za-z])\.")  # of a list: 1. Open the door.
 
 
-# What ends a sentence at the full stop of an abbreviation if it follows: a number, an opener, another word.
+# Kinds of following words with which the full stop of an abbreviation also ends a sentence.
 _NEVER, _OPENER, _WORD, _ALWAYS = (), ("opener",), ("opener", "word"), ("number", "opener", "word")
 
 
 def sentences(text: str) -> Iterator[str]:
-    """Cut a text behind full stops, question and exclamation marks, and at blank lines; not behind abbreviations.
+    """Split a text after full stops, question and exclamation marks, and at blank lines; not after abbreviations.
 
-    What stands in braces stays whole if it is shorter than `LONGEST` characters.
+    Text in braces is not split if it is shorter than `LONGEST` characters.
     """
     text, start = _BLANKS.sub(" ", text), 0
     for end in _END.finditer(text):
@@ -50,21 +50,21 @@ def sentences(text: str) -> Iterator[str]:
 
 
 def _is_end(text: str, start: int, end: re.Match[str]) -> bool:
-    """Whether a sentence ends at a mark that stands before a blank."""
+    """Whether a mark before a space ends a sentence."""
     if text[end.start() - 1] != ".":
         return True
     before = text[max(start, end.start() - _NEAR) : end.start()]
-    answers = bool(_QUESTION.search(text, max(0, start - _NEAR), start))
-    return _ends_sentence(before, text[end.end() : end.end() + _NEAR], answers)
+    is_answer = bool(_QUESTION.search(text, max(0, start - _NEAR), start))
+    return _ends_sentence(before, text[end.end() : end.end() + _NEAR], is_answer)
 
 
-def _in_braces(text: str, place: int) -> bool:
-    first = max(0, place - LONGEST)
-    return text.rfind("{", first, place) > text.rfind("}", first, place)
+def _in_braces(text: str, position: int) -> bool:
+    first = max(0, position - LONGEST)
+    return text.rfind("{", first, position) > text.rfind("}", first, position)
 
 
 def _parts(sentence: str) -> Iterator[str]:
-    """A sentence, or parts of one that is too long; nothing where it is empty."""
+    """Split a sentence that is too long; an empty sentence has no parts."""
     start = 0
     while len(sentence) - start > LONGEST:
         end = sentence.rfind(" ", start + 1, start + LONGEST) + 1 or start + LONGEST
@@ -76,22 +76,22 @@ def _parts(sentence: str) -> Iterator[str]:
         yield sentence[start:]
 
 
-def _ends_sentence(before: str, after: str, answers: bool) -> bool:
-    """Whether the full stop at the end of `before` ends a sentence; `answers` if a question stands before it."""
+def _ends_sentence(before: str, after: str, is_answer: bool) -> bool:
+    """Whether the full stop at the end of `before` ends a sentence; `is_answer` if a question precedes it."""
     *earlier, last = (word.strip(_QUOTES) for word in before.split())
     if not earlier and _ITEM.fullmatch(last):
         return False
     following = after.lstrip(_QUOTES)
     word = re.split(r"[^\w'’]", following, maxsplit=1)[0].replace("’", "'").lower()
     kind = "number" if word[:1].isdigit() else "opener" if word in _OPENERS else "word"
-    return kind in _ends(earlier, last, following, answers)
+    return kind in _ends(earlier, last, following, is_answer)
 
 
-def _ends(earlier: Sequence[str], last: str, following: str, answers: bool) -> tuple[str, ...]:
-    """What ends the sentence behind a word with a full stop; anything if it is no abbreviation."""
+def _ends(earlier: Sequence[str], last: str, following: str, is_answer: bool) -> tuple[str, ...]:
+    """Kinds of following words before which a full stop ends the sentence; all if `last` is no abbreviation."""
     stem, previous = last.removesuffix("."), earlier[-1] if earlier else ""
     lower, name = stem.lower(), stem.capitalize() if stem.isupper() else stem
-    if last.lower() in ("a.m.", "p.m."):  # At 5 p.m. Bob left: no sentence is as short as that
+    if last.lower() in ("a.m.", "p.m."):  # At 5 p.m. Bob left: "At 5 p.m." is too short for a sentence
         date = following[:3].capitalize() in {day[:3] for day in (*_KINDS["month"], *_KINDS["day"], "May")}
         return _OPENER if len(earlier) < 4 or date else _WORD
     if last.lower() in ("e.g.", "i.e.") or lower in _LINKS:
@@ -101,11 +101,11 @@ def _ends(earlier: Sequence[str], last: str, following: str, answers: bool) -> t
     if lower in DOTTED_UNITS and re.match(r"\d|(?:sq|cu)\b", previous):
         return _WORD
     if name in _TITLES or stem in _LOWER_TITLES:
-        behind_name = re.match(r"[A-Z]\w|\d+(?:st|nd|rd|th)$", previous)  # Main St., 5th St.
-        return _OPENER if name in _STREETS and behind_name else _NEVER
-    if lower == "no":  # a word too
-        spoken = answers and not previous if stem != "no" else not previous.isalpha() or previous in _BEFORE_THE_WORD_NO
-        return _ALWAYS if spoken else _WORD
+        after_name = re.match(r"[A-Z]\w|\d+(?:st|nd|rd|th)$", previous)  # Main St., 5th St.
+        return _OPENER if name in _STREETS and after_name else _NEVER
+    if lower == "no":  # abbreviation of number, or the word
+        is_word = is_answer and not previous if stem != "no" else not previous.isalpha() or previous in _BEFORE_WORD_NO
+        return _ALWAYS if is_word else _WORD
     if lower in _REFERENCES:
         return _NEVER if _LETTER.match(following) else _WORD
     if name in _KINDS["day"]:
@@ -118,7 +118,7 @@ def _ends(earlier: Sequence[str], last: str, following: str, answers: bool) -> t
 def expand(sentence: str) -> str:
     """Write the abbreviations of a sentence in full: Dr. Hill of 5th St. has 5 lb. of it, see p. 3, or come on Jan 3.
 
-    A full stop that ends the sentence stays, whatever it stands behind.
+    A full stop at the end of the sentence is kept, also after an abbreviation.
     """
     sentence = _FINAL.sub("..", sentence)  # one for the abbreviation, one for the sentence
     for pattern, write in _RULES:
@@ -136,7 +136,7 @@ def _unit(match: re.Match[str]) -> str:
     return f"{number} {'square ' if square else ''}{counted(number, DOTTED_UNITS[symbol.lower()])}"
 
 
-# Patterns of any abbreviation of a kind, as it is or in capitals.
+# Patterns of any abbreviation of a kind, as listed or in capitals.
 _PATTERNS = {kind.upper(): any_of({*words, *map(str.upper, words)}) for kind, words in _KINDS.items()}
 _PATTERNS |= {"ANYTITLE": "|".join((_PATTERNS["TITLE"], *_LOWER_TITLES)), "UNIT": any_of(DOTTED_UNITS)}
 _WRITERS = {kind: partial(_in_full, {short.lower(): long for short, long in _KINDS[kind].items()}) for kind in _KINDS}

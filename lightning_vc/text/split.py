@@ -1,4 +1,4 @@
-"""A text of any length to stretches that a model can say at once: sentences, and parts of the long ones."""
+"""Splitting of a text of any length into segments that a model can synthesise: sentences or parts of them."""
 
 from bisect import bisect
 from collections.abc import Callable, Iterator, Sequence
@@ -11,19 +11,19 @@ from lightning_vc.text.symbols import LONG_PAUSE, SHORT_PAUSE
 from lightning_vc.text.tables import word_lists
 from lightning_vc.types import Word
 
-_SENTENCE = 0.3  # seconds behind a sentence
-# Seconds behind a part of one that ends so.
+_SENTENCE = 0.3  # seconds of silence after a sentence
+# Seconds of silence after a part of a sentence, by its last symbol.
 _PAUSE = {**dict.fromkeys((*".?!", f"{{{LONG_PAUSE}}}"), 0.3), **dict.fromkeys((*",;:-", f"{{{SHORT_PAUSE}}}"), 0.15)}
-# Words that begin a phrase, and words that begin a part of one.
+# Words that begin a phrase, and words that link parts of a phrase.
 _CONJUNCTIONS, _LINKS = (frozenset(word_lists()[name]) for name in ("conjunctions", "links"))
 
 
 @dataclass(frozen=True)
 class Segment:
-    """Words that are synthesised at once."""
+    """Words that are synthesised together."""
 
     words: tuple[Word, ...]
-    pause: float  # seconds of silence behind them
+    pause: float  # seconds of silence after them
 
     @property
     def text(self) -> str:
@@ -32,51 +32,51 @@ class Segment:
 
 
 def segments(text: str, longest: int, size: Callable[[Word], int]) -> Iterator[Segment]:
-    """Cut a text at the ends of sentences, and sentences of more than `longest` symbols at clauses or else at words.
+    """Split a text at sentence ends, and sentences of more than `longest` symbols at clauses or else at words.
 
-    `size` is the number of symbols of a word and its separator. Sentences are normalised when they are asked for, and
-    those without a word are left out. Raises what `normalize` raises.
+    `size` returns the number of symbols of a word and its separator. Sentences are normalised lazily; sentences without
+    words are skipped. Raises whatever `normalize` raises.
     """
-    before, pause = tuple[Word, ...](), 0.0
+    previous, pause = tuple[Word, ...](), 0.0
     for sentence in read_sentences(text):
         for words in cut(sentence, longest, size):
-            if before:
-                yield Segment(before, pause)
-            before, pause = words, _PAUSE.get(words[-1].text, 0.0)
+            if previous:
+                yield Segment(previous, pause)
+            previous, pause = words, _PAUSE.get(words[-1].text, 0.0)
         pause = _SENTENCE
-    yield Segment(before, 0.0)
+    yield Segment(previous, 0.0)
 
 
 def cut(words: Sequence[Word], longest: int, size: Callable[[Word], int]) -> Iterator[tuple[Word, ...]]:
-    """Cut a sentence, and words that are too long, into about equal parts of at most `longest` symbols.
+    """Split a sentence, and words that are too long, into about equal parts of at most `longest` symbols.
 
-    Parts end at clauses, else before words that begin a phrase, and not behind those that do.
+    Parts preferably end at clauses, then before words that begin a phrase, and rarely right after such a word.
     """
     words = [piece for word in words for piece in _pieces(word, longest, size)]
-    held = [0, *accumulate(map(size, words))]  # by the words before each place
+    sums = [0, *accumulate(map(size, words))]  # cumulative numbers of symbols
     ends = [i for i in range(1, len(words) + 1) if i == len(words) or is_spoken(words[i])]
     start = 0
     while any(is_spoken(word) for word in words[start:]):
-        rest = held[-1] - held[start]
+        rest = sums[-1] - sums[start]
         if rest <= longest or ends[-1:] == ends[bisect(ends, start) :]:
             yield tuple(words[start:])
             return
         wanted = rest / -(-rest // longest)
         first = bisect(ends, start)
-        # One symbol is left for the comma.
-        fitting = ends[first : max(first + 1, bisect(ends, held[start] + longest - 1, key=held.__getitem__))]
+        # One symbol is reserved for the comma.
+        fitting = ends[first : max(first + 1, bisect(ends, sums[start] + longest - 1, key=sums.__getitem__))]
 
         def cost(end: int) -> float:
-            return abs(held[end] - held[start] - wanted) / longest + _harm(words[end - 1], words[end])  # noqa: B023
+            return abs(sums[end] - sums[start] - wanted) / longest + _penalty(words[end - 1], words[end])  # noqa: B023
 
         end = min(fitting, key=cost)
         part = tuple(words[start:end])
-        yield part if not is_spoken(part[-1]) else (*part, Word(","))  # it goes on, and so should the voice
+        yield part if not is_spoken(part[-1]) else (*part, Word(","))  # for a continuation rise
         start = end
 
 
 def _pieces(word: Word, longest: int, size: Callable[[Word], int]) -> list[Word]:
-    """A word, or parts of one that is too long to be one."""
+    """Split a word that is too long."""
     count = -(-size(word) // max(2, longest - 2))
     if size(word) < longest or not is_spoken(word):
         return [word]
@@ -89,8 +89,8 @@ def _pieces(word: Word, longest: int, size: Callable[[Word], int]) -> list[Word]
     return [piece(i) for i in range(count)]
 
 
-def _harm(last: Word, following: Word) -> float:
-    """The cost of a pause between two words, in deviations from the wanted length per longest length."""
+def _penalty(last: Word, following: Word) -> float:
+    """Return the cost of a pause between two words, in units of length deviation / `longest`."""
     if not is_spoken(last):
         return 0.0
     if last.text in _CONJUNCTIONS or last.text in _LINKS:

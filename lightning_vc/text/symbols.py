@@ -1,32 +1,32 @@
-"""The one table of symbols that models read: characters, phonemes, punctuation and pauses.
+"""The table of input symbols of all models: characters, phonemes, punctuation and pauses.
 
-A model stores rows of an embedding by the number of the symbol, so this table is part of every checkpoint, although no
-checkpoint holds it. THE ORDER IS FIXED: never insert, remove or move a symbol; new ones go to the very end.
+Symbol numbers are rows of the models' embeddings, so this table is part of every checkpoint, although no checkpoint
+stores it. THE ORDER IS FIXED: never insert, remove or move a symbol; append new symbols at the end.
 """
 
 from collections.abc import Iterable
 
 from lightning_vc.text.tables import rows
 
-PAD = "<pad>"  # number 0: fills up a batch of unequal texts
+PAD = "<pad>"  # number 0: padding of shorter texts in a batch
 END = "<end>"  # number 1: after the last symbol of every text
 SPACE = " "
 PUNCTUATION = (",", ".", "?", "!", ";", ":", "-")
-# Deep Voice 3, section 3.2, puts one of four separators between words, by the pause that was heard there: slurred
-# together, pronounced normally (this one is the space), a short pause, a long one. In texts they stand in braces.
+# Deep Voice 3, section 3.2, puts one of four separators between words, by the length of the pause: slurred words,
+# standard pronunciation (the space), short pause, long pause. In texts, they are written in braces.
 SLURRED, SHORT_PAUSE, LONG_PAUSE = "~", "/", "%"
-BETWEEN = (END, SPACE, *PUNCTUATION, SLURRED, SHORT_PAUSE, LONG_PAUSE)  # all that is no part of a word
+BETWEEN = (END, SPACE, *PUNCTUATION, SLURRED, SHORT_PAUSE, LONG_PAUSE)  # all symbols between words
 _CHARACTERS = ("'", *"abcdefghijklmnopqrstuvwxyz")
 
-# What gruut's lexicon and its letter-to-sound model of American English know: the vowels behind ə together with their
-# stress, which is none, primary (ˈ) or secondary (ˌ).
+# Phonemes of gruut's American English lexicon and grapheme-to-phoneme model. Each vowel after ə occurs without stress,
+# with primary (ˈ) and with secondary stress (ˌ).
 _SOUNDS = [phoneme for phoneme, _ in rows("phonemes.tsv")]
 _FIRST = _SOUNDS.index("ə") + 1
 PHONEMES = (*_SOUNDS[:_FIRST], *(stress + vowel for vowel in _SOUNDS[_FIRST:] for stress in ("", "ˈ", "ˌ")))
 
 
 def phoneme_symbol(phoneme: str) -> str:
-    """Tell a phoneme from the letter that looks like it: the phoneme `b` is the symbol `/b/`."""
+    """Return the symbol of a phoneme, which differs from that of a letter: the phoneme `b` is `/b/`."""
     return f"/{phoneme}/"
 
 
@@ -35,7 +35,7 @@ _NUMBERS = {symbol: number for number, symbol in enumerate(SYMBOLS)}
 
 
 def number(symbols: Iterable[str]) -> list[int]:
-    """Number symbols by their place in the table; raises ValueError for one that is not there."""
+    """Convert symbols to their numbers in the table; raises ValueError for an unknown symbol."""
     symbols = list(symbols)
     try:
         return [_NUMBERS[symbol] for symbol in symbols]

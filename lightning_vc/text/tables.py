@@ -1,4 +1,4 @@
-"""The tables in the folder `rules`: words, patterns, and what is written or spoken in their place.
+"""Readers of the tables in the folder `rules`, which hold words, patterns and their replacements.
 
 Fields are separated by tabs. Lines that begin with # are comments.
 """
@@ -16,39 +16,39 @@ _FIELD = re.compile(r"\{(\d)(?::(\w+))?\}")
 
 
 def rows(name: str) -> list[list[str]]:
-    """The fields of each line of a table."""
+    """Return the fields of each line of a table."""
     return [line.split("\t") for line in _lines(_FOLDER / name) if line]
 
 
 @cache
 def word_lists(file: Path = _FOLDER / "words.txt") -> dict[str, tuple[str, ...]]:
-    """Lists of words by their names: paragraphs of a name with a colon, and its words."""
+    """Return lists of words by name; each is a paragraph of a name, a colon and words."""
     paragraphs = "\n".join(_lines(file)).strip().split("\n\n")
-    return {name: tuple(rest.split()) for name, _, rest in (each.partition(":") for each in paragraphs)}
+    return {name: tuple(rest.split()) for name, _, rest in (paragraph.partition(":") for paragraph in paragraphs)}
 
 
 def rules(name: str, patterns: Mapping[str, str]) -> list[list[str]]:
-    """The rows of a table in which {NAME} stands for a pattern: one of `patterns`, or of a row of name and pattern."""
-    known, found = dict(patterns), []
+    """Return the rows of a table with each {NAME} replaced by its pattern, from `patterns` or a row of two fields."""
+    defined, table = dict(patterns), []
     for row in rows(name):
-        row = [_NAME.sub(lambda match: known[match[1]], field) for field in row]
+        row = [_NAME.sub(lambda match: defined[match[1]], field) for field in row]
         if len(row) == 2:
-            known[row[0]] = row[1]
+            defined[row[0]] = row[1]
         else:
-            found.append(row)
-    return found
+            table.append(row)
+    return table
 
 
 def any_of(words: Iterable[str]) -> str:
-    """A pattern of any of some words, the longer ones first."""
+    """Return a pattern that matches any of the words, longer ones first."""
     return "|".join(map(re.escape, sorted(words, key=len, reverse=True)))
 
 
 def writer(template: str, functions: Mapping[str, Callable[..., Any]]) -> Callable[[re.Match[str]], Any]:
-    """What writes a match of a pattern as a template says.
+    """Return a function from a match of a pattern to the text that a template describes.
 
-    In a template, {1} is group 1 of the match, {1:name} what a function makes of it, and [...] is left out where the
-    match has no such group. The template `name()` is a function of the whole match.
+    In a template, {1} is group 1 of the match and {1:name} a function of it; [...] is omitted if the group did not
+    match. The template `name()` is a function of the whole match.
     """
     if template.endswith("()"):
         return functions[template[:-2]]

@@ -1,7 +1,7 @@
 """Text normalisation of American English: written tokens to the words that are spoken.
 
-One pass from left to right, in time that grows as the text does. Each token is of the first semiotic class (Sproat and
-Jaitly 2016) of `rules/tokens.tsv` whose pattern matches there and that accepts it.
+One pass from left to right, in linear time. Each token belongs to the first semiotic class (Sproat and Jaitly 2016) of
+`rules/tokens.tsv` whose pattern matches at its start and whose function accepts it.
 """
 
 import re
@@ -16,7 +16,7 @@ from lightning_vc.text.numbers import CURRENCIES, SCALES
 from lightning_vc.text.tables import any_of, rules, word_lists, writer
 
 _MARKS = ".,;:!?"
-_OTHER = "OTHER"  # class of what is not spoken
+_OTHER = "OTHER"  # class of characters that are not spoken
 _NUMERIC = frozenset(
     {"CARDINAL", "DATE", "DECIMAL", "DIGIT", "FRACTION", "MEASURE", "MONEY", "ORDINAL", "ROMAN", "TELEPHONE", "TIME"}
 )
@@ -53,7 +53,7 @@ class _Class(NamedTuple):
 
 
 def tokenize(text: str) -> Iterator[Token]:
-    """Split a text of `latin` characters into tokens; together they are the text."""
+    """Split a text of `latin` characters into tokens, whose concatenation is the text."""
     start, previous = 0, ""
     while start < len(text):
         token = _token(text, start, previous in _NUMERIC)
@@ -63,7 +63,7 @@ def tokenize(text: str) -> Iterator[Token]:
 
 
 def spoken(text: str) -> str:
-    """What is spoken of a text: ASCII words, marks of punctuation, — for a pause, · behind letters that are spelled."""
+    """Convert a text to spoken form: ASCII words, punctuation, — for a pause, · after letters that are spelled."""
     parts: list[str] = []
     for token in tokenize(text):
         if token.spoken:
@@ -72,13 +72,13 @@ def spoken(text: str) -> str:
 
 
 def dropped(text: str) -> str:
-    """The letters, digits and symbols of a text that are not spoken."""
+    """Return the letters, digits and symbols of a text that are not spoken."""
     left = (token.written for token in tokenize(text) if token.kind == _OTHER)
     return "".join(sign for sign in left if (category(sign)[0] in "LNS" and category(sign) != "Sk") or sign in "%‰\\")
 
 
 def _token(text: str, start: int, after_number: bool) -> Token:
-    """The token that begins at a place of a text."""
+    """Return the token that begins at a position of a text."""
     for kind in _classes(text[start]):
         if kind.after_number and not after_number:
             continue
@@ -90,7 +90,7 @@ def _token(text: str, start: int, after_number: bool) -> Token:
 
 @cache
 def _classes(first: str) -> tuple[_Class, ...]:
-    """The classes of tokens that begin with a character."""
+    """Return the classes of tokens that can begin with a character."""
     return tuple(kind for kind in _table() if kind.first.match(first))
 
 

@@ -1,4 +1,4 @@
-"""Files of texts, and of what is said in clips."""
+"""Text files and transcript files."""
 
 import re
 import unicodedata
@@ -9,7 +9,7 @@ from lightning_vc.files import read_text
 
 
 def read_lines(path: str | Path) -> list[str]:
-    """The lines of a text file that are not blank; ValueError if there are none."""
+    """Return the lines of a text file that are not blank; raises ValueError if there are none."""
     try:
         text = read_text(path)
     except UnicodeDecodeError as error:
@@ -21,44 +21,44 @@ def read_lines(path: str | Path) -> list[str]:
 
 
 def read_transcripts(path: str | Path, clips: Sequence[str | Path]) -> list[str]:
-    """The transcript of each clip, from lines `clip<tab>text` or from one text a line in the order of the clips.
+    """Read the transcript of each clip, from lines `clip<tab>text` or from one text a line in the order of the clips.
 
-    The suffix of a clip may be missing, and then, if its name has a digit, a space may stand for the tab, as in
-    LibriSpeech and Kaldi. Of LJSpeech's lines `id|text|normalised text` the last text that is not empty is taken.
+    The suffix of a clip may be omitted; a space may then replace the tab if its name has a digit, as in LibriSpeech
+    and Kaldi. Of LJSpeech's lines `id|text|normalised text`, the last non-empty text is used.
 
-    Raises ValueError for a clip without a transcript, with its name, and for other lines.
+    Raises ValueError for a clip without a transcript, naming it, and for other lines.
     """
     lines = read_lines(path)
     names = [_name(clip) for clip in clips]
     stems = [Path(name).stem for name in names]
     if all("|" in line for line in lines):
-        said = [_barred(line, path) for line in lines]
+        pairs = [_split_bars(line, path) for line in lines]
     elif any("\t" in line or any(_plain(line).startswith(name) for name in names) for line in lines):
-        said = [line.partition("\t")[::2] for line in lines]
+        pairs = [line.partition("\t")[::2] for line in lines]
     elif any(_is_id(line.split()[0], stems) for line in lines):
-        said = [(line.split()[0], line.partition(" ")[2]) for line in lines]
+        pairs = [(line.split()[0], line.partition(" ")[2]) for line in lines]
     elif odd := [line for line in lines if "|" in line or _begins_with_id(line, stems)]:
         raise ValueError(f"{path} has the line {odd[0]!r}: write the clip, a tab, and what it says")
     elif len(lines) != len(clips):
         raise ValueError(f"{path} has {len(lines)} lines for {len(clips)} clips: write one for each, in their order")
     else:
         return lines
-    known: dict[str, str] = {}
-    for line, (clip, text) in zip(lines, said, strict=True):
+    transcripts: dict[str, str] = {}
+    for line, (clip, text) in zip(lines, pairs, strict=True):
         if not text.strip():
             raise ValueError(f"{path} has the line {line!r}: write the clip, a tab, and what it says")
-        if known.setdefault(_name(clip), text.strip()) != text.strip():
+        if transcripts.setdefault(_name(clip), text.strip()) != text.strip():
             raise ValueError(f"{path} has two transcripts of {clip}: leave one of them")
-    found = [name if name in known else stem for name, stem in zip(names, stems, strict=True)]
-    if len(set(found)) < len(found):
-        raise ValueError(f"clips of the same name ({', '.join(found)}) cannot be told apart in {path}: rename them")
-    if missing := [str(clip) for clip, name in zip(clips, found, strict=True) if name not in known]:
+    keys = [name if name in transcripts else stem for name, stem in zip(names, stems, strict=True)]
+    if len(set(keys)) < len(keys):
+        raise ValueError(f"clips of the same name ({', '.join(keys)}) cannot be told apart in {path}: rename them")
+    if missing := [str(clip) for clip, key in zip(clips, keys, strict=True) if key not in transcripts]:
         raise ValueError(f"{path} has no transcript of {', '.join(missing)}")
-    return [known[name] for name in found]
+    return [transcripts[key] for key in keys]
 
 
-def _barred(line: str, path: str | Path) -> tuple[str, str]:
-    """The clip and the text of a line of LJSpeech; raises ValueError for another number of fields."""
+def _split_bars(line: str, path: str | Path) -> tuple[str, str]:
+    """Return clip and text of a line of LJSpeech; raises ValueError for more than three fields."""
     clip, *texts = line.split("|")
     if len(texts) > 2:
         raise ValueError(f"{path} has the line {line!r}: write id|text|normalised text, with two bars at most")
@@ -72,7 +72,7 @@ def _begins_with_id(line: str, stems: Sequence[str]) -> bool:
 
 
 def _is_id(word: str, stems: Sequence[str], quotes: str = "") -> bool:
-    """Whether a word is the id of a clip; a name without a digit may be a word of the text."""
+    """Whether a word is the id of a clip; only ids with a digit count, as others may be words of the text."""
     return any(letter.isdigit() for letter in word) and _name(word.strip(quotes)) in stems
 
 
@@ -81,14 +81,14 @@ def _name(clip: str | Path) -> str:
 
 
 def _plain(text: str) -> str:
-    """Composed letters: systems differ in how they write accents in names."""
+    """Normalise accents (NFC), whose encoding in file names depends on the operating system."""
     return unicodedata.normalize("NFC", text).strip()
 
 
 def transcripts_beside(clips: Sequence[str | Path]) -> list[str] | None:
-    """The transcript of each clip, from the text file of its name beside it; None where no clip has one.
+    """Read the transcript of each clip from a text file of the same name beside it; None if no clip has one.
 
-    Raises FileNotFoundError where only some have one, and ValueError where two clips would share one.
+    Raises FileNotFoundError if only some clips have one, and ValueError if two clips would share one.
     """
     files = [Path(clip).with_suffix(".txt") for clip in clips]
     if shared := [file for file in files if file.exists() and files.count(file) > 1]:

@@ -1,7 +1,7 @@
-"""The functions of `rules/tokens.tsv`, which say tokens in American English.
+"""The functions of `rules/tokens.tsv`, which convert tokens to spoken American English.
 
-Those of `WORDS` take a group of a token's pattern, `{1:number}` in the table. Those of `TOKENS`, `time()` in the table,
-take the match of the pattern and return None where the token is of another class.
+Functions in `WORDS` take a group of a token's pattern, `{1:number}` in the table. Functions in `TOKENS`, `time()` in
+the table, take the match of the pattern and return None if the token belongs to another class.
 """
 
 import re
@@ -23,7 +23,7 @@ _IN_SERIES = re.compile(rf"\b(?:{SERIES}) $", re.IGNORECASE)
 
 
 def time(match: re.Match[str]) -> str:
-    """Hours, minutes and seconds, with a.m. or p.m. where it stands: 18:30, 5 AM, 10.30pm."""
+    """Hours, minutes and seconds, with a.m. or p.m. if written: 18:30, 5 AM, 10.30pm."""
     return _clock(*match.groups())
 
 
@@ -40,7 +40,7 @@ def _clock(hour: str, minute: str | None, second: str | None = None, half: str |
 
 
 def iso_date(match: re.Match[str]) -> str | None:
-    """2020-12-25, also with a time and a zone behind it."""
+    """2020-12-25, optionally followed by a time and a zone."""
     written_year, month, day, hour, minute, second, utc, sign, *offset = match.groups()
     date = _date(month, day, written_year)
     if date is None or hour is None:
@@ -53,7 +53,7 @@ def iso_date(match: re.Match[str]) -> str | None:
 
 
 def numeric_date(match: re.Match[str]) -> str | None:
-    """12/25/2020; the day comes first where there is no such month."""
+    """12/25/2020; a first number above 12 is the day."""
     return _date(match[1], match[2], match[3])
 
 
@@ -74,14 +74,14 @@ def year_and_month(match: re.Match[str]) -> str | None:
 
 
 def address(match: re.Match[str]) -> str:
-    """A web or mail address: the name of each mark, without the protocol and what follows ? or #."""
+    """A web or mail address: punctuation by name, without the protocol, query and fragment."""
     plain = re.sub(r"^(https?://)?(www\.)?|[?#].*", "", match[0], flags=re.IGNORECASE).rstrip("/")
     parts = re.findall(r"[A-Za-z]+|\d+|[.@/_-]", plain)
     return " ".join(_ADDRESS_MARKS.get(part) or (integer(part) if part.isdigit() else part) for part in parts)
 
 
 def telephone(match: re.Match[str]) -> str:
-    """Groups of digits with pauses between them; 800 as eight hundred, letters as a word."""
+    """Groups of digits separated by pauses; 800 as eight hundred, letters as a word."""
     groups = (
         "eight hundred" if group == "800" else digits(group) if group.isdigit() else group.lower()
         for group in re.findall(r"\d+|[A-Za-z]+", match[0])
@@ -90,7 +90,7 @@ def telephone(match: re.Match[str]) -> str:
 
 
 def money(match: re.Match[str]) -> str:
-    """Money with its sign first: $5, $1.2B, $5-10 million, a $5-million deal, $5/hour."""
+    """Money after its sign: $5, $1.2B, $5-10 million, a $5-million deal, $5/hour."""
     currency, minus, first, last, scale, gap, word, attributive, bill, per = match.groups()
     spoken = numbers.money(last or first, currency, scale or word or "")
     if attributive or bill or gap == "-":
@@ -104,7 +104,7 @@ def money(match: re.Match[str]) -> str:
 
 
 def money_behind(match: re.Match[str]) -> str:
-    """Money with its sign or its code last: 5€, 5 USD."""
+    """Money before its sign or code: 5€, 5 USD."""
     return numbers.money(match[1], match[2])
 
 
@@ -123,7 +123,7 @@ def measure(match: re.Match[str]) -> str | None:
 
 
 def _divisor(written: str) -> str | None:
-    """What an amount is per: a unit, or a word such as day."""
+    """Name of the divisor of a rate: a unit, or a word such as day."""
     name = numbers.unit(written)
     return counted("1", name) if name else written if written in _PER else None
 
@@ -135,20 +135,20 @@ def feet_and_inches(match: re.Match[str]) -> str:
 
 
 def dotted(match: re.Match[str]) -> str:
-    """U.S., e.g., J.; the last full stop of a text that ends with one letter ends the sentence."""
+    """U.S., e.g., J.; after a single letter at the end of a text, the full stop also ends the sentence."""
     ends = len(match[0]) == 2 and _AT_END.match(match.string, match.end())
     return spell(match[0].removesuffix("'s"), match[1]) + ("." if ends else "")
 
 
 def letter_a(match: re.Match[str]) -> str:
-    """An A that is a letter and no article: Plan A, A is for apple, got an A; not Once Upon A Time."""
+    """A as a letter (Plan A, A is for apple, got an A) or as an article (Once Upon A Time)."""
     before, after = _around(match, 12, 12)
     inside = not _BEFORE_SENTENCE.search(before) and re.match(r"\s[a-z]", after)
     return spell("A") if inside or _IN_SERIES.search(before) or _BEHIND_LETTER.match(after) else "a"
 
 
 def roman_numeral(match: re.Match[str]) -> str | None:
-    """A Roman numeral that stands alone: XIV, MMXXIV, XIXth."""
+    """A Roman numeral on its own: XIV, MMXXIV, XIXth."""
     if not is_roman(match[1]):
         return None
     value = numbers.roman(match[1])
@@ -156,10 +156,10 @@ def roman_numeral(match: re.Match[str]) -> str | None:
 
 
 def dash_between_numbers(match: re.Match[str]) -> str:
-    """A range or a score (5-10), a difference (3 - 2 = 1), or a mere hyphen (50-50, 747-400)."""
+    """A range or a score (5-10), a difference (3 - 2 = 1), or just a hyphen (50-50, 747-400)."""
     before, after = _around(match, 16, 40)
-    beside = re.findall(r"[\d,]*$", before)[0], re.findall(r"^[\d,]*", after)[0]
-    left, right = (int(text.replace(",", "") or "0") for text in beside)
+    neighbours = re.findall(r"[\d,]*$", before)[0], re.findall(r"^[\d,]*", after)[0]
+    left, right = (int(text.replace(",", "") or "0") for text in neighbours)
     if _EQUATION.match(after) or "=" in before or (left > right and match[0].strip() != match[0]):
         return "minus"
     return "" if left == right or (left > right > 99) else "to"
@@ -173,7 +173,7 @@ def comparison(match: re.Match[str]) -> str:
 
 
 def _around(match: re.Match[str], before: int, after: int) -> tuple[str, str]:
-    """Characters before a token and behind it."""
+    """Return so many characters before and after a token."""
     start, end = match.span()
     return match.string[max(0, start - before) : start], match.string[end : end + after]
 
