@@ -1,4 +1,4 @@
-"""Transcribed recordings of one speaker to a voice, by training: the methods, and how long each is trained."""
+"""Adaptation of a model to transcribed recordings of one speaker: methods, training samples and training."""
 
 import logging
 import warnings
@@ -38,13 +38,13 @@ from lightning_vc.voice import Voice
 
 @dataclass(frozen=True)
 class Method:
-    """A way to adapt.
+    """An adaptation method.
 
     Args:
-        task: makes the task from tts, start and encoder.
-        steps: largest number of steps for one clip, of a Deep Voice 3.
+        task: class or function that builds the task from tts, init and encoder.
+        steps: training steps for one clip, of a model with `adaptation_step_scale` 1.
         growth: steps grow as `n_clips ** growth`.
-        batch_size: largest number of clips in a step.
+        batch_size: largest number of clips in a batch.
     """
 
     task: Callable[..., AdaptationTask]
@@ -53,60 +53,60 @@ class Method:
     batch_size: int = 8
 
     def steps_for(self, clips: int, model: AcousticModel) -> int:
-        """Number of training steps of a model for so many clips."""
+        """Return the number of training steps for a number of clips."""
         return max(1, round(self.steps * clips**self.growth * model.adaptation_step_scale))
 
 
-# Chosen by loss and speaker similarity on 1 to 100 clips, as the learning rates in the tasks (docs/experiments.md)
+# Tuned by loss and speaker similarity on 1 to 100 clips, as are the learning rates of the tasks (docs/experiments.md)
 METHODS = {
     "embedding": Method(EmbeddingAdaptationTask, steps=150),
     "low_rank": Method(LowRankAdaptationTask, steps=75, growth=0.4),
     "whole_model": Method(WholeModelAdaptationTask, steps=75, growth=0.4),
 }
-_OWN = Method(AdaptationTask, steps=100)  # for a class of the user
-_LONGEST = 10.0  # seconds of a recording that is not cut at its pauses
-_CAUSES = "perhaps as the texts are in another order than the clips, the clip is cut off or is not in English"
-_ENOUGH = 20  # clips from which on some are held out for early stopping (docs/experiments.md)
-_HELD = 10  # one of so many clips is held out
-_LOOK = 10  # steps between validations
+_CUSTOM = Method(AdaptationTask, steps=100)  # for a class of the user
+_LONGEST = 10.0  # seconds; longer recordings are split at pauses
+_CAUSES = "perhaps because the texts are not in the order of the clips, the clip is cut off or not in English"
+_MIN_SAMPLES = 20  # samples from which on some are held out for early stopping (docs/experiments.md)
+_SAMPLES_PER_HELD_OUT = 10  # one of so many samples is held out
+_VALIDATION_INTERVAL = 10  # steps
 _PATIENCE = 4  # validations without progress
 
 
 def method_named(name: str) -> Method:
-    """One of `METHODS`, or a subclass of `AdaptationTask` by its import path; raises ValueError for anything else."""
+    """Return one of `METHODS`, or a subclass of `AdaptationTask` by its import path; raises ValueError for others."""
     if name in METHODS:
         return METHODS[name]
     module, _, kind = name.rpartition(".")
     try:
         task = getattr(import_module(module), kind)
-    except (ImportError, AttributeError, TypeError, ValueError) as error:  # TypeError: it begins with a dot
-        known = ", ".join(["encoder", *METHODS])
-        raise ValueError(f"unknown method {name!r}: choose one of {known}, or name a class, module.Class") from error
+    except (ImportError, AttributeError, TypeError, ValueError) as error:  # TypeError: the name begins with a dot
+        names = ", ".join(["encoder", *METHODS])
+        raise ValueError(f"unknown method {name!r}: choose one of {names}, or name a class, module.Class") from error
     if not (isinstance(task, type) and issubclass(task, AdaptationTask)) or isabstract(task):
         raise ValueError(
-            f"method {name!r} is no AdaptationTask that says what is trainable: derive it from one of "
+            f"method {name!r} is not a concrete subclass of AdaptationTask: derive it from one of the classes of "
             "lightning_vc.tasks.adaptation"
         )
-    return replace(_OWN, task=task)
+    return replace(_CUSTOM, task=task)
 
 
 def samples_of(clip: str, wave: Tensor, text: str, sample_rate: int) -> list[Sample]:
-    """Training samples of a recording (W,) and its transcript: one, or its pieces where it is long.
+    """Return the training samples of a recording (W,) and its transcript; a long recording is split into several.
 
-    Warns where a short recording cannot be aligned with its text, as were 7 of 128 right transcripts and 95 of 123
-    wrong ones. Raises ValueError, naming the clip, for a text without words, one that is far too long or too short for
-    the recording, and a long recording that cannot be aligned.
+    Warns if a short recording cannot be aligned with its text (7 of 128 correct and 95 of 123 wrong transcripts).
+    Raises ValueError, naming the clip, for a text without words, a text that is far too long or too short for the
+    recording, and a long recording that cannot be aligned.
     """
     try:
         words = tuple(normalize(text))
     except ValueError as error:
         raise ValueError(f"the transcript of {clip}: {error}") from error
     seconds = len(wave) / sample_rate
-    rate, usual = sum(len(word.phonemes) for word in words) / seconds, Limits()
-    if not usual.min_rate <= rate <= usual.max_rate:
+    rate, limits = sum(len(word.phonemes) for word in words) / seconds, Limits()
+    if not limits.min_rate <= rate <= limits.max_rate:
         raise ValueError(
             f"{clip} has {seconds:.1f} s and its transcript {rate:.1f} phonemes a second, where speech has "
-            f"{usual.min_rate:.0f} to {usual.max_rate:.0f}, {_CAUSES}: give the transcript of this clip"
+            f"{limits.min_rate:.0f} to {limits.max_rate:.0f}, {_CAUSES}: give the transcript of this clip"
         )
     pieces = [Piece(0.0, seconds, words)]
     spans = align(resample(wave, sample_rate, SAMPLE_RATE), words)
@@ -118,7 +118,7 @@ def samples_of(clip: str, wave: Tensor, text: str, sample_rate: int) -> list[Sam
             )
         pieces = list(split(words, spans, seconds, _LONGEST))
     elif spans is None:
-        print_warning(f"the transcript of {clip} was not found in it, {_CAUSES}: see that this is what it says")
+        print_warning(f"the transcript of {clip} was not found in it, {_CAUSES}: check the transcript")
     samples = []
     for number, piece in enumerate(pieces):
         cut = wave[round(piece.start * sample_rate) : round(piece.end * sample_rate)]
@@ -137,106 +137,106 @@ def adapt(
     encoder: SpeakerEncoder | None = None,
     progress: bool = False,
 ) -> AdaptationTask:
-    """Train one method on transcribed recordings of one speaker.
+    """Adapt a model to transcribed recordings of one speaker.
 
-    Of twenty samples or more, one in ten is held out for early stopping, and the parameters of the least validation
-    loss are kept.
+    If there are twenty samples or more, one in ten is held out for early stopping, and the parameters with the lowest
+    validation loss are kept.
 
     Args:
         tts: the model to adapt; it is not changed.
         method: as in `method_named`.
         samples: from `samples_of`, at the model's sample rate.
-        steps: of training; by default those of the method for this model and number of samples.
-        start, encoder: the initial embedding, as in `AdaptationTask`.
-        progress: show a bar with the losses.
+        steps: training steps; by default chosen by the method for this model and number of samples.
+        init, encoder: the initial embedding, as in `AdaptationTask`.
+        progress: show a progress bar with the losses.
 
-    Returns the trained task, for `voice_of`. Raises ValueError for an unknown method, one that cannot be built or adds
-    parameters that a voice cannot keep, and for an encoder of another model.
+    Returns the trained task, for `voice_of`. Raises ValueError for an unknown method, a method that cannot be built or
+    adds parameters that a voice cannot store, and for an encoder of another model.
     """
-    how = method_named(method)
-    held = len(samples) // _HELD if len(samples) >= _ENOUGH else 0
+    settings = method_named(method)
+    held_out = len(samples) // _SAMPLES_PER_HELD_OUT if len(samples) >= _MIN_SAMPLES else 0
     with _quiet(), torch.random.fork_rng():
-        torch.manual_seed(0)  # the same clips make the same voice
+        torch.manual_seed(0)  # the same clips give the same voice
         try:
-            task = how.task(tts, init=init, encoder=encoder)
+            task = settings.task(tts, init=init, encoder=encoder)
         except TypeError as error:
-            raise ValueError(f"method {method!r} has to take tts, start and encoder: {error}") from error
+            raise ValueError(f"method {method!r} must take tts, init and encoder: {error}") from error
         _check_moved(task, tts)
-        steps = steps or how.steps_for(len(samples), tts.model)
-        size = min(how.batch_size, len(samples) - held)
+        steps = steps or settings.steps_for(len(samples), tts.model)
+        size = min(settings.batch_size, len(samples) - held_out)
         rows = {sample.speaker.id: 0 for sample in samples}
         batcher = TTSBatcher(tts.frontend, rows, tts.spectrograms.sample_rate, size, 1, 1)
         callbacks: list[Callback] = [RichProgressBar()] if progress else []
-        if held:
+        if held_out:
             stop = EarlyStopping("val/loss", patience=_PATIENCE, check_on_train_epoch_end=False)
             callbacks += [KeepBest(), stop]
         trainer = Trainer(
             max_steps=steps,
             devices=1,
             gradient_clip_val=1.0,
-            val_check_interval=min(_LOOK, steps) if held else None,
-            limit_val_batches=1.0 if held else 0,
-            num_sanity_val_steps=-1 if held else 0,  # the initial embedding may be the best
+            val_check_interval=min(_VALIDATION_INTERVAL, steps) if held_out else None,
+            limit_val_batches=1.0 if held_out else 0,
+            num_sanity_val_steps=-1 if held_out else 0,  # the initial embedding may be the best
             callbacks=callbacks,
             logger=False,
             enable_checkpointing=False,
             enable_model_summary=False,
             enable_progress_bar=progress,
         )
-        training = Loader(BatchStream(Clips(samples[held:]), batcher, steps))
-        if held and init != "mean":
-            task.begin(next(iter(training)))  # for the look before training, which Lightning takes first
-        validation = Loader(BatchStream(Clips(samples[:held]), batcher, -(-held // size), seed=None))
+        training = Loader(BatchStream(Clips(samples[held_out:]), batcher, steps))
+        if held_out and init != "mean":
+            task.begin(next(iter(training)))  # for the validation before training
+        validation = Loader(BatchStream(Clips(samples[:held_out]), batcher, -(-held_out // size), seed=None))
         with interruptible():
             trainer.fit(task, training, validation)
     return task
 
 
 class KeepBest(Callback):
-    """Restore, when training ends, the parameters of the least validation loss."""
+    """Restore the parameters with the lowest validation loss at the end of training."""
 
     def __init__(self) -> None:
-        self.least = torch.inf
+        self.lowest_loss = torch.inf
         self.best: dict[str, Tensor] = {}
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Keep the parameters if they are better than those before."""
+        """Store the parameters if the loss is the lowest so far."""
         loss = float(trainer.callback_metrics["val/loss"])
-        if loss < self.least:
-            self.least, self.best = loss, _trained(pl_module)
+        if loss < self.lowest_loss:
+            self.lowest_loss, self.best = loss, _trained(pl_module)
 
     @torch.no_grad()
     def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Restore the best."""
+        """Restore the stored parameters."""
         for name, value in self.best.items():
             pl_module.get_parameter(name).copy_(value)
 
 
 def voice_of(task: AdaptationTask, method: str, clips: int, seconds: float = 0.0, consent: str = "") -> Voice:
-    """The result of an adaptation: the embedding, and the parameters of the model that it trained."""
+    """Return the voice of an adaptation: the speaker embedding and the trained parameters of the model."""
     return Voice(
         task.embedding.detach().cpu().clone(), method, task.base, clips, _trained(task.tts.model), seconds, consent
     )
 
 
 def _trained(module: torch.nn.Module) -> dict[str, Tensor]:
-    """Copies of the parameters that are trained, by name."""
+    """Return copies of the trainable parameters by name."""
     return {name: value.detach().cpu().clone() for name, value in module.named_parameters() if value.requires_grad}
 
 
 def _check_moved(task: AdaptationTask, tts: TTSModel) -> None:
-    """Raise ValueError for parameters of a task that are neither those of the model nor low-rank changes of them."""
-    known = dict(tts.model.named_parameters())
-    added = {name: value for name, value in task.tts.model.named_parameters() if name not in known}
+    """Raise ValueError for parameters of a task that are neither parameters of the model nor low-rank updates."""
+    existing = dict(tts.model.named_parameters())
+    added = {name: value for name, value in task.tts.model.named_parameters() if name not in existing}
     try:
         load_moved(deepcopy(tts.model), added)
     except ValueError as error:
-        raise ValueError(f"{type(task).__name__} adds parameters that its base has no place for: {error}") from error
+        raise ValueError(f"{type(task).__name__} adds parameters that a voice cannot store: {error}") from error
 
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Silence Lightning, which reports the devices at each clone, and its warnings, which do not apply here."""
+    """Silence Lightning, which reports devices at every adaptation, and its warnings, which do not apply here."""
     logger = logging.getLogger("lightning.pytorch")
     level = logger.level
     logger.setLevel(logging.ERROR)

@@ -1,4 +1,4 @@
-"""Recordings to a voice, a voice and a text to speech."""
+"""Voice cloning: recordings to a voice, and text to speech with a voice."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -33,23 +33,23 @@ from lightning_vc.voice import Voice, check_texts
 if TYPE_CHECKING:
     from lightning_vc.data.samples import Sample
 
-GRIFFIN_LIM = "griffin_lim"  # its name on the command line
-_SHOWN = 40  # characters that a warning names
-_SHORTEST = 0.3  # seconds of a clip that holds enough of a voice
-_ENCODER_PAUSE = 0.3  # seconds that pauses are cut to for the encoder
-_ADAPTATION_PAUSE = 0.5  # seconds that pauses are cut to for adaptation: more than transcripts mark as a long one
+GRIFFIN_LIM = "griffin_lim"  # name on the command line
+_SHOWN = 40  # characters that a warning quotes
+_SHORTEST = 0.3  # seconds, shortest clip
+_ENCODER_PAUSE = 0.3  # seconds, longest pause for the encoder
+_ADAPTATION_PAUSE = 0.5  # seconds, longest pause for adaptation: above the threshold of marked long pauses
 
 
 class Cloner:
     """A trained model that clones voices and speaks with them.
 
     Args:
-        tts: the generative model.
-        encoder: the speaker encoder trained for it, needed by the method "encoder" alone.
-        vocoder: spectrograms to sound; Griffin-Lim if none is given.
+        tts: the multi-speaker acoustic model.
+        encoder: the speaker encoder trained for `tts`, only needed by the method "encoder".
+        vocoder: by default Griffin-Lim.
 
     Raises:
-        TypeError: for a path in the place of a model.
+        TypeError: for a path instead of a model.
         ValueError: for an encoder of another model, or a vocoder of other spectrograms.
     """
 
@@ -66,7 +66,7 @@ class Cloner:
             )
         if isinstance(vocoder, NeuralVocoder):
             check_spectrograms(vocoder, tts, source_of(vocoder))
-        self._adapted: tuple[Voice, TTSModel] | None = None  # the last voice with parameters of its own, and its model
+        self._adapted: tuple[Voice, TTSModel] | None = None  # the last voice with adapted parameters, and its model
 
     @classmethod
     def load(
@@ -75,13 +75,13 @@ class Cloner:
         """Load the models of a run or an exported folder, or one TTS checkpoint.
 
         Args:
-            model: a checkpoint, or a folder with tts/last.ckpt or tts.safetensors and, where they were trained, the
-                same of encoder and vocoder; by default that of `from_pretrained`.
-            vocoder: "griffin_lim", or the checkpoint of another vocoder than that of the folder.
-            trust: top-level modules of your own whose classes the checkpoints may name; they are imported.
+            model: a checkpoint, or a folder with tts/last.ckpt or tts.safetensors and optionally the same for encoder
+                and vocoder; by default the model of `from_pretrained`.
+            vocoder: "griffin_lim", or a vocoder checkpoint to use instead of that of the folder.
+            trust: your top-level modules whose classes the checkpoints may name; they are imported.
 
         Raises:
-            FileNotFoundError, ValueError: for a file that is missing, of another kind or damaged, and for models that
+            FileNotFoundError, ValueError: for a file that is missing, damaged or of another kind, and for models that
                 do not belong together.
         """
         allow(trust)
@@ -93,23 +93,23 @@ class Cloner:
 
     @classmethod
     def from_pretrained(cls, name: str = "base", vocoder: str | Path | None = None) -> "Cloner":
-        """Load a model that comes with the package; `vocoder` and what it raises as in `load`."""
+        """Load a model that is shipped with the package; `vocoder` and errors as in `load`."""
         return cls.load(shipped(name), vocoder)
 
     @property
     def methods(self) -> list[str]:
-        """Names of the methods by which this model can clone."""
+        """Names of the cloning methods that this model supports."""
         from lightning_vc.adaptation import METHODS
 
         return ["encoder", *METHODS] if self.encoder else list(METHODS)
 
     def check(self, text: str) -> None:
-        """Raise ValueError for a text that this model could not speak."""
+        """Raise ValueError for a text that this model cannot speak."""
         check_length(text)
         self.tts.frontend(normalize(text))
 
     def warn(self, text: str) -> None:
-        """Warn of letters, digits and symbols that are left out."""
+        """Warn about letters, digits and symbols that are not spoken."""
         if dropped := unspoken(text):
             shown = dropped if len(dropped) <= _SHOWN else f"{dropped[:_SHOWN]}..."
             print_warning(f"the text has {shown!r}, which cannot be spoken and is left out")
@@ -124,23 +124,23 @@ class Cloner:
         consent: str = "",
         progress: bool = False,
     ) -> Voice:
-        """Clone the voice of the speaker of some recordings (any format that soundfile reads, any rate).
+        """Clone the voice of a speaker from recordings (any format that soundfile reads, any sample rate).
 
         Args:
-            clips: files.
+            clips: paths of sound files.
             method: "encoder" (needs no transcripts), "embedding" or "whole_model" (section 3), "low_rank", or the
                 import path of an `AdaptationTask`.
-            transcripts: of each clip; adaptation needs them.
-            steps: of adaptation; by default those of the method.
-            init: the initial embedding of adaptation, as in `AdaptationTask`; by default "encoder" where there is one,
+            transcripts: one per clip; required by adaptation.
+            steps: training steps of adaptation; by default chosen by the method.
+            init: initial embedding of adaptation, as in `AdaptationTask`; by default "encoder" if the model has one,
                 else "mean".
-            consent: what the speaker has agreed to; it is kept in the voice.
-            progress: show a bar while adapting.
+            consent: what the speaker has agreed to; stored in the voice.
+            progress: show a progress bar of adaptation.
 
         Raises:
             FileNotFoundError: for a missing clip.
             ValueError: for no clips, a clip that is no audio, empty or silent, a missing transcript or one that does
-                not fit its clip, an unknown method, steps below 1, and an init that the model does not have.
+                not match its clip, an unknown method, steps below 1, and an init that the model does not support.
         """
         check_texts({"consent": consent})
         if isinstance(clips, str | Path):
@@ -178,14 +178,14 @@ class Cloner:
         return self.say_all([text], voice)[0]
 
     def say_all(self, texts: Sequence[str], voice: Voice) -> list[Speech]:
-        """Speak several texts; raises what `say` raises."""
+        """Speak several texts; raises whatever `say` raises."""
         for text in texts:
             self.warn(text)
         with _compatible(source_of(self.tts)):
             return self._synthesizer(voice).speak(texts)
 
     def stream(self, text: str, voice: Voice) -> Iterator[Speech]:
-        """Speak one text, a sentence or clause at a time, each while the next is being made; raises what `say` does."""
+        """Speak one text in pieces, and synthesise the next piece while one is consumed; raises what `say` raises."""
         synthesizer = self._synthesizer(voice)
         self.warn(text)
 
@@ -198,20 +198,20 @@ class Cloner:
     def _samples(
         self, clips: Sequence[str | Path], waves: Sequence[Tensor], method: str, transcripts: Sequence[str] | None
     ) -> "list[Sample]":
-        """Training samples of adaptation, whatever the order of the clips."""
+        """Return training samples for adaptation, independent of the order of the clips."""
         from lightning_vc.adaptation import method_named, samples_of
 
         method_named(method)
         if transcripts is None or len(transcripts) != len(clips):
-            got = len(transcripts or ())
+            count = len(transcripts or ())
             raise ValueError(
-                f"method {method!r} needs a transcript of each clip: {len(clips)} clips, {got} transcripts; on the "
+                f"method {method!r} needs a transcript of each clip: {len(clips)} clips, {count} transcripts; on the "
                 "command line give them by --transcripts or --clip_texts, or as a.txt beside a clip a.wav"
             )
-        short = [level(shorten_pauses(wave, self.sample_rate, _ADAPTATION_PAUSE)) for wave in waves]
-        recordings = [  # in the order of the clips: the error is that of the first wrong transcript
+        shortened = [level(shorten_pauses(wave, self.sample_rate, _ADAPTATION_PAUSE)) for wave in waves]
+        recordings = [  # in the order of the clips, so that an error names the first wrong transcript
             (_content(wave), samples_of(str(clip), wave, text, self.sample_rate))
-            for clip, wave, text in zip(clips, short, transcripts, strict=True)
+            for clip, wave, text in zip(clips, shortened, transcripts, strict=True)
         ]
         return [sample for _, samples in sorted(recordings, key=itemgetter(0)) for sample in samples]
 
@@ -224,12 +224,12 @@ class Cloner:
             raise ValueError(f"{clip} has {seconds:.2f} s of sound: give a recording of {_SHORTEST} s or more")
         if cancels(channels):
             print_warning(f"{clip} has channels that cancel each other, one is inverted: the loudest is used alone")
-        for complaint in complaints(wave, self.sample_rate, clipping(outside(channels, rate, bursts)), bursts):
-            print_warning(f"{clip} {complaint}")
+        for warning in complaints(wave, self.sample_rate, clipping(outside(channels, rate, bursts)), bursts):
+            print_warning(f"{clip} {warning}")
         return wave
 
     def _synthesizer(self, voice: Voice) -> Synthesizer:
-        """Of a voice, with the parameters that it moved; raises ValueError for a voice of another model."""
+        """Return a synthesizer for a voice and its adapted parameters; raises ValueError for one of another model."""
         if voice.base != self.base:
             raise ValueError(
                 f"this voice belongs to model {short(voice.base)}, and {source_of(self.tts)} is {self.base}: "
@@ -255,9 +255,9 @@ class Cloner:
 
     @torch.no_grad()
     def embed(self, waves: Sequence[Tensor]) -> Tensor:
-        """Predict the speaker embedding (E,) of recordings of one speaker, each (W,), at `sample_rate`.
+        """Predict the speaker embedding (E,) from recordings (W,) of one speaker at `sample_rate`.
 
-        Pauses are cut to 0.3 s, as the encoder averages over all frames. Raises ValueError if there is no encoder.
+        Pauses are shortened to 0.3 s, as the encoder averages over all frames. Raises ValueError without an encoder.
         """
         if self.encoder is None:
             raise ValueError(
@@ -273,7 +273,7 @@ class Cloner:
 
 @contextmanager
 def _compatible(what: str) -> Iterator[None]:
-    """Raise ValueError where the layers of a loaded model do not fit each other."""
+    """Convert errors of incompatible layers of a loaded model to ValueError."""
     try:
         yield
     except (torch.OutOfMemoryError, torch.AcceleratorError):
@@ -284,5 +284,5 @@ def _compatible(what: str) -> Iterator[None]:
 
 
 def _content(wave: Tensor) -> bytes:
-    """A sort key of recordings, so that their order does not change the voice."""
+    """Sort key of recordings, so that the voice does not depend on the order of the clips."""
     return wave.numpy().tobytes()

@@ -1,4 +1,4 @@
-"""A cloned speaker, the file that holds one, and the folder of those that have names."""
+"""Cloned voices: the class, the file format, and the library of named voices."""
 
 import math
 import os
@@ -22,31 +22,31 @@ _FORMAT = "lightning_vc voice 3"
 _SUFFIX = ".safetensors"
 _HOME = "~/.local/share/lightning_vc/voices"
 _MAX_HEADER = 4_000_000  # bytes
-_MAX_LETTERS = 200  # of a text in a voice file
+_MAX_LETTERS = 200  # characters of a text in a voice file
 _MAX_CONSENT = 100_000
-_HOMELESS = "voices"  # of users without a home folder, as in containers
+_HOMELESS = "voices"  # library of users without a home folder, as in containers
 _NAME = re.compile(r"[\w-][\w.-]*")
-_TEXTS = ("method", "base", "clips", "seconds", "consent", "made", "version")  # fields of a voice but its tensors
+_TEXTS = ("method", "base", "clips", "seconds", "consent", "made", "version")  # all fields except tensors
 
 
 @dataclass(frozen=True)
 class Voice:
-    """A cloned speaker: what `Cloner.clone` returns and a .safetensors file holds.
+    """A cloned voice, as returned by `Cloner.clone` and stored in a .safetensors file.
 
     Attributes:
         embedding: the speaker embedding, (E,).
-        method: of cloning.
-        base: fingerprint of the model that it belongs to; no other can speak with it.
+        method: cloning method.
+        base: fingerprint of the model for which the voice was cloned; other models cannot use it.
         clips: number of recordings.
-        moved: parameters of the acoustic model that adaptation changed, by name.
-        seconds: length of the recordings without silence at the ends.
+        moved: parameters of the acoustic model that adaptation trained, by name.
+        seconds: total duration of the trimmed recordings.
         consent: what the speaker has agreed to; may be empty.
-        made: date, as in 2026-11-23.
-        version: of lightning_vc that made it.
+        made: date of cloning, such as 2026-11-23.
+        version: version of lightning_vc.
 
     Raises:
-        ValueError: for an embedding of another shape, numbers that are NaN, infinite or no floats, and a text that is
-            too long. Tensors become float32.
+        ValueError: for an embedding of another shape, values that are NaN, infinite or no floats, and a text that is
+            too long. Tensors are converted to float32.
     """
 
     embedding: Tensor
@@ -60,11 +60,9 @@ class Voice:
     version: str = field(default_factory=lambda: version("lightning_vc"))
 
     def __post_init__(self) -> None:
-        """Check shapes, numbers and texts."""
+        """Check shapes, values and texts."""
         if self.embedding.dim() != 1 or not len(self.embedding):
-            raise ValueError(
-                f"the embedding of a voice is a row of numbers, got the shape {tuple(self.embedding.shape)}"
-            )
+            raise ValueError(f"the embedding of a voice must be a vector, got the shape {tuple(self.embedding.shape)}")
         object.__setattr__(self, "embedding", single_precision(self.embedding, "embedding"))
         moved = {name: single_precision(value, short(f"moved.{name}")) for name, value in self.moved.items()}
         object.__setattr__(self, "moved", moved)
@@ -72,18 +70,18 @@ class Voice:
 
     @property
     def about(self) -> dict[str, str]:
-        """All fields but the tensors, as texts."""
+        """All fields except tensors, as texts."""
         return {name: str(getattr(self, name)) for name in _TEXTS}
 
     def save(self, path: str | Path) -> None:
-        """Write one portable file."""
+        """Write the voice to one portable file."""
         tensors = {"embedding": self.embedding, **{f"moved.{name}": value for name, value in self.moved.items()}}
         tensors = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
         write_file(path, save(tensors, {"format": _FORMAT, **self.about}))
 
     @classmethod
     def load(cls, path: str | Path) -> "Voice":
-        """Read a saved voice; raises FileNotFoundError if there is none, ValueError for another file."""
+        """Read a saved voice; raises FileNotFoundError for a missing file, ValueError for any other kind of file."""
         if not Path(path).is_file():
             raise FileNotFoundError(f"no voice at {path}: make one with `python -m lightning_vc.recipes.clone`")
         try:
@@ -91,7 +89,7 @@ class Voice:
                 raise ValueError(f"{path} is not a voice: its header has more than {_MAX_HEADER} bytes")
             with safe_open(path, "pt") as file:
                 about = file.metadata() or {}
-                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - it is no dict
+                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
         except SafetensorError as error:
             raise ValueError(f"{path} is not a voice: {error}") from error
         if about.pop("format", None) != _FORMAT or "embedding" not in tensors:
@@ -109,32 +107,32 @@ class Voice:
 def check_texts(about: Mapping[str, str]) -> None:
     """Raise ValueError for a text that is too long for a voice file."""
     for name, text in about.items():
-        most = _MAX_CONSENT if name == "consent" else _MAX_LETTERS
-        if len(text) > most:
-            raise ValueError(f"{name} of a voice has {len(text)} letters, where {most} are allowed")
+        limit = _MAX_CONSENT if name == "consent" else _MAX_LETTERS
+        if len(text) > limit:
+            raise ValueError(f"{name} of a voice has {len(text)} letters, where {limit} are allowed")
 
 
 def _check_about(about: dict[str, str], moved: Iterable[str]) -> None:
-    """Raise ValueError for a text or a tensor of a voice file that is missing or unknown, or is no number."""
+    """Raise ValueError for missing or unknown fields or tensors of a voice file, and for invalid numbers."""
     if unknown := sorted(name for name in moved if not name.startswith("moved.")):
-        raise ValueError(f"its tensor {short(unknown[0])} is neither the embedding nor a parameter that moved")
+        raise ValueError(f"its tensor {short(unknown[0])} is neither the embedding nor an adapted parameter")
     if wrong := sorted(about.keys() ^ set(_TEXTS)):
         raise ValueError(f"its field {short(wrong[0])} is {'unknown' if wrong[0] in about else 'missing'}")
     for name, kind in (("clips", int), ("seconds", float)):
         try:
-            right = 0 <= kind(about[name]) < math.inf
+            is_valid = 0 <= kind(about[name]) < math.inf
         except ValueError:
-            right = False
-        if not right:
+            is_valid = False
+        if not is_valid:
             raise ValueError(f"its field {name} is {short(about[name])}, where a number from 0 is needed")
 
 
 class VoiceLibrary:
-    """Voices by name, each in a file of one folder.
+    """Named voices, each in a file of one folder.
 
     Args:
-        folder: by default that of LIGHTNING_VC_VOICES, or else ~/.local/share/lightning_vc/voices; `voices` in the
-            current folder, with a warning, for a user without a home.
+        folder: by default the environment variable LIGHTNING_VC_VOICES, or else ~/.local/share/lightning_vc/voices,
+            or else, for a user without a home folder, `voices` in the current folder, with a warning.
 
     Raises:
         NotADirectoryError: if it is a file.
@@ -143,7 +141,7 @@ class VoiceLibrary:
     def __init__(self, folder: str | Path | None = None) -> None:
         try:
             self.folder = Path(folder or os.environ.get("LIGHTNING_VC_VOICES") or _HOME).expanduser()
-        except RuntimeError:  # no home, and no entry in the list of users
+        except RuntimeError:  # no home folder is known
             self.folder = Path(_HOMELESS)
             print_warning(
                 f"you have no home folder: voices are kept in ./{_HOMELESS}; LIGHTNING_VC_VOICES names another"
@@ -152,55 +150,55 @@ class VoiceLibrary:
             raise NotADirectoryError(f"{self.folder} is no library of voices: name a folder")
 
     def files(self) -> list[Path]:
-        """The files of all voices, sorted."""
+        """Return the files of all voices, sorted."""
         return sorted(path for path in self.folder.glob(f"*{_SUFFIX}") if not path.is_dir())
 
     def names(self) -> list[str]:
-        """The names of all voices, sorted."""
+        """Return the names of all voices, sorted."""
         return [path.stem for path in self.files()]
 
     def path(self, name: str) -> Path:
-        """The file of a voice, which need not exist; raises ValueError for what cannot be a name."""
+        """Return the file of a voice, which need not exist; raises ValueError for an invalid name."""
         if not _NAME.fullmatch(name):
             raise ValueError(f"{name!r} is no name of a voice: take letters, digits, '.', '_' and '-'")
         return self.folder / f"{name}{_SUFFIX}"
 
     def known(self, name: str) -> Path:
-        """The file of an existing voice; raises FileNotFoundError where there is none of this name."""
+        """Return the file of an existing voice; raises FileNotFoundError if no voice has this name."""
         path = self.path(name)
         if not path.exists():
-            known = ", ".join(self.names()) or "none yet"
-            raise FileNotFoundError(f"no voice {name!r} in {self.folder}; there are: {known}")
+            names = ", ".join(self.names()) or "none yet"
+            raise FileNotFoundError(f"no voice {name!r} in {self.folder}; there are: {names}")
         return path
 
     def free(self, name: str) -> Path:
-        """The file of a new voice; raises ValueError for what cannot be a name, FileExistsError for a taken one."""
+        """Return the file for a new voice; raises ValueError for an invalid, FileExistsError for an existing name."""
         path = self.path(name)
         if Path(name).suffix.lower() in io.SUFFIXES:
             raise ValueError(f"{name!r} is the name of a sound: take another for a voice, or a file ({_SUFFIX})")
-        if os.path.lexists(path):  # also a link that leads nowhere: the voice would be written there
+        if os.path.lexists(path):  # also a broken link, through which the voice would be written
             raise FileExistsError(f"there is a voice {name!r} already: take another name, or delete that one first")
         return path
 
 
 def load_voice(name: str) -> Voice:
-    """Load a voice file, if `name` is a path or ends in .safetensors, else the voice of that name in the library."""
+    """Load a voice file if `name` is a path or ends in .safetensors, else the voice of this name in the library."""
     return Voice.load(name if _is_file(name) else VoiceLibrary().known(name))
 
 
 def place_for_voice(name: str) -> Path:
-    """Where to save a voice: a file or a place in the library, as in `load_voice`.
+    """Return the path at which to save a voice: a file or a file of the library, as in `load_voice`.
 
-    Raises what `VoiceLibrary.free` raises, and OSError where no file can be written.
+    Raises whatever `VoiceLibrary.free` raises, and OSError if the file cannot be written.
     """
     if not _is_file(name):
-        place = VoiceLibrary().free(name)
+        path = VoiceLibrary().free(name)
     elif not name.endswith(_SUFFIX):
         raise ValueError(f"{name} is no name of a voice file: let it end in {_SUFFIX}")
-    elif (place := Path(name)).exists():
+    elif (path := Path(name)).exists():
         raise FileExistsError(f"there is {name} already: take another name, or delete that one first")
-    io.probe(place)
-    return place
+    io.probe(path)
+    return path
 
 
 def _is_file(name: str) -> bool:

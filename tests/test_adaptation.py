@@ -41,9 +41,9 @@ def seen(monkeypatch: pytest.MonkeyPatch) -> list[float]:
         return EmbeddingAdaptationTask(tts, lambda p: torch.optim.Adam(p, lr=0.5), **options)
 
     monkeypatch.setattr(adaptation, "KeepBest", Watched)
-    monkeypatch.setattr(adaptation, "_LOOK", 1)
-    monkeypatch.setattr(adaptation, "_ENOUGH", 5)
-    monkeypatch.setattr(adaptation, "_HELD", 5)
+    monkeypatch.setattr(adaptation, "_VALIDATION_INTERVAL", 1)
+    monkeypatch.setattr(adaptation, "_MIN_SAMPLES", 5)
+    monkeypatch.setattr(adaptation, "_SAMPLES_PER_HELD_OUT", 5)
     monkeypatch.setitem(METHODS, "wild", Method(wild, steps=60))
     return losses
 

@@ -138,17 +138,17 @@ def test_what_has_no_end_is_cut_off_and_said_in_smaller_batches(
     ((together, _most),) = asked
     assert together == 9
     made = cloner.tts.spectrograms
-    monkeypatch.setattr(synthesis, "_LONGEST", 20.5 * made.hop / made.sample_rate)
-    monkeypatch.setattr(synthesis, "_BATCH_NUMBERS", 4 * 20 * width)
+    monkeypatch.setattr(synthesis, "_SEGMENT_SECONDS", 20.5 * made.hop / made.sample_rate)
+    monkeypatch.setattr(synthesis, "_BATCH_VALUES", 4 * 20 * width)
     asked.clear()
     for speech in cloner.say_all(texts, voice):
         assert speech.problems[0] == "the model found no end: a man and a dog went home."
         assert not speech.finished
         assert speech.spectra.linear.shape[1] == speech.alignments[0].shape[1] == 20
     assert asked == [(4, 20), (4, 20), (1, 20)] * 2  # and once more, as they failed
-    monkeypatch.setattr(synthesis, "_KEPT", 1000)
-    monkeypatch.setattr(synthesis, "_KEPT_OF_SYMBOL", 10)
-    with pytest.raises(ValueError, match=r"far more sound than speech has, at 'a man and a dog went home\.': take"):
+    monkeypatch.setattr(synthesis, "_OUTPUT_VALUES", 1000)
+    monkeypatch.setattr(synthesis, "_OUTPUT_VALUES_PER_SYMBOL", 10)
+    with pytest.raises(ValueError, match=r"far too much audio for 'a man and a dog went home\.': take"):
         cloner.say_all(texts, voice)
 
 

@@ -58,7 +58,7 @@ def test_transcripts_as_ljspeech_has_them(tmp_path: Path) -> None:
         ("a|Aye.\nBee.\n", r"has the line 'a\|Aye\.': write the clip"),
         ("c-1,Aye.\nc-2,Bee.\n", r"has the line 'c-1,Aye\.': write the clip"),
         ("'c-1';'Aye.'\n'c-2';'Bee.'\n", r'has the line "\'c-1\';\'Aye\.\'"'),
-        ("a.wav\tAye.\nb.wav\t\n", r"has the line 'b\.wav': write the clip, a tab, and what it says"),
+        ("a.wav\tAye.\nb.wav\t\n", r"has the line 'b\.wav': write the clip, a tab, and its transcript"),
         ("a.wav\tAye.\nb.wav Bee.\n", r"has the line 'b\.wav Bee\.'"),
         ("a.wav,Aye.\nb.wav,Bee.\n", r"has the line 'a\.wav,Aye\.'"),
         ("a.wav\tAye.\nb.wav\tBee.\nb.wav\tSea.\n", r"has two transcripts of b\.wav"),

@@ -100,7 +100,7 @@ def test_what_moved_is_finite(tmp_path: Path, voice: Voice, value: float) -> Non
 
 def test_tensors_of_a_voice_have_names(tmp_path: Path, voice: Voice) -> None:
     save_file({"embedding": voice.embedding, "a.weight": torch.ones(1)}, tmp_path / "v.safetensors", about(voice))
-    with pytest.raises(ValueError, match=r"its tensor 'a\.weight' is neither the embedding nor a parameter that moved"):
+    with pytest.raises(ValueError, match=r"its tensor 'a\.weight' is neither the embedding nor an adapted parameter"):
         Voice.load(tmp_path / "v.safetensors")
 
 

@@ -1,1 +1,1 @@
-"""Where utterances come from."""
+"""Speech corpora."""

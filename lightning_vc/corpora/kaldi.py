@@ -1,4 +1,4 @@
-"""Any corpus in the layout of a Kaldi data directory: wav.scp, utt2spk, and what else is known."""
+"""A corpus in the layout of a Kaldi data directory: wav.scp, utt2spk and optional files."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,11 +8,11 @@ from lightning_vc.types import Speaker, Utterance
 
 
 class KaldiCorpus(Corpus):
-    """A Kaldi data directory, one recording an utterance.
+    """A Kaldi data directory with one recording per utterance.
 
-    wav.scp (paths absolute or relative to the directory) and utt2spk are needed; text, spk2gender and spk2age are used
-    where they exist. An utterance without a line in text, or with its id only, is untranscribed. Commands in wav.scp
-    and a segments file are refused. Raises FileNotFoundError for missing files, ValueError for what contradicts itself,
+    wav.scp (paths absolute or relative to the directory) and utt2spk are required; text, spk2gender and spk2age are
+    optional. An utterance without a line in text, or with its id only, is untranscribed. Commands in wav.scp and a
+    segments file are refused. Raises FileNotFoundError for missing files, ValueError for inconsistent or invalid lines,
     naming file and utterances.
     """
 
@@ -25,7 +25,7 @@ class KaldiCorpus(Corpus):
             raise ValueError(f"{self.root / 'segments'} cuts recordings up: write each piece into a file of its own")
 
     def __iter__(self) -> Iterator[Utterance]:
-        """Every utterance of wav.scp, sorted by id."""
+        """Yield every utterance of wav.scp, sorted by id."""
         audio, speakers, texts = self._table("wav.scp"), self._speakers(), self._table("text", empty=True)
         if commands := [name for name in audio if audio[name].endswith("|")]:
             raise ValueError(
@@ -38,7 +38,7 @@ class KaldiCorpus(Corpus):
             yield Utterance(name, speakers[name], texts.get(name) or None, self.root / audio[name])
 
     def _speakers(self) -> dict[str, Speaker]:
-        """Who says each utterance."""
+        """Utterance id -> speaker."""
         sexes, ages = self._table("spk2gender"), self._table("spk2age")
         for name, sex in sexes.items():
             if sex not in {"f", "m", "F", "M"}:
@@ -56,16 +56,16 @@ class KaldiCorpus(Corpus):
         }
 
     def _table(self, name: str, empty: bool = False) -> dict[str, str]:
-        """Lines of a key and the rest, which may be missing if `empty`; none where there is no such file."""
+        """Read lines of a key and a value, which may be empty if `empty`; a missing file is an empty table."""
         file = self.root / name
-        found: dict[str, str] = {}
+        table: dict[str, str] = {}
         for number, line in enumerate(lines(file) if file.exists() else [], 1):
             if not line.strip():
                 continue
             key, *rest = line.split(maxsplit=1)
-            if key in found:
+            if key in table:
                 raise ValueError(f"{file}, line {number}: {key!r} was there before: keep one of the lines")
-            found[key] = rest[0].strip() if rest else ""
-        if (bare := [key for key, rest in found.items() if not rest]) and not empty:
+            table[key] = rest[0].strip() if rest else ""
+        if (bare := [key for key, value in table.items() if not value]) and not empty:
             raise ValueError(f"{file}: nothing stands after {some(bare)}: complete or remove these lines")
-        return found
+        return table

@@ -10,35 +10,35 @@ from lightning_vc.types import Speaker, Utterance
 class LibriSpeech(Corpus):
     """The corpus as published: `<subset>/<reader>/<chapter>/<reader>-<chapter>-<number>.flac`, or the same as `.opus`.
 
-    Text stands in `<reader>-<chapter>.trans.txt`; what has no line there is untranscribed. `subsets` are names of
-    folders in `root`, by default all that hold readers. What stands in several subsets comes once: with its text if any
-    of them has it, otherwise from the one named first. Raises FileNotFoundError for a root, subset or SPEAKERS.TXT that
-    is not there, ValueError for readers whom SPEAKERS.TXT leaves out.
+    Transcripts are in `<reader>-<chapter>.trans.txt`; an utterance without a line there is untranscribed. `subsets` are
+    names of folders in `root`, by default all folders with readers. An utterance of several subsets is yielded once,
+    preferably with a transcript, otherwise from the subset named first. Raises FileNotFoundError for a missing root,
+    subset or SPEAKERS.TXT, ValueError for readers without a line in SPEAKERS.TXT.
     """
 
     def __init__(self, root: str | Path, subsets: Sequence[str] | None = None) -> None:
         self.root = existing_folder(root, "SPEAKERS.TXT and the subsets, such as train-clean-100")
-        there = sorted(folder.name for folder in self.root.iterdir() if _readers(folder))
-        if not there:
+        folders = sorted(folder.name for folder in self.root.iterdir() if _readers(folder))
+        if not folders:
             raise FileNotFoundError(f"no subset in {self.root}: give the folder that holds train-clean-100 or the like")
-        self.subsets = tuple(there if subsets is None else subsets)
-        if missing := [subset for subset in self.subsets if subset not in there]:
-            raise FileNotFoundError(f"no subset {', '.join(missing)} in {self.root}: choose from {', '.join(there)}")
+        self.subsets = tuple(folders if subsets is None else subsets)
+        if missing := [subset for subset in self.subsets if subset not in folders]:
+            raise FileNotFoundError(f"no subset {', '.join(missing)} in {self.root}: choose from {', '.join(folders)}")
         self.sexes = _sexes(self.root / "SPEAKERS.TXT")
 
     def __iter__(self) -> Iterator[Utterance]:
-        """Every utterance once, sorted by id."""
+        """Yield every utterance once, sorted by id."""
         folders = [reader for subset in self.subsets for reader in _readers(self.root / subset)]
         if unknown := sorted({folder.name for folder in folders} - self.sexes.keys()):
             raise ValueError(f"readers {some(unknown)} have no line in {self.root / 'SPEAKERS.TXT'}: add them")
-        found: dict[str, Utterance] = {}
+        utterances: dict[str, Utterance] = {}
         for utterance in (utterance for folder in folders for utterance in self._utterances(folder)):
-            if utterance.id not in found or (found[utterance.id].text is None and utterance.text is not None):
-                found[utterance.id] = utterance
-        yield from (found[name] for name in sorted(found))
+            if utterances.setdefault(utterance.id, utterance).text is None and utterance.text is not None:
+                utterances[utterance.id] = utterance
+        yield from (utterances[id] for id in sorted(utterances))
 
     def _utterances(self, reader: Path) -> Iterator[Utterance]:
-        """What one reader reads in one subset."""
+        """Yield the utterances of one reader in one subset."""
         speaker = Speaker(reader.name, sex=self.sexes[reader.name])
         for chapter in sorted(folder for folder in reader.iterdir() if folder.is_dir()):
             transcripts = chapter / f"{reader.name}-{chapter.name}.trans.txt"
@@ -49,7 +49,7 @@ class LibriSpeech(Corpus):
 
 
 def _readers(subset: Path) -> list[Path]:
-    """The folders of a subset's readers, who are numbers."""
+    """Return the folders of the readers of a subset, whose names are numbers."""
     return sorted(f for f in subset.iterdir() if f.name.isdecimal() and f.is_dir()) if subset.is_dir() else []
 
 

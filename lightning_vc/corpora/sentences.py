@@ -1,4 +1,4 @@
-"""Sentences that nobody wrote: short templates filled from words.txt."""
+"""Random sentences: short templates filled with words of words.txt."""
 
 import random
 import re
@@ -6,7 +6,7 @@ from pathlib import Path
 
 from lightning_vc.text.tables import word_lists
 
-# Each word in braces is a kind of word of words.txt. Three to eight words, one to two and a half seconds of speech.
+# Names in braces are kinds of words in words.txt. Sentences have 3 to 8 words, 1 to 2.5 seconds of speech.
 TEMPLATES = (
     "{determiner} {adjective} {person} {carried} {number} {color} {things}.",
     "{determiner} {person} {carried} {determiner} {thing} {where} the {place}.",
@@ -28,12 +28,12 @@ TEMPLATES = (
 
 
 def words() -> dict[str, tuple[str, ...]]:
-    """The word list by kind; a word that stands twice is drawn twice as often."""
+    """Return the words by kind; a word that is listed twice is drawn twice as often."""
     return word_lists(Path(__file__).with_name("words.txt"))
 
 
 def sentence(rng: random.Random) -> str:
-    """Draw a sentence, capitalised and with its full stop or question mark; no word but "the" is drawn twice."""
+    """Draw a sentence, capitalised and with final punctuation; no word except "the" is drawn twice."""
     drawn: set[str] = set()
 
     def draw(kind: re.Match[str]) -> str:

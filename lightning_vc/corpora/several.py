@@ -1,4 +1,4 @@
-"""Several corpora as one, to learn more voices than one of them has."""
+"""Concatenation of corpora, to train on more speakers than one corpus has."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -10,10 +10,10 @@ from lightning_vc.types import Utterance
 
 
 class Several(Corpus):
-    """The utterances of one corpus after those of another.
+    """The utterances of several corpora, one corpus after the other.
 
-    Each corpus has a name, and what is called 32 in `ls` becomes `ls-32`, for speakers and utterances: two corpora may
-    give one number to two people. Raises ValueError where there is no corpus, or a name is empty or has a hyphen.
+    Ids of speakers and utterances are prefixed by the name of the corpus, as they need not be unique across corpora: 32
+    of `ls` becomes `ls-32`. Raises ValueError for no corpus, and for a name that is empty or has a hyphen.
     """
 
     def __init__(self, corpora: dict[str, Corpus]) -> None:
@@ -24,11 +24,11 @@ class Several(Corpus):
         self.corpora = corpora
 
     def __iter__(self) -> Iterator[Utterance]:
-        """Every utterance once, corpus by corpus."""
+        """Yield every utterance once, corpus by corpus."""
         for name, corpus in self.corpora.items():
-            for each in corpus:
-                speaker = replace(each.speaker, id=f"{name}-{each.speaker.id}")
-                yield replace(each, id=f"{name}-{each.id}", speaker=speaker)
+            for utterance in corpus:
+                speaker = replace(utterance.speaker, id=f"{name}-{utterance.speaker.id}")
+                yield replace(utterance, id=f"{name}-{utterance.id}", speaker=speaker)
 
     def read(self, utterance: Utterance, sample_rate: int) -> Tensor:
         name, _, id = utterance.id.partition("-")

@@ -10,12 +10,12 @@ _NEW, _OLD = "wav48_silence_trimmed", "wav48"
 
 
 class VCTK(Corpus):
-    """The corpus as published: version 0.92 (flac from two microphones, trimmed) or the older ones (wav, one).
+    """The corpus as published: version 0.92 (trimmed flac of two microphones) or older versions (wav of one).
 
-    `mic`, the microphone, is 1 or 2 and matters for 0.92 only; two of its speakers have no second one and are left out
-    with it. Text stands in `txt/<speaker>/<utterance>.txt`; where that is missing (speaker p315) there is none. A
-    speaker without a line in speaker-info.txt has no known sex. Raises FileNotFoundError for a root without recordings
-    or speaker-info.txt, ValueError for another microphone or a line that says no sex.
+    `mic`, the microphone, is 1 or 2 and only applies to 0.92; two speakers lack the second one, so `mic=2` omits them.
+    Transcripts are in `txt/<speaker>/<utterance>.txt`; an utterance without one (speaker p315) is untranscribed. A
+    speaker without a line in speaker-info.txt has no sex. Raises FileNotFoundError for a root without recordings or
+    speaker-info.txt, ValueError for an unavailable microphone or a line of speaker-info.txt without a sex.
     """
 
     def __init__(self, root: str | Path, mic: int = 1) -> None:
@@ -23,15 +23,15 @@ class VCTK(Corpus):
         new, old = (self.root / name for name in (_NEW, _OLD))
         if not new.is_dir() and not old.is_dir():
             raise FileNotFoundError(f"neither {_NEW} nor {_OLD} in {self.root}: give the folder of VCTK that holds it")
-        known = (1, 2) if new.is_dir() else (1,)
-        if mic not in known:
-            raise ValueError(f"mic is {mic}: this version of VCTK has {' and '.join(map(str, known))}")
+        available = (1, 2) if new.is_dir() else (1,)
+        if mic not in available:
+            raise ValueError(f"mic is {mic}: this version of VCTK has {' and '.join(map(str, available))}")
         self.recordings = new if new.is_dir() else old
         self.ending = f"_mic{mic}.flac" if new.is_dir() else ".wav"
         self.speakers = _speakers(self.root / "speaker-info.txt")
 
     def __iter__(self) -> Iterator[Utterance]:
-        """Every utterance, sorted by speaker and number."""
+        """Yield every utterance, sorted by speaker and number."""
         for folder in sorted(self.recordings.iterdir()):
             speaker = self.speakers.get(folder.name, Speaker(folder.name))
             for audio in sorted(folder.glob(f"*{self.ending}")):
@@ -42,17 +42,17 @@ class VCTK(Corpus):
 
 
 def _speakers(file: Path) -> dict[str, Speaker]:
-    """Who speaks, by folder: lines `p225  23  F    English    Southern  England`, in older versions without the p."""
+    """Folder -> speaker, from lines `p225  23  F    English    Southern  England`; older versions omit the p."""
     if not file.is_file():
         raise FileNotFoundError(f"{file} is missing: it comes with VCTK and says the speakers' sex, age and accent")
-    found = {}
+    speakers = {}
     for line in lines(file)[1:]:  # the first is the header
         match line.split():
             case []:
                 continue
             case [name, age, "F" | "M" as sex, accent, *_] if age.isdecimal():
                 name = f"p{name}" if name.isdecimal() else name
-                found[name] = Speaker(name, sex, accent, int(age))
+                speakers[name] = Speaker(name, sex, accent, int(age))
             case _:
                 raise ValueError(f"{file}: the line {line!r} should hold id, age, F or M, and accent: correct it")
-    return found
+    return speakers

@@ -67,10 +67,10 @@ def in_braces(text: str) -> Word | None:
 def _arpabet(inner: str, text: str) -> tuple[str, ...] | None:
     """Parse phonemes in ARPAbet; None for any other notation."""
     names = inner.upper().split()
-    known = [name.rstrip("012") in _SOUNDS for name in names]
-    if not all(map(_ARPA.fullmatch, names)) or not any(known):
+    valid = [name.rstrip("012") in _SOUNDS for name in names]
+    if not all(map(_ARPA.fullmatch, names)) or not any(valid):
         return None
-    if not inner.isupper() and (len(names) == 1 or (not all(known) and _is_ipa(inner))) and not inner[-1].isdigit():
+    if not inner.isupper() and (len(names) == 1 or (not all(valid) and _is_ipa(inner))) and not inner[-1].isdigit():
         return None
     return tuple(_sound(name, text) for name in names)
 

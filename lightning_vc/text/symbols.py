@@ -41,5 +41,5 @@ def number(symbols: Iterable[str]) -> list[int]:
         return [_NUMBERS[symbol] for symbol in symbols]
     except KeyError:
         unknown = ", ".join(map(repr, sorted(set(symbols) - set(SYMBOLS))))
-        known = f"'{SYMBOLS[2]}' to '{SYMBOLS[-1]}' of lightning_vc.text.symbols.SYMBOLS"
-        raise ValueError(f"unknown symbols {unknown}: known are {known}") from None
+        table = f"'{SYMBOLS[2]}' to '{SYMBOLS[-1]}' of lightning_vc.text.symbols.SYMBOLS"
+        raise ValueError(f"unknown symbols {unknown}: known are {table}") from None

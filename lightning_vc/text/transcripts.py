@@ -38,7 +38,7 @@ def read_transcripts(path: str | Path, clips: Sequence[str | Path]) -> list[str]
     elif any(_is_id(line.split()[0], stems) for line in lines):
         pairs = [(line.split()[0], line.partition(" ")[2]) for line in lines]
     elif odd := [line for line in lines if "|" in line or _begins_with_id(line, stems)]:
-        raise ValueError(f"{path} has the line {odd[0]!r}: write the clip, a tab, and what it says")
+        raise ValueError(f"{path} has the line {odd[0]!r}: write the clip, a tab, and its transcript")
     elif len(lines) != len(clips):
         raise ValueError(f"{path} has {len(lines)} lines for {len(clips)} clips: write one for each, in their order")
     else:
@@ -46,7 +46,7 @@ def read_transcripts(path: str | Path, clips: Sequence[str | Path]) -> list[str]
     transcripts: dict[str, str] = {}
     for line, (clip, text) in zip(lines, pairs, strict=True):
         if not text.strip():
-            raise ValueError(f"{path} has the line {line!r}: write the clip, a tab, and what it says")
+            raise ValueError(f"{path} has the line {line!r}: write the clip, a tab, and its transcript")
         if transcripts.setdefault(_name(clip), text.strip()) != text.strip():
             raise ValueError(f"{path} has two transcripts of {clip}: leave one of them")
     keys = [name if name in transcripts else stem for name, stem in zip(names, stems, strict=True)]
