@@ -57,7 +57,7 @@ def test_it_stops_by_the_clip_that_was_put_aside(tiny_run: TinyRun, tts: TTSMode
     assert float(task.loss(batch)["loss"]) == pytest.approx(min(seen), rel=1e-5)
 
 
-@pytest.mark.parametrize("start", ["nearest", "encoder"])
+@pytest.mark.parametrize("init", ["nearest", "encoder"])
 def test_the_initial_voice_is_kept_where_training_makes_it_worse(
     tiny_run: TinyRun, tts: TTSModel, seen: list[float], init: Initialization
 ) -> None:
@@ -150,5 +150,5 @@ def test_a_text_of_another_clip_is_noticed(tiny_run: TinyRun, capsys: pytest.Cap
         samples_of("wrong.wav", right.wave(16000), wrong.text or "", 16000)
     warnings = capsys.readouterr().err
     assert warnings.count("transcript of wrong.wav was not found in it") > len(said) // 2
-    for cause in ("the texts are in another order than the clips", "the clip is cut off", "not in English"):
+    for cause in ("the texts are not in the order of the clips", "the clip is cut off", "not in English"):
         assert warnings.count(cause) == len(warnings.splitlines())

@@ -325,7 +325,7 @@ def test_an_unknown_method(cloner: Cloner, clips: list[Path]) -> None:
         ValueError, match="unknown method 'magic': choose one of encoder, embedding, low_rank, whole_model, or name"
     ):
         cloner.clone(clips, "magic")
-    with pytest.raises(ValueError, match=r"'torch\.nn\.Linear' is no AdaptationTask"):
+    with pytest.raises(ValueError, match=r"'torch\.nn\.Linear' is not a concrete subclass of AdaptationTask"):
         cloner.clone(clips, "torch.nn.Linear")
     with pytest.raises(ValueError, match=r"AdaptationTask' is not a concrete subclass of AdaptationTask"):
         cloner.clone(clips, "lightning_vc.tasks.adaptation.AdaptationTask")
@@ -428,7 +428,7 @@ def test_one_path_is_no_list(cloner: Cloner) -> None:
 def test_what_is_asked_of_the_encoder_in_vain(cloner: Cloner, clips: list[Path]) -> None:
     with pytest.raises(ValueError, match="takes no steps, got 5"):
         cloner.clone(clips, "encoder", steps=5)
-    with pytest.raises(ValueError, match="takes no start, got 'nearest'"):
+    with pytest.raises(ValueError, match="takes no init, got 'nearest'"):
         cloner.clone(clips, "encoder", init="nearest")
 
 
@@ -453,7 +453,7 @@ def test_letters_that_are_left_out_are_named(cloner: Cloner, capsys: pytest.Capt
         ),
         (
             lambda base: Voice(torch.full((8,), 3e38), "encoder", base, 1),
-            "the model speaks numbers that are NaN or infinite with this voice",
+            "the output of the model for this voice has NaN or infinite numbers",
         ),
     ],
 )

@@ -34,7 +34,7 @@ class ZeroPhases(Vocoder):
 def cloner(tiny_run: TinyRun) -> Cloner:
     cloner = Cloner.load(tiny_run.folder)
     cloner.vocoder = ZeroPhases(cloner.tts.spectrograms)
-    cloner.tts.model.get_buffer("turns").zero_()  # angles of high harmonics make more of what rounding leaves too
+    cloner.tts.model.get_buffer("phases").zero_()  # angles of high harmonics make more of what rounding leaves too
     return cloner
 
 
