@@ -146,7 +146,7 @@ def adapt(
         tts: the model to adapt; it is not changed.
         method: as in `method_named`.
         samples: from `samples_of`, at the model's sample rate.
-        steps: training steps; by default chosen by the method for this model and number of samples.
+        steps: training steps; by default those of the method for this model and number of samples.
         init, encoder: the initial embedding, as in `AdaptationTask`.
         progress: show a progress bar with the losses.
 
@@ -164,12 +164,11 @@ def adapt(
         _check_moved(task, tts)
         steps = steps or settings.steps_for(len(samples), tts.model)
         size = min(settings.batch_size, len(samples) - held_out)
-        rows = {sample.speaker.id: 0 for sample in samples}
-        batcher = TTSBatcher(tts.frontend, rows, tts.spectrograms.sample_rate, size, 1, 1)
+        rows, sample_rate = {sample.speaker.id: 0 for sample in samples}, tts.spectrograms.sample_rate
+        batcher = TTSBatcher(tts.frontend, rows, sample_rate, size, 1, 1)
         callbacks: list[Callback] = [RichProgressBar()] if progress else []
         if held_out:
-            stop = EarlyStopping("val/loss", patience=_PATIENCE, check_on_train_epoch_end=False)
-            callbacks += [KeepBest(), stop]
+            callbacks += [KeepBest(), EarlyStopping("val/loss", patience=_PATIENCE, check_on_train_epoch_end=False)]
         trainer = Trainer(
             max_steps=steps,
             devices=1,

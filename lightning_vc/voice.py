@@ -93,7 +93,9 @@ class Voice:
         except SafetensorError as error:
             raise ValueError(f"{path} is not a voice: {error}") from error
         if about.pop("format", None) != _FORMAT or "embedding" not in tensors:
-            raise ValueError(f"{path} is a safetensors file, but not a voice of this version of lightning_vc")
+            raise ValueError(
+                f"{path} is a safetensors file, but not a voice of this version of lightning_vc: clone it again"
+            )
         embedding = tensors.pop("embedding")
         try:
             _check_about(about, tensors)

@@ -284,7 +284,7 @@ def test_fields_of_another_kind(saved: Saved, tmp_path: Path, fields: Saved, com
 @pytest.mark.parametrize("name", ["task", "models", "state_dict", "pytorch-lightning_version"])
 def test_fields_that_are_missing(saved: Saved, tmp_path: Path, name: str) -> None:
     del saved[name]
-    expected = "before its second edition: train the model again" if name == "models" else f"{name} is missing"
+    expected = "before its second edition: train it again" if name == "models" else f"{name} is missing"
     assert expected in refusal(saved, tmp_path)
 
 

@@ -113,12 +113,12 @@ def test_an_adaptation_of_ones_own(
     saved = read_checkpoint(checkpoint)
     assert (saved["task"], saved["global_step"]) == ("my_adaptation.VoicePathAdaptationTask", 2)
     base = load_model(tiny_run.tts, TTSModel).state_dict()
-    after = {name.removeprefix("tts."): value for name, value in saved["state_dict"].items() if name != "voice"}
+    after = {name.removeprefix("tts."): value for name, value in saved["state_dict"].items() if name != "embedding"}
     moved = {name.removeprefix("model.") for name, value in after.items() if not value.equal(base[name])}
     voice = Voice.load(outside / "m002.safetensors")
     assert moved <= voice.moved.keys()
     assert moved
-    assert all("voice" in name for name in voice.moved)
+    assert all("speaker" in name for name in voice.moved)
     assert len(moved) < len(base) / 2
 
     speak = documented("recipes.synthesize", tiny_run)

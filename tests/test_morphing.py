@@ -50,7 +50,7 @@ def test_voices_that_do_not_go_together_are_named() -> None:
         interpolate(one, voice(0.0, base="other"), 0.5)
     with pytest.raises(ValueError, match=r"voice 1 of minus \(encoder\) has 2 numbers, not 1: clone both"):
         morph(one, [one], [voice(0.0, 0.0)])
-    with pytest.raises(ValueError, match=r"voice 2 of plus \(encoder\) moved .* by encoder or embedding"):
+    with pytest.raises(ValueError, match=r"voice 2 of plus \(encoder\) changes weights .* by encoder or embedding"):
         morph(one, [one, voice(0.0, moved=True)], [one])
     with pytest.raises(ValueError, match="amount must be a number from -100 to 100, got nan"):
         interpolate(one, one, float("nan"))

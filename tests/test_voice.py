@@ -23,6 +23,9 @@ def test_a_file_that_is_no_voice(tmp_path: Path) -> None:
     save_file({"embedding": torch.zeros(8)}, path)
     with pytest.raises(ValueError, match=r"voice\.safetensors is a safetensors file, but not a voice"):
         Voice.load(path)
+    save_file({"vector": torch.zeros(8)}, path, {"format": "lightning_vc voice 2"})
+    with pytest.raises(ValueError, match=r"not a voice of this version of lightning_vc: clone it again"):
+        Voice.load(path)
 
 
 @pytest.mark.parametrize(

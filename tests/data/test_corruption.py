@@ -135,7 +135,7 @@ BROKEN: dict[str, tuple[Callable[[], Members], str]] = {
     "a word that ends before it begins": (lambda: sample("b", spans=[[0.5, 0.1]]), "no order"),
     "a word said at no time": (lambda: sample("b", spans=[[0.1, np.nan]]), "no order"),
     "a word said behind the end": (lambda: sample("b", spans=[[0.1, 1.1]]), "not within its 1.0"),
-    "a word that was not said": (lambda: sample("b", spans=[[0.1, 0.2], [0.3, 0.4]]), "when 2 words are said"),
+    "a word that was not said": (lambda: sample("b", spans=[[0.1, 0.2], [0.3, 0.4]]), "it has times for 2 words"),
     "no sound": (lambda: sample("b")[1:], "it has no flac"),
     "a path that climbs out": (lambda: sample("../../b"), "not a plain name"),
 }

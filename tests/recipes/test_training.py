@@ -47,7 +47,7 @@ def refusal(recipe: ModuleType, arguments: list[str], capsys: pytest.CaptureFixt
 def test_tts_logs_its_losses_and_lets_voices_speak(tiny_run: TinyRun) -> None:
     out = tiny_run.tts.parent
     for name in ("loss", "mel", "linear", "pitch", "attention"):
-        for stage, count in (("train", 4), ("validation", 1)):
+        for stage, count in (("train", 4), ("val", 1)):
             values = logged(out, f"{stage}/{name}")
             assert len(values) == count
             assert all(map(math.isfinite, values))
@@ -60,7 +60,7 @@ def test_tts_logs_its_losses_and_lets_voices_speak(tiny_run: TinyRun) -> None:
 def test_tts_is_measured(tiny_run: TinyRun, tmp_path: Path, command: str) -> None:
     tts.main([*tiny_run.tts_flags(tmp_path, command), "--ckpt_path", str(tiny_run.tts)])
     (measured,) = metrics(tmp_path)
-    stage = "validation" if command == "validate" else "test"
+    stage = "val" if command == "validate" else "test"
     trained = logged(tiny_run.tts.parent, "val/loss")[-1]
     assert measured[f"{stage}/loss"] == pytest.approx(trained, rel=1e-4)
 
@@ -142,7 +142,7 @@ def test_the_same_seed_trains_the_same_model_and_another_another(tiny_run: TinyR
 
 def test_encoder_logs_its_error_beside_that_of_the_mean_voice_and_its_spread(tiny_run: TinyRun) -> None:
     for name in ("loss", "baseline", "spread"):
-        for stage in ("train", "validation"):
+        for stage in ("train", "val"):
             values = logged(tiny_run.encoder.parent, f"{stage}/{name}")
             assert len(values) == 2
             assert all(0 < value < 100 for value in values)
@@ -152,7 +152,7 @@ def test_encoder_logs_its_error_beside_that_of_the_mean_voice_and_its_spread(tin
 def test_encoder_is_measured(tiny_run: TinyRun, tmp_path: Path, command: str) -> None:
     encoder.main([*tiny_run.encoder_flags(tmp_path, command), "--ckpt_path", str(tiny_run.encoder)])
     (measured,) = metrics(tmp_path)
-    stage = "validation" if command == "validate" else "test"
+    stage = "val" if command == "validate" else "test"
     trained = logged(tiny_run.encoder.parent, "val/loss")[-1]
     assert measured[f"{stage}/loss"] == pytest.approx(trained, rel=1e-4)
 
@@ -186,7 +186,7 @@ def test_adaptation_makes_a_voice_that_speaks(tiny_run: TinyRun, tmp_path: Path,
         out = tmp_path / command
         adapt.main([*tiny_run.adapt_flags(method, out, command), "--ckpt_path", str(tmp_path / "last.ckpt")])
         (measured,) = metrics(out)
-        stage = "validation" if command == "validate" else "test"
+        stage = "val" if command == "validate" else "test"
         assert 0 < measured[f"{stage}/loss"] < 10
 
 
@@ -337,7 +337,7 @@ def test_two_ranks_train_on_disjoint_samples(tiny_run: TinyRun, tmp_path: Path, 
     ids = [{id for batch in own for id in batch} for own in batches]
     assert min(map(len, ids)) > 2
     assert ids[0].isdisjoint(ids[1])
-    for stage in ("train", "validation"):
+    for stage in ("train", "val"):
         losses = logged(tmp_path, f"{stage}/loss")
         assert len(losses) >= 1
         assert all(map(math.isfinite, losses))
