@@ -13,6 +13,7 @@ from torch import Tensor
 
 from lightning_vc.audio.loudness import level
 
+_SMALLEST = 1e-20  # a burst may be as quiet as that beside digital silence
 _CUTOFF = 10.0  # hertz, below any speech
 _FRAME = 0.01  # seconds
 _LEVEL_FRAME = 0.02  # seconds, frame in which power is measured to find the ends
@@ -127,8 +128,8 @@ def attenuate(wave: Tensor, sample_rate: int, bursts: Iterable[Burst]) -> Tensor
         end = min(len(wave), round(burst.end * sample_rate) + fade)
         inside = wave[start:end]
         context = torch.cat([wave[max(0, start - around) : start], wave[end : end + around]])
-        power = float(context.square().mean()) / float(inside.square().mean())
-        peak = float(context.abs().max()) / float(inside.abs().max())
+        power = float(context.square().mean()) / max(float(inside.square().mean()), _SMALLEST)
+        peak = float(context.abs().max()) / max(float(inside.abs().max()), _SMALLEST)
         gain = min(1.0, power**0.5, peak)
         ramp = (torch.arange(1, len(inside) + 1) / fade).clamp(max=1)
         wave[start:end] = inside * (1 + (gain - 1) * torch.minimum(ramp, ramp.flip(0)))

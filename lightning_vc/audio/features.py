@@ -9,6 +9,7 @@ from lightning_vc.types import Spectra
 MAX_FFT = 8192  # samples
 _MOST_MELS = 512
 _LARGEST_OVERLAP = 64  # frames that contain one sample
+_MAX_VALUES = 2**19  # of a second of linear spectrogram; 48 kHz with n_fft 4096 and hop 256 has 384,000
 _FLOOR = 1e-5  # lowest magnitude: -100 dB, 0 on the normalised scale
 
 
@@ -41,6 +42,11 @@ class Spectrograms(nn.Module):
             raise ValueError(
                 f"spectrograms need a sample_rate from 1000 to 768000, n_mels from 1 to {max_mels} and preemphasis "
                 f"from 0 to below 1, got sample_rate={sample_rate}, n_mels={n_mels}, preemphasis={preemphasis}"
+            )
+        if sample_rate * (n_fft // 2 + 1) > hop * _MAX_VALUES:
+            raise ValueError(
+                f"a second of spectrogram may have {_MAX_VALUES} values, sample_rate={sample_rate}, n_fft={n_fft} and "
+                f"hop={hop} make {sample_rate * (n_fft // 2 + 1) // hop}: take a larger hop"
             )
         self.sample_rate, self.n_fft, self.window, self.hop = sample_rate, n_fft, window, hop
         self.n_mels, self.n_bins, self.preemphasis = n_mels, n_fft // 2 + 1, preemphasis

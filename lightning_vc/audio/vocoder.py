@@ -15,7 +15,7 @@ from lightning_vc.types import Spectra
 
 NO_FILTER = PostFilter()
 _STREAM_FRAMES = 128  # frames of a piece of a stream
-_MAX_ROUNDS = 1000
+_MAX_ROUNDS = 100
 
 
 class Vocoder(nn.Module, ABC):

@@ -12,6 +12,7 @@ from pydantic import Field
 from rich.markup import escape
 from rich.table import Table
 
+from lightning_vc.console import printable
 from lightning_vc.data.fetch import is_remote, local, read_bytes
 from lightning_vc.data.fields import Count, PlainName, Positive, Seconds, load
 from lightning_vc.files import read_file, sha256_of, write_file
@@ -172,6 +173,9 @@ class Index:
             index = load(cls, text)
             if content.get("crc32") != _crc32(content):
                 raise ValueError("its crc32 does not match: it was changed or is damaged")
+            names = [shard.name for shard in index.shards(*SETS)], [speaker.id for speaker in index.speakers]
+            if any(len(set(each)) < len(each) for each in names):
+                raise ValueError("it names a shard or a speaker twice")
         except ValueError as error:
             raise ValueError(f"{file} is not an index of shards ({error}); {_AGAIN}") from error
         return replace(index, folder=folder)
@@ -181,7 +185,7 @@ class Index:
         rejected = ", ".join(f"{count} {reason}" for reason, count in self.rejected.items()) or "none"
         alignment = f"split: {self.split}; words not found in the sound of: {self.unaligned}"
         events = f"; marks of events such as [noise] removed from the texts of: {self.events}" if self.events else ""
-        table = Table(caption=escape(f"{self.sample_rate} Hz; left out: {rejected}; {alignment}{events}"))
+        table = Table(caption=escape(printable(f"{self.sample_rate} Hz; left out: {rejected}; {alignment}{events}")))
         for heading in ("set", "shards", "utterances", "transcribed", "hours", "speakers"):
             table.add_column(heading, justify="left" if heading == "set" else "right")
         for name, sets in [*((name, [name]) for name in SETS), ("all", list(SETS))]:

@@ -77,7 +77,7 @@ class ConvFastPitch(AcousticModel):
             raise ValueError(f"longest must be from 1 to {MOST_FRAMES} frames of a symbol, got {longest}")
         if n_fft > MAX_FFT or not 1 <= waves <= _MAX_WAVES:
             raise ValueError(f"n_fft must be at most {MAX_FFT} and waves 1 to {_MAX_WAVES}, got {n_fft=}, {waves=}")
-        self.speaker_dim, self.reduction = speaker_dim, 1
+        self.speaker_dim, self.reduction, self.sample_rate = speaker_dim, 1, sample_rate
         n_bins = n_fft // 2 + 1
         self.sizes = (n_mels, n_bins, waves * n_bins)  # of the converter's outputs
         self.noise, self.weight, self.longest = noise, weight, longest

@@ -53,6 +53,12 @@ class TTSModel(nn.Module):
         adapted_post_filter: PostFilter | None = None,
     ) -> None:
         super().__init__()
+        rate = getattr(model, "sample_rate", spectrograms.sample_rate)  # only some acoustic models need it
+        if rate != spectrograms.sample_rate:
+            raise ValueError(
+                f"the acoustic model has a sample_rate of {rate}, its spectrograms of {spectrograms.sample_rate}: give "
+                "both the same"
+            )
         self.model, self.spectrograms, self.frontend, self.speakers = model, spectrograms, frontend, speakers
         self.post_filter, self.adapted_post_filter = post_filter, adapted_post_filter or post_filter
         self.table = SpeakerTable(len(speakers), model.speaker_dim, speaker_init_scale)

@@ -99,6 +99,14 @@ def test_a_single_word_has_no_bursts(shared_data: Path) -> None:
             assert find_bursts(wave[int(start * RATE) :][: int(seconds * RATE)], RATE) == []
 
 
+@pytest.mark.parametrize("sample", [1e-25, 1e-38])
+def test_a_sample_that_is_nearly_zero_in_digital_silence(voice: Tensor, sample: float) -> None:
+    silence = torch.zeros(60 * RATE)
+    silence[30 * RATE] = sample
+    wave = torch.cat([voice[:RATE], silence])
+    assert repair(wave, RATE)[0].isfinite().all()
+
+
 @pytest.mark.parametrize("background", [0.0, 1e-4, 1e-3])
 def test_long_pauses_are_shortened(voice: Tensor, background: float) -> None:
     pause = torch.zeros(3 * RATE // 2)

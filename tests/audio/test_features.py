@@ -93,3 +93,9 @@ def test_a_linear_spectrogram_of_a_mel_spectrogram_explains_it() -> None:
 def test_enormous_sizes_are_refused(sizes: dict[str, int]) -> None:
     with pytest.raises(ValueError, match=r"n_fft <= 8192|n_mels from 1 to (512|129)"):
         Spectrograms(**{"hop": 64, "window": 1024} | sizes)
+
+
+def test_a_second_of_spectrogram_has_a_limit() -> None:
+    Spectrograms(48_000, 4096, 2048, 256)
+    with pytest.raises(ValueError, match=r"n_fft=8192 and hop=128 make 12291000: take a larger hop"):
+        Spectrograms(384_000, 8192, 8192, 128)

@@ -1,6 +1,7 @@
 import io
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -182,3 +183,19 @@ def test_it_prints_as_a_table(index: Index) -> None:
     rows = [line.replace("│", " ").split() for line in capture.get().splitlines()]
     assert ["train", "8", "36", "36", "0.01", "6"] in rows
     assert ["all", "19", "80", "80", "0.02", "10"] in rows
+
+
+@pytest.mark.parametrize("change", ["twice", "speaker twice"])
+def test_a_signed_index_that_names_something_twice_is_refused(index: Index, tmp_path: Path, change: str) -> None:
+    content = json.loads(Path(index.folder, "index.json").read_text())
+    edited(content, change)
+    (tmp_path / "index.json").write_text(signed(content))
+    with pytest.raises(ValueError, match="it names a shard or a speaker twice"):
+        Index.load(tmp_path)
+
+
+def test_reasons_of_others_are_printed_without_control_characters(index: Index) -> None:
+    console = Console(width=100, file=io.StringIO())
+    with console.capture() as capture:
+        console.print(replace(index, rejected={"\x1b]0;owned\x07": 3}))
+    assert "\x1b" not in capture.get()

@@ -365,7 +365,7 @@ def test_what_somebody_else_has_put_beside_shards_is_not_deleted(tmp_path: Path)
     mine = tmp_path / "shards.partial" / "thesis.txt"
     mine.parent.mkdir()
     mine.write_text("A thesis.")
-    with pytest.raises(FileExistsError, match=r"shards\.partial holds thesis\.txt, which preparation has not"):
+    with pytest.raises(FileExistsError, match=r"shards\.partial holds thesis\.txt, which preparation did not write"):
         prepare(Tones(4, 4), tmp_path / "shards", ALL, sample_rate=8000)
     mine.rename(tmp_path / "thesis.txt")
     prepare(Tones(4, 4), tmp_path / "shards", ALL, sample_rate=8000)

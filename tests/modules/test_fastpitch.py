@@ -1,8 +1,12 @@
+import pytest
 import torch
 
+from lightning_vc.audio.features import Spectrograms
 from lightning_vc.modules.converter import Converter
 from lightning_vc.modules.fastpitch import ConvFastPitch, _voicing
 from lightning_vc.modules.text_encoder import TextEncoder
+from lightning_vc.modules.tts import TTSModel
+from lightning_vc.text.frontend import Phonemes
 from lightning_vc.types import Spectra
 from tests.modules.batches import batch
 
@@ -103,3 +107,8 @@ def test_the_silence_before_the_first_symbol_is_not_voiced() -> None:
         assert voiced[0].tolist() == [False] * silent + [True] * (10 - silent) + [True] * 3 + [False] * 2
     short = _voicing(torch.ones(1, 3), torch.tensor([[5.0, 3.0, 2.0]]), path[:, 5:])
     assert short.all()  # of recordings that begin at once
+
+
+def test_spectrograms_of_another_rate_are_refused() -> None:
+    with pytest.raises(ValueError, match="a sample_rate of 16000, its spectrograms of 8000: give both the same"):
+        TTSModel(made(), Spectrograms(8000, 16, 16, 4, 9), Phonemes(), ["a"])

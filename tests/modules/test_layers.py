@@ -51,7 +51,7 @@ def test_a_copy_with_plain_weights_says_the_same_and_leaves_the_block_trainable(
     for _ in range(2):
         plain = with_plain_weights(block)
         assert {name for name, _ in plain.named_parameters()} == {
-            *("conv.weight", "conv.bias", "voice.project.weight", "voice.project.bias")
+            *("conv.weight", "conv.bias", "speaker.project.weight", "speaker.project.bias")
         }
         assert plain(x, voice).equal(block(x, voice))
         block(x, voice).sum().backward()

@@ -70,14 +70,14 @@ def test_it_starts_from_the_average_voice(
 
 def test_embedding_only_moves_the_voice_alone(tiny_run: TinyRun, tts: TTSModel, tmp_path: Path) -> None:
     moved = adapted(EmbeddingAdaptationTask(tts), tiny_run, tmp_path)
-    assert [name for name, has in moved.items() if has] == ["voice"]
+    assert [name for name, has in moved.items() if has] == ["embedding"]
 
 
 def test_low_rank_moves_the_voice_and_what_it_added(tiny_run: TinyRun, tts: TTSModel, tmp_path: Path) -> None:
     moved = adapted(LowRankAdaptationTask(tts), tiny_run, tmp_path)
     names = {name for name, has in moved.items() if has}
-    assert "voice" in names
-    assert {name.rpartition(".")[2] for name in names} == {"voice", "up", "down"}
+    assert "embedding" in names
+    assert {name.rpartition(".")[2] for name in names} == {"embedding", "up", "down"}
 
 
 def test_it_starts_from_the_voice_that_says_the_clips_best(tiny_run: TinyRun, tts: TTSModel, tmp_path: Path) -> None:
@@ -109,7 +109,7 @@ def test_whole_model_moves_voice_and_model_but_not_the_speaker_table(
 ) -> None:
     task = WholeModelAdaptationTask(tts)
     moved = adapted(task, tiny_run, tmp_path)
-    assert moved["voice"]
+    assert moved["embedding"]
     assert not moved["tts.table.weight"]
     parameters = {f"tts.model.{name}" for name, _ in task.tts.model.named_parameters()}
     still = {name for name in parameters if not moved[name]}
