@@ -18,7 +18,6 @@ from torch import nn
 from yaml import YAMLError
 
 from lightning_vc.audio.features import Spectrograms
-from lightning_vc.audio.pitch import HarmonicPitch
 from lightning_vc.audio.vocoder import NeuralVocoder
 from lightning_vc.callbacks import CheckMonitors, Throughput
 from lightning_vc.checkpoint import load_model, model_of
@@ -171,7 +170,7 @@ class VoiceCLI(LightningCLI):
         """Raise ValueError where sample rates of model and data differ, which would go unnoticed otherwise."""
         rate = getattr(self.datamodule, "sample_rate", None)
         for part in self.model.modules():
-            if rate and isinstance(part, Spectrograms | HarmonicPitch) and part.sample_rate != rate:
+            if rate and isinstance(part, Spectrograms) and part.sample_rate != rate:
                 raise ValueError(
                     f"the data has {rate} Hz, the model's {type(part).__name__} {part.sample_rate} Hz: "
                     f"prepare the data with --sample_rate {part.sample_rate}, or train a model for {rate} Hz"

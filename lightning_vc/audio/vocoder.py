@@ -49,7 +49,7 @@ class NeuralVocoder(Vocoder):
 
 
 class GriffinLim(Vocoder):
-    """Fast Griffin-Lim (Perraudin et al. 2013) on the linear spectrogram, with 1 to 1000 iterations."""
+    """Fast Griffin-Lim (Perraudin et al. 2013) on the linear spectrogram, with 1 to 100 iterations."""
 
     def __init__(self, spectrograms: Spectrograms, rounds: int = 20) -> None:
         super().__init__()

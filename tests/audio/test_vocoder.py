@@ -68,7 +68,7 @@ def test_silence_and_absurd_loudness_are_no_nan(spectrograms: Spectrograms) -> N
         assert wave.abs().max() <= 1
 
 
-@pytest.mark.parametrize("rounds", [0, -1, 1001])
+@pytest.mark.parametrize("rounds", [0, -1, 101])
 def test_settings_that_make_no_sound(spectrograms: Spectrograms, rounds: int) -> None:
-    with pytest.raises(ValueError, match=f"rounds of Griffin-Lim must be from 1 to 1000, got {rounds}"):
+    with pytest.raises(ValueError, match=f"rounds of Griffin-Lim must be from 1 to 100, got {rounds}"):
         GriffinLim(spectrograms, rounds)

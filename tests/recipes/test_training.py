@@ -261,7 +261,8 @@ def sizes_that_do_not_fit(run: TinyRun, out: Path) -> list[str]:
 
 
 def another_sample_rate(run: TinyRun, out: Path) -> list[str]:
-    return [*run.tts_flags(out), "--model.tts.spectrograms.sample_rate=22050"]
+    rates = ("spectrograms.sample_rate", "model.init_args.sample_rate")
+    return [*run.tts_flags(out), *(f"--model.tts.{rate}=22050" for rate in rates)]
 
 
 @pytest.mark.parametrize(
@@ -305,7 +306,7 @@ def test_what_adaptation_cannot_train_with(
     slow = prepare(Tones(4, 4), tmp_path / "slow", Splits(test=1, validation=1), sample_rate=8000)
     held = ["--data.shards", str(slow.folder), "--data.speaker", slow.speakers_of("test")[0].id]
     told = refusal(adapt, [*flags, *held], capsys)
-    assert "the data has 8000 Hz, the model's HarmonicPitch 16000 Hz" in told
+    assert "the data has 8000 Hz, the model's Spectrograms 16000 Hz" in told
     other = refusal(adapt, [*flags, "--pretrained.tts", str(tiny_run.encoder)], capsys)
     assert "ConvAttentionEncoder, where a class derived from TTSModel is needed" in other
 
