@@ -37,6 +37,7 @@ def steps(out: Path, rank: int) -> list[tuple[int, int, list[str], float]]:
 OTHERS = [pytest.param(*case, marks=pytest.mark.distributed) for case in ((1, 0), (2, 0), (2, 2))]
 
 
+@pytest.mark.timeout(900)  # many processes, each of which imports torch: on a busy machine they are slow
 @pytest.mark.parametrize(("ranks", "workers"), [(1, 2), *OTHERS])
 def test_samples_and_losses_go_on_bit_for_bit(index: Index, tmp_path: Path, ranks: int, workers: int) -> None:
     whole, broken = tmp_path / "whole", tmp_path / "broken"
