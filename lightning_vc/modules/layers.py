@@ -13,6 +13,7 @@ from torch.nn.utils.parametrizations import weight_norm
 M = TypeVar("M", bound=nn.Module)
 
 HALF = math.sqrt(0.5)  # keeps the variance where two signals are added
+_FEW = 10_000  # numbers
 
 
 def projection(inputs: int, outputs: int) -> nn.Linear:
@@ -34,6 +35,23 @@ class SpeakerBias(nn.Module):
         return F.softsign(self.project(speaker))
 
 
+class SparseDropout(nn.Dropout):
+    """Dropout that draws the positions to drop, with replacement, instead of one decision for each number.
+
+    Each number is dropped with probability p. With nn.Dropout, forward and backward of a `ConvBlock` take 1.2 times as
+    long on a CPU. For few numbers, of which the number to drop would be coarse, and on a GPU it is nn.Dropout.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Any shape."""
+        if not self.training or self.p in (0, 1) or x.is_cuda or x.numel() < _FEW:
+            return super().forward(x)
+        mask = x.new_full(x.shape, 1 / (1 - self.p))
+        drawn = round(-math.log1p(-self.p) * mask.numel())
+        mask.view(-1)[torch.randint(mask.numel(), (drawn,), device=x.device)] = 0
+        return x * mask
+
+
 class ConvBlock(nn.Module):
     """Dropout, convolution over time, gated linear unit with speaker bias, residual (Deep Voice 3, section 3.3)."""
 
@@ -43,7 +61,7 @@ class ConvBlock(nn.Module):
         super().__init__()
         if width % 2 == 0 and not causal:
             raise ValueError(f"a convolution that keeps the length needs an odd width, got {width}")
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = SparseDropout(dropout)
         conv = nn.Conv1d(channels, 2 * channels, width)
         nn.init.normal_(conv.weight, std=math.sqrt(4 * (1 - dropout) / (width * channels)))
         nn.init.zeros_(conv.bias)  # type: ignore[arg-type]

@@ -3,7 +3,7 @@ import math
 import pytest
 import torch
 
-from lightning_vc.modules.layers import ConvBlock, SpeakerBias, projection, with_plain_weights
+from lightning_vc.modules.layers import ConvBlock, SparseDropout, SpeakerBias, projection, with_plain_weights
 from lightning_vc.modules.low_rank import add_low_rank
 
 
@@ -19,6 +19,38 @@ def test_a_voice_adds_at_most_one() -> None:
     bias = SpeakerBias(4, 6)(torch.randn(3, 4) * 100)
     assert bias.shape == (3, 6)
     assert 0.9 < bias.abs().max() < 1
+
+
+@pytest.mark.parametrize("p", [0.01, 0.05, 0.5])
+def test_sparse_dropout_drops_each_number_as_often_as_dropout_does(p: float) -> None:
+    torch.manual_seed(0)
+    x = (torch.rand(20, 30, 50) + 1).mT.requires_grad_()  # nor need it lie in a row
+    dropout = SparseDropout(p)
+    kept = torch.zeros_like(x)
+    for _ in range(200):
+        dropped = dropout(x)
+        kept += dropped.detach() != 0
+        torch.testing.assert_close(dropped[dropped != 0], (x / (1 - p))[dropped != 0])
+    share = 1 - kept / 200
+    assert share.mean().item() == pytest.approx(p, rel=0.02)
+    assert share.std().item() == pytest.approx(math.sqrt(p * (1 - p) / 200), rel=0.05)  # nobody more often than others
+    (gradient,) = torch.autograd.grad(dropped.sum(), x)
+    assert gradient.equal((dropped != 0) / (1 - p))
+
+
+@pytest.mark.parametrize("p", [0, 1])
+def test_sparse_dropout_of_nothing_and_of_all(p: float) -> None:
+    x = torch.rand(300, 400)
+    assert SparseDropout(p)(x).equal((1 - p) * x)
+    assert SparseDropout(0.5).eval()(x).equal(x)
+
+
+def test_of_few_numbers_each_is_drawn() -> None:
+    torch.manual_seed(0)
+    dropout = SparseDropout(0.05)
+    shares = [float((dropout(torch.ones(5)) == 0).float().mean()) for _ in range(1000)]
+    assert sum(shares) / 1000 == pytest.approx(0.05, abs=0.01)
+    assert dropout(torch.ones(0, 4)).shape == (0, 4)
 
 
 def test_a_causal_block_hears_only_the_past_and_another_the_future_too() -> None:
