@@ -19,7 +19,6 @@ stages:
 import ctypes
 import hashlib
 import json
-import re
 import shlex
 import signal
 import subprocess
@@ -30,21 +29,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from omegaconf import OmegaConf
-from omegaconf.errors import OmegaConfBaseException
-from yaml import YAMLError
-
 from lightning_vc.console import INTERRUPTED, printable
-from lightning_vc.files import inside, plain_name, read_text, write_file
-from lightning_vc.settings import compose, merge, resolve
+from lightning_vc.files import inside, read_text, write_file
+from lightning_vc.recipe_file import check_outputs, command_line, load_yaml, read_recipe
 
 _PATIENCE = 10.0  # seconds from Ctrl-C until a command is terminated
-# Without `run`, which would recurse, and `voices`, which changes files outside the run.
-_VERBS = {file.stem for file in Path(__file__).with_name("recipes").glob("[!_]*.py")} - {"run", "voices"}
-_OPTION = re.compile(r"[a-zA-Z]\w*(\.\w+)*\+?")
-_FLAG = re.compile(r"-[^\d.]")  # a value that would be parsed as an option
-_OUTPUTS = {"out", "save", "trainer.default_root_dir", "data.loading.cache"}  # options that name output paths
-_GROUPS = {"trainer", "data", "data.loading"}  # option groups whose values could hold output paths
 
 
 @dataclass(frozen=True)
@@ -78,7 +67,7 @@ class Recipe:
     """
 
     def __init__(self, path: str | Path, overrides: Sequence[str] = ()) -> None:
-        settings = _read_recipe(Path(path), overrides)
+        settings = read_recipe(Path(path), overrides)
         self.dir = Path(settings["dir"])
         self.stages: list[Stage] = []
         for name, stage in settings["stages"].items():
@@ -87,13 +76,8 @@ class Recipe:
     def _stage(
         self, name: str, verb: str, options: dict[str, Any], checkpoint: object = None, asked: object = False
     ) -> Stage:
-        command = _words(name, verb, options)
-        for option, value in options.items():
-            writes = option in _OUTPUTS or (option == "voice" and verb.startswith("clone"))
-            if value is not None and writes and (not isinstance(value, str) or value.startswith("~")):
-                raise ValueError(f"stage {name} has {value!r} as {option}: give one path in {self.dir}, without ~")
-            if value is not None and writes and Path(str(value)).resolve() != self.dir.resolve():
-                inside(self.dir, str(Path(str(value)).absolute()))
+        command = command_line(name, verb, options)
+        check_outputs(self.dir, name, verb, options)
         outputs: tuple[Path, ...] = (Path(str(options["out"])),) if options.get("out") else ()
         resumed = Path(str(checkpoint)) if checkpoint else None
         if resumed:
@@ -167,81 +151,11 @@ class Recipe:
         return record
 
 
-def _read_recipe(file: Path, overrides: Sequence[str]) -> dict[str, Any]:
-    """All settings of a recipe with includes and overrides, interpolated."""
-    if not file.is_file():
-        raise FileNotFoundError(f"no recipe at {file}")
-    content = _compose(file)
-    if not isinstance(content, dict) or "dir" not in content or not isinstance(content.get("stages"), dict):
-        raise ValueError(f"{file} is no recipe: it needs `dir` and `stages`, a mapping of names")
-    if odd := [override for override in overrides if "=" not in override]:
-        raise ValueError(f"{odd[0]!r} is no setting of {file}: write key=value")  # OmegaConf would make it null
-    try:
-        config = OmegaConf.create(content | {"here": str(file.parent)})
-        OmegaConf.set_struct(config, True)
-        config.merge_with_dotlist(list(overrides))
-        settings: Any = OmegaConf.to_container(config)
-        _complete(settings["stages"], settings.pop("training", {}))
-        settings = resolve(settings)
-    except (OmegaConfBaseException, YAMLError) as error:
-        raise ValueError(f"{file} with {list(overrides)}: {str(error).splitlines()[0]}") from error
-    if not isinstance(settings["dir"], str) or not settings["dir"]:
-        raise ValueError(f"{file}: dir is {settings['dir']!r}: name the folder that everything goes to")
-    return settings
-
-
-def _complete(stages: dict[str, Any], training: dict[str, Any]) -> None:
-    """Check the keys of stages; add options of `training` and default checkpoints to stages that train or test."""
-    for name, stage in stages.items():
-        plain_name(name, "stage")
-        if not isinstance(stage, dict):
-            raise ValueError(f"stage {name} is {stage!r}: it takes verb, options, checkpoint and asked")
-        if set(stage) - {"verb", "options", "checkpoint", "asked"} or not stage.get("verb"):
-            raise ValueError(f"stage {name} takes verb, options, checkpoint and asked, got {', '.join(stage)}")
-        options = stage.get("options") or {}
-        if not isinstance(options, dict):
-            raise ValueError(f"stage {name} has the options {options!r}: write `option: value` for each")
-        if str(stage["verb"]).endswith((" fit", " validate", " test")):
-            options = merge(json.loads(json.dumps(training).replace("${stage}", name)), options)
-            if folder := options.get("trainer.default_root_dir"):
-                stage.setdefault("checkpoint", f"{folder}/last.ckpt")
-        stage.update(verb=str(stage["verb"]), options=options)
-
-
-def _words(name: str, verb: str, options: dict[str, Any]) -> list[str]:
-    """The command line of a stage; a list gives several `--config`, or several words after any other option."""
-    module, *words = shlex.split(verb)
-    if module not in _VERBS:
-        raise ValueError(f"stage {name} has the verb {module!r}: choose one of {', '.join(sorted(_VERBS))}")
-    if odd := [word for word in words if word.startswith("-")]:
-        raise ValueError(f"stage {name} has the option {odd[0]!r} in its verb: write it under options")
-    command = [f"lightning_vc.recipes.{module}", *words]
-    for option, value in options.items():
-        values = [str(item) for item in (value if isinstance(value, list) else [value])]
-        if not _OPTION.fullmatch(str(option)) or option in _GROUPS:
-            raise ValueError(f"stage {name} has the option {option!r}: write its whole name, as in trainer.max_steps")
-        if odd := [item for item in values if _FLAG.match(item)]:
-            raise ValueError(f"stage {name} has the value {odd[0]!r} of {option}, which is an option: make it a key")
-        if option == "config":
-            command += [word for file in values for word in ("--config", file)]
-        elif value is not None:
-            command += [f"--{option}", *values]
-    return command
-
-
-def _compose(file: Path) -> Any:
-    """Load a YAML file with its includes; raises ValueError with its name."""
-    try:
-        return compose(read_text(file), file.parent, lambda text: OmegaConf.to_container(OmegaConf.create(text)))
-    except (YAMLError, UnicodeDecodeError, OmegaConfBaseException) as error:
-        raise ValueError(f"{file} cannot be read as YAML: {error}") from error
-
-
 def _content(file: Path) -> bytes:
     """Content of a YAML file (without comments) or text file, for the key of a stage; empty for any other word."""
     if file.suffix not in (".yaml", ".txt") or not file.is_file():
         return b""
-    return file.read_bytes() if file.suffix == ".txt" else json.dumps(_compose(file), default=str).encode()
+    return file.read_bytes() if file.suffix == ".txt" else json.dumps(load_yaml(file), default=str).encode()
 
 
 def _aside(file: Path, key: str) -> Path:
