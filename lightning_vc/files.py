@@ -95,22 +95,25 @@ def read_text(path: str | Path, most: int = 64 << 20) -> str:
     return read_file(path, most).decode("utf-8-sig")
 
 
-def refuse_links(folder: Path, but: str = "") -> None:
-    """Raise ValueError if a folder holds a symbolic link, through which files could be written elsewhere.
+def refuse_links(path: Path, root: Path | None = None) -> None:
+    """Raise ValueError if `path`, or a symbolic link in it at any depth, leads out of `root`, by default `path`.
 
-    Subfolders are searched at any depth, except `folder / but`. Raises OSError for a folder that cannot be listed.
+    Links to folders are followed. The logs of W&B may be links, because nothing else is written there. Raises OSError
+    for a folder that cannot be listed.
     """
-
-    def fail(error: OSError) -> None:
-        if not isinstance(error, FileNotFoundError):
-            raise error
-
-    for place, folders, files in os.walk(folder, onerror=fail):
-        for name in (*folders, *files):
-            if Path(place, name).is_symlink():
-                raise ValueError(f"{Path(place, name)} is a symbolic link: give a folder without links")
-        if Path(place) == folder:
-            folders[:] = [name for name in folders if name != but]
+    root = root or path
+    allowed = Path(os.path.realpath(root))
+    left, seen = [path], {""}
+    while left:
+        place = left.pop()
+        target = os.path.realpath(place)
+        if not Path(target).is_relative_to(allowed):
+            if not place.match("wandb/*/logs/*.log"):
+                raise ValueError(f"{place} is a symbolic link: give a folder without links that lead out of {root}")
+        elif target not in seen and os.path.isdir(target):
+            seen.add(target)
+            with os.scandir(target) as entries:
+                left += [place / entry.name for entry in entries if entry.is_symlink() or entry.is_dir()]
 
 
 def sha256_of(file: Path) -> str:
@@ -182,7 +185,7 @@ def inside(folder: str | Path, *names: str) -> Path:
         ValueError: if the path, with symbolic links followed, is not below `folder`.
     """
     path = Path(folder, *names)
-    root, target = Path(folder).resolve(), path.resolve()
+    root, target = Path(os.path.realpath(folder)), Path(os.path.realpath(path))
     if target == root or not target.is_relative_to(root):
         raise ValueError(f"{path} is not inside of {folder}: nothing is written or deleted there")
     return path

@@ -11,6 +11,7 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
+from lightning_vc.console import short
 from lightning_vc.files import inside, plain_name, read_text
 from lightning_vc.settings import compose, merge, resolve
 
@@ -84,14 +85,18 @@ def command_line(name: str, verb: str, options: dict[str, Any]) -> list[str]:
     return command
 
 
-def check_outputs(folder: Path, name: str, verb: str, options: dict[str, Any]) -> None:
-    """Raise ValueError if an option of a stage names an output that is not inside of `folder`."""
+def output_paths(folder: Path, name: str, verb: str, options: dict[str, Any]) -> tuple[Path, ...]:
+    """The outputs that the options of a stage name; raises ValueError if one is not inside of `folder`."""
+    paths = []
     for option, value in options.items():
-        writes = option in _OUTPUTS or (option == "voice" and verb.startswith("clone"))
-        if value is not None and writes and (not isinstance(value, str) or value.startswith("~")):
-            raise ValueError(f"stage {name} has {value!r} as {option}: give one path in {folder}, without ~")
-        if value is not None and writes and Path(str(value)).resolve() != folder.resolve():
-            inside(folder, str(Path(str(value)).absolute()))
+        if value is None or not (option in _OUTPUTS or (option == "voice" and verb.startswith("clone"))):
+            continue
+        if not isinstance(value, str) or value.startswith("~"):
+            raise ValueError(f"stage {name} has {short(value)} as {option}: give one path in {folder}, without ~")
+        paths.append(Path(value).absolute())
+        if paths[-1].resolve() != folder.resolve():
+            inside(folder, str(paths[-1]))
+    return tuple(paths)
 
 
 def load_yaml(file: Path) -> Any:

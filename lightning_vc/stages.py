@@ -30,8 +30,8 @@ from pathlib import Path
 from typing import Any
 
 from lightning_vc.console import INTERRUPTED, printable
-from lightning_vc.files import inside, read_text, write_file
-from lightning_vc.recipe_file import check_outputs, command_line, load_yaml, read_recipe
+from lightning_vc.files import inside, read_text, refuse_links, write_file
+from lightning_vc.recipe_file import command_line, load_yaml, output_paths, read_recipe
 
 _PATIENCE = 10.0  # seconds from Ctrl-C until a command is terminated
 
@@ -47,6 +47,7 @@ class Stage:
         checkpoint: checkpoint from which the stage is resumed, if any.
         asked: whether the stage runs only if it is requested by name.
         outputs: the checkpoint and its folder, or else `out`; a later stage that names one of them uses this stage.
+        written: what its options name as outputs.
     """
 
     name: str
@@ -55,6 +56,7 @@ class Stage:
     checkpoint: Path | None
     asked: bool
     outputs: tuple[Path, ...]
+    written: tuple[Path, ...]
 
 
 class Recipe:
@@ -77,7 +79,7 @@ class Recipe:
         self, name: str, verb: str, options: dict[str, Any], checkpoint: object = None, asked: object = False
     ) -> Stage:
         command = command_line(name, verb, options)
-        check_outputs(self.dir, name, verb, options)
+        written = output_paths(self.dir, name, verb, options)
         outputs: tuple[Path, ...] = (Path(str(options["out"])),) if options.get("out") else ()
         resumed = Path(str(checkpoint)) if checkpoint else None
         if resumed:
@@ -88,7 +90,7 @@ class Recipe:
         digest = hashlib.sha256("".join(other.key for other in self.stages if self._uses(command, other)).encode())
         for word in command:
             digest.update(b"\0" + word.encode() + _content(Path(word)))
-        return Stage(name, tuple(command), digest.hexdigest(), resumed, bool(asked), outputs)
+        return Stage(name, tuple(command), digest.hexdigest(), resumed, bool(asked), outputs, written)
 
     def _uses(self, command: Sequence[str], before: Stage) -> bool:
         """Whether a command names an output of an earlier stage, a file in it, or a folder around it.
@@ -132,18 +134,18 @@ class Recipe:
     def _begin(self, stage: Stage) -> Path:
         """Rename the checkpoint of other settings, restore that of these settings, and return the record."""
         record = inside(self.dir, ".stages", f"{stage.name}.json")
-        key = _read(record).get("key")
         checkpoint = stage.checkpoint
-        if checkpoint:
-            inside(self.dir, str(checkpoint.absolute()))  # an earlier stage may have made links
-            if key != stage.key and checkpoint.exists():
-                if key is None:
-                    raise ValueError(
-                        f"{checkpoint} exists, but no stage of this recipe has written it: move it away, or give "
-                        "another dir"
-                    )
-                kept = checkpoint.replace(_aside(checkpoint, key))
-                _say(f"{checkpoint} has other settings: it is renamed to {kept.name}")
+        renamed = [checkpoint, _aside(checkpoint, stage.key)] if checkpoint else []
+        for path in (*stage.written, *renamed):  # links may have come with the recipe, or from an earlier stage
+            refuse_links(path.absolute(), self.dir)
+        key = _read(record).get("key")
+        if checkpoint and key != stage.key and checkpoint.exists():
+            if key is None:
+                raise ValueError(
+                    f"{checkpoint} exists, but no stage of this recipe has written it: move it away, or give another dir"
+                )
+            kept = checkpoint.replace(_aside(checkpoint, key))
+            _say(f"{checkpoint} has other settings: it is renamed to {kept.name}")
         if key != stage.key:
             _write(record, stage, finished=False)
         if checkpoint and _aside(checkpoint, stage.key).exists():

@@ -130,19 +130,33 @@ def test_a_temporary_file_is_never_somebody_elses(tmp_path: Path, monkeypatch: p
     assert (tmp_path / "file").read_text() == "it"
 
 
-def test_a_folder_that_cannot_be_listed_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "wandb").mkdir()
-    (tmp_path / "wandb" / "latest-run").symlink_to(tmp_path)
-    refuse_links(tmp_path, but="wandb")
-    (tmp_path / "clones" / "wandb").mkdir(parents=True)
-    (tmp_path / "clones" / "wandb" / "01.wav").symlink_to(tmp_path)
-    with pytest.raises(ValueError, match=r"01\.wav is a symbolic link"):
-        refuse_links(tmp_path, but="wandb")
-    (tmp_path / "clones" / "wandb" / "01.wav").unlink()
+def test_links_are_refused_that_lead_out_of_a_folder(tmp_path: Path) -> None:
+    folder, outside = tmp_path / "run", tmp_path / "outside"
+    outside.mkdir()
+    (folder / "wandb" / "run-1" / "logs").mkdir(parents=True)
+    (folder / "wandb" / "latest-run").symlink_to("run-1")
+    (folder / "wandb" / "run-1" / "logs" / "debug-core.log").symlink_to(outside / "core.log")
+    (folder / "again").symlink_to(folder)
+    (folder / "loop").symlink_to(folder / "loop")
+    refuse_links(folder)
     refuse_links(tmp_path / "missing")
-    with pytest.raises(ValueError, match="latest-run is a symbolic link"):
-        refuse_links(tmp_path)
+    (folder / "clones" / "wandb").mkdir(parents=True)
+    (folder / "stash").mkdir()
+    (folder / "clones" / "m001").symlink_to(folder / "stash")
+    links = ("clones/wandb/01.wav", "clones/wandb/new", "wandb/01.wav", "stash/01.wav", "wandb/run-1/logs/01.wav")
+    for name in links:
+        (folder / name).symlink_to(outside / "new" if name.endswith("new") else outside)
+        place = name.replace("stash", "(stash|clones/m001)")
+        with pytest.raises(ValueError, match=f"{place} is a symbolic link: give a folder without links that lead out"):
+            refuse_links(folder)
+        (folder / name).unlink()
+    (folder / "stash" / "01.wav").symlink_to(outside)
+    with pytest.raises(ValueError, match=r"clones/m001/01\.wav is a symbolic link"):
+        refuse_links(folder / "clones", folder)
+    refuse_links(folder / "clones", tmp_path)
 
+
+def test_a_folder_that_cannot_be_listed_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def scandir(path: str) -> None:
         raise PermissionError(errno.EACCES, "Permission denied", path)  # root may list all folders
 

@@ -476,6 +476,28 @@ def test_a_record_that_is_a_link_to_elsewhere_is_not_written(recipe: Path, ran: 
     assert ran == []
 
 
+@pytest.mark.parametrize("link", ["shards", "shards/001.wav", "shards/clips/f000", "plant-{}.ckpt"])
+def test_no_output_is_written_through_a_link_to_elsewhere(recipe: Path, ran: Ran, link: str) -> None:
+    parsed, victim, out = Recipe(recipe), recipe.parent / "victim", recipe.parent / "out"
+    victim.write_text("before")
+    link = link.format(parsed.stages[1].key[:12])
+    (out / link).parent.mkdir(parents=True)
+    (out / link).symlink_to(victim)
+    with pytest.raises(ValueError, match=rf"{link} is a symbolic link: give a folder without links that lead out of"):
+        parsed.run()
+    assert victim.read_text() == "before"
+    assert [command[0] for command in ran] == (["prepare"] if link.startswith("plant") else [])
+
+
+def test_links_within_dir_are_written_through(recipe: Path, ran: Ran) -> None:
+    out = recipe.parent / "out"
+    (out / "shards").mkdir(parents=True)
+    (out / "shards" / "last.ckpt").symlink_to("step-5.ckpt")
+    (out / "shards" / "log").symlink_to(out)
+    Recipe(recipe).run()
+    assert len(ran) == 3
+
+
 def test_a_damaged_record_is_named(recipe: Path, ran: Ran) -> None:
     Recipe(recipe).run()
     record = recipe.parent / "out" / ".stages" / "dig.json"

@@ -70,7 +70,7 @@ class EvaluationFolder:
     Raises:
         FileExistsError: for a folder with files that no evaluation wrote.
         ValueError: for a speaker with too few transcribed recordings or with an id that cannot name a folder, and for
-            a folder with a symbolic link in it.
+            a folder with a symbolic link that leads out of it.
     """
 
     def __init__(
@@ -79,7 +79,7 @@ class EvaluationFolder:
         self.path, self.index, self.sentences, self.rate = path, index, sentences, rate
         self.speakers = [plain_name(speaker, "speaker") for speaker in speakers]
         self.entries = {entry.id: entry for entry in index.speakers}
-        refuse_links(path, but="wandb")  # where W&B keeps its own links
+        refuse_links(path)
         held_out = {speaker: self._divide(speaker, clips) for speaker in self.speakers}  # before anything is deleted
         self._clear()
         self.clips: dict[str, list[Sound]] = {}
