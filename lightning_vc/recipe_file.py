@@ -1,6 +1,6 @@
 """recipe.yaml as settings: the options that training stages share, command lines, and outputs that stay in `dir`."""
 
-import json
+import os
 import re
 import shlex
 from collections.abc import Sequence
@@ -20,7 +20,16 @@ _VERBS = {file.stem for file in Path(__file__).with_name("recipes").glob("[!_]*.
 _OPTION = re.compile(r"[a-zA-Z]\w*(\.\w+)*\+?")
 _FLAG = re.compile(r"-[^\d.]")  # a value that would be parsed as an option
 _GROUPS = {"trainer", "data", "data.loading"}  # option groups whose values could hold output paths
-_OUTPUTS = {"out", "save", "trainer.default_root_dir", "data.loading.cache"}  # options that name output paths
+_TRAINING = re.compile(
+    r"\S\s+[\"']?(fit|validate|test)[\"']?\s*$"
+)  # the end of a verb that takes the options of `training`
+# Of these verbs, the option that names the output; of the others, which train, it is trainer.default_root_dir.
+_MAIN = dict.fromkeys(("clone", "demo", "evaluate", "export", "prepare", "synthesize"), "out") | {"morph": "save"}
+# Options that name output paths.
+_OUTPUT = re.compile(
+    r"out|save|data\.loading\.cache|(.+\.)?(default_root_dir|dirpath|save_dir)|trainer\..+\.(path|dir)"
+)
+_PATH_PART = re.compile(r"trainer\..+\.(name|version|filename|sub_dir)")  # options that name a part of an output path
 
 
 def read_recipe(file: Path, overrides: Sequence[str]) -> dict[str, Any]:
@@ -46,32 +55,58 @@ def read_recipe(file: Path, overrides: Sequence[str]) -> dict[str, Any]:
     return settings
 
 
-def _complete(stages: dict[str, Any], training: dict[str, Any]) -> None:
+def _complete(stages: dict[str, Any], training: Any) -> None:
     """Check the keys of stages; add options of `training` and default checkpoints to stages that train or test."""
+    training = _options("training is", training)
     for name, stage in stages.items():
         plain_name(name, "stage")
         if not isinstance(stage, dict):
-            raise ValueError(f"stage {name} is {stage!r}: it takes verb, options, checkpoint and asked")
+            raise ValueError(f"stage {name} is {short(stage)}: it takes verb, options, checkpoint and asked")
         if set(stage) - {"verb", "options", "checkpoint", "asked"} or not stage.get("verb"):
-            raise ValueError(f"stage {name} takes verb, options, checkpoint and asked, got {', '.join(stage)}")
-        options = stage.get("options") or {}
-        if not isinstance(options, dict):
-            raise ValueError(f"stage {name} has the options {options!r}: write `option: value` for each")
-        if str(stage["verb"]).endswith((" fit", " validate", " test")):
-            options = merge(json.loads(json.dumps(training).replace("${stage}", name)), options)
+            raise ValueError(
+                f"stage {name} takes verb, options, checkpoint and asked, got {', '.join(map(str, stage))}"
+            )
+        options = _options(f"stage {name} has the options", stage.get("options"))
+        if _TRAINING.search(str(stage["verb"])):
+            options = merge(_named(training, name), options)
             if folder := options.get("trainer.default_root_dir"):
                 stage.setdefault("checkpoint", f"{folder}/last.ckpt")
-        stage.update(verb=str(stage["verb"]), options=options)
+        stage["options"] = options
 
 
-def command_line(name: str, verb: str, options: dict[str, Any]) -> list[str]:
-    """The command line of a stage; a list gives several `--config`, or several words after any other option."""
-    module, *words = shlex.split(verb)
-    if module not in _VERBS:
-        raise ValueError(f"stage {name} has the verb {module!r}: choose one of {', '.join(sorted(_VERBS))}")
+def _options(what: str, value: Any) -> dict[Any, Any]:
+    """Options as a mapping; raises ValueError for anything else."""
+    if not isinstance(value, dict | None):
+        raise ValueError(f"{what} {short(value)}: write `option: value` for each")
+    return value or {}
+
+
+def _named(value: Any, stage: str) -> Any:
+    """Settings with the name of a stage in the place of `${stage}`."""
+    if isinstance(value, dict):
+        return {key: _named(item, stage) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_named(item, stage) for item in value]
+    return value.replace("${stage}", stage) if isinstance(value, str) else value
+
+
+def verb_words(name: str, verb: object) -> list[str]:
+    """The words of a stage's verb, first the module in `recipes`; raises ValueError for any other."""
+    try:
+        words = shlex.split(str(verb))
+    except ValueError:  # a quote that is not closed
+        words = []
+    if not words or words[0] not in _VERBS:
+        wrong = short(words[0] if words else verb)
+        raise ValueError(f"stage {name} has the verb {wrong}: choose one of {', '.join(sorted(_VERBS))}")
     if odd := [word for word in words if word.startswith("-")]:
         raise ValueError(f"stage {name} has the option {odd[0]!r} in its verb: write it under options")
-    command = [f"lightning_vc.recipes.{module}", *words]
+    return words
+
+
+def command_line(name: str, words: Sequence[str], options: dict[str, Any]) -> list[str]:
+    """The command line of a stage; a list gives several `--config`, or several words after any other option."""
+    command = [f"lightning_vc.recipes.{words[0]}", *words[1:]]
     for option, value in options.items():
         values = [str(item) for item in (value if isinstance(value, list) else [value])]
         if not _OPTION.fullmatch(str(option)) or option in _GROUPS:
@@ -85,17 +120,40 @@ def command_line(name: str, verb: str, options: dict[str, Any]) -> list[str]:
     return command
 
 
-def output_paths(folder: Path, name: str, verb: str, options: dict[str, Any]) -> tuple[Path, ...]:
-    """The outputs that the options of a stage name; raises ValueError if one is not inside of `folder`."""
-    paths = []
+def output_paths(folder: Path, name: str, words: Sequence[str], options: dict[str, Any]) -> tuple[Path, ...]:
+    """The outputs that the options of a stage name.
+
+    Raises:
+        ValueError: if one is not inside of `folder`, or the verb's own output is missing, so that the stage would write
+            elsewhere.
+    """
+    verb, paths = words[0], []
     for option, value in options.items():
-        if value is None or not (option in _OUTPUTS or (option == "voice" and verb.startswith("clone"))):
+        key = str(option).removesuffix("+")
+        if _PATH_PART.fullmatch(key) and (str(value).startswith("/") or ".." in Path(str(value)).parts):
+            raise ValueError(f"stage {name} has {short(value)} as {option}: give a name without / in front and ..")
+        is_voice = (verb, key) in (("morph", "save"), ("clone", "voice"))
+        if value is None or not (is_voice or _OUTPUT.fullmatch(key)):
             continue
         if not isinstance(value, str) or value.startswith("~"):
             raise ValueError(f"stage {name} has {short(value)} as {option}: give one path in {folder}, without ~")
+        if is_voice and "/" not in value and not value.endswith(".safetensors"):
+            raise ValueError(
+                f"stage {name} has {short(value)} as {option}, a name in your library of voices: give a file in "
+                f"{folder}, such as {folder / 'voice.safetensors'}"
+            )
         paths.append(Path(value).absolute())
-        if paths[-1].resolve() != folder.resolve():
+        is_folder = os.path.realpath(paths[-1]) == os.path.realpath(folder)
+        if is_folder and verb == "prepare":
+            raise ValueError(
+                f"stage {name} has {short(value)} as {option}, which is dir: give a folder in it, because prepare "
+                f"works beside its folder, such as {folder / 'shards'}"
+            )
+        if not is_folder:
             inside(folder, str(paths[-1]))
+    main = _MAIN.get(verb, "trainer.default_root_dir")
+    if options.get(main) is None and words[:2] != ["prepare", "verify"]:
+        raise ValueError(f"stage {name} lacks the option {main}: give the path in {folder} that it writes to")
     return tuple(paths)
 
 

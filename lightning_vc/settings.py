@@ -11,6 +11,7 @@ from typing import Any
 
 import yaml
 
+from lightning_vc.console import short
 from lightning_vc.files import read_text
 
 _LARGEST = 1 << 20  # characters, after aliases are expanded
@@ -58,7 +59,7 @@ def resolve(content: Any, elsewhere: bool = False) -> Any:
         elsewhere: replace an unknown name by an empty text, because other files or flags may define it.
 
     Raises:
-        yaml.YAMLError: for any other `${`, an unknown name, and settings that grow too large.
+        yaml.YAMLError: for any other `${`, an unknown name, binary values, and settings that grow too large.
     """
     left = _LARGEST
 
@@ -69,6 +70,8 @@ def resolve(content: Any, elsewhere: bool = False) -> Any:
             raise yaml.YAMLError(
                 f"{_name(place)} has more than {_LARGEST} letters with what it interpolates: write values"
             )
+        if isinstance(value, bytes):
+            raise yaml.YAMLError(f"{_name(place)} is {short(value)}, which is binary: write it as text")
         if isinstance(value, dict):
             return {key: resolved(item, (*place, key), depth + 1) for key, item in value.items()}
         if isinstance(value, list):

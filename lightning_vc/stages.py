@@ -31,7 +31,7 @@ from typing import Any
 
 from lightning_vc.console import INTERRUPTED, printable
 from lightning_vc.files import inside, read_text, refuse_links, write_file
-from lightning_vc.recipe_file import command_line, load_yaml, output_paths, read_recipe
+from lightning_vc.recipe_file import command_line, load_yaml, output_paths, read_recipe, verb_words
 
 _PATIENCE = 10.0  # seconds from Ctrl-C until a command is terminated
 
@@ -76,10 +76,11 @@ class Recipe:
             self.stages.append(self._stage(name, **stage))
 
     def _stage(
-        self, name: str, verb: str, options: dict[str, Any], checkpoint: object = None, asked: object = False
+        self, name: str, verb: object, options: dict[str, Any], checkpoint: object = None, asked: object = False
     ) -> Stage:
-        command = command_line(name, verb, options)
-        written = output_paths(self.dir, name, verb, options)
+        words = verb_words(name, verb)
+        command = command_line(name, words, options)
+        written = output_paths(self.dir, name, words, options)
         outputs: tuple[Path, ...] = (Path(str(options["out"])),) if options.get("out") else ()
         resumed = Path(str(checkpoint)) if checkpoint else None
         if resumed:
@@ -142,7 +143,8 @@ class Recipe:
         if checkpoint and key != stage.key and checkpoint.exists():
             if key is None:
                 raise ValueError(
-                    f"{checkpoint} exists, but no stage of this recipe has written it: move it away, or give another dir"
+                    f"{checkpoint} exists, but no stage of this recipe has written it: move it away, or give "
+                    "another dir"
                 )
             kept = checkpoint.replace(_aside(checkpoint, key))
             _say(f"{checkpoint} has other settings: it is renamed to {kept.name}")

@@ -29,12 +29,14 @@ stages:
     verb: tts fit
     options:
       config: [configs/plain.yaml, "${{here}}/plant.yaml"]
+      trainer.default_root_dir: ${{dir}}/plant
       trainer.max_steps: ${{speed}}
     checkpoint: ${{dir}}/plant.ckpt
   reap:
     verb: evaluate
     options:
       model: ${{stages.plant.checkpoint}}
+      out: ${{dir}}/report
 """
 Ran = list[list[str]]
 
@@ -90,10 +92,11 @@ def test_all_stages_are_those_too_that_have_to_be_asked_for(recipe: Path, ran: R
 def test_stages_are_commands_in_their_order(recipe: Path, ran: Ran) -> None:
     Recipe(recipe).run()
     here = recipe.parent
+    trained = ["--trainer.default_root_dir", f"{here}/out/plant", "--trainer.max_steps", "5"]
     assert ran == [
         ["prepare", "generated", "--out", f"{here}/out/shards", "--subsets", "a", "b"],
-        ["tts", "fit", "--config", "configs/plain.yaml", "--config", f"{here}/plant.yaml", "--trainer.max_steps", "5"],
-        ["evaluate", "--model", f"{here}/out/plant.ckpt"],
+        ["tts", "fit", "--config", "configs/plain.yaml", "--config", f"{here}/plant.yaml", *trained],
+        ["evaluate", "--model", f"{here}/out/plant.ckpt", "--out", f"{here}/out/report"],
     ]
 
 
@@ -172,7 +175,7 @@ def test_stages_that_train_have_options_in_common(tmp_path: Path) -> None:
         f"include: defaults.yaml\ndir: {tmp_path}/out\nstages:\n"
         "  one: {verb: tts fit, options: {config+: [b.yaml]}}\n"
         "  two: {verb: tts test, options: {trainer.default_root_dir: '${dir}/elsewhere', seed: 5}}\n"
-        "  three: {verb: evaluate, options: {model: '${stages.one.checkpoint}'}}\n"
+        "  three: {verb: evaluate, options: {model: '${stages.one.checkpoint}', out: '${dir}'}}\n"
     )
     one, two, three = Recipe(tmp_path / "recipe.yaml", ["seed=7"]).stages
     out = f"{tmp_path}/out"
@@ -181,7 +184,7 @@ def test_stages_that_train_have_options_in_common(tmp_path: Path) -> None:
     words = ["--config", "a.yaml", "--seed", "5", "--trainer.default_root_dir"]
     assert two.command == ("lightning_vc.recipes.tts", "test", *words, f"{out}/elsewhere")
     assert two.checkpoint == Path(f"{out}/elsewhere/last.ckpt")
-    assert three.command == ("lightning_vc.recipes.evaluate", "--model", f"{out}/one/last.ckpt")
+    assert three.command == ("lightning_vc.recipes.evaluate", "--model", f"{out}/one/last.ckpt", "--out", out)
 
 
 def test_some_stages(recipe: Path, ran: Ran) -> None:
@@ -243,7 +246,9 @@ def test_a_setting_concerns_the_stages_that_use_what_it_changes(name: str, setti
 
 
 def test_a_stage_that_does_not_say_what_it_leaves_concerns_all_that_follow(recipe: Path, ran: Ran) -> None:
-    recipe.write_text(recipe.read_text().replace("      out: ${dir}/shards\n", "      to: ${dir}/shards\n"))
+    recipe.write_text(
+        recipe.read_text().replace("prepare generated", "prepare verify a").replace("      out: ${dir}/shards\n", "")
+    )
     Recipe(recipe).run()
     ran.clear()
     Recipe(recipe, ["stages.dig.options.subsets=[a]"]).run()
@@ -333,10 +338,12 @@ def test_a_stage_that_is_killed_ends_as_a_shell_says_it(recipe: Path, monkeypatc
 
 
 def test_values_are_one_word_each(recipe: Path, ran: Ran, monkeypatch: pytest.MonkeyPatch) -> None:
-    recipe.write_text("dir: out\nstages: {one: {verb: tts fit, options: {text: 'a b; c', seed: 0, fast: true}}}")
+    recipe.write_text(
+        "dir: out\nstages: {one: {verb: demo, options: {out: out/x, text: 'a b; c', seed: 0, fast: true}}}"
+    )
     monkeypatch.chdir(recipe.parent)
     Recipe(recipe).run()
-    assert ran == [["tts", "fit", "--text", "a b; c", "--seed", "0", "--fast", "True"]]
+    assert ran == [["demo", "--out", "out/x", "--text", "a b; c", "--seed", "0", "--fast", "True"]]
 
 
 # What is refused
@@ -441,11 +448,77 @@ def test_an_override_says_what_a_setting_becomes(recipe: Path, ran: Ran, capsys:
             "has the option 'data': write its whole",
         ),
         ("dir: out\nstages: {one: {verb: clone, options: {voice: out/../mum.safetensors}}}", "is not inside of out"),
+        (
+            "dir: out\nstages: {one: {verb: ' clone', options: {voice: /tmp/mum.safetensors}}}",
+            "/tmp/mum.safetensors is not inside of out",
+        ),
+        (
+            "dir: out\nstages: {one: {verb: '\"clone\"', options: {voice: ~/mum.safetensors}}}",
+            "stage one has '~/mum.safetensors' as voice: give one path in out, without ~",
+        ),
+        (
+            "dir: .\nstages: {one: {verb: clone, options: {voice: mum}}}",
+            "stage one has 'mum' as voice, a name in your library of voices: give a file in ., such as voice.s",
+        ),
+        (
+            "dir: .\nstages: {one: {verb: morph, options: {save: mum}}}",
+            "stage one has 'mum' as save, a name in your library of voices: give a file in ., such as voice.s",
+        ),
+        ("dir: out\nstages: {one: {verb: morph}}", "stage one lacks the option save: give the path in out"),
+        (
+            "dir: out\nstages: {one: {verb: demo, options: {out: null}}}",
+            "stage one lacks the option out: give the path",
+        ),
+        ("dir: out\nstages: {one: {verb: tts fit}}", "stage one lacks the option trainer.default_root_dir: give"),
+        (
+            "dir: out\nstages: {one: {verb: prepare generated, options: {out: ./out/../out}}}",
+            "as out, which is dir: give a folder in it, because prepare works beside its folder, such as out/shards",
+        ),
+        *(
+            (
+                f"dir: out\nstages: {{one: {{verb: tts fit, options: {{{option}: /tmp/x}}}}}}",
+                "/tmp/x is not inside of out",
+            )
+            for option in (
+                "trainer.callbacks.dirpath",
+                "trainer.callbacks.init_args.path",
+                "trainer.callbacks.dirpath+",
+                "trainer.logger.save_dir",
+                "trainer.logger.dir",
+                "trainer.profiler.dirpath",
+            )
+        ),
+        *(
+            (
+                f"dir: out\nstages: {{one: {{verb: tts fit, options: {{trainer.logger.{option}}}}}}}",
+                ": give a name without / in front and ..",
+            )
+            for option in ("name: ../../x", "version: /tmp/x", "init_args.sub_dir: a/../../x")
+        ),
+        ("dir: out\nstages: {one: {verb: ' '}}", "stage one has the verb ' ': choose one of adapt, "),
+        ("dir: out\nstages: {one: {verb: tts '}}", 'stage one has the verb "tts \'": choose one of adapt, '),
+        ("dir: out\ntraining: [a]\nstages: {}", "training is ['a']: write `option: value` for each"),
+        ("dir: out\ntraining: fast\nstages: {}", "training is 'fast': write `option: value` for each"),
+        (
+            "dir: out\ntraining: {a: !!binary aGk=}\nstages: {one: {verb: tts fit}}",
+            "stages.one.options.a is b'hi', which is binary: write it as text",
+        ),
+        ("dir: out\nstages: {one: {verb: demo, options: {true: x}}}", "stage one lacks the option out"),
+        ("include: /dev/zero\ndir: out\nstages: {}", "/dev/zero is not a regular file: give a file"),
         ("dir: out\nstages: {one: {verb: run own.yaml}}", "stage one has the verb 'run': choose one of adapt, "),
-        ("dir: out\nstages: {one: {verb: tts, checkpoint: out/notes.txt}}", "name a file that ends in .ckpt"),
+        (
+            "dir: out\nstages: {one: {verb: prepare verify x, checkpoint: out/notes.txt}}",
+            "name a file that ends in .ckpt",
+        ),
         ("dir: out\nstages: {one: {verb: tts, options: [a]}}", "stage one has the options ['a']: write"),
-        ("dir: out\nstages: {one: {verb: tts, checkpoint: out/../../x.ckpt}}", "is not inside of out: nothing is"),
-        ("dir: out\nstages: {one: {verb: tts, checkpoint: /tmp/x.ckpt}}", "/tmp/x.ckpt is not inside of out"),
+        (
+            "dir: out\nstages: {one: {verb: prepare verify x, checkpoint: out/../../x.ckpt}}",
+            "is not inside of out: nothing is",
+        ),
+        (
+            "dir: out\nstages: {one: {verb: prepare verify x, checkpoint: /tmp/x.ckpt}}",
+            "/tmp/x.ckpt is not inside of out",
+        ),
         ("dir: ${oc.env:SECRET}\nstages: {}", "dir is '${oc.env:SECRET}': it may interpolate other settings only"),
         ("dir: out\na: $\nstages: {one: {verb: tts, options: {b: '${a}{oc.env:SECRET}'}}}", "stages.one.options.b is"),
         (f"dir: out\nstages: {{}}\n{LAUGHS}", "letters, with what its aliases repeat: make it smaller"),
