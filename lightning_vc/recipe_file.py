@@ -46,7 +46,7 @@ def read_recipe(file: Path, overrides: Sequence[str]) -> dict[str, Any]:
         OmegaConf.set_struct(config, True)
         config.merge_with_dotlist(list(overrides))
         settings: Any = OmegaConf.to_container(config)
-        _complete(settings["stages"], settings.pop("training", {}))
+        _complete(settings["stages"], _options(f"{file}: training is", settings.pop("training", {})))
         settings = resolve(settings)
     except (OmegaConfBaseException, YAMLError) as error:
         raise ValueError(f"{file} with {list(overrides)}: {str(error).splitlines()[0]}") from error
@@ -55,9 +55,8 @@ def read_recipe(file: Path, overrides: Sequence[str]) -> dict[str, Any]:
     return settings
 
 
-def _complete(stages: dict[str, Any], training: Any) -> None:
+def _complete(stages: dict[str, Any], training: dict[str, Any]) -> None:
     """Check the keys of stages; add options of `training` and default checkpoints to stages that train or test."""
-    training = _options("training is", training)
     for name, stage in stages.items():
         plain_name(name, "stage")
         if not isinstance(stage, dict):

@@ -70,7 +70,7 @@ def resolve(content: Any, elsewhere: bool = False) -> Any:
             raise yaml.YAMLError(
                 f"{_name(place)} has more than {_LARGEST} letters with what it interpolates: write values"
             )
-        if isinstance(value, bytes):
+        if isinstance(value, bytes) or (isinstance(value, str) and "\0" in value):
             raise yaml.YAMLError(f"{_name(place)} is {short(value)}, which is binary: write it as text")
         if isinstance(value, dict):
             return {key: resolved(item, (*place, key), depth + 1) for key, item in value.items()}

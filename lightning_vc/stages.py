@@ -159,7 +159,12 @@ def _content(file: Path) -> bytes:
     """Content of a YAML file (without comments) or text file, for the key of a stage; empty for any other word."""
     if file.suffix not in (".yaml", ".txt") or not file.is_file():
         return b""
-    return file.read_bytes() if file.suffix == ".txt" else json.dumps(load_yaml(file), default=str).encode()
+    if file.suffix == ".txt":
+        return file.read_bytes()
+    try:
+        return json.dumps(load_yaml(file), default=str).encode()
+    except TypeError as error:
+        raise ValueError(f"{file} has a key that is no text ({error}): write text") from error
 
 
 def _aside(file: Path, key: str) -> Path:

@@ -497,11 +497,15 @@ def test_an_override_says_what_a_setting_becomes(recipe: Path, ran: Ran, capsys:
         ),
         ("dir: out\nstages: {one: {verb: ' '}}", "stage one has the verb ' ': choose one of adapt, "),
         ("dir: out\nstages: {one: {verb: tts '}}", 'stage one has the verb "tts \'": choose one of adapt, '),
-        ("dir: out\ntraining: [a]\nstages: {}", "training is ['a']: write `option: value` for each"),
-        ("dir: out\ntraining: fast\nstages: {}", "training is 'fast': write `option: value` for each"),
+        ("dir: out\ntraining: [a]\nstages: {}", "recipe.yaml: training is ['a']: write `option: value` for each"),
+        ("dir: out\ntraining: fast\nstages: {}", "recipe.yaml: training is 'fast': write `option: value` for each"),
         (
             "dir: out\ntraining: {a: !!binary aGk=}\nstages: {one: {verb: tts fit}}",
             "stages.one.options.a is b'hi', which is binary: write it as text",
+        ),
+        (
+            'dir: out\nstages: {one: {verb: demo, options: {out: "out/\\0"}}}',
+            r"stages.one.options.out is 'out/\x00', which is binary: write it as text",
         ),
         ("dir: out\nstages: {one: {verb: demo, options: {true: x}}}", "stage one lacks the option out"),
         ("include: /dev/zero\ndir: out\nstages: {}", "/dev/zero is not a regular file: give a file"),
@@ -536,6 +540,17 @@ def test_what_is_no_recipe(recipe: Path, content: str, message: str, capsys: pyt
 
 def test_no_setting_of_a_command_line_reads_the_environment(recipe: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "it may interpolate other settings only" in refusal([str(recipe), "speed=${oc.env:HOME}"], capsys)
+
+
+def test_a_config_with_a_binary_key(recipe: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (recipe.parent / "plant.yaml").write_text("? !!binary aGk=\n: 1\n")
+    assert f"{recipe.parent}/plant.yaml has a key that is no text (" in refusal([str(recipe)], capsys)
+
+
+def test_a_config_that_is_a_pipe_is_not_waited_for(recipe: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    os.mkfifo(recipe.parent / "pipe.yaml")
+    recipe.write_text(f"include: pipe.yaml\n{recipe.read_text()}")
+    assert "pipe.yaml is not a regular file: give a file" in refusal([str(recipe)], capsys)
 
 
 def test_a_record_that_is_a_link_to_elsewhere_is_not_written(recipe: Path, ran: Ran) -> None:
