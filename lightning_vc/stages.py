@@ -65,7 +65,7 @@ class Recipe:
     Raises:
         FileNotFoundError: if there is no such file.
         ValueError: if it is no recipe, an override names an unknown key, a stage has an unsafe name or an unknown
-            verb, or an output is not inside of `dir`.
+            verb, or its output is missing or not inside of `dir`.
     """
 
     def __init__(self, path: str | Path, overrides: Sequence[str] = ()) -> None:
@@ -109,7 +109,8 @@ class Recipe:
     def run(self, names: Sequence[str] | None = None) -> None:
         """Run the named stages; without names, all but those with `asked`.
 
-        Raises ValueError for an unknown name, and SystemExit when a stage fails.
+        Raises ValueError for an unknown name and for a link by which an output leaves `dir`, and SystemExit when a
+        stage fails.
         """
         all_names = [stage.name for stage in self.stages]
         if unknown := set(names or ()) - set(all_names):
