@@ -18,7 +18,7 @@ from lightning_vc.audio.features import Spectrograms
 from lightning_vc.console import short
 from lightning_vc.files import write_file
 from lightning_vc.trust import SettingsError, build, find_class, limited
-from lightning_vc.untrusted import CHECKPOINT, FLOATS, MODEL, MODELS, finite, pack, read_checkpoint
+from lightning_vc.untrusted import CHECKPOINT, FLOATS, MAX_HEADER, MODEL, MODELS, finite, pack, read_checkpoint
 
 M = TypeVar("M", bound=nn.Module)
 
@@ -96,7 +96,8 @@ def write_checkpoint(saved: Mapping[str, Any], path: str | Path) -> None:
 
     Raises:
         OSError: if it cannot be written, with its name.
-        ValueError: if it holds anything but text, numbers, tensors, and lists and dictionaries of them.
+        ValueError: if it holds anything but text, numbers, tensors, and lists and dictionaries of them, or more of them
+            than `read_checkpoint` reads.
     """
     tensors: dict[str, Tensor] = {}
     about = json.dumps(pack(saved, tensors))
@@ -105,7 +106,13 @@ def write_checkpoint(saved: Mapping[str, Any], path: str | Path) -> None:
         storage = value.untyped_storage().data_ptr()
         tensors[name] = value.clone() if storage in storages else value  # safetensors refuses shared memory
         storages.add(storage)
-    write_file(path, save(tensors, {CHECKPOINT: about}))  # `save_file` leaves a temporary file when killed
+    content = save(tensors, {CHECKPOINT: about})
+    if (size := int.from_bytes(content[:8], "little")) > MAX_HEADER:
+        raise ValueError(
+            f"{path} would have a header of {size} bytes, which nothing reads above {MAX_HEADER}: keep large lists of "
+            "numbers as tensors"
+        )
+    write_file(path, content)  # `save_file` leaves a temporary file when killed
 
 
 def class_path(kind: type) -> str:
@@ -175,7 +182,7 @@ def _find(models: Mapping[str, dict[str, Any]], kind: type[M]) -> tuple[str, typ
             return prefix, find_class(config.get("class_path"), kind, "the model"), config.get("init_args") or {}
         except SettingsError as error:
             errors.append(str(error))
-    raise SettingsError("; ".join(errors) or f"it holds no {kind.__name__}")
+    raise SettingsError("; ".join(errors[:3]) or f"it holds no {kind.__name__}")
 
 
 def _check_constants(model: nn.Module, weights: Mapping[str, Tensor], path: str | Path) -> None:

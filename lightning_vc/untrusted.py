@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from packaging.version import InvalidVersion, Version
+from packaging.version import Version
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
@@ -22,7 +22,7 @@ VERSION = "pytorch-lightning_version"
 MODELS = "models"  # field of a checkpoint: {prefix of the names of its weights: class and settings of a model}
 CHECKPOINT, MODEL = "checkpoint", "model"  # names of the JSON texts of a checkpoint and of an exported model
 _OLDEST = Version("2.0")
-_MAX_HEADER = 16_000_000  # bytes of the header of a safetensors file, the JSON text included
+MAX_HEADER = 4_000_000  # bytes of the header of a safetensors file, the JSON text included
 _MAX_DEPTH = 40
 _LARGEST_KEY = 2**53
 _TENSOR, _ITEMS = "__tensor__", "__items__"  # keys that mark what JSON lacks: tensors, keys that are not text
@@ -91,8 +91,8 @@ def _read(path: str | Path) -> dict[str, Any]:
                 "is refused: it holds more than data, as it was written by torch.save; if you trust a checkpoint of an "
                 "older lightning_vc, convert it: write_checkpoint(torch.load(path), path) of lightning_vc.checkpoint"
             )
-    if _MAX_HEADER < header_size(path) <= os.path.getsize(path):
-        raise _Refused(f"has a header of more than {_MAX_HEADER} bytes")
+    if MAX_HEADER < header_size(path) <= os.path.getsize(path):
+        raise _Refused(f"has a header of more than {MAX_HEADER} bytes")
     with safe_open(path, "pt") as file:
         tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  # it is no dictionary
         about = file.metadata() or {}
@@ -105,32 +105,43 @@ def _read(path: str | Path) -> dict[str, Any]:
     return {MODELS: {"": json.loads(about[MODEL])}, "state_dict": tensors}
 
 
-def pack(value: Any, tensors: dict[str, Tensor], where: str = "checkpoint") -> Any:
+def pack(value: Any, tensors: dict[str, Tensor], where: str = "checkpoint", depth: int = 0) -> Any:
     """Return a value as JSON data, with its tensors moved to a dictionary, on the CPU.
 
     Args:
         value: text, numbers, None, tensors, and lists and dictionaries of them; a tuple becomes a list.
         tensors: the dictionary to which tensors are added.
         where: path of the value, for messages and the names of tensors.
+        depth: number of lists and dictionaries around the value.
 
     Raises:
-        ValueError: for a value of another type, with its path.
+        ValueError: for what `read_checkpoint` would not read, with its path.
     """
+    if depth > _MAX_DEPTH:
+        raise ValueError(f"{short(where)} is nested more than {_MAX_DEPTH} deep, where a checkpoint ends")
     if isinstance(value, Tensor):
+        if value.layout != torch.strided or value.is_quantized or value.dtype == torch.complex128:
+            raise ValueError(f"{where} is a tensor of {value.dtype}, {value.layout}, which safetensors cannot hold")
         name = f"{len(tensors)} {where}"
         tensors[name] = value.detach().cpu().contiguous()
         return {_TENSOR: name}
     if isinstance(value, dict):
-        items = {key: pack(item, tensors, f"{where}.{key}") for key, item in value.items()}
+        if odd := [key for key in value if not _is_key(key)]:
+            raise ValueError(f"{where} has the key {short(odd[0])}: a checkpoint has text and integers below 2**53")
+        items = {key: pack(item, tensors, f"{where}.{key}", depth + 1) for key, item in value.items()}
         plain = all(isinstance(key, str) and key not in (_TENSOR, _ITEMS) for key in items)
         return items if plain else {_ITEMS: list(items.items())}
     if isinstance(value, list | tuple):
-        return [pack(item, tensors, f"{where}[{number}]") for number, item in enumerate(value)]
+        return [pack(item, tensors, f"{where}[{number}]", depth + 1) for number, item in enumerate(value)]
     if value is not None and not isinstance(value, str | int | float):
         raise ValueError(
             f"{where} is {short(value)}: a checkpoint holds text, numbers, tensors, lists and dictionaries"
         )
     return value
+
+
+def _is_key(key: object) -> bool:
+    return isinstance(key, str) or (isinstance(key, int) and abs(key) < _LARGEST_KEY)  # integers may share a hash
 
 
 def _unpack(value: Any, tensors: dict[str, Tensor], depth: int = 0) -> Any:
@@ -145,7 +156,7 @@ def _unpack(value: Any, tensors: dict[str, Tensor], depth: int = 0) -> Any:
         return tensors.pop(value[_TENSOR])
     pairs = value.get(_ITEMS, value.items())
     for key, _ in pairs:
-        if not isinstance(key, str) and not (isinstance(key, int) and abs(key) < _LARGEST_KEY):  # bounds hashes
+        if not _is_key(key):
             raise _Refused(f"has the key {short(key)} of a dictionary, where text or a smaller number is needed")
     return {key: _unpack(item, tensors, depth + 1) for key, item in pairs}
 
@@ -160,6 +171,7 @@ def _check_fields(saved: dict[str, Any], path: str) -> None:
     kinds: dict[str, type] = {MODELS: dict, "state_dict": dict}
     if not saved.keys() <= kinds.keys():
         kinds |= {"task": str, "hyper_parameters": dict, VERSION: str}
+        kinds |= {"speakers": list} if "speakers" in saved else {}
     for name, kind in kinds.items():
         if not isinstance(saved.get(name), kind):
             actual = short(saved[name]) if name in saved else "missing"
@@ -170,9 +182,13 @@ def _check_fields(saved: dict[str, Any], path: str) -> None:
     for name, value in saved["state_dict"].items():
         if not isinstance(name, str) or not isinstance(value, Tensor):
             raise ValueError(f"{path}: state_dict holds {short(name)}, which is no weight")
+    if odd := [speaker for speaker in saved.get("speakers", []) if not isinstance(speaker, str)]:
+        raise ValueError(f"{path}: speakers holds {short(odd[0])}, where names are needed")
     try:
         version = Version(saved.get(VERSION, str(_OLDEST)))
-    except InvalidVersion as error:
+    except ValueError as error:  # also for a number of thousands of digits
         raise ValueError(f"{path}: {VERSION} is {short(saved[VERSION])}, where one such as 2.6.0 is needed") from error
     if version < _OLDEST:  # Lightning would migrate its fields after they were checked
-        raise ValueError(f"{path}: {VERSION} is {version}, and lightning_vc has never written one below {_OLDEST}")
+        raise ValueError(
+            f"{path}: {VERSION} is {short(str(version))[1:-1]}, and lightning_vc has never written one below {_OLDEST}"
+        )
