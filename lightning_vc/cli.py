@@ -26,6 +26,7 @@ from lightning_vc.files import plain_name
 from lightning_vc.modules.discriminators import Discriminators
 from lightning_vc.modules.speaker_encoder import SpeakerEncoder
 from lightning_vc.modules.tts import TTSModel
+from lightning_vc.resuming import SafeCheckpointIO
 from lightning_vc.settings import bounded
 from lightning_vc.tasks.base import Task
 from lightning_vc.trust import TRUST, trust
@@ -165,6 +166,10 @@ class VoiceCLI(LightningCLI):
             except SIGTERMException:
                 print("stopped by SIGTERM", file=sys.stderr)
                 raise SystemExit(STOPPED) from None
+            except RuntimeError as error:
+                if "stateful loaders" not in str(error):
+                    raise
+                raise ValueError(f"{self._get(self.config, 'ckpt_path')} is of other data: {error}") from error
 
     def _check_sample_rates(self) -> None:
         """Raise ValueError where sample rates of model and data differ, which would go unnoticed otherwise."""
@@ -181,8 +186,8 @@ class VoiceCLI(LightningCLI):
 
 
 def _wandb_run(path: str) -> str | None:
-    """Name of the W&B run of a checkpoint, if any; raises ValueError for a broken checkpoint."""
-    run = read_checkpoint(path).get("wandb_run")
+    """Name of the W&B run of a checkpoint, if any; raises ValueError for a broken checkpoint or an exported model."""
+    run = SafeCheckpointIO().load_checkpoint(path).get("wandb_run")
     return None if run is None else plain_name(run, "wandb_run of the checkpoint")
 
 

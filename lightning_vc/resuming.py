@@ -1,6 +1,7 @@
 """Checkpoints of Lightning: writing, reading, and checks before training resumes."""
 
 import math
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -15,9 +16,10 @@ from torch.optim import Optimizer
 
 from lightning_vc.checkpoint import write_checkpoint
 from lightning_vc.console import short
-from lightning_vc.untrusted import finite, read_checkpoint
+from lightning_vc.untrusted import FLOATS, finite, read_checkpoint
 
-_OF_LOADERS = ("state_dict", "combined_loader")  # states of loaders in loops, which the loaders check
+_LOADERS = "combined_loader"  # states of loaders in loops, which the loaders check
+_LARGEST = 2**53  # up to which every integer is a float, too
 _OPTIMIZERS = "optimizer_states"
 
 
@@ -31,12 +33,15 @@ class SafeCheckpointIO(CheckpointIO):
         write_checkpoint(checkpoint, path)
 
     def load_checkpoint(self, path: Any, map_location: Any = None, weights_only: bool | None = None) -> dict[str, Any]:
-        """Read to the CPU; raises what `read_checkpoint` raises."""
-        return read_checkpoint(path)
+        """Read to the CPU; raises what `read_checkpoint` raises, and ValueError for an exported model."""
+        saved = read_checkpoint(path)
+        if "task" not in saved:
+            raise ValueError(f"{path} is an exported model: give a checkpoint that training left (last.ckpt)")
+        return saved
 
     def remove_checkpoint(self, path: Any) -> None:
-        """Remove a file, but never a folder."""
-        if Path(path).is_file():
+        """Remove a checkpoint, but never a folder or a file of another kind."""
+        if Path(path).is_file() and Path(path).suffix == ModelCheckpoint.FILE_EXTENSION:
             Path(path).unlink()
 
 
@@ -56,77 +61,150 @@ def check_training_state(saved: Mapping[str, Any], task: LightningModule, traine
     if fits:
         expected |= {"epoch": 0, "global_step": 0, "callbacks": {}, "optimizer_states": [], "lr_schedulers": []}
     _check_same(expected, saved, "", path)
+    _check_callbacks(trainer, saved.get("callbacks") or {}, path)
+    for name in (type(trainer.precision_plugin).__qualname__, "native_amp_scaling_state"):
+        if name in saved:
+            _check_same(trainer.precision_plugin.state_dict(), saved[name], name, path, closed=True)
     if not fits:
         return
-    loaders = saved["loops"]["fit_loop"]["state_dict"].get("combined_loader", [{}])
+    loaders = saved["loops"]["fit_loop"]["state_dict"].get(_LOADERS, [{}])
     if not isinstance(loaders, list) or not loaders or not all(isinstance(loader, dict) for loader in loaders):
         raise ValueError(
-            f"{path}: loops.fit_loop.state_dict.combined_loader is {short(loaders)}, where a list of the positions of "
+            f"{path}: loops.fit_loop.state_dict.{_LOADERS} is {short(loaders)}, where a list of the positions of "
             "loaders is needed"
         )
-    for callback in trainer.callbacks:  # type: ignore[attr-defined]  # set by a function of Lightning
-        if callback.state_key in saved["callbacks"]:
-            state, where = saved["callbacks"][callback.state_key], f"callbacks.{short(callback.state_key)}"
-            _check_same(callback.state_dict(), state, where, path)
-            if isinstance(callback, ModelCheckpoint):
-                _check_paths(state, where, path)
     configured: Any = task.configure_optimizers()
     if isinstance(configured, Optimizer):
         configured = {"optimizer": configured}
     if isinstance(configured, dict):  # a task of the user's may have several optimizers
         schedulers = [configured["lr_scheduler"]["scheduler"].state_dict()] if "lr_scheduler" in configured else []
-        _check_same(schedulers, saved["lr_schedulers"], "lr_schedulers", path)
-        _check_optimizer(configured["optimizer"], saved["optimizer_states"], path)
+        _check_same(schedulers, saved["lr_schedulers"], "lr_schedulers", path, closed=True)
+        for schedule, state in zip(schedulers, saved["lr_schedulers"], strict=True):
+            _check_phases(schedule, state, path)
+        _check_optimizer(configured["optimizer"], saved[_OPTIMIZERS], saved["global_step"] == 0, path)
 
 
-def _check_optimizer(optimizer: Optimizer, states: list[Any], path: str) -> None:
-    """Check saved groups and moments against the parameters of the optimizer."""
+def _check_callbacks(trainer: Trainer, states: Any, path: str) -> None:
+    """Check the states of those callbacks that the trainer has."""
+    _check_same({}, states, "callbacks", path)
+    for callback in trainer.callbacks:  # type: ignore[attr-defined]  # set by a function of Lightning
+        if callback.state_key in states:
+            state, where = states[callback.state_key], f"callbacks.{short(callback.state_key)}"
+            _check_same(callback.state_dict(), state, where, path)
+            if isinstance(callback, ModelCheckpoint):
+                _check_files(callback, state, where, path)
+
+
+def _check_files(callback: ModelCheckpoint, state: dict[str, Any], where: str, path: str) -> None:
+    """Check the files that a ModelCheckpoint would delete: they have to be checkpoints right in its own folder.
+
+    Of a run in another folder Lightning restores the best file only, which it deletes only below its folder.
+    """
+    folder, best = Path(os.path.abspath(callback.dirpath or "")), state.get("best_k_models") or {}
+    same = state.get("dirpath") == callback.dirpath
+    names = ["best_model_path", *(("kth_best_model_path", "last_model_path") if same else ())]
+    for file in [*filter(None, map(state.get, names)), *(best if same else ())]:
+        full = Path(str(file)).absolute()
+        inside = full.parent == folder and ".." not in full.parts and full.suffix == callback.FILE_EXTENSION
+        if not isinstance(file, str) or not (inside or not (same or folder in full.parents)):
+            raise ValueError(f"{path}: {where} names the file {short(file)}, which is no checkpoint in {folder}")
+    for score in best.values() if same else ():
+        _check_same(callback.kth_value, score, f"{where}.best_k_models", path)
+    worst = state.get("kth_best_model_path")
+    if same and worst not in best and (worst or 0 < callback.save_top_k <= len(best)):
+        raise ValueError(f"{path}: {where}.kth_best_model_path is {short(worst)}, which is none of its best_k_models")
+
+
+def _check_phases(schedule: dict[str, Any], saved: dict[str, Any], path: str) -> None:
+    """Check how a OneCycleLR anneals, and its phases; their ends may differ as the numbers of steps do."""
+    kind, phases, steps = "_anneal_func_type", "_schedule_phases", "total_steps"
+    found = [
+        phase | {"end_step": own["end_step"]}
+        if math.isclose((phase["end_step"] + 1) * schedule[steps], (own["end_step"] + 1) * saved[steps], abs_tol=1e-6)
+        else phase
+        for phase, own in zip(saved.get(phases, []), schedule.get(phases, []), strict=True)
+    ]
+    for name, value in ((kind, saved.get(kind)), (phases, found)):
+        if name in schedule and value != schedule[name]:
+            raise _differs(f"{path}: lr_schedulers[0].{name}", saved[name], schedule[name])
+
+
+def _differs(what: str, saved: object, value: object) -> ValueError:
+    return ValueError(
+        f"{what} is {short(saved)}, and {short(value)} in this run: resume it with the settings that it was made with"
+    )
+
+
+def _check_optimizer(optimizer: Optimizer, states: list[Any], at_start: bool, path: str) -> None:
+    """Check saved groups and moments against the parameters of the optimizer, and what it keeps of each."""
     groups = optimizer.state_dict()["param_groups"]
     expected = {"state": {}, "param_groups": [{"params": [], "lr": 0.0}] * len(groups)}
     _check_same([expected], states, _OPTIMIZERS, path)
     state, saved_groups = states[0]["state"], states[0]["param_groups"]
     for number, (group, saved) in enumerate(zip(groups, saved_groups, strict=True)):
-        shared = {name: value for name, value in group.items() if name in saved}  # a newer torch may have more
-        _check_same(shared | {"params": []}, saved, f"{_OPTIMIZERS}[0].param_groups[{number}]", path)
+        where = f"{_OPTIMIZERS}[0].param_groups[{number}]"
+        saved |= {name: value for name, value in group.items() if name not in saved}  # of a newer torch
+        _check_same(group | {"params": []}, saved, where, path, closed=True)
         if saved["params"] != group["params"]:
             raise ValueError(
                 f"{path}: {_OPTIMIZERS} moves {len(saved['params'])} parameters in params of group {number}, and this "
                 f"run {len(group['params'])}: resume it with the settings that it was made with"
             )
+        for name, value in group.items():
+            right = saved[name] is value if value is None or isinstance(value, bool) else True
+            if not right or (name == "betas" and not all(beta < 1 for beta in saved[name])):
+                raise _differs(f"{path}: {where}.{name}", saved[name], value)
+    kept = _state_after_a_step(optimizer) if state or not at_start else None
+    if kept is not None:
+        _check_moments(kept, state, path)
+
+
+def _state_after_a_step(optimizer: Optimizer) -> dict[Any, Any] | None:
+    """What an optimizer keeps, found by a step with gradients and learning rates of 0; the file replaces the weights.
+
+    None for an optimizer that needs more, as LBFGS does.
+    """
     parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
-    for number, moments in state.items():
-        where = f"{_OPTIMIZERS}[0].state.{short(number)}"
-        if type(number) is not int or not 0 <= number < len(parameters) or not isinstance(moments, dict):
-            raise ValueError(f"{path}: {where} belongs to none of the {len(parameters)} parameters of this run")
-        for name, value in moments.items():
-            _check_moment(value, parameters[number].shape, f"{path}: {where}.{short(name)}")
+    for group in optimizer.param_groups:
+        group.update(lr=0.0, capturable=False, fused=None)  # the weights may not have been moved to a GPU yet
+    for parameter in parameters:
+        parameter.grad = torch.zeros_like(parameter)
+    try:
+        optimizer.step()
+    except (TypeError, RuntimeError):
+        return None
+    finally:
+        for parameter in parameters:
+            parameter.grad = None
+    return optimizer.state_dict()["state"]
 
 
-def _check_moment(value: object, shape: torch.Size, what: str) -> None:
-    """Check a value of an optimizer state: a number, or a tensor that broadcasts to the shape of its parameter."""
-    if isinstance(value, float) and not math.isfinite(value):
-        raise ValueError(f"{what} is {value}, where a finite number is needed")
-    if isinstance(value, Tensor):
-        pairs = zip(value.shape, shape, strict=False)
-        if value.numel() > 1 and (value.dim() != len(shape) or any(size not in (1, needed) for size, needed in pairs)):
-            raise ValueError(f"{what} has the shape {tuple(value.shape)}, where {tuple(shape)} is needed")
-        finite(value, what)
+def _check_moments(expected: dict[Any, Any], state: dict[Any, Any], path: str) -> None:
+    """Check the moments of all parameters: their names, shapes and types, and finite numbers."""
+    if odd := sorted(map(short, expected.keys() ^ state.keys())):
+        raise ValueError(
+            f"{path}: {_OPTIMIZERS}[0].state has {len(state)} parameters, among them other ones than the "
+            f"{len(expected)} of this run ({odd[0]}): resume it with the settings that it was made with"
+        )
+    for number, moments in expected.items():
+        where = f"{_OPTIMIZERS}[0].state.{number}"
+        _check_same(moments, state[number], where, path, closed=True)
+        for name, moment in moments.items():
+            value, what = state[number][name], f"{path}: {where}.{name}"
+            if isinstance(moment, Tensor):
+                if value.shape != moment.shape:
+                    raise ValueError(
+                        f"{what} has the shape {tuple(value.shape)}, where {tuple(moment.shape)} is needed"
+                    )
+                if finite(value, what).dim() == 0 and value < 0:
+                    raise ValueError(f"{what} is {value.item()}, where a number like {moment.item()} is needed")
 
 
-def _check_paths(state: dict[str, Any], where: str, path: str) -> None:
-    """Raise ValueError for paths outside the folder of a ModelCheckpoint, which deletes files by these paths."""
-    folder = Path(str(state.get("dirpath"))).resolve()
-    named = [state.get(name) for name in ("best_model_path", "kth_best_model_path", "last_model_path")]
-    for file in [*named, *state.get("best_k_models", {})]:
-        if file and (".." in Path(str(file)).parts or folder not in Path(str(file)).resolve().parents):
-            raise ValueError(f"{path}: {where} names the file {short(file)}, which is not in its folder {folder}")
-
-
-def _check_same(expected: Any, actual: Any, where: str, path: str) -> None:
+def _check_same(expected: Any, actual: Any, where: str, path: str, closed: bool = False) -> None:
     """Raise ValueError where `actual` has another structure or other kinds of values than `expected`.
 
     A None in `expected` allows any value, and an empty list or mapping any content. A number has to be 0 or more where
-    the expected one is.
+    the expected one is. With `closed`, other mappings may have no further keys.
     """
     if expected is None or (actual is None and isinstance(expected, bool | str)):
         return
@@ -141,15 +219,22 @@ def _check_same(expected: Any, actual: Any, where: str, path: str) -> None:
     elif isinstance(expected, int | float):
         right = type(actual) is int or (type(actual) is float and isinstance(expected, float))
         right = right and (math.isfinite(actual) or not math.isfinite(expected)) and (actual >= 0 or expected < 0)
+        right = right and (type(actual) is float or abs(actual) <= _LARGEST)
         needed = f"a number like {expected}"
+    elif isinstance(expected, Tensor):
+        right = isinstance(actual, Tensor) and (expected.dim() > 0 or actual.numel() == 1)
+        right = right and (actual.dtype in FLOATS if expected.dtype in FLOATS else actual.dtype == expected.dtype)
+        needed = f"a tensor of {expected.dtype}" if expected.dim() else f"a number like {expected}"
     if not right:
         raise ValueError(f"{path}: {where} is {short(actual)}, where {needed} is needed")
     if isinstance(expected, dict):
         for name, value in expected.items():
-            if name not in actual:
+            if name not in actual and name != _LOADERS:
                 raise ValueError(f"{path}: {where or 'it'} has no {name}")
-            of_loaders = isinstance(name, str) and name.rpartition(".")[2] in _OF_LOADERS
-            _check_same({} if of_loaders else value, actual[name], f"{where}.{name}".lstrip("."), path)
+            if name != _LOADERS:
+                _check_same(value, actual[name], f"{where}.{name}".lstrip("."), path, closed)
+        if closed and expected and (unknown := [name for name in actual if name not in expected]):
+            raise ValueError(f"{path}: {where} has the key {short(unknown[0])}, which it does not have in this run")
     elif isinstance(expected, list | tuple):
         for number, (value, other) in enumerate(zip(expected, actual, strict=False)):
-            _check_same(value, other, f"{where}[{number}]", path)
+            _check_same(value, other, f"{where}[{number}]", path, closed)

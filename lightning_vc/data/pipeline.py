@@ -242,6 +242,11 @@ class Loader(DataLoader[B]):
                 f"the checkpoint was made in the middle of an epoch of other data ({changed}): resume it "
                 "with what it was made with, or begin its epoch anew with --data.loading.restart_epoch true"
             )
+        if batches >= len(self):
+            raise ValueError(
+                f"the checkpoint was made after {batches} batches of an epoch of {len(self)}: "
+                "begin its epoch anew with --data.loading.restart_epoch true"
+            )
         self.skip_batches = batches
 
 

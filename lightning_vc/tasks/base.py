@@ -127,7 +127,9 @@ class Task(LightningModule, ABC):
         """Raise ValueError for a checkpoint of another task or other speakers, or one that does not fit the task."""
         task, saved_task = class_path(type(self)), checkpoint.get("task")
         if saved_task != task:
-            raise ValueError(f"{self.source} is a checkpoint of {saved_task}: {task} cannot be resumed from it")
+            raise ValueError(
+                f"{self.source} is a checkpoint of {str(saved_task)[:100]}: {task} cannot be resumed from it"
+            )
         learned, speakers = checkpoint.get("speakers", []), list(self.learned_speakers)
         if speakers and learned and speakers != learned:
             raise ValueError(
@@ -186,7 +188,7 @@ def check_same_speakers(learned: Sequence[str], data: Sequence[str]) -> None:
 def difference(before: Sequence[str], now: Sequence[str]) -> str:
     """Description of how two lists of speakers differ, for messages."""
     parts = [
-        f"{len(names)} {where}: {', '.join(names[:5])}{', ...' if len(names) > 5 else ''}"
+        f"{len(names)} {where}: {', '.join(name[:60] for name in names[:5])}{', ...' if len(names) > 5 else ''}"
         for where, names in (
             ("only in the checkpoint", sorted({*before} - {*now})),
             ("only in the data", sorted({*now} - {*before})),
