@@ -139,8 +139,7 @@ def adapt(
 ) -> AdaptationTask:
     """Adapt a model to transcribed recordings of one speaker.
 
-    If there are twenty samples or more, one in ten is held out for early stopping, and the parameters with the lowest
-    validation loss are kept.
+    Of twenty samples or more, one in ten is held out, and the parameters with the lowest loss on them are kept.
 
     Args:
         tts: the model to adapt; it is not changed.
