@@ -126,7 +126,7 @@ _WIDE = {**_CONVERTER, "init_args": {"channels": 20_000, "layers": 0}}
 _PRENET = {"class_path": "lightning_vc.modules.decoder.Prenet", "init_args": {"sizes": [8]}}
 _DECODER = {"class_path": "lightning_vc.modules.decoder.Decoder", "init_args": {"layers": 10, "prenet": _PRENET,
     "attention": {"class_path": "lightning_vc.modules.attention.Attention", "init_args": {"hidden": 4}}}}  # fmt: skip
-_DETAILED = {"sample_rate": 768_000, "n_fft": 8192, "window": 8192, "hop": 128, "n_mels": 1}
+_DETAILED = {"sample_rate": 16_000, "n_fft": 8192, "window": 8192, "hop": 128, "n_mels": 1}
 _COARSE = {"sample_rate": 16_000, "n_fft": 64, "window": 64, "hop": 16, "n_mels": 1}
 _ENDLESS = {"frames_per_symbol": 1000, "frames_at_end": 1000, "decoder": _DECODER, "converter": _CONVERTER}
 # Models of a few MB that make as much of a symbol as their settings allow: parts, spectrograms, longest training text.
@@ -142,7 +142,7 @@ HUGE: dict[str, tuple[dict[str, Any], dict[str, int], int]] = {
 def write_huge(kind: str, file: Path) -> None:
     """Write a model whose sentences are as long and as large as its settings allow, and a voice of it."""
     parts, spectrograms, longest = HUGE[kind]
-    name = "acoustic.DeepVoice3" if "decoder" in parts else "parallel.ConvFastPitch"
+    name = "acoustic.DeepVoice3" if "decoder" in parts else "fastpitch.ConvFastPitch"
     sizes = {key: spectrograms[key] for key in ("n_fft", "n_mels")} | {"speaker_dim": 8}
     own = {} if "decoder" in parts else {"sample_rate": spectrograms["sample_rate"], "channels": 8, "layers": 1}
     settings = {
@@ -159,7 +159,7 @@ def write_huge(kind: str, file: Path) -> None:
     if isinstance(tts.model, DeepVoice3):
         torch.nn.init.constant_(tts.model.decoder.done.bias, -1e4)  # it never ends
     else:
-        torch.nn.init.constant_(tts.model.durations.leave.bias, 7.0)  # e^7 frames a symbol
+        torch.nn.init.constant_(tts.model.duration_predictor.leave.bias, 7.0)  # e^7 frames a symbol
     config = {"class_path": class_path(TTSModel), "init_args": settings}
     file.write_bytes(models.in_safetensors(tts.state_dict(), config))
     Voice(torch.zeros(8), "table", fingerprint(tts), 1).save(file.with_name("huge-voice.safetensors"))
