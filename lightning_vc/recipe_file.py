@@ -112,6 +112,10 @@ def command_line(name: str, words: Sequence[str], options: dict[str, Any]) -> li
             raise ValueError(f"stage {name} has the option {option!r}: write its whole name, as in trainer.max_steps")
         if odd := [item for item in values if _FLAG.match(item)]:
             raise ValueError(f"stage {name} has the value {odd[0]!r} of {option}, which is an option: make it a key")
+        if str(option).startswith("trainer.") and (odd := [item for item in values if item.lstrip().startswith("{")]):
+            raise ValueError(
+                f"stage {name} has {short(odd[0])} as {option}, which may name folders: write each setting as an option"
+            )
         if option == "config":
             command += [word for file in values for word in ("--config", file)]
         elif value is not None:

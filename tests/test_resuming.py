@@ -181,6 +181,8 @@ HOSTILE_STATES: list[Callable[[Path], Saved]] = [
     lambda folder: {"last_model_path": f"{folder}/notes/victim.ckpt"},
     lambda folder: {"last_model_path": f"{folder}/victim.jpg"},
     lambda folder: {"last_model_path": "victim.ckpt"},
+    lambda _: {"dirpath": "/", "best_model_path": "b://../victim.ckpt"},
+    lambda folder: {"dirpath": "/", "best_model_path": f"{folder.parent}/b::victim.ckpt"},
     lambda _: {"best_model_path": 5},
 ]
 

@@ -470,6 +470,17 @@ def test_an_override_says_what_a_setting_becomes(recipe: Path, ran: Ran, capsys:
             "stage one lacks the option out: give the path",
         ),
         ("dir: out\nstages: {one: {verb: tts fit}}", "stage one lacks the option trainer.default_root_dir: give"),
+        *(
+            (
+                f"dir: out\nstages: {{one: {{verb: tts fit, options: {{trainer.default_root_dir: out, {option}}}}}}}",
+                "which may name folders: write each setting as an option",
+            )
+            for option in (
+                "trainer.callbacks+: {init_args: {dirpath: /tmp/evil}}",
+                "trainer.logger: [{init_args: {save_dir: /tmp/evil}}]",
+                'trainer.logger: \' {"save_dir": "/tmp/evil"}\'',
+            )
+        ),
         (
             "dir: out\nstages: {one: {verb: prepare generated, options: {out: ./out/../out}}}",
             "as out, which is dir: give a folder in it, because prepare works beside its folder, such as out/shards",
