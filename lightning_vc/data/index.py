@@ -28,6 +28,7 @@ _REMEDY = "copy it from where the shards were written, or delete the folder and 
 Set = Literal["train", "train-held", "validation", "validation-held", "test"]
 Split = Literal["train", "validation", "test"]
 SETS: tuple[Set, ...] = get_args(Set)
+_SAMPLE_BYTES = 4 * 512, 8 << 20  # minimum of a sample in a tar, and maximum without its audio
 
 
 @dataclass(frozen=True)
@@ -171,14 +172,39 @@ class Index:
             if (version := content.get("schema_version")) != SCHEMA_VERSION:
                 raise ValueError(f"it has schema version {version!r:.40}, and lightning_vc reads {SCHEMA_VERSION}")
             index = load(cls, text)
+            index._check_sums()
             if content.get("crc32") != _crc32(content):
                 raise ValueError("its crc32 does not match: it was changed or is damaged")
-            names = [shard.name for shard in index.shards(*SETS)], [speaker.id for speaker in index.speakers]
-            if any(len(set(each)) < len(each) for each in names):
-                raise ValueError("it names a shard or a speaker twice")
         except ValueError as error:
             raise ValueError(f"{file} is not an index of shards ({error}); {_AGAIN}") from error
         return replace(index, folder=folder)
+
+    def _check_sums(self) -> None:
+        """Raise ValueError for numbers that are impossible or contradict each other."""
+        shards = self.shards(*SETS)
+        if len({shard.name for shard in shards}) < len(shards):
+            raise ValueError("a shard comes twice")
+        if len({entry.id for entry in self.speakers}) < len(self.speakers):
+            raise ValueError("a speaker comes twice")
+        for shard in shards:
+            most = shard.samples * _SAMPLE_BYTES[1] + int(shard.seconds * SAMPLE_RATES[1] * 4)
+            if not shard.samples * _SAMPLE_BYTES[0] <= shard.bytes <= most:
+                raise ValueError(f"{shard.name} cannot have {shard.bytes} bytes")
+        counts = [(shard.name, shard.samples, shard.transcribed, shard.seconds) for shard in shards]
+        counts += [(entry.id, entry.utterances, entry.transcribed, entry.seconds) for entry in self.speakers]
+        for name, count, transcribed, seconds in counts:
+            if not count / self.sample_rate <= seconds <= count * LONGEST_SECONDS or transcribed > count:
+                raise ValueError(f"{name} cannot have {count} utterances, {transcribed} with text, in {seconds:g} s")
+        for split in get_args(Split):
+            entries, sets = self.speakers_of(split), (split, f"{split}-held")
+            for field, total, tolerance in (
+                ("utterances", self.samples(*sets), 0.0),
+                ("transcribed", self.transcribed(*sets), 0.0),
+                ("seconds", self.seconds(*sets), 0.001 * (self.samples(*sets) + 1)),  # each sum is rounded
+            ):
+                of_speakers = sum(getattr(entry, field) for entry in entries)
+                if abs(of_speakers - total) > tolerance:
+                    raise ValueError(f"its {split} speakers have {of_speakers:g} {field}, its shards {total:g}")
 
     def __rich__(self) -> Table:
         """The index as a table for the terminal."""

@@ -95,7 +95,7 @@ def test_the_voices_are_frozen_and_belong_to_the_base(tts: TTSModel, voices: Ten
     assert task.embeddings.equal(voices)
     assert not task.embeddings.requires_grad
     assert {name for name, _ in task.named_parameters()} == {"encoder.answer"}
-    assert "voices" not in task.state_dict()
+    assert "embeddings" not in task.state_dict()
     assert task.encoder.tts_fingerprint == fingerprint(tts)
 
 
