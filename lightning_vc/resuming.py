@@ -106,12 +106,9 @@ def _check_files(callback: ModelCheckpoint, state: dict[str, Any], where: str, p
     for file in [*filter(None, map(state.get, names)), *(best if same else ())]:
         full = Path(str(file)).absolute()
         inside = full.parent == folder and ".." not in full.parts and full.suffix == callback.FILE_EXTENSION
-        if (
-            not isinstance(file, str)
-            or "://" in file
-            or "::" in file
-            or not (inside or not (same or folder in full.parents))
-        ):
+        is_path = isinstance(file, str) and "://" not in file and "::" not in file
+        may_be_deleted = same or folder in full.parents
+        if not is_path or (may_be_deleted and not inside):
             raise ValueError(f"{path}: {where} names the file {short(file)}, which is no checkpoint in {folder}")
     for score in best.values() if same else ():
         _check_same(callback.kth_value, score, f"{where}.best_k_models", path)

@@ -99,8 +99,10 @@ def resolve(content: Any, elsewhere: bool = False) -> Any:
 def _setting(content: Any, path: tuple[Any, ...], elsewhere: bool) -> Any:
     """The setting at a path; raises yaml.YAMLError if there is none."""
     for part in path:
-        if part in content if isinstance(content, dict) else isinstance(content, list) and isinstance(part, int):
+        if isinstance(content, dict) and part in content:
             content = content[part]
+        elif isinstance(content, list) and str(part).isdecimal() and int(part) < len(content):
+            content = content[int(part)]
         elif elsewhere and not (isinstance(content, str) and "${" in content):
             return ""
         else:

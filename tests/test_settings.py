@@ -88,6 +88,7 @@ def test_settings_may_name_each_other(content: object, expected: object) -> None
         yaml.safe_load(INTERPOLATED),
         {"a0": ["x"] * 9, **{f"a{n}": [f"${{a{n - 1}}}"] * 9 for n in range(1, 12)}},
         {f"a{number}": f"${{a{number + 1}}}" for number in range(5000)},
+        {"l0": ["lol" * 9], **{f"l{n}": [f"${{l{n - 1}.0}}" * 10] for n in range(1, 12)}},
     ],
 )
 def test_settings_that_read_something_else_or_grow_are_refused(content: object) -> None:
@@ -166,3 +167,12 @@ def test_what_is_included_is_bounded_in_all(tmp_path: Path) -> None:
     compose("include: [other.yaml, other.yaml]", tmp_path, yaml.safe_load)
     with pytest.raises(yaml.YAMLError, match="a mapping of at most 1048576 letters"):
         compose("include: [other.yaml, other.yaml, other.yaml, other.yaml]", tmp_path, yaml.safe_load)
+
+
+def test_an_item_of_a_list_is_a_setting() -> None:
+    assert resolve({"sizes": ["small", "large"], "size": "${sizes.1}"}) == {
+        "sizes": ["small", "large"],
+        "size": "large",
+    }
+    with pytest.raises(yaml.YAMLError, match=r"\$\{sizes\.2\} names a setting that is not there"):
+        resolve({"sizes": ["small", "large"], "size": "${sizes.2}"})

@@ -95,7 +95,7 @@ class ConvFastPitch(AcousticModel):
         self.converter = converter(dim, speaker_dim, sum(self.sizes), 1)
         phases = torch.outer(torch.arange(1, waves + 1), torch.linspace(0, torch.pi * sample_rate, n_bins))
         self.phases: Tensor
-        self.register_buffer("phases", phases, persistent=False)  # (waves, F): angles of the cosines, times the pitch
+        self.register_buffer("phases", phases, persistent=False)  # (waves, F), hertz: divided by the pitch, angles
 
     def forward(self, text: Tensor, speaker: Tensor, targets: Spectra, n_frames: Tensor) -> AcousticOutput:
         mel, symbols = targets.mel, (text != 0).sum(1)  # (B,)
