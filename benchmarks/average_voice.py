@@ -38,7 +38,7 @@ def main() -> None:
         real, cloned = [], []
         for speaker in index.speakers_of("test", "validation"):
             waves = [level(clip.wave(cloner.sample_rate)) for clip in clips_of(index, speaker.id)[:5]]
-            voice = Voice(cloner.embed(waves), "encoder", cloner.base, len(waves))
+            voice = Voice(cloner.embed(waves), "encoder", cloner.tts_fingerprint, len(waves))
             spoken = [speech.wave for speech in cloner.say_all(TEXTS, voice)]
             real.append(float(pitch(torch.cat(waves), cloner.sample_rate).nanmedian()))
             cloned.append(float(pitch(torch.cat(spoken), cloner.sample_rate).nanmedian()))

@@ -82,7 +82,7 @@ def main() -> None:
                 cloner.say(TEXT, voice)  # to warm up: loading a voice is not timed
                 speech, speaking = timed(lambda: cloner.say(TEXT, voice), options.rounds)  # noqa: B023
                 spoken = len(speech.wave) / speech.sample_rate
-                numbers = voice.embedding.numel() + sum(value.numel() for value in voice.moved.values())
+                numbers = voice.embedding.numel() + sum(value.numel() for value in voice.adapted_parameters.values())
                 print(
                     f"{method:11} {clips:6} {voice.seconds:9.1f} {cloning:11.2f} {speaking:12.2f} "
                     f"{speaking / spoken:13.3f} {numbers:11} {Path(folder, 'voice.safetensors').stat().st_size:19}",

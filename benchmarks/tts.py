@@ -195,7 +195,7 @@ def report(device: str, rounds: int, only: str | None) -> None:
 def first_words(run: str, rounds: int) -> None:
     """Print the latency of a trained model that streams some sentences."""
     cloner = Cloner.load(run)
-    voice = Voice(cloner.tts.table.weight[0].detach(), "table", cloner.base, 1)
+    voice = Voice(cloner.tts.table.weight[0].detach(), "table", cloner.tts_fingerprint, 1)
 
     def first() -> float:
         started = time.perf_counter()

@@ -22,7 +22,7 @@ from lightning_vc.data.samples import Sample
 from lightning_vc.data.tts import TTSBatcher
 from lightning_vc.data.utterance import Limits
 from lightning_vc.modules.acoustic import AcousticModel
-from lightning_vc.modules.low_rank import load_moved
+from lightning_vc.modules.low_rank import load_adapted_parameters
 from lightning_vc.modules.speaker_encoder import SpeakerEncoder
 from lightning_vc.modules.tts import TTSModel
 from lightning_vc.tasks.adaptation import (
@@ -213,7 +213,13 @@ class KeepBest(Callback):
 def voice_of(task: AdaptationTask, method: str, clips: int, seconds: float = 0.0, consent: str = "") -> Voice:
     """Return the voice of an adaptation: the speaker embedding and the trained parameters of the model."""
     return Voice(
-        task.embedding.detach().cpu().clone(), method, task.base, clips, _trained(task.tts.model), seconds, consent
+        task.embedding.detach().cpu().clone(),
+        method,
+        task.tts_fingerprint,
+        clips,
+        _trained(task.tts.model),
+        seconds,
+        consent,
     )
 
 
@@ -227,7 +233,7 @@ def _check_moved(task: AdaptationTask, tts: TTSModel) -> None:
     existing = dict(tts.model.named_parameters())
     added = {name: value for name, value in task.tts.model.named_parameters() if name not in existing}
     try:
-        load_moved(deepcopy(tts.model), added)
+        load_adapted_parameters(deepcopy(tts.model), added)
     except ValueError as error:
         raise ValueError(f"{type(task).__name__} adds parameters that a voice cannot store: {error}") from error
 

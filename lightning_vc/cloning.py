@@ -15,11 +15,11 @@ from lightning_vc.audio import io
 from lightning_vc.audio.conditioning import cancels, mix, outside, repair, shorten_pauses, trim
 from lightning_vc.audio.decoding import decode
 from lightning_vc.audio.loudness import level
-from lightning_vc.audio.quality import clipping, complaints
+from lightning_vc.audio.quality import clipping, quality_warnings
 from lightning_vc.audio.vocoder import NeuralVocoder, Vocoder
 from lightning_vc.checkpoint import fingerprint, load_model, source_of
 from lightning_vc.console import print_warning, short
-from lightning_vc.modules.low_rank import load_moved
+from lightning_vc.modules.low_rank import load_adapted_parameters
 from lightning_vc.modules.speaker_encoder import SpeakerEncoder
 from lightning_vc.modules.tts import TTSModel, check_spectrograms
 from lightning_vc.pretrained import load_folder, shipped
@@ -57,9 +57,9 @@ class Cloner:
         if not isinstance(tts, TTSModel):
             raise TypeError(f"tts is of type {type(tts).__name__}: Cloner.load takes the path of a model")
         self.tts, self.encoder, self.vocoder = tts, encoder, vocoder or tts.griffin_lim()
-        self.base = fingerprint(tts)
+        self.tts_fingerprint = fingerprint(tts)
         self.sample_rate = tts.spectrograms.sample_rate
-        if encoder is not None and encoder.tts_fingerprint != self.base:
+        if encoder is not None and encoder.tts_fingerprint != self.tts_fingerprint:
             raise ValueError(
                 f"{source_of(encoder)} was trained for the speaker embeddings of another model than {source_of(tts)}: "
                 "train it again"
@@ -156,7 +156,7 @@ class Cloner:
                 if value is not None:
                     raise ValueError(f"method 'encoder' takes no {name}, got {value!r}: it does not train")
             embedding = self.embed(sorted(waves, key=_content))
-            return Voice(embedding, method, self.base, len(clips), seconds=seconds, consent=consent)
+            return Voice(embedding, method, self.tts_fingerprint, len(clips), seconds=seconds, consent=consent)
         init = init or ("encoder" if self.encoder else "mean")
         if init not in get_args(Initialization):
             raise ValueError(f"unknown init {init!r}: choose one of {', '.join(get_args(Initialization))}")
@@ -224,28 +224,28 @@ class Cloner:
             raise ValueError(f"{clip} has {seconds:.2f} s of sound: give a recording of {_SHORTEST} s or more")
         if cancels(channels):
             print_warning(f"{clip} has channels that cancel each other, one is inverted: the loudest is used alone")
-        for warning in complaints(wave, self.sample_rate, clipping(outside(channels, rate, bursts)), bursts):
+        for warning in quality_warnings(wave, self.sample_rate, clipping(outside(channels, rate, bursts)), bursts):
             print_warning(f"{clip} {warning}")
         return wave
 
     def _synthesizer(self, voice: Voice) -> Synthesizer:
         """Return a synthesizer for a voice and its adapted parameters; raises ValueError for one of another model."""
-        if voice.base != self.base:
+        if voice.tts_fingerprint != self.tts_fingerprint:
             raise ValueError(
-                f"this voice belongs to model {short(voice.base)}, and {source_of(self.tts)} is {self.base}: "
-                "clone it again"
+                f"this voice belongs to model {short(voice.tts_fingerprint)}, and {source_of(self.tts)} is "
+                f"{self.tts_fingerprint}: clone it again"
             )
         size = self.tts.model.speaker_dim
         if voice.embedding.shape != (size,):
             raise ValueError(
                 f"this voice has {tuple(voice.embedding.shape)} numbers, {source_of(self.tts)} needs {size}"
             )
-        if not voice.moved:
+        if not voice.adapted_parameters:
             return Synthesizer(self.tts, voice.embedding, self.vocoder)
         if not self._adapted or self._adapted[0] is not voice:
             network = deepcopy(self.tts.model)
             try:
-                load_moved(network, voice.moved)
+                load_adapted_parameters(network, voice.adapted_parameters)
             except ValueError as error:
                 raise ValueError(
                     f"this voice has parameters that {source_of(self.tts)} does not have ({error}): clone it again"

@@ -40,7 +40,9 @@ def morph(voice: Voice, plus: Sequence[Voice], minus: Sequence[Voice], amount: f
     means = {name: _vectors(name, group, voice).mean(0) for name, group in (("plus", plus), ("minus", minus))}
     embedding = voice.embedding.detach().cpu() + amount * (means["plus"] - means["minus"])
     consent = _consent([voice, *plus, *minus])
-    return Voice(embedding, "morph", voice.base, voice.clips, voice.moved, voice.seconds, consent)
+    return Voice(
+        embedding, "morph", voice.tts_fingerprint, voice.clips, voice.adapted_parameters, voice.seconds, consent
+    )
 
 
 def learnt_from(cloner: Cloner, index: Index) -> bool:
@@ -71,7 +73,7 @@ def learned_embeddings(cloner: Cloner, index: Index, **attributes: object) -> di
     for id, row in zip(cloner.tts.speakers, cloner.tts.table.weight.detach().cpu(), strict=True):
         if all(str(getattr(entries[id], name)) == str(value) for name, value in attributes.items()):
             clips, seconds = entries[id].transcribed, entries[id].seconds
-            voices[id] = Voice(row.clone(), "learned", cloner.base, clips, seconds=seconds)
+            voices[id] = Voice(row.clone(), "learned", cloner.tts_fingerprint, clips, seconds=seconds)
     if not voices:
         condition = ", ".join(f"{name} {value}" for name, value in attributes.items())
         values = {name: sorted({str(getattr(entries[id], name)) for id in cloner.tts.speakers}) for name in attributes}
@@ -92,13 +94,14 @@ def _vectors(name: str, voices: Sequence[Voice], like: Voice | None = None) -> T
     first = like or voices[0]
     for number, voice in enumerate(voices, 1):
         which = f"voice {number} of {name} ({voice.method})"
-        if voice.moved:
+        if voice.adapted_parameters:
             raise ValueError(
                 f"{which} changes weights of the model, which cannot be mixed: clone it by encoder or embedding"
             )
-        if voice.base != first.base:
+        if voice.tts_fingerprint != first.tts_fingerprint:
             raise ValueError(
-                f"{which} belongs to model {short(voice.base)}, not to {short(first.base)}: clone both with one model"
+                f"{which} belongs to model {short(voice.tts_fingerprint)}, not to {short(first.tts_fingerprint)}: "
+                "clone both with one model"
             )
         if voice.embedding.shape != first.embedding.shape:
             raise ValueError(
@@ -109,7 +112,7 @@ def _vectors(name: str, voices: Sequence[Voice], like: Voice | None = None) -> T
 
 def _made_of(method: str, embedding: Tensor, voices: Sequence[Voice]) -> Voice:
     clips, seconds = sum(voice.clips for voice in voices), round(sum(voice.seconds for voice in voices), 2)
-    return Voice(embedding, method, voices[0].base, clips, seconds=seconds, consent=_consent(voices))
+    return Voice(embedding, method, voices[0].tts_fingerprint, clips, seconds=seconds, consent=_consent(voices))
 
 
 def _consent(voices: Sequence[Voice]) -> str:

@@ -60,10 +60,10 @@ def _complete(stages: dict[str, Any], training: dict[str, Any]) -> None:
     for name, stage in stages.items():
         plain_name(name, "stage")
         if not isinstance(stage, dict):
-            raise ValueError(f"stage {name} is {short(stage)}: it takes verb, options, checkpoint and asked")
-        if set(stage) - {"verb", "options", "checkpoint", "asked"} or not stage.get("verb"):
+            raise ValueError(f"stage {name} is {short(stage)}: it takes verb, options, checkpoint and on_request")
+        if set(stage) - {"verb", "options", "checkpoint", "on_request"} or not stage.get("verb"):
             raise ValueError(
-                f"stage {name} takes verb, options, checkpoint and asked, got {', '.join(map(str, stage))}"
+                f"stage {name} takes verb, options, checkpoint and on_request, got {', '.join(map(str, stage))}"
             )
         options = _options(f"stage {name} has the options", stage.get("options"))
         if _TRAINING.search(str(stage["verb"])):

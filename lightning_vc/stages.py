@@ -12,7 +12,7 @@ stages:
     options:                          # --config recipes/mini/tts.yaml
       config: ${here}/tts.yaml        # ${here} is the folder of the recipe
     checkpoint: ${dir}/tts/last.ckpt  # to resume from; default: last.ckpt in trainer.default_root_dir
-    asked: true                       # run only if --stages names it
+    on_request: true                  # run only if --stages names it
 ```
 """
 
@@ -45,7 +45,7 @@ class Stage:
         key: hash of the command, of the YAML and text files that it names, and of the keys of the stages that it uses.
             A changed key means that the stage has to be run again.
         checkpoint: checkpoint from which the stage is resumed, if any.
-        asked: whether the stage runs only if it is requested by name.
+        on_request: whether the stage runs only if it is requested by name.
         outputs: the checkpoint and its folder, or else `out`; a later stage that names one of them uses this stage.
         written: what its options name as outputs.
     """
@@ -54,7 +54,7 @@ class Stage:
     command: tuple[str, ...]
     key: str
     checkpoint: Path | None
-    asked: bool
+    on_request: bool
     outputs: tuple[Path, ...]
     written: tuple[Path, ...]
 
@@ -76,7 +76,7 @@ class Recipe:
             self.stages.append(self._stage(name, **stage))
 
     def _stage(
-        self, name: str, verb: object, options: dict[str, Any], checkpoint: object = None, asked: object = False
+        self, name: str, verb: object, options: dict[str, Any], checkpoint: object = None, on_request: object = False
     ) -> Stage:
         words = verb_words(name, verb)
         command = command_line(name, words, options)
@@ -91,15 +91,15 @@ class Recipe:
         digest = hashlib.sha256("".join(other.key for other in self.stages if self._uses(command, other)).encode())
         for word in command:
             digest.update(b"\0" + word.encode() + _content(Path(word)))
-        return Stage(name, tuple(command), digest.hexdigest(), resumed, bool(asked), outputs, written)
+        return Stage(name, tuple(command), digest.hexdigest(), resumed, bool(on_request), outputs, written)
 
     def _uses(self, command: Sequence[str], before: Stage) -> bool:
         """Whether a command names an output of an earlier stage, a file in it, or a folder around it.
 
-        A command that names `dir` uses all earlier stages but those with `asked`. A stage without outputs is used by
-        all later stages.
+        A command that names `dir` uses all earlier stages but those with `on_request`. A stage without outputs is
+        used by all later stages.
         """
-        words = [word for word in command if not (before.asked and Path(word) == self.dir)]
+        words = [word for word in command if not (before.on_request and Path(word) == self.dir)]
         return not before.outputs or any(
             (output != self.dir and str(output) in word) or output.is_relative_to(word)
             for output in before.outputs
@@ -107,7 +107,7 @@ class Recipe:
         )
 
     def run(self, names: Sequence[str] | None = None) -> None:
-        """Run the named stages; without names, all but those with `asked`.
+        """Run the named stages; without names, all but those with `on_request`.
 
         Raises ValueError for an unknown name and for a link by which an output leaves `dir`, and SystemExit when a
         stage fails.
@@ -116,7 +116,7 @@ class Recipe:
         if unknown := set(names or ()) - set(all_names):
             raise ValueError(f"no stage {', '.join(sorted(unknown))}: the recipe has {', '.join(all_names)}")
         for number, stage in enumerate(self.stages, 1):
-            if stage.asked if names is None else stage.name not in names:
+            if stage.on_request if names is None else stage.name not in names:
                 continue
             title = f"stage {number} of {len(all_names)}: {stage.name}"
             record = self._begin(stage)

@@ -118,7 +118,7 @@ class Synthesizer:
 
     def _segments(self, text: str) -> Iterator[Segment]:
         """Split a text into segments that are no longer than the texts of training."""
-        symbols, longest = self.tts.frontend.symbols, min(self.tts.longest, _SEGMENT_VALUES // self.width)
+        symbols, longest = self.tts.frontend.symbols, min(self.tts.max_symbols, _SEGMENT_VALUES // self.width)
         return segments(text, max(longest, 1), lambda word: len(symbols([word])) + (word.text not in PUNCTUATION))
 
     def _spectra(self, parts: Sequence[Segment]) -> list[_Attempt]:

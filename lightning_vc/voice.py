@@ -18,7 +18,8 @@ from lightning_vc.console import print_warning, short
 from lightning_vc.files import write_file
 from lightning_vc.untrusted import header_size, single_precision
 
-_FORMAT = "lightning_vc voice 3"
+_FORMAT = "lightning_vc voice 4"
+_PREFIX = "adapted_parameters."  # of the names of tensors in a voice file
 _SUFFIX = ".safetensors"
 _HOME = "~/.local/share/lightning_vc/voices"
 _MAX_HEADER = 4_000_000  # bytes
@@ -26,7 +27,7 @@ _MAX_LETTERS = 200  # characters of a text in a voice file
 _MAX_CONSENT = 100_000
 _HOMELESS = "voices"  # library of users without a home folder, as in containers
 _NAME = re.compile(r"[\w-][\w.-]*")
-_TEXTS = ("method", "base", "clips", "seconds", "consent", "made", "version")  # all fields except tensors
+_TEXTS = ("method", "tts_fingerprint", "clips", "seconds", "consent", "made", "version")  # all fields except tensors
 
 
 @dataclass(frozen=True)
@@ -36,9 +37,9 @@ class Voice:
     Attributes:
         embedding: the speaker embedding, (E,).
         method: cloning method.
-        base: fingerprint of the model for which the voice was cloned; other models cannot use it.
+        tts_fingerprint: fingerprint of the model for which the voice was cloned; other models cannot use it.
         clips: number of recordings.
-        moved: parameters of the acoustic model that adaptation trained, by name.
+        adapted_parameters: parameters of the acoustic model that adaptation trained, by name.
         seconds: total duration of the trimmed recordings.
         consent: what the speaker has agreed to; may be empty.
         made: date of cloning, such as 2026-11-23.
@@ -51,9 +52,9 @@ class Voice:
 
     embedding: Tensor
     method: str
-    base: str
+    tts_fingerprint: str
     clips: int
-    moved: dict[str, Tensor] = field(default_factory=dict)
+    adapted_parameters: dict[str, Tensor] = field(default_factory=dict)
     seconds: float = 0.0
     consent: str = ""
     made: str = field(default_factory=lambda: date.today().isoformat())
@@ -64,8 +65,10 @@ class Voice:
         if self.embedding.dim() != 1 or not len(self.embedding):
             raise ValueError(f"the embedding of a voice must be a vector, got the shape {tuple(self.embedding.shape)}")
         object.__setattr__(self, "embedding", single_precision(self.embedding, "embedding"))
-        moved = {name: single_precision(value, short(f"moved.{name}")) for name, value in self.moved.items()}
-        object.__setattr__(self, "moved", moved)
+        parameters = {
+            name: single_precision(value, short(_PREFIX + name)) for name, value in self.adapted_parameters.items()
+        }
+        object.__setattr__(self, "adapted_parameters", parameters)
         check_texts(self.about)
 
     @property
@@ -75,7 +78,8 @@ class Voice:
 
     def save(self, path: str | Path) -> None:
         """Write the voice to one portable file."""
-        tensors = {"embedding": self.embedding, **{f"moved.{name}": value for name, value in self.moved.items()}}
+        parameters = {f"{_PREFIX}{name}": value for name, value in self.adapted_parameters.items()}
+        tensors = {"embedding": self.embedding, **parameters}
         tensors = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
         write_file(path, save(tensors, {"format": _FORMAT, **self.about}))
 
@@ -99,9 +103,9 @@ class Voice:
         embedding = tensors.pop("embedding")
         try:
             _check_about(about, tensors)
-            moved = {name.removeprefix("moved."): value for name, value in tensors.items()}
+            parameters = {name.removeprefix(_PREFIX): value for name, value in tensors.items()}
             clips, seconds = int(about.pop("clips")), float(about.pop("seconds"))
-            return cls(embedding=embedding, moved=moved, clips=clips, seconds=seconds, **about)
+            return cls(embedding=embedding, adapted_parameters=parameters, clips=clips, seconds=seconds, **about)
         except ValueError as error:
             raise ValueError(f"{path} is not a voice of this version of lightning_vc: {error}") from error
 
@@ -114,9 +118,9 @@ def check_texts(about: Mapping[str, str]) -> None:
             raise ValueError(f"{name} of a voice has {len(text)} letters, where {limit} are allowed")
 
 
-def _check_about(about: dict[str, str], moved: Iterable[str]) -> None:
+def _check_about(about: dict[str, str], tensors: Iterable[str]) -> None:
     """Raise ValueError for missing or unknown fields or tensors of a voice file, and for invalid numbers."""
-    if unknown := sorted(name for name in moved if not name.startswith("moved.")):
+    if unknown := sorted(name for name in tensors if not name.startswith(_PREFIX)):
         raise ValueError(f"its tensor {short(unknown[0])} is neither the embedding nor an adapted parameter")
     if wrong := sorted(about.keys() ^ set(_TEXTS)):
         raise ValueError(f"its field {short(wrong[0])} is {'unknown' if wrong[0] in about else 'missing'}")

@@ -114,7 +114,7 @@ def test_a_voice_is_saved_when_its_adaptation_has_finished(
     path = tmp_path / "voices" / "mine.safetensors"
     trainer(tmp_path, SaveVoice(str(path)), max_steps=1, limit_val_batches=0).fit(task, data)
     voice = Voice.load(path)
-    assert (voice.clips, voice.base, voice.moved) == (4, task.base, {})
+    assert (voice.clips, voice.tts_fingerprint, voice.adapted_parameters) == (4, task.tts_fingerprint, {})
     assert voice.embedding.equal(task.embedding.detach())
     told = capsys.readouterr().out.replace("\n", " ")
     assert f"recipes.synthesize --model {tiny_run.tts} --voice {path}" in told

@@ -197,7 +197,7 @@ class bounded:
         ("model", "layers", -1),
         ("model", "n_fft", 10**9),
         ("model", "n_fft", 10**6),
-        ("model", "longest", 10**9),
+        ("model", "max_symbol_frames", 10**9),
         ("model", "n_mels", 10**30),
         ("model", "n_mels", 80.0),
         ("model", "waves", "3"),

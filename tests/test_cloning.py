@@ -58,15 +58,15 @@ def voice(cloner: Cloner, clips: list[Path], transcripts: list[str], request: py
 def test_a_voice_is_a_vector_and_what_moved(cloner: Cloner, voice: Voice) -> None:
     assert voice.embedding.shape == (8,)
     assert not voice.embedding.requires_grad
-    assert (voice.clips, voice.base) == (2, cloner.base)
+    assert (voice.clips, voice.tts_fingerprint) == (2, cloner.tts_fingerprint)
     average = cloner.tts.table.weight.detach().mean(0)
     assert not voice.embedding.equal(average)
     model = cloner.tts.model.state_dict()
-    assert all(not value.equal(model[name]) for name, value in voice.moved.items() if name in model)
-    added = {name.rpartition(".")[2] for name in voice.moved if name not in model}
+    assert all(not value.equal(model[name]) for name, value in voice.adapted_parameters.items() if name in model)
+    added = {name.rpartition(".")[2] for name in voice.adapted_parameters if name not in model}
     assert added == ({"up", "down"} if voice.method == "low_rank" else set())
-    assert bool(voice.moved) == (voice.method in ("low_rank", "whole_model"))
-    numbers = sum(value.numel() for value in voice.moved.values())
+    assert bool(voice.adapted_parameters) == (voice.method in ("low_rank", "whole_model"))
+    numbers = sum(value.numel() for value in voice.adapted_parameters.values())
     if voice.method == "low_rank":
         assert numbers < 0.2 * sum(map(torch.numel, cloner.tts.model.parameters()))  # a tiny model has thin weights
 
@@ -84,14 +84,14 @@ def test_a_saved_voice_speaks_identically(cloner: Cloner, voice: Voice, tmp_path
 def test_each_voice_speaks_differently(cloner: Cloner, clips: list[Path], transcripts: list[str]) -> None:
     by_encoder = cloner.clone(clips, "encoder")
     whole = cloner.clone(clips, "whole_model", transcripts, steps=2)
-    vector_alone = replace(whole, moved={})
+    vector_alone = replace(whole, adapted_parameters={})
     spoken = [cloner.say(TEXT, voice).spectra.linear for voice in (by_encoder, whole, vector_alone)]
     assert all(not spoken[i].equal(spoken[j]) for i, j in ((0, 1), (0, 2), (1, 2)))
 
 
 def test_speaking_in_a_moved_voice_leaves_the_model_as_it_was(cloner: Cloner, voice: Voice) -> None:
     cloner.say(TEXT, voice)
-    assert fingerprint(cloner.tts) == cloner.base
+    assert fingerprint(cloner.tts) == cloner.tts_fingerprint
 
 
 def test_what_is_said(cloner: Cloner, voice: Voice) -> None:
@@ -141,7 +141,7 @@ def test_adaptation_leaves_the_base_and_the_folder_alone(
     for method in ("embedding", "whole_model"):
         cloner.clone(clips, method, transcripts, steps=1)
     assert hashlib.sha256(tiny_run.tts.read_bytes()).digest() == before
-    assert fingerprint(cloner.tts) == cloner.base
+    assert fingerprint(cloner.tts) == cloner.tts_fingerprint
     assert list(tmp_path.iterdir()) == []
 
 
@@ -165,7 +165,7 @@ def test_adaptation_may_begin_with_what_the_encoder_hears(
 
 def test_a_method_of_ones_own_by_its_path(cloner: Cloner, clips: list[Path], transcripts: list[str]) -> None:
     voice = cloner.clone(clips, "tests.tasks.test_adaptation.ConverterAdaptationTask", transcripts, steps=1)
-    assert {name.partition(".")[0] for name in voice.moved} == {"converter"}
+    assert {name.partition(".")[0] for name in voice.adapted_parameters} == {"converter"}
 
 
 def test_what_the_speaker_has_agreed_to(cloner: Cloner, clips: list[Path]) -> None:
@@ -212,7 +212,7 @@ def test_what_was_adapted_is_cleaned_and_nothing_else(
     cleaning = Cloner.load(with_options(tiny_run.tts, tmp_path, adapted_post_filter=settings))
     voice, griffin_lim = cloner.clone(clips), GriffinLim(cloner.tts.spectrograms)
     name, weight = next(iter(cloner.tts.model.named_parameters()))
-    adapted = replace(voice, method="whole_model", moved={name: weight.detach().clone()})
+    adapted = replace(voice, method="whole_model", adapted_parameters={name: weight.detach().clone()})
     for each, denoise in ((voice, 0.0), (adapted, 8.0)):
         said = cleaning.say("The dog slept.", each)
         assert said.wave.equal(griffin_lim(said.spectra, PostFilter(power=1.4, denoise=denoise))[0])
@@ -253,7 +253,7 @@ def other_model(tiny_run: TinyRun, tmp_path: Path) -> Path:
 
 def test_a_voice_of_another_model(cloner: Cloner, clips: list[Path], other_model: Path) -> None:
     voice = cloner.clone(clips)
-    with pytest.raises(ValueError, match=rf"belongs to model .{cloner.base}., and .*other\.ckpt is .*: clone it again"):
+    with pytest.raises(ValueError, match=rf"model .{cloner.tts_fingerprint}., and .*other\.ckpt is .*: clone it again"):
         Cloner.load(other_model).say(TEXT, voice)
 
 
@@ -459,7 +459,7 @@ def test_letters_that_are_left_out_are_named(cloner: Cloner, capsys: pytest.Capt
 )
 def test_a_voice_that_does_not_fit(cloner: Cloner, voice: Callable[[str], Voice], complaint: str) -> None:
     with pytest.raises(ValueError, match=complaint):
-        cloner.say("Hello.", voice(cloner.base))
+        cloner.say("Hello.", voice(cloner.tts_fingerprint))
 
 
 def test_an_encoder_that_answers_nan_gives_no_voice(tiny_run: TinyRun, clips: list[Path]) -> None:
@@ -475,7 +475,7 @@ def test_a_vocoder_that_makes_nan_is_refused(cloner: Cloner) -> None:
         def forward(self, spectra: Spectra, post_filter: PostFilter | None = None) -> Tensor:
             return torch.full((1, 100), torch.nan)
 
-    voice = Voice(torch.zeros(8), "encoder", cloner.base, 1)
+    voice = Voice(torch.zeros(8), "encoder", cloner.tts_fingerprint, 1)
     synthesizer = Synthesizer(cloner.tts, voice.embedding, Nothing())
     for speaking in (lambda: synthesizer.speak(["Hello."]), lambda: list(synthesizer.stream("Hello."))):
         with pytest.raises(ValueError, match="the vocoder makes sound of NaN or infinite numbers"):
@@ -496,7 +496,7 @@ def test_settings_that_do_not_go_together_are_refused_when_they_are_used(
     weights["tts.model.encoder.embed.weight"] = weights["tts.model.encoder.embed.weight"][:3].clone()
     write_checkpoint(saved, tmp_path / "odd.ckpt")
     cloner = Cloner.load(tmp_path / "odd.ckpt")
-    voice = Voice(torch.zeros(8), "encoder", cloner.base, 1)
+    voice = Voice(torch.zeros(8), "encoder", cloner.tts_fingerprint, 1)
     for speaking in (lambda: cloner.say("Hello.", voice), lambda: list(cloner.stream("Hello.", voice))):
         with pytest.raises(ValueError, match=r"odd\.ckpt cannot be used, its settings do not go together \(index"):
             speaking()

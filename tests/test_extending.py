@@ -116,9 +116,9 @@ def test_an_adaptation_of_ones_own(
     after = {name.removeprefix("tts."): value for name, value in saved["state_dict"].items() if name != "embedding"}
     moved = {name.removeprefix("model.") for name, value in after.items() if not value.equal(base[name])}
     voice = Voice.load(outside / "m002.safetensors")
-    assert moved <= voice.moved.keys()
+    assert moved <= voice.adapted_parameters.keys()
     assert moved
-    assert all("speaker" in name for name in voice.moved)
+    assert all("speaker" in name for name in voice.adapted_parameters)
     assert len(moved) < len(base) / 2
 
     speak = documented("recipes.synthesize", tiny_run)
@@ -147,7 +147,7 @@ def test_a_frontend_of_ones_own(tiny_run: TinyRun, inside_python: Path) -> None:
     tts.main([*command[3:], *small, *QUICK, "--trainer.limit_val_batches=0"])
     cloner = Cloner.load(out / "tts" / "last.ckpt")
     assert type(cloner.tts.frontend).__name__ == "Unstressed"
-    voice = Voice(cloner.tts.table.weight[0].detach(), "none", cloner.base, 0)
+    voice = Voice(cloner.tts.table.weight[0].detach(), "none", cloner.tts_fingerprint, 0)
     said = cloner.say("The morning.", voice).symbols
     assert "/ɔ/" in said
     assert not any("ˈ" in symbol for symbol in said)
@@ -158,7 +158,7 @@ def test_a_vocoder_of_ones_own(tiny_run: TinyRun, inside_python: Path) -> None:
     names: dict[str, Cloner] = {}
     exec(example.replace("runs/mini", str(tiny_run.folder)), names)
     cloner = names["cloner"]
-    voice = Voice(cloner.tts.table.weight[0].detach(), "none", cloner.base, 0)
+    voice = Voice(cloner.tts.table.weight[0].detach(), "none", cloner.tts_fingerprint, 0)
     speech, again = cloner.say("Good morning.", voice), cloner.say("Good morning.", voice)
     assert len(speech.wave) == (speech.spectra.mel.shape[1] - 1) * cloner.tts.spectrograms.hop
     assert not speech.wave.equal(again.wave)  # its phases are random

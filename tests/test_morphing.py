@@ -16,7 +16,7 @@ def voice(*numbers: float, consent: str = "", base: str = "b", moved: bool = Fal
 def test_an_average() -> None:
     made = average([voice(0.0, 2.0), voice(4.0, 0.0)])
     assert made.embedding.tolist() == [2.0, 1.0]
-    assert (made.method, made.base, made.clips, made.seconds) == ("average", "b", 4, 7.0)
+    assert (made.method, made.tts_fingerprint, made.clips, made.seconds) == ("average", "b", 4, 7.0)
 
 
 def test_a_mixture_ends_at_both_voices() -> None:
@@ -31,7 +31,7 @@ def test_a_morph_takes_what_one_group_has_and_keeps_the_model_of_its_voice() -> 
     made = morph(adapted, [voice(2.0, 0.0), voice(4.0, 0.0)], [voice(0.0, 1.0)], amount=2.0)
     assert made.embedding.tolist() == [7.0, -1.0]
     assert (made.method, made.clips, made.seconds) == ("morph", 2, 3.5)
-    assert made.moved.keys() == adapted.moved.keys()
+    assert made.adapted_parameters.keys() == adapted.adapted_parameters.keys()
 
 
 def test_a_mixture_says_whose_consent_it_has() -> None:

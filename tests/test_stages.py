@@ -76,7 +76,7 @@ def fail_at(number: int, monkeypatch: pytest.MonkeyPatch, status: int = 1) -> Ra
 
 
 def test_some_stages_are_asked_for_by_name(recipe: Path, ran: Ran) -> None:
-    recipe.write_text(recipe.read_text().replace("    verb: evaluate\n", "    verb: evaluate\n    asked: true\n"))
+    recipe.write_text(recipe.read_text().replace("    verb: evaluate\n", "    verb: evaluate\n    on_request: true\n"))
     Recipe(recipe).run()
     assert [command[0] for command in ran] == ["prepare", "tts"]
     Recipe(recipe).run(["reap"])
@@ -84,7 +84,7 @@ def test_some_stages_are_asked_for_by_name(recipe: Path, ran: Ran) -> None:
 
 
 def test_all_stages_are_those_too_that_have_to_be_asked_for(recipe: Path, ran: Ran) -> None:
-    recipe.write_text(recipe.read_text().replace("    verb: evaluate\n", "    verb: evaluate\n    asked: true\n"))
+    recipe.write_text(recipe.read_text().replace("    verb: evaluate\n", "    verb: evaluate\n    on_request: true\n"))
     run_recipe.main([str(recipe), "--stages", "all"])
     assert [command[0] for command in ran] == ["prepare", "tts", "evaluate"]
 
@@ -387,10 +387,13 @@ def test_an_override_says_what_a_setting_becomes(recipe: Path, ran: Ran, capsys:
     [
         ("- a\n- b", "is no recipe: it needs `dir` and `stages`"),
         ("stages: {}", "is no recipe: it needs `dir` and `stages`"),
-        ("dir: out\nstages: {one: {options: {}}}", "stage one takes verb, options, checkpoint and asked, got options"),
+        (
+            "dir: out\nstages: {one: {options: {}}}",
+            "stage one takes verb, options, checkpoint and on_request, got options",
+        ),
         (
             "dir: out\nstages: {one: {verb: tts, opts: {}}}",
-            "stage one takes verb, options, checkpoint and asked, got verb, opts",
+            "stage one takes verb, options, checkpoint and on_request, got verb, opts",
         ),
         ("dir: out\nstages: [one]", "is no recipe: it needs `dir` and `stages`, a mapping of names"),
         ("dir: out\nstages: {one: tts}", "stage one"),

@@ -40,14 +40,14 @@ def cloner(tiny_run: TinyRun) -> Cloner:
 
 @pytest.fixture(scope="module")
 def voice(cloner: Cloner) -> Voice:
-    return Voice(cloner.tts.table.weight[0].detach(), "table", cloner.base, 1)
+    return Voice(cloner.tts.table.weight[0].detach(), "table", cloner.tts_fingerprint, 1)
 
 
 def test_streamed_is_whole(cloner: Cloner, voice: Voice) -> None:
     whole = cloner.say(LONG, voice)
     parts = list(cloner.stream(LONG, voice))
     assert [part.text[:11] for part in parts] == ["the friendl", "who was it,", "{HH UW1} kn", "but all had"]
-    assert all(len(part.symbols) <= cloner.tts.longest for part in parts)
+    assert all(len(part.symbols) <= cloner.tts.max_symbols for part in parts)
     assert whole.text == LONG
     joined = torch.cat([part.wave for part in parts])
     assert joined.any()
@@ -160,7 +160,7 @@ def test_paragraphs_are_told_apart_by_silence_too(cloner: Cloner, voice: Voice) 
 
 def test_a_word_without_end_is_said_in_parts(cloner: Cloner, voice: Voice) -> None:
     said = cloner.say("a" * 3000, voice)
-    assert max(alignment.shape[2] for alignment in said.alignments) <= cloner.tts.longest
+    assert max(alignment.shape[2] for alignment in said.alignments) <= cloner.tts.max_symbols
     assert all(len(problem) < 300 for problem in said.problems)
 
 

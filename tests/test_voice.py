@@ -42,7 +42,7 @@ def test_a_file_that_is_no_voice(tmp_path: Path) -> None:
 def test_a_voice_with_something_odd_is_named(tmp_path: Path, voice: Voice, odd: dict[str, Any]) -> None:
     path = tmp_path / "odd.safetensors"
     tensors = {"embedding": odd.pop("embedding", voice.embedding)}
-    about = {"format": "lightning_vc voice 3", **voice.about, **odd}
+    about = {"format": "lightning_vc voice 4", **voice.about, **odd}
     save_file(tensors, path, {name: value for name, value in about.items() if value is not None})
     with pytest.raises(ValueError, match=r"odd\.safetensors is not a voice"):
         Voice.load(path)
@@ -65,29 +65,29 @@ def test_a_voice_with_something_odd_is_named(tmp_path: Path, voice: Voice, odd: 
 )
 def test_texts_of_a_voice_are_checked(tmp_path: Path, voice: Voice, fields: dict[str, str], complaint: str) -> None:
     path = tmp_path / "odd.safetensors"
-    save_file({"embedding": voice.embedding}, path, {"format": "lightning_vc voice 3", **voice.about, **fields})
+    save_file({"embedding": voice.embedding}, path, {"format": "lightning_vc voice 4", **voice.about, **fields})
     with pytest.raises(ValueError, match=rf"odd\.safetensors.*{complaint}") as error:
         Voice.load(path)
     assert "\n" not in str(error.value)
 
 
-@pytest.mark.parametrize("name", ["embedding", "moved.a.weight"])
+@pytest.mark.parametrize("name", ["embedding", "adapted_parameters.a.weight"])
 @pytest.mark.parametrize("kind", [torch.float16, torch.bfloat16, torch.float64])
 def test_numbers_of_a_voice_become_single_precision(tmp_path: Path, voice: Voice, name: str, kind: torch.dtype) -> None:
-    tensors = {"embedding": voice.embedding, "moved.a.weight": voice.moved["a.weight"]}
+    tensors = {"embedding": voice.embedding, "adapted_parameters.a.weight": voice.adapted_parameters["a.weight"]}
     save_file({**tensors, name: tensors[name].to(kind)}, tmp_path / "v.safetensors", about(voice))
     loaded = Voice.load(tmp_path / "v.safetensors")
-    found = loaded.embedding if name == "embedding" else loaded.moved["a.weight"]
+    found = loaded.embedding if name == "embedding" else loaded.adapted_parameters["a.weight"]
     assert found.dtype == torch.float32
     assert found.equal(tensors[name])
 
 
-@pytest.mark.parametrize("name", ["embedding", "moved.a.weight"])
+@pytest.mark.parametrize("name", ["embedding", "adapted_parameters.a.weight"])
 @pytest.mark.parametrize(
     "kind", [torch.int8, torch.int64, torch.uint8, torch.bool, torch.complex64, torch.float8_e4m3fn, torch.float8_e5m2]
 )
 def test_numbers_of_other_kinds_are_refused(tmp_path: Path, voice: Voice, name: str, kind: torch.dtype) -> None:
-    tensors = {"embedding": voice.embedding, "moved.a.weight": voice.moved["a.weight"]}
+    tensors = {"embedding": voice.embedding, "adapted_parameters.a.weight": voice.adapted_parameters["a.weight"]}
     save_file({**tensors, name: tensors[name].to(kind)}, tmp_path / "v.safetensors", about(voice))
     with pytest.raises(ValueError, match=rf"v\.safetensors.*{name}.* has the type {kind}, where float32 is needed"):
         Voice.load(tmp_path / "v.safetensors")
@@ -96,8 +96,12 @@ def test_numbers_of_other_kinds_are_refused(tmp_path: Path, voice: Voice, name: 
 @pytest.mark.parametrize("value", [torch.nan, torch.inf, 1e300])
 def test_what_moved_is_finite(tmp_path: Path, voice: Voice, value: float) -> None:
     moved = torch.full((2,), value, dtype=torch.float64)
-    save_file({"embedding": voice.embedding, "moved.a.weight": moved}, tmp_path / "v.safetensors", about(voice))
-    with pytest.raises(ValueError, match=r"v\.safetensors.*'moved\.a\.weight' has numbers that are NaN or infinite"):
+    save_file(
+        {"embedding": voice.embedding, "adapted_parameters.a.weight": moved}, tmp_path / "v.safetensors", about(voice)
+    )
+    with pytest.raises(
+        ValueError, match=r"v\.safetensors.*'adapted_parameters\.a\.weight' has numbers that are NaN or infinite"
+    ):
         Voice.load(tmp_path / "v.safetensors")
 
 
@@ -108,7 +112,7 @@ def test_tensors_of_a_voice_have_names(tmp_path: Path, voice: Voice) -> None:
 
 
 def about(voice: Voice) -> dict[str, str]:
-    return {"format": "lightning_vc voice 3", **voice.about}
+    return {"format": "lightning_vc voice 4", **voice.about}
 
 
 def test_a_broken_voice_hides_no_other(tmp_path: Path, voice: Voice, capsys: pytest.CaptureFixture[str]) -> None:
@@ -147,8 +151,8 @@ def test_a_voice_is_what_was_saved(tmp_path: Path, voice: Voice) -> None:
     voice.save(tmp_path / "a" / "voice.safetensors")
     loaded = Voice.load(tmp_path / "a" / "voice.safetensors")
     assert loaded.embedding.equal(voice.embedding)
-    assert loaded.moved.keys() == voice.moved.keys()
-    assert loaded.moved["a.weight"].equal(voice.moved["a.weight"])
+    assert loaded.adapted_parameters.keys() == voice.adapted_parameters.keys()
+    assert loaded.adapted_parameters["a.weight"].equal(voice.adapted_parameters["a.weight"])
     assert loaded.about == voice.about
     assert (loaded.clips, loaded.seconds, loaded.consent, loaded.made) == (2, 7.5, "für Tests", "2026-05-01")
 

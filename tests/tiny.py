@@ -48,7 +48,7 @@ def configs(verb: str, folder: Path, every_n_train_steps: int = 2) -> list[str]:
     quiet = {"accelerator": "cpu", "log_every_n_steps": 1, "num_sanity_val_steps": 0, "enable_model_summary": False}
     model = shrunk(own["model"])
     if verb == "tts":
-        model["tts"]["init_args"]["model"]["init_args"]["longest"] = 4
+        model["tts"]["init_args"]["model"]["init_args"]["max_symbol_frames"] = 4
     tiny = {"trainer": {**trainer, **quiet, "callbacks": callbacks}, "model": model, "data": data}
     folder.mkdir(parents=True, exist_ok=True)
     file = folder / f"tiny-{verb}.yaml"

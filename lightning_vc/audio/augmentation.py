@@ -22,7 +22,7 @@ class Augmentation(nn.Module):
         reverberation: share of the clips that are reverberated, by one impulse response per batch.
         noise: share of the clips with additive noise.
         snr: lowest and highest signal-to-noise ratio, decibels.
-        phone: share of the clips that are limited to telephone bandwidth.
+        telephone: share of the clips that are limited to telephone bandwidth.
     """
 
     def __init__(
@@ -31,16 +31,16 @@ class Augmentation(nn.Module):
         reverberation: float = 0.3,
         noise: float = 0.5,
         snr: tuple[float, float] = (5.0, 30.0),
-        phone: float = 0.2,
+        telephone: float = 0.2,
     ) -> None:
         super().__init__()
-        for name, share in (("reverberation", reverberation), ("noise", noise), ("phone", phone)):
+        for name, share in (("reverberation", reverberation), ("noise", noise), ("telephone", telephone)):
             if not 0 <= share <= 1:
                 raise ValueError(f"{name} is the share of the clips that get it, from 0 to 1, got {share}")
         if snr[0] > snr[1]:
             raise ValueError(f"snr must be the least and the most decibels, got {snr}")
         self.sample_rate, self.snr = sample_rate, snr
-        self.reverberation, self.noise, self.phone = reverberation, noise, phone
+        self.reverberation, self.noise, self.telephone = reverberation, noise, telephone
 
     def forward(self, waves: Tensor, lengths: Tensor) -> Tensor:
         """Clips of B speakers (B, N, W) and their lengths in samples (B, N) -> (B, N, W), about equally loud."""
@@ -49,7 +49,7 @@ class Augmentation(nn.Module):
         noise = other_voices(waves) if len(waves) > 1 and torch.rand(()) < 0.5 else coloured_noise(clips)
         clips = torch.where(self._chosen(clips, self.reverberation), self._reverberated(clips) * mask, clips)
         clips = torch.where(self._chosen(clips, self.noise), self._with_noise(clips, noise * mask), clips)
-        clips = torch.where(self._chosen(clips, self.phone), self._telephone(clips) * mask, clips)
+        clips = torch.where(self._chosen(clips, self.telephone), self._telephone(clips) * mask, clips)
         return clips.view_as(waves)
 
     def _chosen(self, waves: Tensor, share: float) -> Tensor:

@@ -50,15 +50,16 @@ class Spectrograms(nn.Module):
             )
         self.sample_rate, self.n_fft, self.window, self.hop = sample_rate, n_fft, window, hop
         self.n_mels, self.n_bins, self.preemphasis = n_mels, n_fft // 2 + 1, preemphasis
-        self.stft = torchaudio.transforms.Spectrogram(n_fft, window, hop, power=1)
-        with torch.device("cpu"):  # torchaudio reads the values, which the device "meta" does not have
+        # On the device "meta", torchaudio could not read the values, and arithmetic would import torch's compiler: 2 s.
+        with torch.device("cpu"):
+            self.stft = torchaudio.transforms.Spectrogram(n_fft, window, hop, power=1)
             self.mel_scale = torchaudio.transforms.MelScale(
                 n_mels, sample_rate, n_stft=self.n_bins, norm="slaney", mel_scale="slaney"
             )
+            rotation = torch.exp(-1j * torch.linspace(0, torch.pi, self.n_bins))
         # With weights that sum to one, a mel band is an average of bins, on the same scale as they are.
         self.mel_scale.fb /= self.mel_scale.fb.sum(0, keepdim=True).clamp(min=1e-8)
         # Pre-emphasis is applied as a factor for each bin, which can be undone without recursion over samples.
-        rotation = torch.exp(-1j * torch.linspace(0, torch.pi, self.n_bins))
         self.emphasis: Tensor
         self.register_buffer("emphasis", (1 - preemphasis * rotation).abs().unsqueeze(-1), persistent=False)  # (F, 1)
 
@@ -76,14 +77,14 @@ class Spectrograms(nn.Module):
         return decibels(self.mel_scale(magnitude(linear).mT)).mT
 
     @torch.no_grad()
-    def linear_of(self, mel: Tensor, rounds: int = 50) -> Tensor:
+    def linear_of(self, mel: Tensor, iterations: int = 50) -> Tensor:
         """Estimate the linear spectrogram of a mel spectrogram, both in decibels: (..., T, M) -> (..., T, F).
 
         Non-negative least squares by multiplicative steps (Lee and Seung 2001), from the pseudo-inverse.
         """
         bands, target = self.mel_scale.fb, magnitude(mel)
         linear = (target @ torch.linalg.pinv(bands)).clamp(min=_FLOOR)
-        for _ in range(rounds):
+        for _ in range(iterations):
             linear = linear * (target @ bands.mT) / (linear @ bands @ bands.mT).clamp(min=1e-8)
         return decibels(linear)
 

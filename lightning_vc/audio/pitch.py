@@ -30,15 +30,11 @@ class HarmonicPitch(nn.Module):
     def __init__(self, n_bins: int, sample_rate: int = 16000) -> None:
         super().__init__()
         self.sample_rate = sample_rate
-        hertz = torch.linspace(0, sample_rate / 2, n_bins)  # (F,)
-        octaves = torch.arange(0, math.log2(HIGHEST / LOWEST), 1 / _STEPS)  # (C,)
-        harmonic = hertz / (LOWEST * 2**octaves).unsqueeze(1)  # (C, F), multiples of the fundamental
-        comb = (2 * torch.pi * harmonic).cos() * (0.5 + 0.5 * (harmonic > 0.75)) * (harmonic > 0.25) * (hertz < _TOP)
-        comb = comb * harmonic.clamp(min=0.25) ** -0.5
-        comb = comb - comb.sum(1, keepdim=True) / (comb != 0).sum(1, keepdim=True) * (comb != 0)
-        comb = comb / comb.abs().sum(1, keepdim=True)
         self.comb: Tensor
         self.octaves: Tensor
+        with torch.device("cpu"):  # on the device "meta", this arithmetic would import torch's compiler: 2 s
+            octaves = torch.arange(0, math.log2(HIGHEST / LOWEST), 1 / _STEPS)  # (C,)
+            comb = _comb(torch.linspace(0, sample_rate / 2, n_bins), octaves)
         self.register_buffer("comb", comb.mT.contiguous(), persistent=False)  # (F, C)
         self.register_buffer("octaves", octaves, persistent=False)
 
@@ -70,3 +66,12 @@ def pitch(wave: Tensor, sample_rate: int) -> Tensor:
     mask = torch.ones(linear.shape[:2], dtype=torch.bool)
     octaves, voiced = HarmonicPitch(spectrograms.n_bins, sample_rate)(linear, mask)
     return (LOWEST * 2**octaves).where(voiced, torch.nan)[0]
+
+
+def _comb(hertz: Tensor, octaves: Tensor) -> Tensor:
+    """Weights of the salience of each pitch: hertz of bins (F,), octaves above LOWEST of candidates (C,) -> (C, F)."""
+    harmonic = hertz / (LOWEST * 2**octaves).unsqueeze(1)  # (C, F), multiples of the fundamental
+    comb = (2 * torch.pi * harmonic).cos() * (0.5 + 0.5 * (harmonic > 0.75)) * (harmonic > 0.25) * (hertz < _TOP)
+    comb = comb * harmonic.clamp(min=0.25) ** -0.5
+    comb = comb - comb.sum(1, keepdim=True) / (comb != 0).sum(1, keepdim=True) * (comb != 0)
+    return comb / comb.abs().sum(1, keepdim=True)

@@ -32,7 +32,9 @@ _DULL = -57.0  # decibels of power above 5.7 kHz relative to speech frequencies,
 _PAUSES = 2.0  # seconds; a shorter recording may lack pauses, in which noise is measured
 
 
-def complaints(wave: Tensor, sample_rate: int, cut_off: float = 0.0, bursts: Sequence[Burst] = ()) -> Iterator[str]:
+def quality_warnings(
+    wave: Tensor, sample_rate: int, cut_off: float = 0.0, bursts: Sequence[Burst] = ()
+) -> Iterator[str]:
     """Yield warnings about a trimmed recording (W,); none for a good or a silent one.
 
     `cut_off` is the share of clipped samples from `clipping`, which resampling hides. `bursts` are the clicks and

@@ -15,7 +15,7 @@ from lightning_vc.types import Spectra
 
 NO_FILTER = PostFilter()
 _STREAM_FRAMES = 128  # frames of a piece of a stream
-_MAX_ROUNDS = 100
+_MAX_ITERATIONS = 100
 
 
 class Vocoder(nn.Module, ABC):
@@ -51,39 +51,39 @@ class NeuralVocoder(Vocoder):
 class GriffinLim(Vocoder):
     """Fast Griffin-Lim (Perraudin et al. 2013) on the linear spectrogram, with 1 to 100 iterations."""
 
-    def __init__(self, spectrograms: Spectrograms, rounds: int = 20) -> None:
+    def __init__(self, spectrograms: Spectrograms, iterations: int = 20) -> None:
         super().__init__()
-        self.spectrograms, self.rounds = spectrograms, check_rounds(rounds)
+        self.spectrograms, self.iterations = spectrograms, check_iterations(iterations)
 
     def forward(self, spectra: Spectra, post_filter: PostFilter = NO_FILTER) -> Tensor:
         magnitudes = post_filter(spectra.linear.clamp(0, 1.2), self.spectrograms)
-        waves = invert(magnitudes, self.spectrograms, self.rounds)
+        waves = invert(magnitudes, self.spectrograms, self.iterations)
         # The post-filter changes the level, so each wave is normalised to that of the training recordings.
         return torch.stack([level(wave) if len(wave) else wave for wave in waves])
 
 
-def check_rounds(rounds: int) -> int:
+def check_iterations(iterations: int) -> int:
     """Return a number of Griffin-Lim iterations; raises ValueError if it is out of bounds."""
-    if not 1 <= rounds <= _MAX_ROUNDS:
-        raise ValueError(f"rounds of Griffin-Lim must be from 1 to {_MAX_ROUNDS}, got {rounds}")
-    return rounds
+    if not 1 <= iterations <= _MAX_ITERATIONS:
+        raise ValueError(f"iterations of Griffin-Lim must be from 1 to {_MAX_ITERATIONS}, got {iterations}")
+    return iterations
 
 
-def invert(magnitudes: Tensor, spectrograms: Spectrograms, rounds: int) -> Tensor:
+def invert(magnitudes: Tensor, spectrograms: Spectrograms, iterations: int) -> Tensor:
     """Invert STFT magnitudes (B, F, T) to waves (B, W); differentiable with respect to the magnitudes."""
     samples = (magnitudes.shape[-1] - 1) * spectrograms.hop
-    return _reconstruct(_initial(magnitudes, spectrograms), spectrograms, rounds)[:, :samples]
+    return _reconstruct(_initial(magnitudes, spectrograms), spectrograms, iterations)[:, :samples]
 
 
-def stream_inverse(magnitudes: Tensor, spectrograms: Spectrograms, rounds: int) -> Iterator[Tensor]:
+def stream_inverse(magnitudes: Tensor, spectrograms: Spectrograms, iterations: int) -> Iterator[Tensor]:
     """Yield the waves of `invert` in pieces; the initial phases are those of the whole spectrogram."""
     hop, end = spectrograms.hop, magnitudes.shape[-1] - 1
     overlap = math.ceil(spectrograms.n_fft / hop)  # frames that a frame shares samples with
-    context = rounds * (overlap - 1) + math.ceil(overlap / 2)
+    context = iterations * (overlap - 1) + math.ceil(overlap / 2)
     spectrum = _initial(magnitudes, spectrograms)
     for start in range(0, max(1, end), _STREAM_FRAMES):
         first, stop = max(0, start - context), min(start + _STREAM_FRAMES, end)
-        waves = _reconstruct(spectrum[..., first : stop + context + 1], spectrograms, rounds)
+        waves = _reconstruct(spectrum[..., first : stop + context + 1], spectrograms, iterations)
         yield waves[:, (start - first) * hop :][:, : (stop - start) * hop]
 
 
@@ -94,7 +94,7 @@ def _initial(magnitudes: Tensor, spectrograms: Spectrograms) -> Tensor:
     return torch.polar(magnitudes, sinusoidal_phases(magnitudes.detach(), spectrograms.n_fft, spectrograms.hop))
 
 
-def _reconstruct(spectrum: Tensor, spectrograms: Spectrograms, rounds: int, momentum: float = 0.99) -> Tensor:
+def _reconstruct(spectrum: Tensor, spectrograms: Spectrograms, iterations: int, momentum: float = 0.99) -> Tensor:
     """Refine the phases of a spectrum (B, F, T) by Griffin-Lim iterations and return the waves (B, W).
 
     In one iteration, a frame only depends on the frames that overlap it.
@@ -103,7 +103,7 @@ def _reconstruct(spectrum: Tensor, spectrograms: Spectrograms, rounds: int, mome
     magnitudes = spectrum.abs()
     with torch.no_grad():
         previous = spectrum
-        for _ in range(rounds):
+        for _ in range(iterations):
             consistent = torch.stft(torch.istft(spectrum, *sizes, window), *sizes, window, return_complex=True)
             spectrum = magnitudes * torch.sgn(consistent + momentum * (consistent - previous))
             previous = consistent

@@ -73,7 +73,7 @@ class SpeakerRecognitionDataModule(ShardsDataModule):
         Raises:
             ValueError: for a class with too few recordings for both training and measurement.
         """
-        self.learnt: list[Sample] = []
+        self.training_samples: list[Sample] = []
         self.test_samples: list[Sample] = []
         samples = self._samples("train", "test")
         for speaker in self.speakers:
@@ -87,13 +87,13 @@ class SpeakerRecognitionDataModule(ShardsDataModule):
                     "one: raise min_utterances"
                 )
             self.test_samples += test_samples
-            self.learnt += islice(cycle(training_samples), self.utterances_per_epoch)
+            self.training_samples += islice(cycle(training_samples), self.utterances_per_epoch)
         validation = [sample for samples in self._samples("validation").values() for sample in samples]
         self.trials = sorted(apart(self.index, validation), key=lambda sample: scattered(sample.id))
 
     def state_dict(self) -> dict[str, list[str]]:
         """Ids of the training samples, which Lightning saves in the checkpoint under the name of this class."""
-        return {"learnt": sorted({sample.id for sample in self.learnt})}
+        return {"training_ids": sorted({sample.id for sample in self.training_samples})}
 
     def _samples(self, *splits: str) -> dict[str, list[Sample]]:
         """Samples by speaker, of the speakers of these splits that have a row, in the order of `clips_of`."""
@@ -112,7 +112,7 @@ class SpeakerRecognitionDataModule(ShardsDataModule):
 
     def train_dataloader(self) -> Loader[CloningBatch]:
         """Random crops of recordings, balanced over the classes."""
-        return self.train_loader(Clips(self.learnt), len(self.learnt) // self.batcher.n_speakers)
+        return self.train_loader(Clips(self.training_samples), len(self.training_samples) // self.batcher.n_speakers)
 
     def val_dataloader(self) -> Loader[CloningBatch]:
         """Held-out recordings of every class, then one piece of every recording of the validation speakers."""

@@ -82,7 +82,7 @@ def draw_speakers(folder: EvaluationFolder, cloner: Cloner, sounds: Sequence[Sou
     traits = [{trait: getattr(folder.entries[id], trait) for trait in TRAITS} for id in learned]
     for directory, sound in {sound.path.parent: sound for sound in sounds}.items():
         voice = Voice.load(directory / "voice.safetensors")
-        if voice.base == cloner.base:
+        if voice.tts_fingerprint == cloner.tts_fingerprint:
             voices.append(voice)
             traits.append(folder.traits(sound))
     return {"The space of speaker embeddings": draw_embeddings(voices, traits)}

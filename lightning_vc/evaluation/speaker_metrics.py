@@ -31,17 +31,17 @@ class Recognition:
     """
 
     network: SpeakerRecognizer
-    learnt: frozenset[str]
+    training_ids: frozenset[str]
 
     @classmethod
     def load(cls, path: str) -> "Recognition":
         """Load network and ids from a checkpoint of `SpeakerRecognitionTask`."""
         saved = read_checkpoint(path)
         data = saved.get("SpeakerRecognitionDataModule")
-        learnt = data.get("learnt") if isinstance(data, dict) else None
-        if not learnt or not isinstance(learnt, list):
+        training_ids = data.get("training_ids") if isinstance(data, dict) else None
+        if not training_ids or not isinstance(training_ids, list):
             raise ValueError(f"{path} does not name its training samples: train it again")
-        return cls(model_of(saved, SpeakerRecognizer, path), frozenset(map(str, learnt)))
+        return cls(model_of(saved, SpeakerRecognizer, path), frozenset(map(str, training_ids)))
 
     @torch.no_grad()
     def classify(self, wave: Tensor) -> Tensor:
@@ -63,7 +63,9 @@ def classify(recognition: Recognition, folder: EvaluationFolder, sounds: Sequenc
     classes = recognition.network.speakers
     traits = {trait: [getattr(folder.entries.get(id), trait, None) for id in classes] for trait in TRAITS}
     scores: dict[Sound, Scores] = {}
-    for sound in track([sound for sound in sounds if sound.recording not in recognition.learnt], "classification"):
+    for sound in track(
+        [sound for sound in sounds if sound.recording not in recognition.training_ids], "classification"
+    ):
         probabilities = recognition.classify(io.read(sound.path, folder.rate))
         scores[sound] = {}
         if sound.speaker in classes and not sound.edited:

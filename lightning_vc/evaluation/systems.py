@@ -93,7 +93,7 @@ class System:
             speeches = cloner.say_all(texts, voice)
             factor = (time.perf_counter() - end) / sum(len(speech.wave) / speech.sample_rate for speech in speeches)
             voice.save(voice_file)
-            parameters = voice.embedding.numel() + sum(moved.numel() for moved in voice.moved.values())
+            parameters = voice.embedding.numel() + sum(moved.numel() for moved in voice.adapted_parameters.values())
             costs = (end - start, factor, parameters, voice_file.stat().st_size)
             scores = {key: dict(zip(COSTS, costs, strict=True))}
             for sound, speech in zip(sounds, speeches, strict=True):
@@ -112,7 +112,7 @@ def _identity(cloner: Cloner) -> list[str]:
     """Everything that the sounds of a model depend on, besides voice and text."""
     vocoder = f"{type(cloner.vocoder).__name__} {fingerprint(cloner.vocoder)}"
     settings = cloner.tts if cloner.vocoder.post_filter is None else cloner.vocoder
-    return [cloner.base, vocoder, str(settings.post_filter), str(settings.adapted_post_filter)]
+    return [cloner.tts_fingerprint, vocoder, str(settings.post_filter), str(settings.adapted_post_filter)]
 
 
 @torch.no_grad()
@@ -154,7 +154,7 @@ def table_speakers(system: System, count: int) -> list[Sound]:
 def mean_speaker(system: System) -> list[Sound]:
     """The mean of all embeddings of the speaker table: a baseline without cloning."""
     folder, cloner = system.folder, system.cloner
-    voice = Voice(cloner.tts.table.weight.detach().mean(0), "mean", cloner.base, 0)
+    voice = Voice(cloner.tts.table.weight.detach().mean(0), "mean", cloner.tts_fingerprint, 0)
     spoken = [folder.spoken("baselines/mean", MEAN, speaker) for speaker in folder.speakers]
     return [sound for sounds in spoken for sound in system.speak(sounds, voice)]
 

@@ -22,12 +22,12 @@ class MonotonicWindow:
 
     Attributes:
         back, ahead: how many symbols attention may move back or ahead from one step to the next.
-        patience: attention that stays on a symbol for `patience` to `2 * patience` steps has to leave it; None: never.
+        max_dwell: attention has to leave a symbol after `max_dwell` to `2 * max_dwell` steps; None: never.
     """
 
     back: int = 1
     ahead: int = 3
-    patience: int | None = None
+    max_dwell: int | None = None
 
 
 class Attention(nn.Module):
@@ -99,11 +99,11 @@ class AttentionWindow:
         self.last = (~padding).sum(1) - 1  # (B,)
         self.places = self.last.new_zeros(layers, len(padding))
         self.pushed = self.places  # (A, B) lower bound of the centres of the windows
-        self.before = self.places - 1  # (A, B) places when patience was last checked
+        self.before = self.places - 1  # (A, B) places when `max_dwell` was last checked
 
     def blocked(self, step: int) -> Tensor:
         """Symbols outside the windows in this step, counted from 0: (A, B, L)."""
-        if self.monotonic.patience and step and step % self.monotonic.patience == 0:
+        if self.monotonic.max_dwell and step and step % self.monotonic.max_dwell == 0:
             beyond = torch.minimum(self.places + self.monotonic.back + 1, self.last)  # its window excludes `places`
             self.pushed = torch.where(self.places <= self.before, beyond, self.pushed)
             self.before = self.places

@@ -40,14 +40,14 @@ class ConvFastPitch(AcousticModel):
         sample_rate: hertz, of the spectrograms.
         encoder, converter: functions that build the parts from the sizes that they share.
         waves: number of cosines over frequency that model the harmonics.
-        prosody: number of latents of a symbol.
-        noise: standard deviation of the noise on the latents, which lie from -1 to 1, in training.
+        prosody_dim: number of latents of a symbol.
+        prosody_noise: standard deviation of the noise on the latents, which lie from -1 to 1, in training.
         channels, layers: of the reference encoder and the predictors.
-        weight: of the losses of alignment, durations, pitch and prosody.
-        longest: maximum number of frames of a symbol at synthesis.
+        loss_weight: of the losses of alignment, durations, pitch and prosody.
+        max_symbol_frames: maximum number of frames of a symbol at synthesis.
 
     Raises:
-        ValueError: for a `longest` below 1 or above 1000.
+        ValueError: for a `max_symbol_frames` below 1 or above 1000.
     """
 
     has_attention = False  # alignments follow from durations
@@ -64,37 +64,42 @@ class ConvFastPitch(AcousticModel):
             h, speaker, bins, r
         ),
         waves: int = 3,
-        prosody: int = 8,
-        noise: float = 0.1,
+        prosody_dim: int = 8,
+        prosody_noise: float = 0.1,
         channels: int = 128,
         layers: int = 3,
         dropout: float = 0.1,
-        weight: float = 0.1,
-        longest: int = 60,
+        loss_weight: float = 0.1,
+        max_symbol_frames: int = 60,
     ) -> None:
         super().__init__()
-        if not 1 <= longest <= MOST_FRAMES:
-            raise ValueError(f"longest must be from 1 to {MOST_FRAMES} frames of a symbol, got {longest}")
+        if not 1 <= max_symbol_frames <= MOST_FRAMES:
+            raise ValueError(
+                f"max_symbol_frames must be from 1 to {MOST_FRAMES} frames of a symbol, got {max_symbol_frames}"
+            )
         if n_fft > MAX_FFT or not 1 <= waves <= _MAX_WAVES:
             raise ValueError(f"n_fft must be at most {MAX_FFT} and waves 1 to {_MAX_WAVES}, got {n_fft=}, {waves=}")
         self.speaker_dim, self.reduction, self.sample_rate = speaker_dim, 1, sample_rate
         n_bins = n_fft // 2 + 1
         self.sizes = (n_mels, n_bins, waves * n_bins)  # of the converter's outputs
-        self.noise, self.weight, self.longest = noise, weight, longest
+        self.prosody_noise, self.loss_weight = prosody_noise, loss_weight
+        self.max_symbol_frames = max_symbol_frames
         self.encoder = encoder(speaker_dim)
         dim = self.encoder.dim
         self.aligner = Aligner(n_mels)
         self.pitch = HarmonicPitch(n_bins, sample_rate)
         self.reference_in = projection(n_mels, channels)
         self.reference_blocks = nn.ModuleList(ConvBlock(channels, 5, speaker_dim, dropout) for _ in range(2))
-        self.reference_out = projection(channels, prosody)
+        self.reference_out = projection(channels, prosody_dim)
         self.duration_predictor, self.prosody_predictor, self.pitch_predictor = (
-            Converter(dim, speaker_dim, outputs, 1, channels, layers, dropout=dropout) for outputs in (1, prosody, 2)
+            Converter(dim, speaker_dim, outputs, 1, channels, layers, dropout=dropout)
+            for outputs in (1, prosody_dim, 2)
         )
-        self.frame_features = projection(prosody + _POSITIONS + 2, dim)
+        self.frame_features = projection(prosody_dim + _POSITIONS + 2, dim)
         self.converter = converter(dim, speaker_dim, sum(self.sizes), 1)
-        phases = torch.outer(torch.arange(1, waves + 1), torch.linspace(0, torch.pi * sample_rate, n_bins))
         self.phases: Tensor
+        with torch.device("cpu"):  # as in HarmonicPitch
+            phases = torch.outer(torch.arange(1, waves + 1), torch.linspace(0, torch.pi * sample_rate, n_bins))
         self.register_buffer("phases", phases, persistent=False)  # (waves, F), hertz: divided by the pitch, angles
 
     def forward(self, text: Tensor, speaker: Tensor, targets: Spectra, n_frames: Tensor) -> AcousticOutput:
@@ -122,9 +127,9 @@ class ConvFastPitch(AcousticModel):
             "prosody": F.l1_loss(predicted_prosody[present], prosody.detach()[present]),
         }
         if self.training:
-            prosody = prosody + self.noise * torch.randn_like(prosody)
+            prosody = prosody + self.prosody_noise * torch.randn_like(prosody)
         spectra = self._convert(values, prosody, (pitch, voiced), path, durations, speaker, mask)
-        weighted = {name: self.weight * loss for name, loss in losses.items()}
+        weighted = {name: self.loss_weight * loss for name, loss in losses.items()}
         return AcousticOutput(spectra, None, scores.exp().unsqueeze(1), weighted)
 
     @torch.no_grad()
@@ -134,7 +139,7 @@ class ConvFastPitch(AcousticModel):
         keys, values = self.encoder(text, speaker)
         log_durations, pitch_logits, prosody = self._predict(keys, speaker, text != 0)
         check_finite(log_durations)
-        predicted = log_durations.exp().clamp(1, self.longest) * (text != 0)  # (B, L)
+        predicted = log_durations.exp().clamp(1, self.max_symbol_frames) * (text != 0)  # (B, L)
         path, n_frames = symbol_of(predicted, most)
         mask = torch.arange(path.shape[1], device=text.device) < n_frames.unsqueeze(1)
         assignment = (F.one_hot(path, text.shape[1]) * mask.unsqueeze(-1)).float()

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from lightning_vc.audio.features import Spectrograms
 from lightning_vc.audio.post_filter import PostFilter
-from lightning_vc.audio.vocoder import NO_FILTER, NeuralVocoder, check_rounds, invert, stream_inverse
+from lightning_vc.audio.vocoder import NO_FILTER, NeuralVocoder, check_iterations, invert, stream_inverse
 from lightning_vc.types import Spectra
 
 
@@ -21,7 +21,7 @@ class InverseMelVocoder(NeuralVocoder):
     Args:
         spectrograms: the settings of its input and of the linear spectrogram that it predicts.
         channels, layers, width: of the ConvNeXt blocks, whose hidden layers have four times the channels.
-        rounds: of Griffin-Lim.
+        iterations: of Griffin-Lim.
         post_filter, adapted_post_filter: as in `Vocoder`; `adapted_post_filter` is `post_filter` by default.
 
     Raises:
@@ -34,25 +34,25 @@ class InverseMelVocoder(NeuralVocoder):
         channels: int = 256,
         layers: int = 8,
         width: int = 7,
-        rounds: int = 16,
+        iterations: int = 16,
         post_filter: PostFilter = NO_FILTER,
         adapted_post_filter: PostFilter | None = None,
     ) -> None:
         super().__init__()
-        self.spectrograms, self.rounds = spectrograms, check_rounds(rounds)
+        self.spectrograms, self.iterations = spectrograms, check_iterations(iterations)
         self.post_filter, self.adapted_post_filter = post_filter, adapted_post_filter or post_filter
         self.network = ConvNeXt(spectrograms.n_mels, spectrograms.n_bins, channels, layers, width)
         nn.init.zeros_(self.network.leave.weight)
         nn.init.zeros_(self.network.leave.bias)
 
     def from_mel(self, mels: Tensor) -> Tensor:
-        return invert(NO_FILTER(self.linear(mels), self.spectrograms), self.spectrograms, self.rounds)
+        return invert(NO_FILTER(self.linear(mels), self.spectrograms), self.spectrograms, self.iterations)
 
     def forward(self, spectra: Spectra, post_filter: PostFilter = NO_FILTER) -> Tensor:
-        return invert(self._filtered(spectra, post_filter), self.spectrograms, self.rounds)
+        return invert(self._filtered(spectra, post_filter), self.spectrograms, self.iterations)
 
     def stream(self, spectra: Spectra, post_filter: PostFilter = NO_FILTER) -> Iterator[Tensor]:
-        yield from stream_inverse(self._filtered(spectra, post_filter), self.spectrograms, self.rounds)
+        yield from stream_inverse(self._filtered(spectra, post_filter), self.spectrograms, self.iterations)
 
     def linear(self, mels: Tensor) -> Tensor:
         """The linear spectrogram, in decibels: (B, T, M) -> (B, T, F)."""

@@ -32,32 +32,32 @@ def add_low_rank(model: nn.Module, rank: int) -> list[nn.Parameter]:
     return [parameter for layer in layers for parameter in _add(layer, rank).parameters()]
 
 
-def load_moved(model: nn.Module, moved: Mapping[str, Tensor]) -> None:
+def load_adapted_parameters(model: nn.Module, parameters: Mapping[str, Tensor]) -> None:
     """Load parameters into a model; low-rank updates are added to layers that have none yet.
 
     Raises ValueError for a parameter that does not fit.
     """
     layers = dict(model.named_modules())
-    for name in sorted(moved.keys() - model.state_dict().keys()):
+    for name in sorted(parameters.keys() - model.state_dict().keys()):
         path, separator, _ = name.partition(".parametrizations.weight.")
         layer = layers.get(path)
         if separator and name.endswith(".up") and isinstance(layer, nn.Linear | nn.Conv1d):
             if any(isinstance(part, LowRank) for part in layer.modules()):
                 raise ValueError(f"it has {name} beside another change of that weight")
-            _add(layer, _rank(layer, name, moved))
+            _add(layer, _rank(layer, name, parameters))
     known = model.state_dict()
-    for name, value in moved.items():
+    for name, value in parameters.items():
         if name not in known:
             raise ValueError(f"it has no {name}")
         if value.shape != known[name].shape:
             raise ValueError(f"its {name} has the shape {tuple(known[name].shape)}, not {tuple(value.shape)}")
-    model.load_state_dict(dict(moved), strict=False)
+    model.load_state_dict(dict(parameters), strict=False)
 
 
-def _rank(layer: nn.Linear | nn.Conv1d, up: str, moved: Mapping[str, Tensor]) -> int:
+def _rank(layer: nn.Linear | nn.Conv1d, up: str, parameters: Mapping[str, Tensor]) -> int:
     """Rank of the two matrices of an update; raises ValueError where they do not fit the weight."""
     outputs, inputs = len(layer.weight), layer.weight[0].numel()
-    shape, down = tuple(moved[up].shape), moved.get(f"{up.removesuffix('up')}down")
+    shape, down = tuple(parameters[up].shape), parameters.get(f"{up.removesuffix('up')}down")
     if down is None or not len(down) or shape != (outputs, len(down)) or tuple(down.shape) != (len(down), inputs):
         raise ValueError(f"its {up} has the shape {shape}, which does not go with a weight of {outputs} x {inputs}")
     return shape[1]

@@ -66,7 +66,7 @@ class TTSModel(nn.Module):
         self.register_buffer("lengths", torch.zeros(_LENGTHS, dtype=torch.long))
 
     @property
-    def longest(self) -> int:
+    def max_symbols(self) -> int:
         """The 95th percentile of the lengths of the training texts in symbols; 150 for an untrained model.
 
         Attention fails on longer texts, so synthesis splits them.

@@ -36,7 +36,7 @@ ALIASES = {
     "vctk": "lightning_vc.corpora.vctk.VCTK",
     "kaldi": "lightning_vc.corpora.kaldi.KaldiCorpus",
     "generated": "lightning_vc.corpora.generated.GeneratedCorpus",
-    "several": "lightning_vc.corpora.several.Several",
+    "several": "lightning_vc.corpora.combined.CombinedCorpus",
 }
 
 

@@ -11,7 +11,7 @@ def main(args: Sequence[str] | None = None) -> None:
     parser = ArgumentParser(prog="python -m lightning_vc.recipes.run", description=__doc__)
     parser.add_argument("recipe", help="path of a recipe.yaml")
     parser.add_argument(
-        "--stages", help="names of stages, separated by commas, or all; default: every stage without `asked: true`"
+        "--stages", help="names of stages, separated by commas, or all; default: every stage without `on_request: true`"
     )
     parser.add_argument("overrides", nargs="*", metavar="key=value", help="settings of the recipe to change")
     options = parser.parse_intermixed_args(args)

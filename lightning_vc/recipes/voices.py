@@ -35,13 +35,15 @@ def run(folder: str | None, verb: str, name: str, file: str) -> None:
             except (OSError, ValueError) as error:
                 line = f"{path.stem:16} {error}"
             else:
-                line = f"{path.stem:16} {voice.method:12} {voice.clips:3} clips  {voice.made}  base {voice.base}"
+                line = (
+                    f"{path.stem:16} {voice.method:12} {voice.clips:3} clips  {voice.made}  tts {voice.tts_fingerprint}"
+                )
             print(printable(line))
     elif verb == "show":
         voice = Voice.load(library.known(name))
         about = {"name": name, "file": library.path(name), **voice.about}
         about["consent"] = voice.consent or "not stated"
-        moved = sum(value.numel() for value in voice.moved.values())
+        moved = sum(value.numel() for value in voice.adapted_parameters.values())
         about["numbers"] = f"{voice.embedding.numel()} of the voice, {moved} of the model"
         for key, value in about.items():
             print(printable(f"{key:8} {value}"))

@@ -46,7 +46,7 @@ class AdaptationTask(Task, ABC):
     ) -> None:
         super().__init__(optimizer)
         self.save_hyperparameters(ignore=["tts", "encoder"])
-        self.base = fingerprint(tts)
+        self.tts_fingerprint = fingerprint(tts)
         if (init == "encoder") != (encoder is not None):
             raise ValueError(f"init is {init!r}, which goes with {'a' if init == 'encoder' else 'no'} speaker encoder")
         if encoder is not None:
@@ -86,12 +86,12 @@ class AdaptationTask(Task, ABC):
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         super().on_save_checkpoint(checkpoint)
-        checkpoint["base"] = self.base
+        checkpoint["tts_fingerprint"] = self.tts_fingerprint
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Raise ValueError for the adaptation of another model."""
         super().on_load_checkpoint(checkpoint)
-        if checkpoint.get("base") != self.base:
+        if checkpoint.get("tts_fingerprint") != self.tts_fingerprint:
             raise ValueError(f"{self.source} is no adaptation of {source_of(self.tts)}: give the model that it adapts")
 
     def loss(self, batch: TTSBatch) -> Losses:

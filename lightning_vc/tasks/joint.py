@@ -26,9 +26,9 @@ class JointTask(Task):
     Args:
         tts: the generative model.
         encoder: the speaker encoder trained for its embeddings.
-        learned: share of the training utterances with the learned embedding of their speaker instead of a predicted
-            one. Above 0 the speaker table is trained too, and the data has to be the shards that `tts` was trained on;
-            at 0 the table is frozen.
+        learned_share: share of the training utterances with the learned embedding of their speaker instead of a
+            predicted one. Above 0 the speaker table is trained too, and the data has to be the shards that `tts` was
+            trained on; at 0 the table is frozen.
         embedding_gain: gain of the saved encoder, if it has to differ from the gain in training.
         augmentation: applied in training to clips (B, N, W) with lengths (B, N) in samples.
 
@@ -42,7 +42,7 @@ class JointTask(Task):
         self,
         tts: TTSModel,
         encoder: SpeakerEncoder,
-        learned: float = 0.0,
+        learned_share: float = 0.0,
         embedding_gain: float | None = None,
         augmentation: nn.Module | None = None,
         optimizer: OptimizerCallable = lambda p: torch.optim.Adam(p, lr=1e-4),
@@ -54,18 +54,18 @@ class JointTask(Task):
             raise ValueError(f"embedding_gain is a factor above 0, got {embedding_gain}")
         check_encoder(encoder, tts)
         self.tts, self.encoder = tts.train(), encoder.train()  # loaded models are in evaluation mode
-        self.learned, self.augmentation, self.learned_speakers = learned, augmentation, tts.speakers
+        self.learned_share, self.augmentation, self.learned_speakers = learned_share, augmentation, tts.speakers
         self.gain = float(encoder.embedding_gain)
         if embedding_gain is not None:
             encoder.embedding_gain.fill_(embedding_gain)
 
     def setup(self, stage: str) -> None:
         """Raise ValueError where speaker table and data have different speakers."""
-        if self.learned:
+        if self.learned_share:
             check_same_speakers(self.tts.speakers, self.trainer.datamodule.speakers)  # type: ignore[attr-defined]
 
     def trainable(self) -> Iterable[nn.Parameter]:
-        table = self.tts.table.parameters() if self.learned else ()
+        table = self.tts.table.parameters() if self.learned_share else ()
         return [*self.tts.model.parameters(), *self.encoder.parameters(), *table]
 
     def loss(self, batch: JointBatch) -> Losses:
@@ -76,8 +76,8 @@ class JointTask(Task):
         embedding = apply_gain(predicted, table, self.gain)
         with torch.no_grad():
             spread = predicted.std(0, correction=0).mean() / table.std(0, correction=0).mean().clamp(1e-8)
-        if self.training and self.learned:
-            chosen = torch.rand(len(embedding), 1, device=embedding.device) < self.learned
+        if self.training and self.learned_share:
+            chosen = torch.rand(len(embedding), 1, device=embedding.device) < self.learned_share
             embedding = torch.where(chosen, self.tts.table(batch.utterances.speakers), embedding)
         losses = {**tts_loss(self.tts, batch.utterances, embedding), "spread": spread}
         if not self.training:

@@ -27,7 +27,7 @@ class VocoderTask(Task):
     Args:
         vocoder: mel spectrograms to waves, the generator.
         discriminators: (B, 1, W) to scores and features; by default `Discriminators`.
-        alone: number of initial steps by the spectral loss alone, without discriminators.
+        warmup_steps: number of initial steps by the spectral loss alone, without discriminators.
     """
 
     parts = ("vocoder", "discriminators")
@@ -36,13 +36,13 @@ class VocoderTask(Task):
         self,
         vocoder: NeuralVocoder,
         discriminators: nn.Module | None = None,
-        alone: int = 0,
+        warmup_steps: int = 0,
         optimizer: OptimizerCallable = lambda p: torch.optim.AdamW(p, lr=2e-4, betas=(0.8, 0.99)),
         scheduler: LRSchedulerCallable | None = None,
     ) -> None:
         super().__init__(optimizer, scheduler)
         self.save_hyperparameters(ignore=["tts"])
-        self.vocoder, self.discriminators, self.alone = vocoder, discriminators or Discriminators(), alone
+        self.vocoder, self.discriminators, self.warmup_steps = vocoder, discriminators or Discriminators(), warmup_steps
         rate = vocoder.spectrograms.sample_rate
         self.compared = nn.ModuleList(
             Spectrograms(rate, n_fft, n_fft, n_fft // 4, 40 * n_fft // 512, preemphasis=0) for n_fft in RESOLUTIONS
@@ -60,7 +60,7 @@ class VocoderTask(Task):
         spectral = self.difference(generated, real)
         if not self.training:
             return {"loss": spectral, "spectral": spectral}
-        if self.global_step < self.alone:
+        if self.global_step < self.warmup_steps:
             return {"loss": _SPECTRAL * spectral + zero_loss(self.discriminators), "spectral": spectral}
         losses = {"spectral": spectral, **generator_losses(self.discriminators, generated[:, None], real[:, None])}
         generator = _SPECTRAL * spectral + losses["adversarial"] + _MATCHING * losses["matching"]

@@ -18,14 +18,14 @@ LENGTHS = torch.tensor([[8000, 4000], [16000, 16000], [16000, 16000], [16000, 16
 
 
 def only(**share: float) -> Augmentation:
-    return Augmentation(**{"reverberation": 0.0, "noise": 0.0, "phone": 0.0, **share})
+    return Augmentation(**{"reverberation": 0.0, "noise": 0.0, "telephone": 0.0, **share})
 
 
 def test_nothing_asked_for_is_nothing_done(waves: Tensor) -> None:
     assert only()(waves, LENGTHS).equal(waves)
 
 
-@pytest.mark.parametrize("name", ["reverberation", "noise", "phone"])
+@pytest.mark.parametrize("name", ["reverberation", "noise", "telephone"])
 def test_each_changes_its_share_and_keeps_length_and_loudness(waves: Tensor, name: str) -> None:
     torch.manual_seed(0)
     for _ in range(5):
@@ -44,7 +44,7 @@ def test_each_changes_its_share_and_keeps_length_and_loudness(waves: Tensor, nam
 def test_noise_is_as_loud_as_asked_however_long_the_clip(waves: Tensor) -> None:
     torch.manual_seed(0)
     alone = waves[:1]  # of one speaker: there is nobody else who could talk behind, so it is coloured noise
-    noisy = Augmentation(reverberation=0, noise=1, phone=0, snr=(10.0, 10.0))
+    noisy = Augmentation(reverberation=0, noise=1, telephone=0, snr=(10.0, 10.0))
     for clips, lengths in [(waves, LENGTHS), *[(alone, LENGTHS[:1])] * 5]:
         for _ in range(5):
             changed = noisy(clips, lengths)
@@ -66,7 +66,7 @@ def test_who_talks_behind_a_voice_is_somebody_else(waves: Tensor) -> None:
 def test_a_telephone_lets_no_high_or_low_tone_through() -> None:
     time = torch.arange(16000) / 16000
     tones = torch.stack([torch.sin(2 * torch.pi * hertz * time) for hertz in (100.0, 1000.0, 5000.0)])
-    loudness = only(phone=1.0)(tones.unsqueeze(0), torch.full((1, 3), 16000))[0].square().mean(1).sqrt()
+    loudness = only(telephone=1.0)(tones.unsqueeze(0), torch.full((1, 3), 16000))[0].square().mean(1).sqrt()
     assert loudness.tolist() == pytest.approx([0, 0.7071, 0], abs=1e-3)
 
 

@@ -8,7 +8,7 @@ from torch import Tensor
 from lightning_vc.audio.conditioning import trim
 from lightning_vc.audio.io import read, resample
 from lightning_vc.audio.loudness import level
-from lightning_vc.audio.quality import change, clipping, complaints, dynamic_range, tonality
+from lightning_vc.audio.quality import change, clipping, dynamic_range, quality_warnings, tonality
 
 
 @pytest.fixture
@@ -20,7 +20,7 @@ def voice() -> Tensor:
 
 
 def blamed(wave: Tensor) -> list[str]:
-    return list(complaints(wave, 16000, clipping(wave.unsqueeze(1))))
+    return list(quality_warnings(wave, 16000, clipping(wave.unsqueeze(1))))
 
 
 def test_a_good_recording(voice: Tensor) -> None:

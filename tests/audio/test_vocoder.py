@@ -28,8 +28,8 @@ def test_more_rounds_come_closer(spectrograms: Spectrograms) -> None:
     torch.manual_seed(0)
     spectra = spectrograms(torch.randn(1, 8000).cumsum(1) / 200)
 
-    def error(rounds: int) -> float:
-        again = spectrograms(GriffinLim(spectrograms, rounds)(spectra)).linear
+    def error(iterations: int) -> float:
+        again = spectrograms(GriffinLim(spectrograms, iterations)(spectra)).linear
         loudness = (again - spectra.linear).mean()  # it leaves at another level
         return float((again - spectra.linear - loudness).abs().mean())
 
@@ -47,7 +47,7 @@ def test_it_starts_closer_and_comes_as_close_in_fewer_rounds(spectrograms: Spect
         return float((spectrograms.stft(made) - magnitudes).norm() / magnitudes.norm())
 
     theirs = torchaudio.transforms.GriffinLim(1024, 30, 800, 200, power=1, momentum=0.99, rand_init=False)
-    assert convergence(invert(magnitudes, spectrograms, rounds=20)) < convergence(theirs(magnitudes))
+    assert convergence(invert(magnitudes, spectrograms, iterations=20)) < convergence(theirs(magnitudes))
     phases = sinusoidal_phases(magnitudes, 1024, 200)
     started = torch.istft(torch.polar(magnitudes, phases), 1024, 200, 800, spectrograms.stft.window)
     assert convergence(started) < 0.5
@@ -55,20 +55,20 @@ def test_it_starts_closer_and_comes_as_close_in_fewer_rounds(spectrograms: Spect
 
 def test_the_same_spectrum_sounds_the_same(spectrograms: Spectrograms) -> None:
     spectra = spectrograms(torch.randn(1, 4000))
-    vocoder = GriffinLim(spectrograms, rounds=3)
+    vocoder = GriffinLim(spectrograms, iterations=3)
     assert vocoder(spectra).equal(vocoder(spectra))
 
 
 def test_silence_and_absurd_loudness_are_no_nan(spectrograms: Spectrograms) -> None:
     for level in (0.0, -3.0, 40.0):
         spectra = Spectra(torch.full((1, 9, 40), level), torch.full((1, 9, 513), level))
-        wave = GriffinLim(spectrograms, rounds=3)(spectra)
+        wave = GriffinLim(spectrograms, iterations=3)(spectra)
         assert wave.shape == (1, 8 * 200)
         assert wave.isfinite().all()
         assert wave.abs().max() <= 1
 
 
-@pytest.mark.parametrize("rounds", [0, -1, 101])
-def test_settings_that_make_no_sound(spectrograms: Spectrograms, rounds: int) -> None:
-    with pytest.raises(ValueError, match=f"rounds of Griffin-Lim must be from 1 to 100, got {rounds}"):
-        GriffinLim(spectrograms, rounds)
+@pytest.mark.parametrize("iterations", [0, -1, 101])
+def test_settings_that_make_no_sound(spectrograms: Spectrograms, iterations: int) -> None:
+    with pytest.raises(ValueError, match=f"iterations of Griffin-Lim must be from 1 to 100, got {iterations}"):
+        GriffinLim(spectrograms, iterations)

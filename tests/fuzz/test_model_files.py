@@ -132,9 +132,9 @@ _COARSE = {"sample_rate": 16_000, "n_fft": 64, "window": 64, "hop": 16, "n_mels"
 _ENDLESS = {"frames_per_symbol": 1000, "frames_at_end": 1000, "decoder": _DECODER, "converter": _CONVERTER}
 # Models of a few MB that make as much of a symbol as their settings allow: parts, spectrograms, longest training text.
 HUGE: dict[str, tuple[dict[str, Any], dict[str, int], int]] = {
-    "many waves": ({"waves": 16, "longest": 1000, "converter": _CONVERTER}, _DETAILED, 1023),
-    "wide converter": ({"waves": 1, "longest": 1000, "converter": _WIDE}, _COARSE, 1023),
-    "many stretches": ({"waves": 1, "longest": 1000, "converter": _CONVERTER}, _DETAILED, 2),
+    "many waves": ({"waves": 16, "max_symbol_frames": 1000, "converter": _CONVERTER}, _DETAILED, 1023),
+    "wide converter": ({"waves": 1, "max_symbol_frames": 1000, "converter": _WIDE}, _COARSE, 1023),
+    "many stretches": ({"waves": 1, "max_symbol_frames": 1000, "converter": _CONVERTER}, _DETAILED, 2),
     "endless decoder": ({"reduction": 1, **_ENDLESS}, _DETAILED, 1023),
     "wide groups": ({"reduction": 1000, **_ENDLESS}, _COARSE, 1023),
 }  # fmt: skip

@@ -67,10 +67,10 @@ def test_one_step_at_a_time_is_all_at_once_where_the_window_is_wide() -> None:
         window.places = its.argmax(-1).T
 
 
-@pytest.mark.parametrize("patience", [3, 7])
-def test_attention_that_does_not_move_is_pushed_on(patience: int) -> None:
+@pytest.mark.parametrize("max_dwell", [3, 7])
+def test_attention_that_does_not_move_is_pushed_on(max_dwell: int) -> None:
     padding = torch.arange(12) >= torch.tensor([[12], [7]])
-    window = AttentionWindow(MonotonicWindow(1, 3, patience), padding, 1)
+    window = AttentionWindow(MonotonicWindow(1, 3, max_dwell), padding, 1)
     steps = []
     for step in range(150):  # whatever it is asked, it likes the first symbol best
         scores = (-100.0 * torch.arange(12)).masked_fill(window.blocked(step), -torch.inf)  # (1, B, L)
@@ -81,4 +81,4 @@ def test_attention_that_does_not_move_is_pushed_on(patience: int) -> None:
         before = places[: int((places >= last - 1).nonzero()[0])]
         assert (before.diff() >= 0).all()
         assert before.unique().tolist() == list(range(last - 1))  # nothing was skipped
-        assert patience <= before.bincount().max() <= 2 * patience
+        assert max_dwell <= before.bincount().max() <= 2 * max_dwell

@@ -131,7 +131,7 @@ def test_decoding_is_cut_off_where_the_decoder_never_says_that_it_is_done() -> N
 
 
 def test_decoding_stops_where_attention_lingers_at_the_end() -> None:
-    decoder, inputs, walk = made(done=-100), read((9, 6)), MonotonicWindow(0, 1, patience=4)
+    decoder, inputs, walk = made(done=-100), read((9, 6)), MonotonicWindow(0, 1, max_dwell=4)
     said, steps, finished = decoder.generate(*inputs, torch.tensor([200, 200]), walk, end_patience=5)
     whole, *_ = decoder.generate(*inputs, torch.tensor([200, 200]), walk)
     assert finished.all()

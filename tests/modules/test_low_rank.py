@@ -5,7 +5,7 @@ import torch
 from torch import nn
 from torch.nn.utils.parametrizations import weight_norm
 
-from lightning_vc.modules.low_rank import add_low_rank, load_moved
+from lightning_vc.modules.low_rank import add_low_rank, load_adapted_parameters
 
 
 def made() -> nn.Sequential:
@@ -33,9 +33,9 @@ def test_what_moved_is_put_where_there_is_no_place_yet() -> None:
         nn.init.normal_(parameter)
     moved = {name: value for name, value in model.state_dict().items() if name not in base.state_dict()}
     other = deepcopy(base)
-    load_moved(other, moved)
+    load_adapted_parameters(other, moved)
     assert other(x).equal(model(x))
-    load_moved(base, {"0.bias": torch.ones(8), **moved})
+    load_adapted_parameters(base, {"0.bias": torch.ones(8), **moved})
     assert not base(x).allclose(model(x))
 
 
@@ -55,7 +55,7 @@ def test_what_moved_is_put_where_there_is_no_place_yet() -> None:
 )
 def test_what_does_not_belong_there(moved: dict[str, torch.Tensor], message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        load_moved(made(), moved)
+        load_adapted_parameters(made(), moved)
 
 
 def test_no_rank_below_one() -> None:
@@ -70,4 +70,4 @@ def test_a_weight_has_one_change_of_one_rank_at_least(ranks: tuple[int, ...]) ->
         moved[f"0.parametrizations.weight.{number}.up"] = torch.zeros(3, rank)
         moved[f"0.parametrizations.weight.{number}.down"] = torch.zeros(rank, 2)
     with pytest.raises(ValueError, match=r"does not go with a weight|beside another change of that weight"):
-        load_moved(torch.nn.Sequential(torch.nn.Linear(2, 3)), moved)
+        load_adapted_parameters(torch.nn.Sequential(torch.nn.Linear(2, 3)), moved)

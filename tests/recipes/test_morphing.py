@@ -16,7 +16,7 @@ def voices(tiny_run: TinyRun, tmp_path_factory: pytest.TempPathFactory) -> list[
     cloner, folder = Cloner.load(tiny_run.tts), tmp_path_factory.mktemp("voices")
     files = [str(folder / f"{number}.safetensors") for number in range(2)]
     for row, file in zip(cloner.tts.table.weight.detach(), files, strict=False):
-        Voice(row.clone(), "none", cloner.base, 1).save(file)
+        Voice(row.clone(), "none", cloner.tts_fingerprint, 1).save(file)
     return files
 
 

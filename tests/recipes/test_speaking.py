@@ -44,7 +44,7 @@ def voice(tiny_run: TinyRun) -> Path:
     """The file of a voice."""
     path = tiny_run.folder.parent / "voice.safetensors"
     cloner = Cloner.load(tiny_run.tts)
-    Voice(cloner.tts.table.weight[0].detach(), "none", cloner.base, 0).save(path)
+    Voice(cloner.tts.table.weight[0].detach(), "none", cloner.tts_fingerprint, 0).save(path)
     return path
 
 
@@ -59,7 +59,7 @@ def test_a_clone_speaks_now_and_later(tiny_run: TinyRun, folder: Path, tmp_path:
     clone.main(clone_line(tiny_run, folder, tmp_path, method))
     said = io.read(tmp_path / "said.wav", 16000)
     voice = Voice.load(tmp_path / "voice.safetensors")
-    assert (voice.method, voice.clips, bool(voice.moved)) == (method, 2, method == "whole_model")
+    assert (voice.method, voice.clips, bool(voice.adapted_parameters)) == (method, 2, method == "whole_model")
     again = ["--model", str(tiny_run.folder), "--voice", str(tmp_path / "voice.safetensors")]
     synthesize.main([*again, "--text", TEXT, "--out", str(tmp_path / "again.wav")])
     assert io.read(tmp_path / "again.wav", 16000).equal(said)

@@ -82,7 +82,7 @@ def test_tts_goes_on_from_another_model(tiny_run: TinyRun, tmp_path: Path) -> No
 def test_tts_does_not_go_on_from_a_model_of_another_size(
     tiny_run: TinyRun, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    flags = [f"--pretrained.tts={tiny_run.tts}", "--model.tts.model.prosody=4"]
+    flags = [f"--pretrained.tts={tiny_run.tts}", "--model.tts.model.prosody_dim=4"]
     assert "the model to start from has other sizes" in refusal(tts, [*tiny_run.tts_flags(tmp_path), *flags], capsys)
     assert not (tmp_path / "last.ckpt").exists()
 
@@ -176,7 +176,7 @@ def test_adaptation_makes_a_voice_that_speaks(tiny_run: TinyRun, tmp_path: Path,
     assert cli.trainer.global_step == 2
     voice = Voice.load(tmp_path / f"{tiny_run.speaker}.safetensors")
     assert voice.clips == 3
-    assert bool(voice.moved) == (method != "embedding")
+    assert bool(voice.adapted_parameters) == (method != "embedding")
     assert voice.embedding.equal(cli.model.embedding.detach())
     assert len(Cloner.load(tiny_run.tts).say("Good dog.", voice).wave) > 0
     saved = read_checkpoint(tmp_path / "last.ckpt")

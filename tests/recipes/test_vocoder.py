@@ -39,7 +39,7 @@ def run(tiny_run: TinyRun, tmp_path_factory: pytest.TempPathFactory) -> TinyRun:
     alone, tuned = folder / "vocoder" / "alone", folder / "vocoder"
     small = ["channels=16", "layers=1"]
     sizes = [f"--model.vocoder.init_args.{size}" for size in small]
-    vocoder.main([*flags(run, "vocoder", alone), *sizes, "--model.alone=1", "--data.seconds=0.3"])
+    vocoder.main([*flags(run, "vocoder", alone), *sizes, "--model.warmup_steps=1", "--data.seconds=0.3"])
     start = ["--pretrained.tts", str(run.tts), "--pretrained.vocoder", str(alone / "last.ckpt")]
     tune_vocoder.main([*flags(run, "tune_vocoder", tuned), *start, "--model.frames=20"])
     return run
@@ -85,7 +85,7 @@ def test_tuning_moves_the_vocoder_and_not_the_model(run: TinyRun) -> None:
     before, after = (load_model(folder / part / "last.ckpt", InverseMelVocoder) for part in ("alone", "."))
     moved = after.state_dict()
     assert any(not value.equal(moved[name]) for name, value in before.state_dict().items())
-    assert fingerprint(load_model(run.tts, TTSModel)) == Cloner.load(run.folder).base
+    assert fingerprint(load_model(run.tts, TTSModel)) == Cloner.load(run.folder).tts_fingerprint
 
 
 def test_tuning_hears_what_the_model_makes_and_compares_it_with_what_was_said(run: TinyRun) -> None:
@@ -145,7 +145,7 @@ def test_vocoders_that_cannot_be_used(
     run: TinyRun, tiny_run: TinyRun, clips: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     finer = [f"{SPECTROGRAMS}n_mels=40", f"{SPECTROGRAMS}hop=128", "--model.vocoder.init_args.channels=16"]
-    vocoder.main([*flags(run, "vocoder", tmp_path / "finer"), *finer, "--model.alone=2", "--data.seconds=0.3"])
+    vocoder.main([*flags(run, "vocoder", tmp_path / "finer"), *finer, "--model.warmup_steps=2", "--data.seconds=0.3"])
     for name, complaint in (
         (
             tmp_path / "finer" / "last.ckpt",

@@ -87,7 +87,7 @@ def test_clips_are_heard_in_training_as_the_encoder_learnt_to(task: JointTask, d
 
 
 def test_learned_voices_go_on_learning(tiny_run: TinyRun, data: JointDataModule, tmp_path: Path) -> None:
-    task = joint_task(tiny_run, learned=1.0)
+    task = joint_task(tiny_run, learned_share=1.0)
     batch = next(iter(data.train_dataloader()))
     learned = task.tts.table(batch.utterances.speakers)
     task.train()
@@ -105,7 +105,7 @@ def test_a_table_of_other_speakers_does_not_learn(task: JointTask, data: JointDa
     fit = trainer(tmp_path, max_steps=1, enable_checkpointing=False, limit_val_batches=0).fit
     task.tts.speakers[0] = "somebody"
     fit(task, data)
-    task.learned = 0.5
+    task.learned_share = 0.5
     with pytest.raises(ValueError, match=r"has learned other speakers than the data has .*: give the shards"):
         fit(task, data)
 
@@ -121,8 +121,8 @@ def test_both_are_saved_as_one_can_clone_with_them(tiny_run: TinyRun, tmp_path: 
     assert len(logged(tmp_path, "val/spread")) == 2
     together = read_checkpoint(tmp_path / "last.ckpt")["state_dict"]
     cloner, old = Cloner.load(tmp_path), Cloner.load(tiny_run.folder)
-    assert cloner.base == fingerprint(cloner.tts) != old.base
-    assert cloner.tts.longest == old.tts.longest
+    assert cloner.tts_fingerprint == fingerprint(cloner.tts) != old.tts_fingerprint
+    assert cloner.tts.max_symbols == old.tts.max_symbols
     assert cloner.encoder is not None
     assert cloner.encoder.embedding_gain == 1.5
     assert all(value.equal(together[f"encoder.{name}"]) for name, value in cloner.encoder.state_dict().items())

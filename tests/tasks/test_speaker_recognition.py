@@ -115,7 +115,7 @@ def test_speaker_recognition_by_recipe(tiny_run: TinyRun, tmp_path: Path) -> Non
     assert recognition.network.speakers == sorted(entry.id for entry in tiny_run.index.speakers_of("train", "test"))
     test = [entry.id for entry in tiny_run.index.speakers_of("test")]
     assert cli.model.trained.tolist() == [speaker not in test for speaker in recognition.network.speakers]
-    assert recognition.learnt == {sample.id for sample in cli.datamodule.learnt} != set()
+    assert recognition.training_ids == {sample.id for sample in cli.datamodule.training_samples} != set()
     out = tmp_path / "test"
     checkpoint = ["--ckpt_path", str(tmp_path / "last.ckpt")]
     speaker_recognition.main([*tiny_run.recognition_flags(out, "test"), *checkpoint])

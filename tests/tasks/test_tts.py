@@ -186,16 +186,16 @@ def test_a_loss_that_is_no_number_ends_training_with_a_remedy() -> None:
 def test_it_knows_how_long_the_texts_were_that_it_learnt_from() -> None:
     task = made()
     task.setup("fit")
-    assert task.tts.longest == 150  # nothing was learnt yet, and `setup` is no learning
+    assert task.tts.max_symbols == 150  # nothing was learnt yet, and `setup` is no learning
     for symbols, count in ((6, 18), (9, 1), (40, 1)):
         batch = hums(*[0.3] * count)
         task.loss(batch._replace(text=torch.full((count, symbols), 2)))
-    assert task.tts.longest == 9
+    assert task.tts.max_symbols == 9
     task.eval().loss(hums(*[0.3] * 100)._replace(text=torch.full((100, 50), 2)))
-    assert task.tts.longest == 9
+    assert task.tts.max_symbols == 9
     other = made()
     other.load_state_dict(task.state_dict())
-    assert other.tts.longest == 9
+    assert other.tts.max_symbols == 9
 
 
 def test_training_starts_from_another_model() -> None:

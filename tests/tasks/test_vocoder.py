@@ -33,7 +33,7 @@ class Convolution(NeuralVocoder):
 
 VOCODERS: dict[str, Callable[[], Any]] = {
     "own": Convolution,
-    "inverse_mel": lambda: InverseMelVocoder(small(), channels=8, layers=2, rounds=3),
+    "inverse_mel": lambda: InverseMelVocoder(small(), channels=8, layers=2, iterations=3),
 }
 
 
@@ -73,7 +73,7 @@ def test_before_it_has_learnt_anything_it_is_griffin_lim() -> None:
     made = vocoder.spectrograms
     mels = made.mel(0.3 * torch.randn(1, 4000, generator=torch.Generator().manual_seed(0)))
     with torch.no_grad():
-        expected = invert(NO_FILTER(made.linear_of(mels), made), made, rounds=3)
+        expected = invert(NO_FILTER(made.linear_of(mels), made), made, iterations=3)
         torch.testing.assert_close(vocoder.from_mel(mels), expected, rtol=1e-3, atol=1e-5)
 
 
@@ -110,7 +110,7 @@ def test_each_learns_from_its_own_losses(name: str) -> None:
 
 
 def test_discriminators_rest_at_first() -> None:
-    task = task_of("own", alone=1)
+    task = task_of("own", warmup_steps=1)
     losses = task.loss(batch())
     assert {*losses} == {"loss", "spectral"}
     losses["loss"].backward()
@@ -118,7 +118,7 @@ def test_discriminators_rest_at_first() -> None:
 
 
 def test_it_learns_to_sound_like_the_recordings() -> None:
-    task = task_of("own", alone=1000)
+    task = task_of("own", warmup_steps=1000)
     optimizer = torch.optim.Adam(task.parameters(), lr=3e-3)
     first = task.loss(batch())["spectral"].item()
     for _ in range(60):

@@ -9,7 +9,7 @@ from lightning_vc.corpora.base import Corpus
 from lightning_vc.types import Utterance
 
 
-class Several(Corpus):
+class CombinedCorpus(Corpus):
     """The utterances of several corpora, one corpus after the other.
 
     Ids of speakers and utterances are prefixed by the name of the corpus, as they need not be unique across corpora: 32

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from lightning_vc.corpora.base import Corpus
-from lightning_vc.corpora.several import Several
+from lightning_vc.corpora.combined import CombinedCorpus
 from lightning_vc.types import Speaker, Utterance
 
 
@@ -26,7 +26,7 @@ class Hum(Corpus):
 
 
 def test_two_speakers_of_one_number_stay_two() -> None:
-    corpus = Several({"loud": Hum(0.9), "soft": Hum(0.1)})
+    corpus = CombinedCorpus({"loud": Hum(0.9), "soft": Hum(0.1)})
     utterances = list(corpus)
     assert [each.id for each in utterances] == ["loud-7-1", "loud-7-2", "soft-7-1", "soft-7-2"]
     assert [each.speaker for each in utterances[1:3]] == [Speaker("loud-7", "F"), Speaker("soft-7", "F")]
@@ -41,4 +41,4 @@ def test_two_speakers_of_one_number_stay_two() -> None:
 )
 def test_each_has_a_name(corpora: dict[str, Corpus], reason: str) -> None:
     with pytest.raises(ValueError, match=reason):
-        Several(corpora)
+        CombinedCorpus(corpora)
