@@ -17,9 +17,9 @@ class Aligner(nn.Module):
     Scores are cosines, which differ from the first training step on, plus a diagonal prior.
     """
 
-    def __init__(self, n_mels: int = 80, hidden: int = 128) -> None:
+    def __init__(self, n_mels: int = 80, hidden: int = 128, n_symbols: int = len(SYMBOLS)) -> None:
         super().__init__()
-        self.embed = nn.Embedding(len(SYMBOLS), hidden, padding_idx=0)
+        self.embed = nn.Embedding(n_symbols, hidden, padding_idx=0)
         self.symbols = nn.Sequential(nn.Conv1d(hidden, hidden, 3, padding=1), nn.ReLU(), nn.Conv1d(hidden, hidden, 1))
         self.frames = nn.Sequential(nn.Conv1d(n_mels, hidden, 5, padding=2), nn.ReLU(), nn.Conv1d(hidden, hidden, 1))
         self.sharpness = nn.Parameter(torch.tensor(_SHARPNESS))

@@ -86,7 +86,7 @@ class ConvFastPitch(AcousticModel):
         self.max_symbol_frames = max_symbol_frames
         self.encoder = encoder(speaker_dim)
         dim = self.encoder.dim
-        self.aligner = Aligner(n_mels)
+        self.aligner = Aligner(n_mels, n_symbols=self.encoder.n_symbols)
         self.pitch = HarmonicPitch(n_bins, sample_rate)
         self.reference_in = projection(n_mels, channels)
         self.reference_blocks = nn.ModuleList(ConvBlock(channels, 5, speaker_dim, dropout) for _ in range(2))

@@ -21,6 +21,7 @@ class TextEncoder(nn.Module):
         n_symbols: int = len(SYMBOLS),
     ) -> None:
         super().__init__()
+        self.n_symbols = n_symbols
         self.embed = nn.Embedding(n_symbols, embedding, padding_idx=0)
         nn.init.normal_(self.embed.weight, std=0.1)
         with torch.no_grad():

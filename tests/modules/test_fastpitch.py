@@ -11,13 +11,13 @@ from lightning_vc.types import Spectra
 from tests.modules.batches import batch
 
 
-def made() -> ConvFastPitch:
+def made(**encoder_options: int) -> ConvFastPitch:
     torch.manual_seed(0)
     return ConvFastPitch(
         speaker_dim=4,
         n_mels=10,
         n_fft=16,
-        encoder=lambda voice: TextEncoder(voice, embedding=16, channels=16, layers=2),
+        encoder=lambda voice: TextEncoder(voice, embedding=16, channels=16, layers=2, **encoder_options),
         converter=lambda h, voice, bins, r: Converter(h, voice, bins, r, channels=16, layers=2),
         channels=16,
         layers=2,
@@ -31,6 +31,13 @@ def test_shapes() -> None:
     assert said.done is None
     assert said.alignments.shape == (2, 1, 20, 9)
     assert said.losses.keys() == {"alignment", "duration", "pitch", "voicing", "prosody"}
+
+
+def test_a_model_with_fewer_symbols_keeps_its_sizes() -> None:
+    """A model that was trained before symbols were appended to the table still loads."""
+    trained, rebuilt = made(n_symbols=50), made(n_symbols=50)
+    rebuilt.load_state_dict(trained.state_dict())
+    assert rebuilt.aligner.embed.num_embeddings == rebuilt.encoder.embed.num_embeddings == 50
 
 
 def test_every_parameter_and_the_voice_learn() -> None:
