@@ -21,20 +21,25 @@ def _masked_mean(error: Tensor, mask: Tensor) -> Tensor:
 
 
 def guided_attention(
-    alignments: Tensor, symbols: Tensor, steps: Tensor, places: Tensor, sigma: float = 0.2, known_sigma: float = 1.5
+    alignments: Tensor,
+    symbols: Tensor,
+    steps: Tensor,
+    positions: Tensor,
+    sigma: float = 0.2,
+    aligned_sigma: float = 1.5,
 ) -> Tensor:
     """Guided attention loss (Tachibana et al. 2018, equation 1): weights far from the expected symbol cost up to 1.
 
-    The expected symbols are `places`, with a width of `known_sigma` symbols; where these are NaN, the diagonal, with a
-    width of `sigma` times the length of the text.
+    The expected symbols are `positions`, with a width of `aligned_sigma` symbols. A text whose positions are NaN uses
+    the diagonal, with a width of `sigma` times the length of the text.
 
-    (B, A, S, L) weights, (B,) symbols and (B,) decoder steps of each sentence, (B, S) symbols from `places_at`.
+    (B, A, S, L) weights, (B,) symbols and (B,) decoder steps of each sentence, (B, S) symbols from `step_positions`.
     """
     s = torch.arange(alignments.shape[2], device=alignments.device)  # (S,)
     n = torch.arange(alignments.shape[3], device=alignments.device)  # (L,)
-    aligned = ~places[:, :1].isnan()  # (B, 1)
-    expected = torch.where(aligned, places / symbols[:, None], s / steps[:, None])  # (B, S) as shares of the text
-    width = torch.where(aligned, 2 * (known_sigma / symbols[:, None]) ** 2, 2 * sigma**2)  # (B, 1)
+    aligned = ~positions[:, :1].isnan()  # (B, 1)
+    expected = torch.where(aligned, positions / symbols[:, None], s / steps[:, None])  # (B, S) as shares of the text
+    width = torch.where(aligned, 2 * (aligned_sigma / symbols[:, None]) ** 2, 2 * sigma**2)  # (B, 1)
     distance = n / symbols[:, None, None] - expected.unsqueeze(-1)  # (B, S, L)
     cost = 1 - torch.exp(-(distance**2) / width.unsqueeze(-1))
     mask = (s < steps[:, None]).unsqueeze(-1) & (n < symbols[:, None, None])  # (B, S, L)
@@ -42,8 +47,8 @@ def guided_attention(
     return weighted.sum() / steps.sum()
 
 
-def places_at(times: Tensor, count: int, step: float) -> Tensor:
-    """Position in the symbols, interpolated between two, at the middle of each of `count` decoder steps.
+def step_positions(times: Tensor, count: int, step: float) -> Tensor:
+    """Fractional index of the symbol at the middle of each of `count` decoder steps, interpolated between symbols.
 
     (B, L) times in seconds of the middle of each symbol, NaN in padding and in texts without alignment; seconds of a
     step -> (B, S), NaN in texts without alignment.
@@ -61,7 +66,7 @@ def places_at(times: Tensor, count: int, step: float) -> Tensor:
 def last_step(logits: Tensor, steps: Tensor, behind: int = 4) -> Tensor:
     """Binary cross-entropy of the prediction of the last step; (B, S), (B,).
 
-    The first `behind` steps of the padding count as last steps too, in case synthesis misses the last one; further
+    The first `behind` steps of padding also count as last steps, because synthesis may miss the last one. Further
     padding is ignored, because its length depends on the batch.
     """
     s = torch.arange(logits.shape[1], device=logits.device)  # (S,)

@@ -9,8 +9,8 @@ from lightning_vc.text.symbols import END, LONG_PAUSE, PUNCTUATION, SHORT_PAUSE,
 
 _FOCUS = 0.3  # least mean over the steps of the largest attention weight
 _BACK = 3  # symbols that attention may go back
-# Seconds at a symbol that is no pause: more than _STUCK, or repeatedly more than _SLOW, is a failure. In 1,035 correct
-# sentences of the Deep Voice 3 of recipes/mini, 99 % had no symbol of more than 0.26 s, and all less than 0.4 s.
+# Attention failures by seconds at a symbol that is not a pause: once above _STUCK, or repeatedly above _SLOW. In 1,035
+# correct sentences of the Deep Voice 3 of recipes/mini, 99 % had no symbol above 0.26 s, and none had one above 0.4 s.
 _STUCK, _SLOW = 0.4, 0.25
 _PAUSE_SYMBOLS = {SPACE, END, SHORT_PAUSE, LONG_PAUSE, *PUNCTUATION}
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from lightning_vc.losses import guided_attention, last_step, masked_l1, masked_l2, places_at
+from lightning_vc.losses import guided_attention, last_step, masked_l1, masked_l2, step_positions
 
 
 def test_masked_l1_by_hand() -> None:
@@ -40,11 +40,11 @@ def test_guided_attention_where_it_is_known_what_is_said() -> None:
     alignments = torch.tensor([[[[1.0, 0.0, 0.0], [0.5, 0.0, 0.5]]]])  # one sentence, one layer, two steps, 3 symbols
     places, size = torch.tensor([[1.0, 2.0]]), (torch.tensor([3]), torch.tensor([2]))
     one, two = (1 - math.exp(-(d**2) / (2 * 0.5**2)) for d in (1, 2))
-    found = guided_attention(alignments, *size, places, known_sigma=0.5)
-    assert found.item() == pytest.approx((one + 0.5 * two) / 2)
-    both = guided_attention(alignments.repeat(2, 1, 1, 1), *(each.repeat(2) for each in size),
-                            torch.cat([places, torch.full((1, 2), torch.nan)]), known_sigma=0.5)  # fmt: skip
-    torch.testing.assert_close(both, (found + diagonal_cost(alignments, *size)) / 2)
+    result = guided_attention(alignments, *size, places, aligned_sigma=0.5)
+    assert result.item() == pytest.approx((one + 0.5 * two) / 2)
+    both = guided_attention(alignments.repeat(2, 1, 1, 1), *(item.repeat(2) for item in size),
+                            torch.cat([places, torch.full((1, 2), torch.nan)]), aligned_sigma=0.5)  # fmt: skip
+    torch.testing.assert_close(both, (result + diagonal_cost(alignments, *size)) / 2)
 
 
 def test_guided_attention_prefers_the_diagonal() -> None:
@@ -52,7 +52,7 @@ def test_guided_attention_prefers_the_diagonal() -> None:
     diagonal = torch.eye(12).expand(1, 2, -1, -1)
     uniform = torch.full((1, 2, 12, 12), 1 / 12)
     backwards = torch.eye(12).flip(0).expand(1, 2, -1, -1)
-    costs = [diagonal_cost(each, symbols, steps).item() for each in (diagonal, uniform, backwards)]
+    costs = [diagonal_cost(item, symbols, steps).item() for item in (diagonal, uniform, backwards)]
     assert costs[0] == pytest.approx(0, abs=1e-6)
     assert costs[0] < 0.3 < costs[1] < costs[2] < 1
 
@@ -68,22 +68,22 @@ def test_guided_attention_is_blind_to_padding() -> None:
     small = torch.rand(1, 1, 4, 3)
     padded = torch.rand(1, 1, 9, 7)
     padded[:, :, :4, :3] = small
-    real = torch.tensor([3]), torch.tensor([4])
-    torch.testing.assert_close(diagonal_cost(padded, *real), diagonal_cost(small, *real))
+    lengths = torch.tensor([3]), torch.tensor([4])
+    torch.testing.assert_close(diagonal_cost(padded, *lengths), diagonal_cost(small, *lengths))
     long = torch.rand(1, 1, 9, 7)
     both = diagonal_cost(torch.cat([padded, long]), torch.tensor([3, 7]), torch.tensor([4, 9]))
     alone = diagonal_cost(long, torch.tensor([7]), torch.tensor([9]))
-    torch.testing.assert_close(both, (4 * diagonal_cost(small, *real) + 9 * alone) / 13)
+    torch.testing.assert_close(both, (4 * diagonal_cost(small, *lengths) + 9 * alone) / 13)
 
 
 def test_places_between_the_middles_of_symbols() -> None:
     nan = math.nan
     times = torch.tensor([[0.5, 1.0, 1.0, 2.0], [0.5, 1.5, nan, nan], [nan, nan, nan, nan]])
-    found = places_at(times, 5, 0.5)  # at 0.25, 0.75, 1.25, 1.75 and 2.25 s
+    result = step_positions(times, 5, 0.5)  # at 0.25, 0.75, 1.25, 1.75 and 2.25 s
     expected = [[0, 0.5, 2.25, 2.75, 3], [0, 0.25, 0.75, 1, 1], [nan] * 5]
-    torch.testing.assert_close(found, torch.tensor(expected), equal_nan=True)
-    assert places_at(torch.tensor([[1.0]]), 3, 0.5).tolist() == [[0, 0, 0]]
-    assert places_at(torch.tensor([[nan]]), 1, 0.5).isnan().all()
+    torch.testing.assert_close(result, torch.tensor(expected), equal_nan=True)
+    assert step_positions(torch.tensor([[1.0]]), 3, 0.5).tolist() == [[0, 0, 0]]
+    assert step_positions(torch.tensor([[nan]]), 1, 0.5).isnan().all()
 
 
 def test_the_last_step_and_all_behind_it_are_last() -> None:

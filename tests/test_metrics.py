@@ -27,7 +27,7 @@ def walk(*symbols: int, of: int = 8) -> Tensor:
         (walk(0, 0, 0, 1, 1, 1, 2, 2, 2, 3, 4, 5, 6, 7), True, ("attention was stuck",)),  # slow throughout
     ],
 )
-def test_what_goes_wrong_is_seen(alignment: Tensor, finished: bool, problems: tuple[str, ...]) -> None:
+def test_attention_failures_are_detected(alignment: Tensor, finished: bool, problems: tuple[str, ...]) -> None:
     symbols = ["a", "b", "c", "d", " ", "e", ".", "<end>"]
     assert alignment_problems(alignment, symbols, 0.1, finished) == problems
 

@@ -6,12 +6,12 @@ from lightning_vc.schedules import NoamLR
 
 
 def rates(schedule: NoamLR, steps: int) -> list[float]:
-    found = []
+    result = []
     for _ in range(steps):
-        found.append(schedule.get_last_lr()[0])
+        result.append(schedule.get_last_lr()[0])
         schedule.optimizer.step()
         schedule.step()
-    return found
+    return result
 
 
 def made(warmup_steps: int = 4) -> NoamLR:
@@ -19,13 +19,13 @@ def made(warmup_steps: int = 4) -> NoamLR:
 
 
 def test_it_rises_to_the_learning_rate_and_falls_with_the_root() -> None:
-    found = rates(made(), 16)
-    assert found[:4] == pytest.approx([0.025, 0.05, 0.075, 0.1])
-    assert found[15] == pytest.approx(0.05)
-    assert found[3:] == sorted(found[3:], reverse=True)
+    result = rates(made(), 16)
+    assert result[:4] == pytest.approx([0.025, 0.05, 0.075, 0.1])
+    assert result[15] == pytest.approx(0.05)
+    assert result[3:] == sorted(result[3:], reverse=True)
 
 
-def test_it_goes_on_where_it_was() -> None:
+def test_the_schedule_resumes_from_its_state() -> None:
     whole, first, second = made(), made(), made()
     expected = rates(whole, 9)
     assert rates(first, 5) == expected[:5]
@@ -34,6 +34,6 @@ def test_it_goes_on_where_it_was() -> None:
     assert rates(second, 4) == expected[5:]
 
 
-def test_there_is_a_warm_up() -> None:
+def test_warmup_steps_below_one_are_refused() -> None:
     with pytest.raises(ValueError, match="warmup_steps must be 1 or more, got 0"):
         made(0)

@@ -54,10 +54,10 @@ class AcousticModel(nn.Module, ABC):
     has_attention: bool = True
 
     @abstractmethod
-    def forward(self, text: Tensor, speaker: Tensor, targets: Spectra, real: Tensor) -> AcousticOutput:
+    def forward(self, text: Tensor, speaker: Tensor, targets: Spectra, n_frames: Tensor) -> AcousticOutput:
         """Symbols (B, L) padded with 0, speaker embeddings (B, E), true spectra with T a multiple of r.
 
-        `real` (B,) is the number of frames of each utterance without padding.
+        `n_frames` (B,) is the number of frames of each utterance, without padding.
         """
 
     @abstractmethod
@@ -86,8 +86,8 @@ class DeepVoice3(AcousticModel):
     Args:
         encoder, decoder, converter: functions that build the parts from the sizes that they share.
         frames_per_symbol: decoding is cut off after this many frames for each symbol of the text.
-        frames_at_end: decoding also ends once attention has been at the end of the text for this many frames (at most
-            twice as many).
+        frames_at_end: decoding also ends after attention has been at the end of the text for this many frames, or up
+            to twice as many, as this is checked at intervals.
         scheduled_sampling: share of the decoder's input frames that are predictions instead of true frames in training
             (parallel scheduled sampling, Mihaylova and Martins 2019).
 
@@ -129,7 +129,7 @@ class DeepVoice3(AcousticModel):
             scheduled_sampling,
         )
 
-    def forward(self, text: Tensor, speaker: Tensor, targets: Spectra, real: Tensor) -> AcousticOutput:
+    def forward(self, text: Tensor, speaker: Tensor, targets: Spectra, n_frames: Tensor) -> AcousticOutput:
         memory = (*self.encoder(text, speaker), text == 0, speaker)
         frames = self._mix(memory, targets.mel) if self.training and self.scheduled_sampling else targets.mel
         decoded = self.decoder(*memory, frames)
@@ -158,6 +158,6 @@ class DeepVoice3(AcousticModel):
             keys, values, text == 0, speaker, limits, monotonic, end_patience
         )
         frames = steps * self.reduction  # (B,)
-        real = torch.arange(decoded.mel.shape[1], device=text.device) < frames.unsqueeze(1)  # (B, T)
-        linear = self.converter(decoded.hidden, speaker, real)
+        mask = torch.arange(decoded.mel.shape[1], device=text.device) < frames.unsqueeze(1)  # (B, T)
+        linear = self.converter(decoded.hidden, speaker, mask)
         return SynthesisOutput(Spectra(decoded.mel, linear), frames, finished, decoded.alignments)

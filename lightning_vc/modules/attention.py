@@ -11,8 +11,8 @@ from lightning_vc.modules.layers import HALF, projection
 def positions(count: int, dim: int, rate: Tensor, first: int = 0) -> Tensor:
     """Sinusoids of positions first ... first + count - 1, at the rate of each speaker: (B,) -> (B, count, dim)."""
     index = torch.arange(first, first + count, device=rate.device, dtype=rate.dtype)
-    pitch = 10000 ** (-torch.arange(0, dim, 2, device=rate.device, dtype=rate.dtype) / dim)  # (dim / 2,)
-    angle = rate[:, None, None] * index[:, None] * pitch  # (B, count, dim / 2)
+    frequencies = 10000 ** (-torch.arange(0, dim, 2, device=rate.device, dtype=rate.dtype) / dim)  # (dim / 2,)
+    angle = rate[:, None, None] * index[:, None] * frequencies  # (B, count, dim / 2)
     return torch.stack([angle.sin(), angle.cos()], -1).flatten(2)
 
 
@@ -33,7 +33,7 @@ class MonotonicWindow:
 class Attention(nn.Module):
     """Dot-product attention of decoder steps to symbols (Deep Voice 3, section 3.5).
 
-    Position signals, at rates that depend on the speaker, are added to queries and keys. Both projections are
+    Position signals are added to queries and keys, at rates that depend on the speaker. Both projections are
     initialised with the same weights, so that attention is near the diagonal before training.
 
     Args:
@@ -63,7 +63,7 @@ class Attention(nn.Module):
         self.rates = projection(speaker_dim, 2)
         self.dropout = nn.Dropout(dropout)
 
-    def remember(self, keys: Tensor, values: Tensor, speaker: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def project_memory(self, keys: Tensor, values: Tensor, speaker: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """(B, L, H), (B, L, H), (B, E) -> keys (B, h, L), values (B, L, h), query rates (B,); once for all steps."""
         query_rate, key_rate = (2 * torch.sigmoid(self.rates(speaker))).unbind(-1)
         signal = positions(keys.shape[1], keys.shape[2], key_rate * self.key_rate)
@@ -85,29 +85,32 @@ class AttentionWindow:
     """Which symbols each of A attention layers may attend to in each decoder step.
 
     Args:
-        monotonic: the window around the symbol that had most attention in the last step.
+        monotonic: the window around the symbol with the highest weight in the last step.
         padding: (B, L); it gets no attention.
         layers: A.
 
     Attributes:
-        places: (A, B) the symbol that had most attention in the last step, which the decoder sets.
+        last_positions: (A, B) the symbol with the highest weight in the last step; the decoder sets it.
     """
 
     def __init__(self, monotonic: MonotonicWindow, padding: Tensor, layers: int) -> None:
         self.monotonic, self.padding = monotonic, padding
         self.symbols = torch.arange(padding.shape[1], device=padding.device)  # (L,)
         self.last = (~padding).sum(1) - 1  # (B,)
-        self.places = self.last.new_zeros(layers, len(padding))
-        self.pushed = self.places  # (A, B) lower bound of the centres of the windows
-        self.before = self.places - 1  # (A, B) places when `max_dwell` was last checked
+        self.last_positions = self.last.new_zeros(layers, len(padding))
+        self.min_centers = self.last_positions  # (A, B) lower bound of the centres of the windows
+        self.checked_positions = self.last_positions - 1  # (A, B) `last_positions` when `max_dwell` was last checked
 
     def blocked(self, step: int) -> Tensor:
         """Symbols outside the windows in this step, counted from 0: (A, B, L)."""
         if self.monotonic.max_dwell and step and step % self.monotonic.max_dwell == 0:
-            beyond = torch.minimum(self.places + self.monotonic.back + 1, self.last)  # its window excludes `places`
-            self.pushed = torch.where(self.places <= self.before, beyond, self.pushed)
-            self.before = self.places
-        middle = torch.maximum(self.places, self.pushed).unsqueeze(-1)  # (A, B, 1)
+            # Windows around these centres exclude `last_positions`.
+            next_centers = torch.minimum(self.last_positions + self.monotonic.back + 1, self.last)
+            self.min_centers = torch.where(
+                self.last_positions <= self.checked_positions, next_centers, self.min_centers
+            )
+            self.checked_positions = self.last_positions
+        middle = torch.maximum(self.last_positions, self.min_centers).unsqueeze(-1)  # (A, B, 1)
         return (
             (self.symbols < middle - self.monotonic.back)
             | (self.symbols > middle + self.monotonic.ahead)

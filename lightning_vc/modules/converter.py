@@ -25,12 +25,12 @@ class Converter(nn.Module):
         self.blocks = nn.ModuleList(ConvBlock(channels, width, speaker_dim, dropout) for _ in range(layers))
         self.leave = projection(channels, n_bins)
 
-    def forward(self, hidden: Tensor, speaker: Tensor, real: Tensor | None = None) -> Tensor:
-        """(B, H, S), (B, E), which frames are real (B, S * r) or None for all -> (B, S * r, F)."""
+    def forward(self, hidden: Tensor, speaker: Tensor, mask: Tensor | None = None) -> Tensor:
+        """(B, H, S), (B, E), mask of frames without padding (B, S * r) or None for all -> (B, S * r, F)."""
         x = self.enter(hidden.mT).unflatten(-1, (self.reduction, self.channels)).flatten(1, 2).mT  # (B, H, T)
         for block in self.blocks:
-            if real is not None:
-                x = x * real.unsqueeze(1)
+            if mask is not None:
+                x = x * mask.unsqueeze(1)
             x = block(x, speaker)
         features: Tensor = self.leave(x.mT)
         return features

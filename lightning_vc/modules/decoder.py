@@ -94,10 +94,10 @@ class Decoder(nn.Module):
         self.mel = projection(channels, n_mels * reduction)
         self.done = projection(channels, 1)
 
-    def remember(self, keys: Tensor, values: Tensor, speaker: Tensor) -> list[tuple[Tensor, Tensor, Tensor]]:
+    def project_memory(self, keys: Tensor, values: Tensor, speaker: Tensor) -> list[tuple[Tensor, Tensor, Tensor]]:
         """Projections of a text for each attention layer: (B, L, H), (B, L, H), (B, E) -> A memories."""
         attention = [layer.attention for layer in cast(Iterable[DecoderLayer], self.layers) if layer.attention]
-        return [part.remember(keys, values, speaker) for part in attention]
+        return [part.project_memory(keys, values, speaker) for part in attention]
 
     def _hidden(
         self,
@@ -112,7 +112,7 @@ class Decoder(nn.Module):
 
         Args:
             x, speaker: (B, H, S), (B, E).
-            memories: from `remember`.
+            memories: from `project_memory`.
             blocked: symbols that the A layers may not attend to, (A, B, 1 or S, L).
             first: index of the first of these steps.
             pasts: last inputs of each block, (B, H, width - 1); updated in place.
@@ -137,7 +137,7 @@ class Decoder(nn.Module):
         """Teacher forcing: keys, values (B, L, H), padding (B, L), speaker (B, E), true frames (B, S * r, M)."""
         groups = frames.unflatten(1, (-1, self.reduction)).flatten(2)  # (B, S, r * M)
         x = self.prenet(F.pad(groups, (0, 0, 1, 0))[:, :-1], speaker)  # the input of a step is the previous group
-        memories = self.remember(keys, values, speaker)
+        memories = self.project_memory(keys, values, speaker)
         blocked = padding.unsqueeze(1).expand(len(memories), -1, -1, -1)  # (A, B, 1, L)
         return self._decoded(*self._hidden(x, speaker, memories, blocked))
 
@@ -161,7 +161,7 @@ class Decoder(nn.Module):
         whether it ended before its limit (B,).
         """
         decoder = with_plain_weights(self).eval()
-        memories = decoder.remember(keys, values, speaker)
+        memories = decoder.project_memory(keys, values, speaker)
         window = AttentionWindow(monotonic, padding, len(memories))
         blocks = [layer.block for layer in cast(Iterable[DecoderLayer], self.layers)]
         pasts = [keys.new_zeros(len(keys), self.dim, block.padding[0]) for block in blocks]
@@ -175,15 +175,15 @@ class Decoder(nn.Module):
             x, weights = decoder._hidden(inputs, speaker, memories, blocked, step, pasts)
             hidden.append(x)
             alignments.append(weights)
-            window.places = weights[:, :, 0].argmax(-1).T  # (A, B)
-            frames = decoder.mel(x.mT).clamp(0, 1.2)  # no recording is louder; keeps the feedback bounded
+            window.last_positions = weights[:, :, 0].argmax(-1).T  # (A, B)
+            frames = decoder.mel(x.mT).clamp(0, 1.2)  # the range of recordings; bounds the feedback
             # Stop only where half of the attention layers have reached the end: a single one may be ahead.
-            at_end = (window.places >= window.last - 1).float().mean(0) >= 0.5  # (B,)
+            at_end = (window.last_positions >= window.last - 1).float().mean(0) >= 0.5  # (B,)
             done, step = decoder.done(x.mT).flatten() > 0, step + 1
             if end_patience is not None and step % end_patience == 0:
                 done, was_at_end = done | was_at_end, at_end
             ended = at_end & done & (steps >= step)
             steps, finished = torch.where(ended, step, steps), finished | ended
-        real = (torch.arange(step, device=keys.device) < steps.unsqueeze(1)).unsqueeze(1)  # (B, 1, S)
-        decoded = self._decoded(torch.cat(hidden, 2) * real, torch.cat(alignments, 2) * real.unsqueeze(-1))
+        mask = (torch.arange(step, device=keys.device) < steps.unsqueeze(1)).unsqueeze(1)  # (B, 1, S)
+        decoded = self._decoded(torch.cat(hidden, 2) * mask, torch.cat(alignments, 2) * mask.unsqueeze(-1))
         return decoded, steps, finished

@@ -13,7 +13,7 @@ _PERIODS = (2, 3, 5, 7, 11)  # by which waves are folded (Kong et al. 2020)
 RESOLUTIONS = (512, 1024, 2048)  # sizes of Fourier transforms (Jang et al. 2021)
 _SLOPE = 0.1  # of the leaky rectifiers
 
-Judged = tuple[list[Tensor], list[Tensor]]  # scores of each discriminator, features of all layers
+DiscriminatorOutput = tuple[list[Tensor], list[Tensor]]  # scores of each discriminator, features of all layers
 
 
 def generator_losses(discriminators: nn.Module, generated: Tensor, real: Tensor) -> dict[str, Tensor]:
@@ -22,7 +22,7 @@ def generator_losses(discriminators: nn.Module, generated: Tensor, real: Tensor)
     "adversarial" and "matching" have gradients in the generator only, "discriminators" in the discriminators only.
 
     Args:
-        discriminators: generated or real waves, of any shape -> `Judged`.
+        discriminators: generated or real waves, of any shape -> `DiscriminatorOutput`.
         generated: output of the generator.
         real: recordings, of the same shape.
     """
@@ -64,7 +64,7 @@ class Discriminators(nn.Module):
             + [_SpectralDiscriminator(n_fft, spectral) for n_fft in RESOLUTIONS]
         )
 
-    def forward(self, waves: Tensor) -> Judged:
+    def forward(self, waves: Tensor) -> DiscriminatorOutput:
         """(B, 1, W) -> scores, high for recordings, and features."""
         outputs = [part(waves) for part in self.parts]
         return [scores for scores, _ in outputs], [feature for _, features in outputs for feature in features]

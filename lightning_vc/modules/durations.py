@@ -1,4 +1,4 @@
-"""Which symbol each frame belongs to: learned in training, predicted at synthesis."""
+"""Alignment of symbols and frames: learned in training, predicted as durations at synthesis."""
 
 import numpy as np
 import torch
@@ -14,7 +14,7 @@ _WIDTH = 0.1  # standard deviation of the diagonal prior, as a share of the text
 class Aligner(nn.Module):
     """Probability of each symbol in each frame, independent of the speaker (Badlani et al. 2022, section 2.1).
 
-    Scores are cosines, which differ from the first training step on, plus a diagonal prior.
+    Scores are scaled cosines plus a diagonal prior.
     """
 
     def __init__(self, n_mels: int = 80, hidden: int = 128, n_symbols: int = len(SYMBOLS)) -> None:
@@ -24,20 +24,20 @@ class Aligner(nn.Module):
         self.frames = nn.Sequential(nn.Conv1d(n_mels, hidden, 5, padding=2), nn.ReLU(), nn.Conv1d(hidden, hidden, 1))
         self.sharpness = nn.Parameter(torch.tensor(_SHARPNESS))
 
-    def forward(self, text: Tensor, mel: Tensor, real: Tensor) -> Tensor:
+    def forward(self, text: Tensor, mel: Tensor, n_frames: Tensor) -> Tensor:
         """Symbols (B, L) padded with 0, frames (B, T, M), number of frames without padding (B,).
 
         Returns log probabilities (B, T, L), minus infinity for padding.
         """
         keys = F.normalize(self.symbols(self.embed(text).mT).float(), dim=1)  # (B, h, L)
         queries = F.normalize(self.frames(4 * mel.mT - 2).float(), dim=1)  # (B, h, T); input scaled to about 0
-        scores = self.sharpness * (queries.mT @ keys) + _diagonal(mel.shape[1], text, real)
+        scores = self.sharpness * (queries.mT @ keys) + _diagonal(mel.shape[1], text, n_frames)
         return scores.masked_fill((text == 0).unsqueeze(1), float("-inf")).log_softmax(-1)
 
 
-def _diagonal(count: int, text: Tensor, real: Tensor) -> Tensor:
+def _diagonal(count: int, text: Tensor, n_frames: Tensor) -> Tensor:
     """Log prior of each symbol in each of `count` frames (B, T, L)."""
-    frame = torch.arange(count, device=text.device) / real.unsqueeze(1)  # (B, T), relative time
+    frame = torch.arange(count, device=text.device) / n_frames.unsqueeze(1)  # (B, T), relative time
     symbol = torch.arange(text.shape[1], device=text.device) / (text != 0).sum(1, keepdim=True)  # (B, L), position
     return -((frame.unsqueeze(2) - symbol.unsqueeze(1)) ** 2) / (2 * _WIDTH**2)
 
@@ -45,24 +45,24 @@ def _diagonal(count: int, text: Tensor, real: Tensor) -> Tensor:
 def best_path(scores: Tensor, symbols: Tensor, frames: Tensor) -> Tensor:
     """Monotonic alignment search (Kim et al. 2020, section 3.1).
 
-    Log probabilities (B, T, L), (B,) symbols and (B,) frames without padding -> the symbol of each frame (B, T), in
-    padding the last. Where a text has more symbols than frames, its first symbols get none.
+    Log probabilities (B, T, L), (B,) symbols and (B,) frames without padding -> the symbol of each frame (B, T); in
+    padding, the last symbol. Where a text has more symbols than frames, its first symbols get none.
     """
     logs = scores.detach().float().cpu().numpy()  # NumPy is faster in a loop over frames on arrays this small
     batch, count, length = logs.shape
     rows = np.arange(batch)
     best = np.full((batch, length + 1), -np.inf, np.float32)  # column 0 stands for the time before the text
     best[:, 1] = logs[:, 0, 0]
-    moved = np.zeros((count, batch, length), bool)
+    advanced = np.zeros((count, batch, length), bool)
     for t in range(1, count):
-        moved[t] = best[:, :-1] > best[:, 1:]
+        advanced[t] = best[:, :-1] > best[:, 1:]
         best[:, 1:] = np.maximum(best[:, :-1], best[:, 1:]) + logs[:, t]
     last, ends = symbols.cpu().numpy() - 1, frames.cpu().numpy() - 1
-    path, place = np.empty((batch, count), np.int64), last.copy()
+    path, position = np.empty((batch, count), np.int64), last.copy()
     for t in range(count - 1, -1, -1):
-        path[:, t] = place
-        back = (t <= ends) & (moved[t, rows, place] | (place > t - 1)) & (place > 0)
-        place = np.where(back, place - 1, place)
+        path[:, t] = position
+        back = (t <= ends) & (advanced[t, rows, position] | (position > t - 1)) & (position > 0)
+        position = np.where(back, position - 1, position)
     return torch.from_numpy(path).to(scores.device)
 
 
@@ -77,12 +77,13 @@ def forward_sum(scores: Tensor, symbols: Tensor, frames: Tensor, blank: float = 
     return F.ctc_loss(logs, targets, frames, symbols, zero_infinity=True)
 
 
-def symbol_of(durations: Tensor, most: int) -> tuple[Tensor, Tensor]:
-    """Durations (B, L) in frames -> the symbol of each frame (B, T), the last in padding; frames of each text (B,).
+def symbols_of_frames(durations: Tensor, max_frames: int) -> tuple[Tensor, Tensor]:
+    """Durations (B, L) in frames -> the symbol of each frame (B, T), in padding the last; frames of each text (B,).
 
-    A text is cut off after `most` frames.
+    A text is cut off after `max_frames` frames.
     """
-    ends = durations.cumsum(1).round().long().clamp(max=most)  # (B, L): the sums are rounded, so errors do not add up
+    # Sums are rounded, not durations, so that rounding errors do not add up.
+    ends = durations.cumsum(1).round().long().clamp(max=max_frames)  # (B, L)
     frames = ends[:, -1]  # (B,)
     times = torch.arange(int(frames.max()), device=durations.device).expand(len(ends), -1).contiguous()  # (B, T)
     return torch.searchsorted(ends, times, right=True).clamp(max=ends.shape[1] - 1), frames

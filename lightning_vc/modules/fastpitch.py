@@ -17,7 +17,7 @@ from lightning_vc.modules.acoustic import (
     check_finite,
 )
 from lightning_vc.modules.converter import Converter
-from lightning_vc.modules.durations import Aligner, best_path, forward_sum, symbol_of
+from lightning_vc.modules.durations import Aligner, best_path, forward_sum, symbols_of_frames
 from lightning_vc.modules.layers import ConvBlock, projection
 from lightning_vc.modules.text_encoder import TextEncoder
 from lightning_vc.types import Spectra
@@ -33,8 +33,9 @@ class ConvFastPitch(AcousticModel):
     """Text encoder, predictors of symbols' durations, pitch and prosody, converter (after FastPitch, Lancucki 2021).
 
     The converter is conditioned on the pitch of each frame and a few prosody latents of each symbol. In training both
-    come from the recording (the latents as in AdaSpeech, Chen et al. 2021, section 3.1), at synthesis from predictors
-    from text and speaker embedding. Pitch gives the frequencies of the harmonics, the converter their amplitudes.
+    come from the recording (the latents as in AdaSpeech, Chen et al. 2021, section 3.1); at synthesis they are
+    predicted from text and speaker embedding. Pitch gives the frequencies of the harmonics, the converter their
+    amplitudes.
 
     Args:
         sample_rate: hertz, of the spectrograms.
@@ -100,7 +101,7 @@ class ConvFastPitch(AcousticModel):
         self.phases: Tensor
         with torch.device("cpu"):  # as in HarmonicPitch
             phases = torch.outer(torch.arange(1, waves + 1), torch.linspace(0, torch.pi * sample_rate, n_bins))
-        self.register_buffer("phases", phases, persistent=False)  # (waves, F), hertz: divided by the pitch, angles
+        self.register_buffer("phases", phases, persistent=False)  # (waves, F), angle times pitch in hertz
 
     def forward(self, text: Tensor, speaker: Tensor, targets: Spectra, n_frames: Tensor) -> AcousticOutput:
         mel, symbols = targets.mel, (text != 0).sum(1)  # (B,)
@@ -140,7 +141,7 @@ class ConvFastPitch(AcousticModel):
         log_durations, pitch_logits, prosody = self._predict(keys, speaker, text != 0)
         check_finite(log_durations)
         predicted = log_durations.exp().clamp(1, self.max_symbol_frames) * (text != 0)  # (B, L)
-        path, n_frames = symbol_of(predicted, most)
+        path, n_frames = symbols_of_frames(predicted, most)
         mask = torch.arange(path.shape[1], device=text.device) < n_frames.unsqueeze(1)
         assignment = (F.one_hot(path, text.shape[1]) * mask.unsqueeze(-1)).float()
         durations = assignment.sum(1)  # (B, L) frames
@@ -192,8 +193,9 @@ class ConvFastPitch(AcousticModel):
 def _voicing(voiced_share: Tensor, durations: Tensor, path: Tensor) -> Tensor:
     """Which frames are voiced: (B, L) voiced shares and durations of symbols, (B, T) path -> (B, T).
 
-    Recordings begin with a short silence, which belongs to the first symbol: its unvoiced frames come first, and are at
-    least 5 where it is long enough, even where an adapted model predicts fewer. Other symbols are voiced as a whole.
+    The first symbol contains the silence before the speech, so its unvoiced frames come before its voiced ones. They
+    are at least 5 if the symbol is long enough, even if an adapted model predicts fewer. All frames of another symbol
+    have the same voicing.
     """
     first = durations[:, :1]
     silent = torch.maximum((1 - voiced_share[:, :1]) * first, (first - _LEAD).clamp(max=_LEAD)).round()  # (B, 1)

@@ -15,8 +15,8 @@ class InverseMelVocoder(NeuralVocoder):
     """A residual correction of the least-squares inverse of the mel filter bank, then Griffin-Lim.
 
     Griffin-Lim from the true linear spectrogram is as good as the recording (docs/results.md), so only magnitudes need
-    a network. It predicts the difference between the linear spectrogram and the least-squares inverse, above all where
-    mel bands are too wide to resolve harmonics. Untrained, it predicts no difference.
+    a network. It predicts the difference between the linear spectrogram and the least-squares inverse, which is
+    largest where mel bands are too wide to resolve harmonics. The initial prediction is 0.
 
     Args:
         spectrograms: the settings of its input and of the linear spectrogram that it predicts.
@@ -25,7 +25,7 @@ class InverseMelVocoder(NeuralVocoder):
         post_filter, adapted_post_filter: as in `Vocoder`; `adapted_post_filter` is `post_filter` by default.
 
     Raises:
-        ValueError: for less than one round, or more than 1000.
+        ValueError: for fewer than 1 or more than 100 iterations.
     """
 
     def __init__(

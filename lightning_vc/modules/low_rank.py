@@ -43,14 +43,14 @@ def load_adapted_parameters(model: nn.Module, parameters: Mapping[str, Tensor]) 
         layer = layers.get(path)
         if separator and name.endswith(".up") and isinstance(layer, nn.Linear | nn.Conv1d):
             if any(isinstance(part, LowRank) for part in layer.modules()):
-                raise ValueError(f"it has {name} beside another change of that weight")
+                raise ValueError(f"it has {name} and another update of that weight")
             _add(layer, _rank(layer, name, parameters))
-    known = model.state_dict()
+    state = model.state_dict()
     for name, value in parameters.items():
-        if name not in known:
+        if name not in state:
             raise ValueError(f"it has no {name}")
-        if value.shape != known[name].shape:
-            raise ValueError(f"its {name} has the shape {tuple(known[name].shape)}, not {tuple(value.shape)}")
+        if value.shape != state[name].shape:
+            raise ValueError(f"its {name} has the shape {tuple(state[name].shape)}, not {tuple(value.shape)}")
     model.load_state_dict(dict(parameters), strict=False)
 
 

@@ -127,10 +127,10 @@ class ConvAttentionEncoder(SpeakerEncoder):
 
     def from_mels(self, mels: Tensor, mask: Tensor) -> Tensor:
         """Mel spectrograms (B, N, T, M), mask of frames without padding (B, N, T) -> (B, E)."""
-        clips, real = mels.flatten(0, 1), mask.flatten(0, 1).unsqueeze(1)  # (B·N, T, M), (B·N, 1, T)
-        x = self.prenet(clips).mT * real  # (B·N, H, T)
+        clips, clip_mask = mels.flatten(0, 1), mask.flatten(0, 1).unsqueeze(1)  # (B·N, T, M), (B·N, 1, T)
+        x = self.prenet(clips).mT * clip_mask  # (B·N, H, T)
         for conv in self.convs:
-            x = conv(x) * real  # masked after each layer, so that padding does not leak in
-        mean = x.sum(2) / real.sum(2).clamp(min=1)  # (B·N, H)
+            x = conv(x) * clip_mask  # masked after each layer, so that padding does not leak in
+        mean = x.sum(2) / clip_mask.sum(2).clamp(min=1)  # (B·N, H)
         pooled = mean.unflatten(0, mels.shape[:2])  # (B, N, H)
         return torch.einsum("bn,bne->be", self.clip_attention(pooled), self.embed(pooled))

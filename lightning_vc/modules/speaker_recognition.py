@@ -30,7 +30,7 @@ class SpeakerEmbedder(nn.Module):
         """Recordings (B, W) with lengths (B,) in samples -> embeddings of unit length (B, E)."""
         mels, frames = self.spectrograms.mel(waves), self.spectrograms.frames(lengths)  # (B, T, M), (B,)
         mask = (torch.arange(mels.shape[1], device=mels.device) < frames[:, None]).unsqueeze(-1)  # (B, T, 1)
-        mean = (mels * mask).sum(1, keepdim=True) / frames[:, None, None]  # (B, 1, M), mostly of the channel
+        mean = (mels * mask).sum(1, keepdim=True) / frames[:, None, None]  # (B, 1, M), an estimate of the channel
         embeddings: Tensor = self.network((mels - mean) * mask, frames / mels.shape[1])  # (B, 1, E)
         return F.normalize(self.norm(embeddings.squeeze(1)), dim=-1)
 

@@ -35,10 +35,10 @@ class TextEncoder(nn.Module):
 
     def forward(self, text: Tensor, speaker: Tensor) -> tuple[Tensor, Tensor]:
         """(B, L), (B, E) -> keys (B, L, H), values (B, L, H); padding is masked in each layer."""
-        real = (text != 0).unsqueeze(1)  # (B, 1, L)
+        mask = (text != 0).unsqueeze(1)  # (B, 1, L)
         symbols = self.embed(text) + self.speaker_in(speaker).unsqueeze(1)  # (B, L, H)
-        x = self.enter(symbols).mT * real  # (B, H, L)
+        x = self.enter(symbols).mT * mask  # (B, H, L)
         for block in self.blocks:
-            x = block(x, speaker) * real
+            x = block(x, speaker) * mask
         keys = self.leave(x.mT) + self.speaker_out(speaker).unsqueeze(1)  # (B, L, H)
         return keys, (keys + symbols) * HALF

@@ -19,8 +19,8 @@ DEEP_VOICE_3 = PostFilter(power=1.4)  # its appendix
 class SpeakerTable(nn.Embedding):
     """One learned embedding per training speaker, (B,) -> (B, E), initially uniform in ±`scale` (Deep Voice 3).
 
-    The initial values are noise that no recording contains: with a small scale, a speaker encoder learns to predict the
-    embeddings more easily.
+    The initial values are noise that a speaker encoder cannot predict; a small scale makes the embeddings easier to
+    predict.
     """
 
     def __init__(self, n_speakers: int, speaker_dim: int = 512, scale: float = 0.1) -> None:
@@ -38,7 +38,7 @@ class TTSModel(nn.Module):
         speakers: ids of the rows of the speaker table; recipes link them from the data.
         speaker_init_scale: bound of the uniform initial values of the speaker table.
         post_filter: for predicted spectrograms before Griffin-Lim.
-        adapted_post_filter: the same for an adapted model, which has learned the noise of a few recordings; by default
+        adapted_post_filter: the same for adapted models, which reproduce the noise of the clips; by default
             `post_filter`.
     """
 

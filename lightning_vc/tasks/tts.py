@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
 from torch import Tensor
 
-from lightning_vc.losses import guided_attention, last_step, masked_l1, masked_l2, places_at
+from lightning_vc.losses import guided_attention, last_step, masked_l1, masked_l2, step_positions
 from lightning_vc.modules.acoustic import AcousticOutput
 from lightning_vc.modules.tts import TTSModel
 from lightning_vc.tasks.base import Losses, Task
@@ -88,7 +88,7 @@ class TTSTask(Task):
 
 
 def teacher_force(tts: TTSModel, batch: TTSBatch, embedding: Tensor) -> tuple[AcousticOutput, Spectra, Tensor]:
-    """Predictions with speaker embeddings (B, E), true spectra with T a multiple of r, real frames (B,)."""
+    """Predictions with speaker embeddings (B, E), true spectra padded to a multiple of r, unpadded frames (B,)."""
     spectra, frames = tts.spectrograms(batch.waves), tts.spectrograms.frames(batch.lengths)
     padding = -spectra.mel.shape[1] % tts.model.reduction
     true = Spectra(*(F.pad(spectrum, (0, 0, 0, padding)) for spectrum in spectra))
@@ -106,7 +106,7 @@ def tts_loss(
     r = tts.model.reduction
     mask = torch.arange(mel.shape[1], device=mel.device) < frames.unsqueeze(1)  # (B, T)
     steps = (frames + r - 1) // r  # (B,)
-    places = places_at(batch.times, mel.shape[1] // r, r * tts.spectrograms.hop / tts.spectrograms.sample_rate)
+    positions = step_positions(batch.times, mel.shape[1] // r, r * tts.spectrograms.hop / tts.spectrograms.sample_rate)
     losses = {
         "mel": masked_l1(output.spectra.mel, mel, mask),
         "linear": masked_l1(output.spectra.linear, linear, mask),
@@ -114,7 +114,7 @@ def tts_loss(
         **output.losses,
     }
     total = sum(losses.values(), start=mel.new_zeros(()))
-    losses["attention"] = guided_attention(output.alignments, (batch.text != 0).sum(1), steps, places)
+    losses["attention"] = guided_attention(output.alignments, (batch.text != 0).sum(1), steps, positions)
     total = total + attention_weight * losses["attention"]
     if mse_weight:
         losses["mse"] = masked_l2(output.spectra.linear, linear, mask)

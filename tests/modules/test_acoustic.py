@@ -34,18 +34,18 @@ def made(scheduled_sampling: float = 0.0, frames_per_symbol: int = 4) -> DeepVoi
 
 
 def test_shapes() -> None:
-    said = made()(*batch())
-    assert said.spectra.mel.shape == (2, 20, 10)
-    assert said.spectra.linear.shape == (2, 20, 9)
-    assert said.done.shape == (2, 10)
-    assert said.alignments.shape == (2, 2, 10, 9)
+    output = made()(*batch())
+    assert output.spectra.mel.shape == (2, 20, 10)
+    assert output.spectra.linear.shape == (2, 20, 9)
+    assert output.done.shape == (2, 10)
+    assert output.alignments.shape == (2, 2, 10, 9)
 
 
 def test_every_parameter_and_the_voice_learn() -> None:
-    model, (text, voice, true, real) = made().train(), batch()
+    model, (text, voice, true, n_frames) = made().train(), batch()
     voice.requires_grad_()
-    said = model(text, voice, true, real)
-    torch.cat([part.flatten() for part in (*said.spectra, said.done)]).square().sum().backward()
+    output = model(text, voice, true, n_frames)
+    torch.cat([part.flatten() for part in (*output.spectra, output.done)]).square().sum().backward()
     untouched = [name for name, weight in model.named_parameters() if weight.grad is None or not weight.grad.any()]
     assert untouched == []
     assert voice.grad is not None
@@ -53,7 +53,7 @@ def test_every_parameter_and_the_voice_learn() -> None:
 
 
 @pytest.mark.parametrize("done", [-100, 100])
-def test_a_sentence_in_a_batch_is_said_as_alone(done: float) -> None:
+def test_a_sentence_is_synthesised_in_a_batch_as_alone(done: float) -> None:
     model, (text, voice, *_) = made().eval(), batch()
     torch.nn.init.constant_(model.decoder.done.bias, done)
     together = model.synthesize(text, voice)
@@ -68,29 +68,29 @@ def test_a_sentence_in_a_batch_is_said_as_alone(done: float) -> None:
 def test_synthesis_is_cut_off_after_so_many_frames_a_symbol() -> None:
     model, (text, voice, *_) = made(frames_per_symbol=3).eval(), batch()
     torch.nn.init.constant_(model.decoder.done.bias, -100)
-    said = model.synthesize(text, voice)
-    assert said.finished.tolist() == [False, False]
-    assert said.frames.tolist() == [26, 18]  # 9 symbols of 3 frames make 13 steps of 2, and 6 make 9
-    assert said.spectra.mel.shape == (2, 26, 10)
-    assert said.spectra.linear.shape == (2, 26, 9)
+    output = model.synthesize(text, voice)
+    assert output.finished.tolist() == [False, False]
+    assert output.frames.tolist() == [26, 18]  # 9 symbols of 3 frames make 13 steps of 2, and 6 make 9
+    assert output.spectra.mel.shape == (2, 26, 10)
+    assert output.spectra.linear.shape == (2, 26, 9)
 
 
 def test_a_sentence_that_is_too_long_is_cut_off_and_has_no_end() -> None:
     model, (text, voice, *_) = made(frames_per_symbol=3).eval(), batch()
     torch.nn.init.constant_(model.decoder.done.bias, -100)
-    said = model.synthesize(text, voice, most=21)
-    assert said.finished.tolist() == [False, False]
-    assert said.frames.tolist() == [20, 18]
-    assert said.spectra.linear.shape == (2, 20, 9)
+    output = model.synthesize(text, voice, most=21)
+    assert output.finished.tolist() == [False, False]
+    assert output.frames.tolist() == [20, 18]
+    assert output.spectra.linear.shape == (2, 20, 9)
 
 
-def test_synthesis_ends_where_the_model_says_so() -> None:
+def test_synthesis_ends_at_the_predicted_last_step() -> None:
     model, (text, voice, *_) = made(frames_per_symbol=100).eval(), batch()
     torch.nn.init.constant_(model.decoder.done.bias, 100)
-    said = model.synthesize(text, voice)
-    assert said.finished.all()
-    assert said.frames.max() == said.spectra.mel.shape[1] < 900
-    assert (said.frames % 2 == 0).all()
+    output = model.synthesize(text, voice)
+    assert output.finished.all()
+    assert output.frames.max() == output.spectra.mel.shape[1] < 900
+    assert (output.frames % 2 == 0).all()
 
 
 def test_synthesis_leaves_no_graph_and_repeats_itself() -> None:
@@ -101,18 +101,18 @@ def test_synthesis_leaves_no_graph_and_repeats_itself() -> None:
 
 
 @pytest.mark.parametrize("share", [0.5, 1.0])
-def test_the_model_hears_itself_in_training_only(share: float) -> None:
+def test_scheduled_sampling_is_used_in_training_only(share: float) -> None:
     plain, mixed = made(), made(scheduled_sampling=share)
-    text, voice, true, real = batch()
-    spoken = mixed.eval()(text, voice, true, real).spectra
-    torch.testing.assert_close(spoken, plain.eval()(text, voice, true, real).spectra)
-    heard: list[Tensor] = []  # by the decoder: the recording, then the mixture
-    mixed.decoder.register_forward_pre_hook(lambda _, inputs: heard.append(inputs[4]))
-    mixed.train()(text, voice, true, real)
-    assert heard[0].equal(true.mel)
-    own = (heard[1] != true.mel).any(-1)  # (B, T)
-    assert own[:, ::2].equal(own[:, 1::2])  # groups are replaced as a whole
-    assert own.all() if share == 1 else 0 < own.float().mean() < 1
+    text, voice, true, n_frames = batch()
+    evaluated = mixed.eval()(text, voice, true, n_frames).spectra
+    torch.testing.assert_close(evaluated, plain.eval()(text, voice, true, n_frames).spectra)
+    received: list[Tensor] = []  # by the decoder: the recording, then the mixture
+    mixed.decoder.register_forward_pre_hook(lambda _, inputs: received.append(inputs[4]))
+    mixed.train()(text, voice, true, n_frames)
+    assert received[0].equal(true.mel)
+    replaced = (received[1] != true.mel).any(-1)  # (B, T)
+    assert replaced[:, ::2].equal(replaced[:, 1::2])  # groups are replaced as a whole
+    assert replaced.all() if share == 1 else 0 < replaced.float().mean() < 1
 
 
 def test_the_defaults_are_the_papers_sizes() -> None:

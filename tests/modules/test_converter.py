@@ -12,11 +12,11 @@ def test_every_step_becomes_r_frames() -> None:
     assert made()(torch.randn(2, 12, 7), torch.randn(2, 4)).shape == (2, 14, 9)
 
 
-def test_what_is_not_real_is_not_heard() -> None:
+def test_padding_does_not_change_the_output() -> None:
     converter, hidden, voice = made(), torch.randn(1, 12, 10), torch.randn(1, 4)
     alone = converter(hidden[..., :6], voice)
-    real = (torch.arange(20) < 12).unsqueeze(0)
-    torch.testing.assert_close(converter(hidden, voice, real)[:, :12], alone, atol=1e-5, rtol=0)
+    mask = (torch.arange(20) < 12).unsqueeze(0)
+    torch.testing.assert_close(converter(hidden, voice, mask)[:, :12], alone, atol=1e-5, rtol=0)
     assert (converter(hidden, voice)[:, :12] - alone).abs().max() > 1e-3
 
 

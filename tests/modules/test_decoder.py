@@ -80,14 +80,14 @@ def test_decoding_step_by_step_is_teacher_forcing_with_its_own_frames(
     reduction: int, attending: tuple[int, ...] | None
 ) -> None:
     decoder, inputs = made(reduction, attending=attending, done=-100), read()
-    said, _, _ = decoder.generate(*inputs, torch.tensor([12, 12]), MonotonicWindow(99, 99))
-    assert said.mel.shape[1] == 12 * reduction
-    told = decoder(*inputs, said.mel.clamp(0, 1.2))
+    output, _, _ = decoder.generate(*inputs, torch.tensor([12, 12]), MonotonicWindow(99, 99))
+    assert output.mel.shape[1] == 12 * reduction
+    teacher_forced = decoder(*inputs, output.mel.clamp(0, 1.2))
     for name in ("mel", "hidden", "done", "alignments"):
-        torch.testing.assert_close(getattr(said, name), getattr(told, name), atol=1e-4, rtol=0)
+        torch.testing.assert_close(getattr(output, name), getattr(teacher_forced, name), atol=1e-4, rtol=0)
 
 
-def test_what_is_spoken_in_a_batch_is_spoken_so_alone() -> None:
+def test_a_sentence_is_decoded_in_a_batch_as_alone() -> None:
     decoder, (keys, values, padding, voice) = made(done=-100), read((9, 6, 8))
     limits = torch.tensor([10, 4, 7])
     together, steps, _ = decoder.generate(keys, values, padding, voice, limits, MonotonicWindow())
@@ -95,8 +95,8 @@ def test_what_is_spoken_in_a_batch_is_spoken_so_alone() -> None:
     assert together.mel.shape == (3, 20, 10)
     for row, length in enumerate((9, 6, 8)):
         one, count = slice(row, row + 1), int(limits[row])
-        own = keys[one, :length], values[one, :length], padding[one, :length], voice[one], limits[one]
-        alone, _, _ = decoder.generate(*own, MonotonicWindow())
+        inputs = keys[one, :length], values[one, :length], padding[one, :length], voice[one], limits[one]
+        alone, _, _ = decoder.generate(*inputs, MonotonicWindow())
         for name in ("mel", "hidden", "done"):
             mine, its = getattr(together, name)[row], getattr(alone, name)[0]
             mine = mine[:, :count] if name == "hidden" else mine[: len(its)]
@@ -108,50 +108,50 @@ def test_what_is_spoken_in_a_batch_is_spoken_so_alone() -> None:
 @pytest.mark.parametrize("window", [(0, 1), (1, 3), (0, 0)])
 def test_attention_stays_in_its_window(window: tuple[int, int]) -> None:
     back, ahead = window
-    said, _, _ = made(layers=2, done=-100).generate(
+    output, _, _ = made(layers=2, done=-100).generate(
         *read((30, 30)), torch.tensor([25, 25]), MonotonicWindow(back, ahead)
     )
-    looked = said.alignments.argmax(-1)  # (B, A, S)
+    looked = output.alignments.argmax(-1)  # (B, A, S)
     before = torch.cat([torch.zeros_like(looked[..., :1]), looked[..., :-1]], -1)
     assert (looked >= before - back).all()
     assert (looked <= before + ahead).all()
     symbols = torch.arange(30)
     outside = (symbols < before.unsqueeze(-1) - back) | (symbols > before.unsqueeze(-1) + ahead)
-    assert not said.alignments[outside].any()
-    torch.testing.assert_close(said.alignments.sum(-1), torch.ones(2, 2, 25))
+    assert not output.alignments[outside].any()
+    torch.testing.assert_close(output.alignments.sum(-1), torch.ones(2, 2, 25))
     if ahead:
         assert looked.max() > 0  # it walks
 
 
 def test_decoding_is_cut_off_where_the_decoder_never_says_that_it_is_done() -> None:
-    said, steps, finished = made(done=-100).generate(*read(), torch.tensor([11, 7]), MonotonicWindow(99, 99))
-    assert said.mel.shape == (2, 22, 10)
+    output, steps, finished = made(done=-100).generate(*read(), torch.tensor([11, 7]), MonotonicWindow(99, 99))
+    assert output.mel.shape == (2, 22, 10)
     assert steps.tolist() == [11, 7]
     assert not finished.any()
 
 
 def test_decoding_stops_where_attention_lingers_at_the_end() -> None:
-    decoder, inputs, walk = made(done=-100), read((9, 6)), MonotonicWindow(0, 1, max_dwell=4)
-    said, steps, finished = decoder.generate(*inputs, torch.tensor([200, 200]), walk, end_patience=5)
-    whole, *_ = decoder.generate(*inputs, torch.tensor([200, 200]), walk)
+    decoder, inputs, window = made(done=-100), read((9, 6)), MonotonicWindow(0, 1, max_dwell=4)
+    output, steps, finished = decoder.generate(*inputs, torch.tensor([200, 200]), window, end_patience=5)
+    whole, *_ = decoder.generate(*inputs, torch.tensor([200, 200]), window)
     assert finished.all()
     for row, (last, count) in enumerate(zip((8, 5), steps.tolist(), strict=True)):
         reached = int(
             ((whole.alignments[row].argmax(-1) >= last - 1).float().mean(0) >= 0.5).nonzero()[0]
         )  # the first step there
         assert 5 <= count - reached <= 10
-        torch.testing.assert_close(said.mel[row, : 2 * count], whole.mel[row, : 2 * count], atol=1e-5, rtol=0)
+        torch.testing.assert_close(output.mel[row, : 2 * count], whole.mel[row, : 2 * count], atol=1e-5, rtol=0)
     assert steps.max() < 200
 
 
 def test_one_layer_that_runs_ahead_ends_nothing() -> None:
     decoder = made(layers=4, done=100)
-    said, steps, finished = decoder.generate(
+    output, steps, finished = decoder.generate(
         *read((40, 40)), torch.tensor([300, 300]), MonotonicWindow(), end_patience=6
     )
     assert finished.all()
     for row, count in enumerate(steps.tolist()):
-        places = said.alignments[row, :, :count].argmax(-1)  # (A, S)
+        places = output.alignments[row, :, :count].argmax(-1)  # (A, S)
         arrived = (places >= 38).sum(0)
         assert arrived[-1] >= 2
         assert (arrived[:-1] == 1).any()  # one was there before, and the sentence went on
@@ -159,27 +159,27 @@ def test_one_layer_that_runs_ahead_ends_nothing() -> None:
 
 def test_decoding_stops_when_all_are_done_and_not_before_the_text_is_read() -> None:
     decoder = made(attending=(1,), done=100)
-    said, steps, finished = decoder.generate(*read((9, 6)), torch.tensor([200, 200]), MonotonicWindow(0, 1))
+    output, steps, finished = decoder.generate(*read((9, 6)), torch.tensor([200, 200]), MonotonicWindow(0, 1))
     assert finished.all()
-    assert said.done.shape[1] == steps.max() < 200
+    assert output.done.shape[1] == steps.max() < 200
     for row, length in enumerate((9, 6)):
-        looked = said.alignments[row, 0].argmax(-1).tolist()
+        looked = output.alignments[row, 0].argmax(-1).tolist()
         first = next(step for step, symbol in enumerate(looked) if symbol >= length - 2)
         assert steps[row] == first + 1 >= length - 2
 
 
-def test_the_voice_is_heard() -> None:
+def test_the_output_depends_on_the_speaker_embedding() -> None:
     decoder, (keys, values, padding, voice) = made(), read()
     frames = torch.rand(2, 12, 10)
-    one, two = (decoder(keys, values, padding, each, frames) for each in (voice, -voice))
+    one, two = (decoder(keys, values, padding, item, frames) for item in (voice, -voice))
     assert (one.mel - two.mel).abs().mean() > 0.01
     assert (one.alignments - two.alignments).abs().max() > 1e-3
 
 
-def test_what_is_fed_back_is_no_louder_than_a_recording() -> None:
+def test_fed_back_frames_are_clamped() -> None:
     decoder, inputs = made(done=-100), read()
     torch.nn.init.constant_(decoder.mel.bias, 100)
-    said, _, _ = decoder.generate(*inputs, torch.tensor([3, 3]), MonotonicWindow(99, 99))
-    assert said.mel.min() > 50
-    told = decoder(*inputs, torch.full_like(said.mel, 1.2))
-    torch.testing.assert_close(said.mel, told.mel, atol=1e-4, rtol=0)
+    output, _, _ = decoder.generate(*inputs, torch.tensor([3, 3]), MonotonicWindow(99, 99))
+    assert output.mel.min() > 50
+    teacher_forced = decoder(*inputs, torch.full_like(output.mel, 1.2))
+    torch.testing.assert_close(output.mel, teacher_forced.mel, atol=1e-4, rtol=0)

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from lightning_vc.modules.durations import Aligner, best_path, forward_sum, symbol_of
+from lightning_vc.modules.durations import Aligner, best_path, forward_sum, symbols_of_frames
 
 
 def scores(*lengths: int, frames: int = 7) -> Tensor:
@@ -52,7 +52,7 @@ def test_a_sound_too_short_for_its_text_teaches_nothing_and_breaks_nothing() -> 
     assert logits.grad.equal(torch.zeros_like(logits))
 
 
-def test_alignment_is_learnt_without_being_told() -> None:
+def test_the_aligner_learns_without_times_of_words() -> None:
     torch.manual_seed(0)
     text, path = torch.tensor([[2, 3, 4, 5]]), torch.tensor([0, 0, 0, 1, 2, 2, 2, 2, 3, 3])
     sounds = torch.randn(6, 8)
@@ -63,15 +63,15 @@ def test_alignment_is_learnt_without_being_told() -> None:
         optimizer.zero_grad()
         forward_sum(aligner(text, mel, torch.tensor([10])), torch.tensor([4]), torch.tensor([10])).backward()
         optimizer.step()
-    found = best_path(aligner(text, mel, torch.tensor([10])), torch.tensor([4]), torch.tensor([10]))[0]
-    assert (found != path).sum() <= 2  # it hears five frames at once, so borders may be off by one
+    result = best_path(aligner(text, mel, torch.tensor([10])), torch.tensor([4]), torch.tensor([10]))[0]
+    assert (result != path).sum() <= 2  # it hears five frames at once, so borders may be off by one
 
 
 def test_durations_are_rounded_without_adding_up_errors() -> None:
     durations = torch.tensor([[1.4, 1.4, 1.4, 1.4, 1.4], [2.0, 1.0, 0.0, 0.0, 0.0]])
-    path, frames = symbol_of(durations, most=100)
+    path, frames = symbols_of_frames(durations, max_frames=100)
     assert frames.tolist() == [7, 3]
     assert path.tolist() == [[0, 1, 1, 2, 3, 3, 4], [0, 0, 1, 4, 4, 4, 4]]
-    path, frames = symbol_of(durations, most=5)  # the first is cut off
+    path, frames = symbols_of_frames(durations, max_frames=5)  # the first is cut off
     assert frames.tolist() == [5, 3]
     assert path.tolist() == [[0, 1, 1, 2, 3], [0, 0, 1, 4, 4]]

@@ -25,12 +25,12 @@ def made(**encoder_options: int) -> ConvFastPitch:
 
 
 def test_shapes() -> None:
-    said = made()(*batch())
-    assert said.spectra.mel.shape == (2, 20, 10)
-    assert said.spectra.linear.shape == (2, 20, 9)
-    assert said.done is None
-    assert said.alignments.shape == (2, 1, 20, 9)
-    assert said.losses.keys() == {"alignment", "duration", "pitch", "voicing", "prosody"}
+    output = made()(*batch())
+    assert output.spectra.mel.shape == (2, 20, 10)
+    assert output.spectra.linear.shape == (2, 20, 9)
+    assert output.done is None
+    assert output.alignments.shape == (2, 1, 20, 9)
+    assert output.losses.keys() == {"alignment", "duration", "pitch", "voicing", "prosody"}
 
 
 def test_a_model_with_fewer_symbols_keeps_its_sizes() -> None:
@@ -43,22 +43,22 @@ def test_a_model_with_fewer_symbols_keeps_its_sizes() -> None:
 def test_every_parameter_and_the_voice_learn() -> None:
     model, (text, voice, *rest) = made().train(), batch()
     voice.requires_grad_()
-    said = model(text, voice, *rest)
-    (sum(part.square().sum() for part in said.spectra) + sum(said.losses.values())).backward()
+    output = model(text, voice, *rest)
+    (sum(part.square().sum() for part in output.spectra) + sum(output.losses.values())).backward()
     untouched = [name for name, weight in model.named_parameters() if weight.grad is None or not weight.grad.any()]
     assert untouched == []
     assert voice.grad is not None
     assert (voice.grad != 0).all()
 
 
-def test_what_pads_a_batch_is_not_heard() -> None:
-    model, (text, voice, true, real) = made().eval(), batch()
-    together = model(text, voice, true, real)
-    alone = model(text[1:, :6], voice[1:], Spectra(*(each[1:, :16] for each in true)), real[1:])
+def test_padding_does_not_change_the_output() -> None:
+    model, (text, voice, true, n_frames) = made().eval(), batch()
+    together = model(text, voice, true, n_frames)
+    alone = model(text[1:, :6], voice[1:], Spectra(*(item[1:, :16] for item in true)), n_frames[1:])
     torch.testing.assert_close(together.spectra.linear[1, :14], alone.spectra.linear[0, :14], atol=1e-5, rtol=0)
 
 
-def test_a_sentence_in_a_batch_is_said_as_alone() -> None:
+def test_a_sentence_is_synthesised_in_a_batch_as_alone() -> None:
     model, (text, voice, *_) = made().eval(), batch()
     together, alone = model.synthesize(text, voice), model.synthesize(text[1:, :6], voice[1:])
     frames = int(alone.frames[0])
@@ -82,7 +82,7 @@ def test_a_sentence_that_is_too_long_is_cut_off_and_has_no_end() -> None:
 def test_it_learns_to_say_what_it_has_heard() -> None:
     """From one text in two voices, with pitch that the text does not tell, to frames that are like the heard ones."""
     torch.manual_seed(0)
-    text, voice, real = torch.tensor([[2, 3, 4, 5]] * 2), torch.eye(4)[:2], torch.tensor([12, 12])
+    text, voice, n_frames = torch.tensor([[2, 3, 4, 5]] * 2), torch.eye(4)[:2], torch.tensor([12, 12])
     path = torch.tensor([[0, 0, 0, 1, 1, 2, 2, 2, 2, 3, 3, 3], [0, 0, 1, 1, 1, 1, 2, 2, 2, 3, 3, 3]])
     sounds = torch.rand(2, 6, 10)
     frames = torch.stack([sound[symbols[way]] for sound, symbols, way in zip(sounds, text, path, strict=True)])
@@ -90,18 +90,18 @@ def test_it_learns_to_say_what_it_has_heard() -> None:
     model = made()
     optimizer = torch.optim.Adam(model.parameters(), lr=5e-3)
     for _ in range(120):
-        said = model(text, voice, Spectra(frames, linear), real)
-        loss = (said.spectra.mel - frames).abs().mean() + (said.spectra.linear - linear).abs().mean()
+        output = model(text, voice, Spectra(frames, linear), n_frames)
+        loss = (output.spectra.mel - frames).abs().mean() + (output.spectra.linear - linear).abs().mean()
         optimizer.zero_grad()
-        (loss + sum(said.losses.values())).backward()
+        (loss + sum(output.losses.values())).backward()
         optimizer.step()
-    spoken = model.eval().synthesize(text, voice)
-    assert (spoken.frames - 12).abs().max() <= 1
+    synthesis = model.eval().synthesize(text, voice)
+    assert (synthesis.frames - 12).abs().max() <= 1
     for row in range(2):  # in the middle of each symbol
-        lasting = spoken.alignments[row, 0].sum(0)
+        lasting = synthesis.alignments[row, 0].sum(0)
         middles = (lasting.cumsum(0) - lasting / 2).long()
-        error = (spoken.spectra.mel[row, middles] - sounds[row, text[row]]).abs().mean()
-        other = (spoken.spectra.mel[row, middles] - sounds[1 - row, text[row]]).abs().mean()
+        error = (synthesis.spectra.mel[row, middles] - sounds[row, text[row]]).abs().mean()
+        other = (synthesis.spectra.mel[row, middles] - sounds[1 - row, text[row]]).abs().mean()
         assert error < 0.5 * other
 
 

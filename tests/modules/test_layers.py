@@ -9,9 +9,9 @@ from lightning_vc.modules.low_rank import add_low_rank
 
 def test_a_projection_keeps_the_variance() -> None:
     torch.manual_seed(0)
-    said = projection(256, 400)(torch.randn(200, 256))
-    assert said.shape == (200, 400)
-    assert said.std().item() == pytest.approx(1, abs=0.05)
+    output = projection(256, 400)(torch.randn(200, 256))
+    assert output.shape == (200, 400)
+    assert output.std().item() == pytest.approx(1, abs=0.05)
 
 
 def test_a_voice_adds_at_most_one() -> None:
@@ -53,7 +53,7 @@ def test_of_few_numbers_each_is_drawn() -> None:
     assert dropout(torch.ones(0, 4)).shape == (0, 4)
 
 
-def test_a_causal_block_hears_only_the_past_and_another_the_future_too() -> None:
+def test_only_causal_blocks_ignore_future_inputs() -> None:
     torch.manual_seed(0)
     x, voice = torch.randn(1, 8, 20), torch.randn(1, 4)
     other = x.clone()
@@ -74,7 +74,7 @@ def test_a_causal_block_step_by_step_is_the_block_at_once() -> None:
     torch.testing.assert_close(torch.cat(steps, -1), block(x, voice), atol=1e-5, rtol=0)
 
 
-def test_a_copy_with_plain_weights_says_the_same_and_leaves_the_block_trainable() -> None:
+def test_a_copy_with_plain_weights_gives_the_same_output() -> None:
     torch.manual_seed(0)
     block = ConvBlock(8, 5, 4, causal=True).eval()
     add_low_rank(block, 2)
@@ -100,8 +100,8 @@ def test_the_voice_changes_what_a_block_does() -> None:
 def test_a_block_keeps_the_variance() -> None:
     torch.manual_seed(0)
     block = ConvBlock(256, 5, 4, dropout=0.0)
-    said = block(torch.randn(4, 256, 200), torch.zeros(4, 4))
-    assert math.sqrt(0.7) < said.std() < math.sqrt(1.3)
+    output = block(torch.randn(4, 256, 200), torch.zeros(4, 4))
+    assert math.sqrt(0.7) < output.std() < math.sqrt(1.3)
 
 
 def test_an_even_width_keeps_the_length_only_where_it_is_causal() -> None:

@@ -27,7 +27,7 @@ def test_it_changes_nothing_at_first_and_little_later() -> None:
     assert not model(x).equal(before)
 
 
-def test_what_moved_is_put_where_there_is_no_place_yet() -> None:
+def test_low_rank_updates_are_added_when_they_are_loaded() -> None:
     model, base, x = made(), made(), torch.randn(2, 6, 3)
     for parameter in add_low_rank(model, 2):
         nn.init.normal_(parameter)
@@ -53,7 +53,7 @@ def test_what_moved_is_put_where_there_is_no_place_yet() -> None:
         ),
     ],
 )
-def test_what_does_not_belong_there(moved: dict[str, torch.Tensor], message: str) -> None:
+def test_parameters_that_do_not_fit_are_refused(moved: dict[str, torch.Tensor], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         load_adapted_parameters(made(), moved)
 
@@ -69,5 +69,5 @@ def test_a_weight_has_one_change_of_one_rank_at_least(ranks: tuple[int, ...]) ->
     for number, rank in enumerate(ranks):
         moved[f"0.parametrizations.weight.{number}.up"] = torch.zeros(3, rank)
         moved[f"0.parametrizations.weight.{number}.down"] = torch.zeros(rank, 2)
-    with pytest.raises(ValueError, match=r"does not go with a weight|beside another change of that weight"):
+    with pytest.raises(ValueError, match=r"does not go with a weight|and another update of that weight"):
         load_adapted_parameters(torch.nn.Sequential(torch.nn.Linear(2, 3)), moved)

@@ -43,7 +43,7 @@ def test_the_mask_is_of_each_clip(encoder: ConvAttentionEncoder) -> None:
     assert changed[1] < 1e-6
 
 
-def test_the_order_of_the_clips_means_nothing(encoder: ConvAttentionEncoder) -> None:
+def test_the_order_of_clips_does_not_matter(encoder: ConvAttentionEncoder) -> None:
     mels, mask = heard(20, 4)
     mask[:, 2, 9:] = False
     order = [2, 0, 3, 1]

@@ -26,7 +26,7 @@ def test_a_text_in_a_batch_is_read_as_alone() -> None:
             torch.testing.assert_close(both[i, : len(text)], one[0], atol=1e-5, rtol=0)
 
 
-def test_text_and_voice_are_both_heard() -> None:
+def test_the_output_depends_on_text_and_speaker() -> None:
     encoder, text = made(), torch.tensor([[5, 6, 7, 8]])
     keys, _ = encoder(text, torch.ones(1, 4))
     assert (encoder(text, -torch.ones(1, 4))[0] - keys).abs().mean() > 0.01

@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch.nn.utils.rnn import pad_sequence
 
 from lightning_vc.audio.features import Spectrograms
-from lightning_vc.losses import guided_attention, places_at
+from lightning_vc.losses import guided_attention, step_positions
 from lightning_vc.modules.acoustic import DeepVoice3
 from lightning_vc.modules.attention import Attention
 from lightning_vc.modules.converter import Converter
@@ -45,11 +45,11 @@ def made(reduction: int = 4, speaker_init_scale: float = 0.1, **options: Any) ->
 
 def hums(*seconds: float) -> TTSBatch:
     """One hum of each length, each higher than the last, by two speakers in turn."""
-    lengths = [round(8000 * each) for each in seconds]
+    lengths = [round(8000 * item) for item in seconds]
     waves = [0.5 * torch.sin(torch.arange(n) * 2 * math.pi * 150 * (i + 1) / 8000) for i, n in enumerate(lengths)]
     texts = [torch.arange(2, 8 + i) for i in range(len(seconds))]
     speakers = torch.arange(len(seconds)) % 2
-    text, sound = (pad_sequence(each, batch_first=True) for each in (texts, waves))
+    text, sound = (pad_sequence(item, batch_first=True) for item in (texts, waves))
     times = torch.full(text.shape, torch.nan)
     return TTSBatch(text, sound, torch.tensor(lengths), times, speakers, [str(i) for i in range(len(seconds))])
 
@@ -72,17 +72,17 @@ def test_attention_is_held_to_what_is_being_said() -> None:
     task, unknown = made().eval(), hums(0.5, 0.3)
     times = unknown.times.clone()
     times[0, :6] = torch.linspace(0.05, 0.45, 6)
-    known = unknown._replace(times=times)
+    aligned = unknown._replace(times=times)
     step = task.tts.model.reduction * 128 / 8000  # seconds
-    spectra = task.tts.spectrograms(known.waves)
+    spectra = task.tts.spectrograms(aligned.waves)
     padding = -spectra.mel.shape[1] % task.tts.model.reduction
     true = Spectra(*(F.pad(spectrum, (0, 0, 0, padding)) for spectrum in spectra))
-    frames = task.tts.spectrograms.frames(known.lengths)
-    alignments = task.tts.model(known.text, task.tts.table(known.speakers), true, frames).alignments
-    symbols = (known.text != 0).sum(1)
+    frames = task.tts.spectrograms.frames(aligned.lengths)
+    alignments = task.tts.model(aligned.text, task.tts.table(aligned.speakers), true, frames).alignments
+    symbols = (aligned.text != 0).sum(1)
     steps = -(-frames // task.tts.model.reduction)
-    expected = guided_attention(alignments, symbols, steps, places_at(times, alignments.shape[2], step))
-    terms = task.loss(known)
+    expected = guided_attention(alignments, symbols, steps, step_positions(times, alignments.shape[2], step))
+    terms = task.loss(aligned)
     torch.testing.assert_close(terms["attention"], expected)
     assert not terms["attention"].isclose(task.loss(unknown)["attention"], rtol=1e-2)
     terms["loss"].backward()
@@ -109,15 +109,15 @@ def test_the_squared_error_is_there_when_it_has_a_weight() -> None:
 
 @pytest.mark.parametrize("reduction", [1, 2, 5])
 def test_any_number_of_frames_can_be_grouped(reduction: int) -> None:
-    task, heard = made(reduction), []
-    task.tts.model.register_forward_pre_hook(lambda _, inputs: heard.append(inputs[2].mel.shape))
+    task, shapes = made(reduction), []
+    task.tts.model.register_forward_pre_hook(lambda _, inputs: shapes.append(inputs[2].mel.shape))
     batch = hums(0.5, 0.3)
     assert math.isfinite(task.loss(batch)["loss"])
     frames = 4000 // 128 + 1
-    assert heard == [(2, math.ceil(frames / reduction) * reduction, 16)]
+    assert shapes == [(2, math.ceil(frames / reduction) * reduction, 16)]
 
 
-def test_what_pads_a_recording_is_not_learnt() -> None:
+def test_padding_of_recordings_does_not_change_the_loss() -> None:
     task, batch = made().eval(), hums(0.5, 0.3)
     short = batch.waves[1].clone()
     short[2400 + 1280 :] = 0.5  # loud, but behind its end and further than a window sees
@@ -127,7 +127,7 @@ def test_what_pads_a_recording_is_not_learnt() -> None:
     torch.testing.assert_close(one["done"], two["done"], rtol=0.05, atol=0)
 
 
-def test_all_speakers_of_the_batch_and_only_they_learn() -> None:
+def test_only_embeddings_of_speakers_in_the_batch_are_trained() -> None:
     task, batch = made(), hums(0.5, 0.3)
     gradient = task.tts.table.weight.grad
     assert gradient is None
@@ -175,7 +175,7 @@ def test_voices_are_small_and_different_at_first() -> None:
     assert 0.05 < made().tts.table.weight.abs().max() <= 0.1
 
 
-def test_a_loss_that_is_no_number_ends_training_with_a_remedy() -> None:
+def test_a_loss_that_is_not_finite_ends_training_with_an_error() -> None:
     task, batch = made(), hums(0.5)
     with torch.no_grad():
         task.tts.table.weight.fill_(math.nan)
