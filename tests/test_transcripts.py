@@ -81,7 +81,7 @@ def test_transcripts_beside_the_clips(tmp_path: Path) -> None:
     clips = [tmp_path / "a.wav", tmp_path / "b.mp3"]
     assert transcripts_beside(clips) is None
     (tmp_path / "b.txt").write_text("Bee,\nor not.\n")
-    with pytest.raises(FileNotFoundError, match=r"a\.txt: no such transcript, while other clips have one"):
+    with pytest.raises(FileNotFoundError, match=r"a\.txt: no such transcript, but other clips have one"):
         transcripts_beside(clips)
     (tmp_path / "a.txt").write_text("Aye.")
     assert transcripts_beside(clips) == ["Aye.", "Bee, or not."]

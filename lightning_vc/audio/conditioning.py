@@ -13,13 +13,13 @@ from torch import Tensor
 
 from lightning_vc.audio.loudness import level
 
-_SMALLEST = 1e-20  # a burst may be as quiet as that beside digital silence
+_SMALLEST = 1e-20  # lower bound of power and peak, to avoid a division by zero in digital silence
 _CUTOFF = 10.0  # hertz, below any speech
 _FRAME = 0.01  # seconds
 _LEVEL_FRAME = 0.02  # seconds, frame in which power is measured to find the ends
 _SILENCE = 1e-3  # -60 dB: below recorded speech, above the hiss of a muted input
-_CANCELLED = 0.5  # power of the mean of channels, relative to that of independent ones, below which they cancel
-_LOUDEST = 0.3, 0.02  # seconds, and share of a recording, of frames louder than the reference for bursts
+_CANCELLED = 0.5  # channels cancel if their mean has less than this share of the power that independent ones give
+_LOUDEST = 0.3, 0.02  # seconds, and share of a recording, that exceed the reference for bursts
 _BURST, _BURST_EDGE = 12.0, 6.0  # decibels above the reference: peak and edges of a burst
 _AROUND, _FADE = 0.05, 0.002  # seconds: context whose level a burst is attenuated to, and length of the fades
 _QUIET, _NOISE, _LEAST = 40.0, 6.0, 15.0  # decibels: see `shorten_pauses`
@@ -85,7 +85,7 @@ def trim(
 def repair(wave: Tensor, sample_rate: int) -> tuple[Tensor, list[Burst]]:
     """Attenuate bursts of (W,) and remove its offset; returns the wave and its bursts.
 
-    Bursts are attenuated first, as the high-pass filter would spread them.
+    Bursts are attenuated before the high-pass filter, which would spread them over time.
     """
     wave = wave - wave.median()
     bursts = find_bursts(wave, sample_rate)

@@ -88,7 +88,7 @@ def _opened(file: str | os.PathLike[str] | BinaryIO, name: str) -> Iterator[Bina
         if not os.path.exists(file):
             raise FileNotFoundError(f"{name}: no such recording")
         if not os.path.isfile(file):
-            raise ValueError(f"{name} is not a file: name one recording, and save what a pipe or a device gives first")
+            raise ValueError(f"{name} is not a file: name one recording; save the output of a pipe to a file first")
         with open(file, "rb", buffering=0) as stream:
             yield stream
     elif isinstance(file, io.TextIOBase) or not hasattr(file, "seekable"):
@@ -150,7 +150,7 @@ def _check_level(samples: NDArray[np.float32], coding: str, name: str) -> None:
 
 
 def _with_length(stream: BinaryIO) -> BinaryIO:
-    """Return the file itself, or for a WAV with length 0 in its header a copy of unknown length."""
+    """Return the file itself; for a WAV whose header declares length 0, a copy that declares an unknown length."""
     start, declared, available = _wav_data(stream)
     if declared or not available or _is_wav_chunk(stream, start):
         return stream

@@ -50,14 +50,14 @@ class Spectrograms(nn.Module):
             )
         self.sample_rate, self.n_fft, self.window, self.hop = sample_rate, n_fft, window, hop
         self.n_mels, self.n_bins, self.preemphasis = n_mels, n_fft // 2 + 1, preemphasis
-        # On the device "meta", torchaudio could not read the values, and arithmetic would import torch's compiler: 2 s.
+        # Not on the device "meta": torchaudio reads values, and arithmetic there imports torch's compiler (2 s).
         with torch.device("cpu"):
             self.stft = torchaudio.transforms.Spectrogram(n_fft, window, hop, power=1)
             self.mel_scale = torchaudio.transforms.MelScale(
                 n_mels, sample_rate, n_stft=self.n_bins, norm="slaney", mel_scale="slaney"
             )
             rotation = torch.exp(-1j * torch.linspace(0, torch.pi, self.n_bins))
-        # With weights that sum to one, a mel band is an average of bins, on the same scale as they are.
+        # Weights sum to one, so that a mel band is an average of bins and has their scale.
         self.mel_scale.fb /= self.mel_scale.fb.sum(0, keepdim=True).clamp(min=1e-8)
         # Pre-emphasis is applied as a factor for each bin, which can be undone without recursion over samples.
         self.emphasis: Tensor

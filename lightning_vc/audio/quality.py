@@ -3,9 +3,9 @@
 Thresholds were set on recordings of LibriSpeech and speechocean762: 200 for noise and level, another 200 for music and
 speakers. The false alarm rate is about 1 % (noise: 3 of 60 pieces of 2 s, 0 of 60 pieces of 5 s). The detection rate
 is above 95 % for noise 10 dB below the speech, for chords 15 dB below it, and for clipping at four times the root mean
-square (lower in mp3, which does not preserve clipping). Missing treble: 1 false alarm in 300 other pieces of both
-corpora, all 300 detected at a sample rate of 8 kHz. A change of speaker between two pieces of 4 s is detected in 27 of
-33 pairs of a man and a woman, and in 12 of 26 pairs of one sex, so two speakers may go unnoticed.
+square (lower in mp3, which does not preserve clipping). Missing treble has 1 false alarm in 300 other pieces of both
+corpora, and is detected in all 300 at a sample rate of 8 kHz. A change of speaker between two pieces of 4 s is detected
+in 27 of 33 pairs of a man and a woman, and in 12 of 26 pairs of one sex, so two speakers may go unnoticed.
 """
 
 from collections.abc import Iterator, Sequence

@@ -44,7 +44,7 @@ class NeuralVocoder(Vocoder):
         """(B, T, M) -> (B, W) with W = (T - 1) * hop."""
 
     def forward(self, spectra: Spectra, post_filter: PostFilter = NO_FILTER) -> Tensor:
-        """Vocode the mel bands of the linear spectrogram, as it has more detail than `spectra.mel`; no post-filter."""
+        """Vocode mel bands of `spectra.linear`, which has more detail than `spectra.mel`; `post_filter` is ignored."""
         return self.from_mel(self.spectrograms.mel_of(spectra.linear))
 
 
@@ -126,7 +126,7 @@ def sinusoidal_phases(magnitudes: Tensor, n_fft: int, hop: int) -> Tensor:
     nearest = torch.where(bins - below <= above - bins, below, above)
     nearest = torch.where(nearest.abs() < far, nearest, bins)  # silence has no peaks
     advance = 2 * torch.pi * hop / n_fft * (nearest + off.gather(1, nearest))
-    # With a window in the middle of its frame, phases of neighbouring bins of a peak differ by pi.
+    # The window is centred in its frame, so phases of neighbouring bins of a peak differ by pi.
     advance = advance + torch.pi * ((bins - nearest) % 2)
     phase = torch.zeros_like(magnitudes[..., 0])  # (B, F)
     phases = []

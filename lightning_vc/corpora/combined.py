@@ -19,8 +19,8 @@ class CombinedCorpus(Corpus):
     def __init__(self, corpora: dict[str, Corpus]) -> None:
         if not corpora:
             raise ValueError("corpora is empty: name at least one corpus")
-        if odd := [name for name in corpora if not name or "-" in name]:
-            raise ValueError(f"corpora: {odd[0]!r} is no name to put before ids: give letters, without a hyphen")
+        if invalid := [name for name in corpora if not name or "-" in name]:
+            raise ValueError(f"corpora: {invalid[0]!r} cannot be a prefix of ids: give letters, without a hyphen")
         self.corpora = corpora
 
     def __iter__(self) -> Iterator[Utterance]:

@@ -53,7 +53,7 @@ def synthesize(text: str, voice: str, rate: int = 175) -> tuple[Tensor, int]:
         calls.espeak_Terminate()
     samples = bytearray().join(pieces)
     if not any(samples):
-        raise ValueError(f"espeak-ng has nothing to say for {text!r}: give a text with words")
+        raise ValueError(f"espeak-ng produces silence for {text!r}: give a text with words")
     return torch.frombuffer(samples, dtype=torch.int16).float() / 32768, sample_rate
 
 
@@ -62,7 +62,7 @@ def voice_lines(name: str) -> list[str]:
     file = _paths()[1] / name
     if not file.is_file():
         files = ", ".join(sorted(p.name for p in file.parent.iterdir())) if file.parent.is_dir() else "nothing"
-        raise ValueError(f"espeak-ng has no voice file {file}: in that folder it has {files}")
+        raise ValueError(f"espeak-ng has no voice file {file}: its folder has {files}")
     return file.read_text(encoding="utf-8").splitlines()
 
 

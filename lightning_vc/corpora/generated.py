@@ -27,10 +27,10 @@ VARIANTS = {
     **{"adam": 1.0, "edward": 1.0, "klatt": 1.0, "klatt3": 1.0, "klatt4": 1.0, "michel": 1.0, "victor": 0.95},
     **{"f1": 1.12, "f2": 1.1, "f3": 1.2},
 }
-_TRACTS = {"F": (1.05, 1.19), "M": (0.9, 1.05)}  # formants relative to espeak-ng's default voice, a man
-_RINGS = (0.92, 1.08)  # additional factor of the formants from the third on, which do not determine the vowel
+_TRACTS = {"F": (1.05, 1.19), "M": (0.9, 1.05)}  # vocal tract: formants relative to espeak-ng's default voice, a man
+_UPPER_FORMANTS = (0.92, 1.08)  # additional factor of the formants from the third on, which do not determine the vowel
 _PITCHES = {"F": (165.0, 255.0), "M": (80.0, 140.0)}  # hertz
-_SWINGS = (0.12, 0.24)  # pitch range, relative to the mean pitch
+_PITCH_RANGES = (0.12, 0.24)  # half of the pitch range, relative to the mean pitch
 _RATES = (155, 190)  # words per minute
 _PEAK = 0.7  # highest sample
 
@@ -41,17 +41,17 @@ class GeneratedVoice:
 
     speaker: Speaker
     variant: str
-    tract: float  # formants relative to espeak-ng's default voice, a man
-    ring: float  # additional factor of the formants from the third on
+    tract: float  # vocal tract: formants relative to espeak-ng's default voice, a man
+    upper_formants: float  # additional factor of the formants from the third on
     pitch: float  # hertz
-    swing: float
+    pitch_range: float  # half of it, relative to the mean pitch
     rate: int  # words per minute
 
     @cached_property
     def file(self) -> str:
         """Voice file of espeak-ng for the speaker: the accent, then the variant with modified formants and pitch."""
         factor = self.tract / VARIANTS[self.variant]
-        factors = [factor] * 3 + [factor * self.ring] * 6
+        factors = [factor] * 3 + [factor * self.upper_formants] * 6
         lines = voice_lines(ACCENTS[self.speaker.accent or ""])
         lines += [f"formant {peak} {factors[peak] * 100:.0f} 100 100" for peak in range(9)]  # defaults
         for line in voice_lines(f"voices/!v/{self.variant}"):
@@ -62,7 +62,7 @@ class GeneratedVoice:
                     pass
                 case _:
                     lines.append(line)
-        lines.append(f"pitch {self.pitch * (1 - self.swing):.0f} {self.pitch * (1 + self.swing):.0f}")
+        lines.append(f"pitch {self.pitch * (1 - self.pitch_range):.0f} {self.pitch * (1 + self.pitch_range):.0f}")
         return "\n".join(lines) + "\n"
 
 
@@ -106,13 +106,13 @@ class GeneratedCorpus(Corpus):
 def _voice(number: int, seed: int) -> GeneratedVoice:
     """Make one speaker; speakers of one sex cycle through the variants, those of one sex and variant through accents.
 
-    Tract, pitch and ring follow a low-discrepancy sequence (multiples of generalised golden ratios, modulo 1), so that
-    the few speakers of one variant differ clearly.
+    Tract, pitch and upper formants follow a low-discrepancy sequence (multiples of generalised golden ratios, modulo
+    1), so that the few speakers of one variant differ clearly.
     """
     sex, index = "FM"[number % 2], number // 2
     cycle, variant = divmod(index, len(VARIANTS))
     variant_rng = random.Random(f"{seed} {sex} {variant}")
-    tract, pitch, ring = ((variant_rng.random() + cycle * step) % 1 for step in (0.755, 0.570, 0.618))
+    tract, pitch, upper = ((variant_rng.random() + cycle * step) % 1 for step in (0.755, 0.570, 0.618))
     accents = variant_rng.sample(list(ACCENTS), len(ACCENTS))
     speaker_rng = random.Random(f"{seed} {sex} {number}")
     (min_tract, max_tract), (min_pitch, max_pitch) = _TRACTS[sex], _PITCHES[sex]
@@ -120,8 +120,8 @@ def _voice(number: int, seed: int) -> GeneratedVoice:
         speaker=Speaker(f"{sex.lower()}{index:03d}", sex, accents[cycle % len(accents)]),
         variant=list(VARIANTS)[variant],
         tract=min_tract * (max_tract / min_tract) ** tract,
-        ring=_RINGS[0] + (_RINGS[1] - _RINGS[0]) * ring,
+        upper_formants=_UPPER_FORMANTS[0] + (_UPPER_FORMANTS[1] - _UPPER_FORMANTS[0]) * upper,
         pitch=min_pitch * (max_pitch / min_pitch) ** pitch,
-        swing=speaker_rng.uniform(*_SWINGS),
+        pitch_range=speaker_rng.uniform(*_PITCH_RANGES),
         rate=speaker_rng.randint(*_RATES),
     )

@@ -22,7 +22,7 @@ class KaldiCorpus(Corpus):
             if not (self.root / name).is_file():
                 raise FileNotFoundError(f"{self.root / name} is missing: a Kaldi directory needs it")
         if (self.root / "segments").exists():
-            raise ValueError(f"{self.root / 'segments'} cuts recordings up: write each piece into a file of its own")
+            raise ValueError(f"{self.root / 'segments'} splits recordings: write each piece into a file of its own")
 
     def __iter__(self) -> Iterator[Utterance]:
         """Yield every utterance of wav.scp, sorted by id."""
@@ -30,7 +30,7 @@ class KaldiCorpus(Corpus):
         if commands := [name for name in audio if audio[name].endswith("|")]:
             raise ValueError(
                 f"{self.root / 'wav.scp'}: utterances {some(commands)} are commands ({audio[commands[0]]}), which are "
-                "not run: write their sound into files and name those"
+                "not run: write their output into files and name the files"
             )
         if missing := [name for name in audio if name not in speakers]:
             raise ValueError(f"{self.root / 'utt2spk'} has no line for utterances {some(missing)} of wav.scp: add them")
@@ -64,8 +64,8 @@ class KaldiCorpus(Corpus):
                 continue
             key, *rest = line.split(maxsplit=1)
             if key in table:
-                raise ValueError(f"{file}, line {number}: {key!r} was there before: keep one of the lines")
+                raise ValueError(f"{file}, line {number}: {key!r} is a duplicate: keep one of the lines")
             table[key] = rest[0].strip() if rest else ""
-        if (bare := [key for key, value in table.items() if not value]) and not empty:
-            raise ValueError(f"{file}: nothing stands after {some(bare)}: complete or remove these lines")
+        if (incomplete := [key for key, value in table.items() if not value]) and not empty:
+            raise ValueError(f"{file}: no value after {some(incomplete)}: complete or remove these lines")
         return table

@@ -56,6 +56,6 @@ def _readers(subset: Path) -> list[Path]:
 def _sexes(file: Path) -> dict[str, str]:
     """Reader -> "F" or "M", from lines such as `14 | F | train-clean-360 | 25.03 | Kristin LeMoine`."""
     if not file.is_file():
-        raise FileNotFoundError(f"{file} is missing: it is in every archive of LibriSpeech and says the readers' sex")
+        raise FileNotFoundError(f"{file} is missing: every archive of LibriSpeech has it, with the readers' sex")
     rows = [line.split("|") for line in lines(file) if not line.startswith(";")]
     return {row[0].strip(): row[1].strip() for row in rows if len(row) > 1}

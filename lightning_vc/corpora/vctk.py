@@ -44,7 +44,7 @@ class VCTK(Corpus):
 def _speakers(file: Path) -> dict[str, Speaker]:
     """Folder -> speaker, from lines `p225  23  F    English    Southern  England`; older versions omit the p."""
     if not file.is_file():
-        raise FileNotFoundError(f"{file} is missing: it comes with VCTK and says the speakers' sex, age and accent")
+        raise FileNotFoundError(f"{file} is missing: it comes with VCTK and contains the speakers' sex, age and accent")
     speakers = {}
     for line in lines(file)[1:]:  # the first is the header
         match line.split():

@@ -49,7 +49,7 @@ class Mixed(Frontend):
 
     def __init__(self, phoneme_probability: float = 0.5) -> None:
         if not 0 <= phoneme_probability <= 1:
-            raise ValueError(f"phoneme_probability {phoneme_probability} is no probability: give one from 0 to 1")
+            raise ValueError(f"phoneme_probability {phoneme_probability} is not a probability: give one from 0 to 1")
         self.phoneme_probability = phoneme_probability
 
     def symbols(self, words: Sequence[Word], rng: random.Random | None = None) -> list[str]:
@@ -83,7 +83,7 @@ def _write(words: Sequence[Word], write: Callable[[Word], Iterable[str]], rng: r
 
 def _characters(word: Word) -> Iterable[str]:
     if _is_forced(word):
-        raise ValueError(f"{word.text} says how a word sounds, and this model reads letters only: write the word")
+        raise ValueError(f"{word.text} gives phonemes, and this model reads letters only: write the word")
     return word.text
 
 

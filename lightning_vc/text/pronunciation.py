@@ -37,7 +37,7 @@ def split_braces(text: str) -> list[str | Word]:
         if not whole and (brace := re.search("[{}]", piece)):
             near = piece[max(0, brace.start() - 20) : brace.start() + 20]
             raise ValueError(
-                f"the text has a {brace[0]} without its partner, or braces in braces, at {near!r}: "
+                f"the text has a {brace[0]} that is unbalanced, or nested braces, at {near!r}: "
                 "write sounds as {HH AH0 L OW1}, and no other braces"
             )
         if whole and (word := in_braces(piece)):
@@ -88,7 +88,7 @@ def _ipa(inner: str, text: str) -> tuple[str, ...] | None:
     phonemes = tuple(_sounds(marks))
     if not phonemes or sum(mark in "ˈˌ" for mark in marks) > sum(phoneme[0] in "ˈˌ" for phoneme in phonemes):
         raise ValueError(
-            f"a stress in {short(text)} has no vowel behind it: write it before its syllable, as in {{ɹˈɛd}}"
+            f"a stress in {short(text)} has no vowel after it: write it before its syllable, as in {{ɹˈɛd}}"
         )
     return phonemes
 

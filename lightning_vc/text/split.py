@@ -61,13 +61,13 @@ def cut(words: Sequence[Word], longest: int, size: Callable[[Word], int]) -> Ite
         if rest <= longest or ends[-1:] == ends[bisect(ends, start) :]:
             yield tuple(words[start:])
             return
-        wanted = rest / -(-rest // longest)
+        target_size = rest / -(-rest // longest)
         first = bisect(ends, start)
         # One symbol is reserved for the comma.
         fitting = ends[first : max(first + 1, bisect(ends, sums[start] + longest - 1, key=sums.__getitem__))]
 
         def cost(end: int) -> float:
-            return abs(sums[end] - sums[start] - wanted) / longest + _penalty(words[end - 1], words[end])  # noqa: B023
+            return abs(sums[end] - sums[start] - target_size) / longest + _penalty(words[end - 1], words[end])  # noqa: B023
 
         end = min(fitting, key=cost)
         part = tuple(words[start:end])

@@ -1,7 +1,7 @@
 """The table of input symbols of all models: characters, phonemes, punctuation and pauses.
 
-Symbol numbers are rows of the models' embeddings, so this table is part of every checkpoint, although no checkpoint
-stores it. THE ORDER IS FIXED: never insert, remove or move a symbol; append new symbols at the end.
+Symbol numbers are rows of the models' embeddings, so checkpoints depend on this table, although none stores it. THE
+ORDER IS FIXED: never insert, remove or move a symbol; append new symbols at the end (see CONTRIBUTING.md).
 """
 
 from collections.abc import Iterable

@@ -13,15 +13,15 @@ def read_lines(path: str | Path) -> list[str]:
     try:
         text = read_text(path)
     except UnicodeDecodeError as error:
-        raise ValueError(f"{path} is no text file: write one in UTF-8, a text a line") from error
+        raise ValueError(f"{path} is not a text file: write one in UTF-8, one text per line") from error
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     if not lines:
-        raise ValueError(f"{path} is empty: write a text a line")
+        raise ValueError(f"{path} is empty: write one text per line")
     return lines
 
 
 def read_transcripts(path: str | Path, clips: Sequence[str | Path]) -> list[str]:
-    """Read the transcript of each clip, from lines `clip<tab>text` or from one text a line in the order of the clips.
+    """Read the transcript of each clip, from lines `clip<tab>text`, or one text per line in the order of the clips.
 
     The suffix of a clip may be omitted; a space may then replace the tab if its name has a digit, as in LibriSpeech
     and Kaldi. Of LJSpeech's lines `id|text|normalised text`, the last non-empty text is used.
@@ -37,8 +37,8 @@ def read_transcripts(path: str | Path, clips: Sequence[str | Path]) -> list[str]
         pairs = [line.partition("\t")[::2] for line in lines]
     elif any(_is_id(line.split()[0], stems) for line in lines):
         pairs = [(line.split()[0], line.partition(" ")[2]) for line in lines]
-    elif odd := [line for line in lines if "|" in line or _begins_with_id(line, stems)]:
-        raise ValueError(f"{path} has the line {odd[0]!r}: write the clip, a tab, and its transcript")
+    elif invalid := [line for line in lines if "|" in line or _begins_with_id(line, stems)]:
+        raise ValueError(f"{path} has the line {invalid[0]!r}: write the clip, a tab, and its transcript")
     elif len(lines) != len(clips):
         raise ValueError(f"{path} has {len(lines)} lines for {len(clips)} clips: write one for each, in their order")
     else:
@@ -51,7 +51,7 @@ def read_transcripts(path: str | Path, clips: Sequence[str | Path]) -> list[str]
             raise ValueError(f"{path} has two transcripts of {clip}: leave one of them")
     keys = [name if name in transcripts else stem for name, stem in zip(names, stems, strict=True)]
     if len(set(keys)) < len(keys):
-        raise ValueError(f"clips of the same name ({', '.join(keys)}) cannot be told apart in {path}: rename them")
+        raise ValueError(f"clips of the same name ({', '.join(keys)}) are ambiguous in {path}: rename them")
     if missing := [str(clip) for clip, key in zip(clips, keys, strict=True) if key not in transcripts]:
         raise ValueError(f"{path} has no transcript of {', '.join(missing)}")
     return [transcripts[key] for key in keys]
@@ -92,10 +92,10 @@ def transcripts_beside(clips: Sequence[str | Path]) -> list[str] | None:
     """
     files = [Path(clip).with_suffix(".txt") for clip in clips]
     if shared := [file for file in files if file.exists() and files.count(file) > 1]:
-        raise ValueError(f"{shared[0]} stands beside two clips: rename one, or give the transcripts in a table")
+        raise ValueError(f"{shared[0]} belongs to two clips: rename one, or give the transcripts in a table")
     missing = [file for file in files if not file.exists()]
     if len(missing) == len(files):
         return None
     if missing:
-        raise FileNotFoundError(f"{missing[0]}: no such transcript, while other clips have one beside them: write it")
+        raise FileNotFoundError(f"{missing[0]}: no such transcript, but other clips have one: write it")
     return [" ".join(read_lines(file)) for file in files]

@@ -54,16 +54,16 @@ def test_noise_is_as_loud_as_asked_however_long_the_clip(waves: Tensor) -> None:
                 assert snr == pytest.approx(10, abs=1)
 
 
-def test_who_talks_behind_a_voice_is_somebody_else(waves: Tensor) -> None:
+def test_babble_is_the_sum_of_other_speakers(waves: Tensor) -> None:
     behind = other_voices(waves).view(4, 2, 16000)
-    for speaker, own in enumerate(waves):
+    for speaker, clips in enumerate(waves):
         others = torch.cat([waves[:speaker], waves[speaker + 1 :]]).sum(0)
         assert behind[speaker].allclose(others, atol=1e-6)
-        assert abs(float((behind[speaker] * own).sum())) < 1  # tones of other frequencies have nothing in common
+        assert abs(float((behind[speaker] * clips).sum())) < 1  # tones of other frequencies have nothing in common
     assert other_voices(waves[:2]).view(2, 2, 16000).equal(waves[:2].flip(0))
 
 
-def test_a_telephone_lets_no_high_or_low_tone_through() -> None:
+def test_the_telephone_filter_removes_high_and_low_tones() -> None:
     time = torch.arange(16000) / 16000
     tones = torch.stack([torch.sin(2 * torch.pi * hertz * time) for hertz in (100.0, 1000.0, 5000.0)])
     loudness = only(telephone=1.0)(tones.unsqueeze(0), torch.full((1, 3), 16000))[0].square().mean(1).sqrt()
@@ -74,10 +74,10 @@ def test_a_room_goes_on_behind_a_clap() -> None:
     clap = torch.zeros(1, 2, 16000)
     clap[..., 1000] = 1.0
     torch.manual_seed(0)
-    heard = only(reverberation=1.0)(clap, torch.full((1, 2), 16000))[0].abs()
-    assert heard[:, :1000].max() < 1e-3
-    assert (heard[:, 1001:3000] > 1e-3).any(1).all()
-    assert heard[:, 1001:2600].mean() > 10 * heard[:, -1600:].mean()
+    result = only(reverberation=1.0)(clap, torch.full((1, 2), 16000))[0].abs()
+    assert result[:, :1000].max() < 1e-3
+    assert (result[:, 1001:3000] > 1e-3).any(1).all()
+    assert result[:, 1001:2600].mean() > 10 * result[:, -1600:].mean()
 
 
 def test_noises_differ_in_colour() -> None:
@@ -91,12 +91,12 @@ def test_noises_differ_in_colour() -> None:
 @pytest.mark.parametrize(
     ("options", "message"), [({"noise": 1.5}, "noise is the share"), ({"snr": (9.0, 3.0)}, "snr must be the least")]
 )
-def test_what_cannot_be(options: dict[str, float], message: str) -> None:
+def test_invalid_arguments_are_refused(options: dict[str, float], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         Augmentation(**options)
 
 
-def test_silence_behind_a_voice_changes_nothing(waves: Tensor) -> None:
+def test_silent_noise_leaves_the_clip_unchanged(waves: Tensor) -> None:
     torch.manual_seed(0)
     waves[1:] = 0
     for _ in range(8):

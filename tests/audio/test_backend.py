@@ -17,7 +17,7 @@ def import_with(tmp_path, monkeypatch):
     def is_torchaudio(name):
         return name.split(".")[0] == "torchaudio"
 
-    real = {name: module for name, module in sys.modules.items() if is_torchaudio(name)}
+    loaded = {name: module for name, module in sys.modules.items() if is_torchaudio(name)}
 
     def run(**files):
         package = tmp_path / "torchaudio"
@@ -25,17 +25,17 @@ def import_with(tmp_path, monkeypatch):
         for name, source in files.items():
             (package / f"{name}.py").write_text(source)
         monkeypatch.syspath_prepend(tmp_path)
-        for name in real:
+        for name in loaded:
             monkeypatch.delitem(sys.modules, name)
         return runpy.run_path(backend.__file__)["torchaudio"]
 
     yield run
     for name in [name for name in sys.modules if is_torchaudio(name)]:
         del sys.modules[name]
-    sys.modules.update(real)
+    sys.modules.update(loaded)
 
 
-def test_what_the_package_uses_of_torchaudio_runs():
+def test_the_used_torchaudio_functions_run():
     transforms = backend.torchaudio.transforms
     wave = torch.randn(2, 4000)
     assert transforms.MelSpectrogram(16000, n_fft=512, n_mels=20)(wave).shape == (2, 20, 16)

@@ -82,7 +82,7 @@ def without_table(mp3: bytes) -> bytes:
 
 @pytest.mark.parametrize("suffix", CODINGS)
 @pytest.mark.parametrize("part", [0.2, 0.5, 0.9])
-def test_what_was_cut_off_is_told(tmp_path: Path, suffix: str, part: float) -> None:
+def test_truncated_files_are_refused(tmp_path: Path, suffix: str, part: float) -> None:
     whole = encoded(noise(10), *CODINGS[suffix])
     path = tmp_path / f"clip{suffix}"
     path.write_bytes(whole)
@@ -173,7 +173,7 @@ def liars(folder: Path) -> dict[str, str]:
     for name, (content, zeros, _) in files.items():
         (folder / name).write_bytes(content)
         os.truncate(folder / name, len(content) + zeros)  # takes no space on the disk
-    return {name: told for name, (_, _, told) in files.items()}
+    return {name: message for name, (_, _, message) in files.items()}
 
 
 @contextmanager
@@ -189,13 +189,13 @@ def one_more_gigabyte() -> Iterator[None]:
 
 
 def test_no_header_decides_how_much_memory_is_used(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    for name, told in liars(tmp_path).items():
+    for name, message in liars(tmp_path).items():
         with one_more_gigabyte():
-            if " is longer than " in told:
+            if " is longer than " in message:
                 decode(tmp_path / name)
-                assert capsys.readouterr().err.startswith(f"warning: {tmp_path / name}{told}: the rest is not used")
+                assert capsys.readouterr().err.startswith(f"warning: {tmp_path / name}{message}: the rest is not used")
             else:
-                with pytest.raises(ValueError, match=rf"{name} {told}"):
+                with pytest.raises(ValueError, match=rf"{name} {message}"):
                     decode(tmp_path / name)
 
 
@@ -248,10 +248,10 @@ def test_files_of_any_name_are_read_and_named_in_one_line(tmp_path: Path, name: 
     assert str(missing.value).isprintable()
 
 
-def test_what_cannot_seek_is_refused_at_once(tmp_path: Path) -> None:
+def test_pipes_and_sockets_are_refused_without_waiting(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.wav")
     for path in (tmp_path / "pipe.wav", "/dev/zero"):
-        with pytest.raises(ValueError, match="is not a file: name one recording, and save what a pipe"):
+        with pytest.raises(ValueError, match="is not a file: name one recording; save the output of a pipe"):
             decode(path)
     ours, theirs = socket.socketpair()
     reader, writer = os.pipe()

@@ -45,8 +45,8 @@ def test_silence_is_zero_and_full_scale_is_about_one(spectrograms: Spectrograms)
 
 def test_half_as_loud_is_six_decibels_less(spectrograms: Spectrograms) -> None:
     one, half = (spectrograms(hum(1000, peak=peak).unsqueeze(0)) for peak in (0.8, 0.4))
-    for each in ("mel", "linear"):
-        loudest = [getattr(spectra, each)[0, 20].max().item() for spectra in (one, half)]
+    for item in ("mel", "linear"):
+        loudest = [getattr(spectra, item)[0, 20].max().item() for spectra in (one, half)]
         assert loudest[0] - loudest[1] == pytest.approx(0.0602, abs=1e-3)
 
 

@@ -27,7 +27,7 @@ def loudest(wave, rate):
 
 @pytest.mark.parametrize("suffix", FORMATS)
 @pytest.mark.parametrize("rate", [8000, 16000, 22050, 24000, 44100, 48000])
-def test_what_is_written_is_read_at_another_rate(tmp_path, suffix, rate):
+def test_a_written_file_is_resampled_when_read(tmp_path, suffix, rate):
     write(tmp_path / f"a{suffix}", tone(1, rate), rate)
     wave = read(tmp_path / f"a{suffix}", 16000)
     assert wave.dtype == torch.float32
@@ -131,7 +131,7 @@ def test_a_folder_is_no_recording(tmp_path):
 
 @pytest.mark.parametrize("suffix", [*FORMATS, ".raw", ".txt", ""])
 @pytest.mark.parametrize("content", [b"", b"Hello, this is a text. " * 40])
-def test_what_is_not_audio_is_named(tmp_path, suffix, content):
+def test_errors_name_a_file_that_is_not_audio(tmp_path, suffix, content):
     (tmp_path / f"talk{suffix}").write_bytes(content)
     with pytest.raises(ValueError, match=rf"talk{suffix} cannot be read as audio \(.*\): give \.wav, .* or \.mp3"):
         read(tmp_path / f"talk{suffix}", 16000)
@@ -168,7 +168,7 @@ def test_an_unknown_format_is_not_written(tmp_path):
     assert not (tmp_path / "a.m4a").exists()
 
 
-def test_where_a_recording_can_be_written_is_found_out_beforehand(tmp_path):
+def test_writable_reports_an_output_path_that_cannot_be_written(tmp_path):
     assert writable(tmp_path / "a" / "b" / "c.wav") == tmp_path / "a" / "b" / "c.wav"
     assert not list(tmp_path.iterdir())
     (tmp_path / "a.wav").write_text("kept")
@@ -187,7 +187,7 @@ def test_where_a_recording_can_be_written_is_found_out_beforehand(tmp_path):
         (torch.tensor([0.0, math.nan]), "NaN or infinite"),
     ],
 )
-def test_what_is_no_recording_is_not_written(tmp_path, wave, message):
+def test_invalid_waves_are_not_written(tmp_path, wave, message):
     with pytest.raises(ValueError, match=rf"a\.wav: .*{message}"):
         write(tmp_path / "a.wav", wave, 16000)
     with pytest.raises(ValueError, match=message):

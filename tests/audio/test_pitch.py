@@ -37,18 +37,18 @@ def test_noise_and_silence_have_none_and_padding_neither() -> None:
     torch.manual_seed(0)
     waves = torch.stack([0.1 * torch.randn(8000), torch.zeros(8000), sung(torch.full((8000,), 120.0))])
     linear = SPECTROGRAMS(waves).linear
-    real = torch.ones(linear.shape[:2], dtype=torch.bool)
-    real[2, 10:] = False
-    _, voiced = HarmonicPitch(513)(linear, real)
+    mask = torch.ones(linear.shape[:2], dtype=torch.bool)
+    mask[2, 10:] = False
+    _, voiced = HarmonicPitch(513)(linear, mask)
     assert voiced[0].float().mean() < 0.1
     assert not voiced[1].any()
-    assert voiced[2].equal(real[2])
+    assert voiced[2].equal(mask[2])
 
 
 @pytest.mark.parametrize("sample_rate", [16000, 24000])
 def test_of_a_recording_in_hertz_and_none_of_its_silence(sample_rate: int) -> None:
     voice = sung(torch.full((sample_rate,), 180.0 * 16000 / sample_rate))
-    heard = pitch(torch.cat([voice, voice / 1000]), sample_rate)
-    assert len(heard) == 201
-    assert heard[5:95].sub(180).abs().max() < 3
-    assert heard[110:].isnan().all()
+    result = pitch(torch.cat([voice, voice / 1000]), sample_rate)
+    assert len(result) == 201
+    assert result[5:95].sub(180).abs().max() < 3
+    assert result[110:].isnan().all()

@@ -13,7 +13,7 @@ def spectrograms() -> Spectrograms:
     return Spectrograms(sample_rate=16000, n_fft=1024, window=800, hop=200, n_mels=40)
 
 
-def test_it_is_nothing_by_itself(spectrograms: Spectrograms) -> None:
+def test_the_default_post_filter_changes_nothing(spectrograms: Spectrograms) -> None:
     linear = torch.rand(2, 9, 513)
     torch.testing.assert_close(PostFilter()(linear, spectrograms), spectrograms.undo(magnitude(linear).mT))
 
@@ -50,8 +50,8 @@ def test_steady_noise_is_subtracted_and_speech_is_not(spectrograms: Spectrograms
     spectra = spectrograms(wave.unsqueeze(0))
 
     def loudness(denoise: float) -> tuple[float, float]:
-        said = GriffinLim(spectrograms)(spectra, PostFilter(denoise=denoise))[0]
-        pause, sound = said[rate // 4 : rate // 2], said[-rate // 2 : -rate // 4]
+        output = GriffinLim(spectrograms)(spectra, PostFilter(denoise=denoise))[0]
+        pause, sound = output[rate // 4 : rate // 2], output[-rate // 2 : -rate // 4]
         return float(pause.square().mean()), float(sound.square().mean())
 
     (pause, sound), (cleaned, kept) = loudness(0.0), loudness(40.0)

@@ -31,7 +31,7 @@ def test_a_good_recording(voice: Tensor) -> None:
 
 
 @pytest.mark.parametrize("scale", [0.05, 1.0])
-def test_what_is_wrong(voice: Tensor, scale: float) -> None:
+def test_each_defect_causes_its_warning(voice: Tensor, scale: float) -> None:
     torch.manual_seed(1)
     short = voice[:8000]
     noisy = voice + torch.randn_like(voice) * voice.std() * 10 ** (-10 / 20)
@@ -42,9 +42,9 @@ def test_what_is_wrong(voice: Tensor, scale: float) -> None:
         (clipped, "was recorded too loud"),
         (noisy.clamp(-0.1, 0.1), "was recorded too loud", "has noise"),
     ):
-        found = blamed(wave * scale)
-        assert len(found) == len(expected)
-        assert all(complaint.startswith(start) for complaint, start in zip(found, expected, strict=True))
+        result = blamed(wave * scale)
+        assert len(result) == len(expected)
+        assert all(complaint.startswith(start) for complaint, start in zip(result, expected, strict=True))
 
 
 def test_real_recordings(shared_data: Path) -> None:
@@ -75,8 +75,8 @@ def test_music(voice: Tensor) -> None:
     assert tonality(voice, 16000) < 24
     for decibels in (5, 15):
         music = chords(len(voice))
-        found = blamed(voice + music / music.std() * voice.std() * 10 ** (-decibels / 20))
-        assert [complaint[:30] for complaint in found] == ["has music behind the voice: it"]
+        result = blamed(voice + music / music.std() * voice.std() * 10 ** (-decibels / 20))
+        assert [complaint[:30] for complaint in result] == ["has music behind the voice: it"]
 
 
 def test_two_speakers(voice: Tensor) -> None:
@@ -85,8 +85,8 @@ def test_two_speakers(voice: Tensor) -> None:
     dull = torch.fft.irfft(spectrum / torch.linspace(1, 30, len(spectrum)), len(voice))
     dull *= voice.std() / dull.std()
     assert change(torch.cat([voice, voice]), 16000) < 0.1
-    found = blamed(torch.cat([voice, dull]))
-    assert [complaint[:27] for complaint in found] == ["seems to have two speakers:"]
+    result = blamed(torch.cat([voice, dull]))
+    assert [complaint[:27] for complaint in result] == ["seems to have two speakers:"]
     assert change(torch.cat([voice, dull]), 8000) > 0.35
     assert change(torch.cat([voice[:16000], dull[:16000]]), 16000) == 0  # too short to tell
 
@@ -100,7 +100,7 @@ def test_two_real_speakers(shared_data: Path) -> None:
     assert sum(change(level(trim(read(file, 16000), 16000)), 16000) > 0.35 for file in files) == 0
 
 
-def test_who_does_not_pause_is_not_blamed_for_it() -> None:
+def test_a_short_recording_without_pauses_has_no_noise_warning() -> None:
     torch.manual_seed(0)
     assert blamed(torch.randn(int(1.5 * 16000)) * 0.1) == []
 

@@ -36,7 +36,7 @@ def test_more_rounds_come_closer(spectrograms: Spectrograms) -> None:
     assert error(30) < 0.8 * error(1)
 
 
-def test_it_starts_closer_and_comes_as_close_in_fewer_rounds(spectrograms: Spectrograms) -> None:
+def test_sinusoidal_phases_converge_in_fewer_iterations(spectrograms: Spectrograms) -> None:
     """Spectral convergence of something like a vowel that glides, against torchaudio's from phases of zero."""
     time = torch.arange(16000) / 16000
     pitch = 2 * math.pi * (120 * time + 20 * time**2)

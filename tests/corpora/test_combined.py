@@ -28,16 +28,20 @@ class Hum(Corpus):
 def test_two_speakers_of_one_number_stay_two() -> None:
     corpus = CombinedCorpus({"loud": Hum(0.9), "soft": Hum(0.1)})
     utterances = list(corpus)
-    assert [each.id for each in utterances] == ["loud-7-1", "loud-7-2", "soft-7-1", "soft-7-2"]
-    assert [each.speaker for each in utterances[1:3]] == [Speaker("loud-7", "F"), Speaker("soft-7", "F")]
+    assert [item.id for item in utterances] == ["loud-7-1", "loud-7-2", "soft-7-1", "soft-7-2"]
+    assert [item.speaker for item in utterances[1:3]] == [Speaker("loud-7", "F"), Speaker("soft-7", "F")]
     copied = pickle.loads(pickle.dumps(corpus))
-    for each in (corpus, copied):
-        assert [float(each.read(utterance, 8000)[0]) for utterance in utterances] == pytest.approx([0.9, 0.9, 0.1, 0.1])
+    for item in (corpus, copied):
+        assert [float(item.read(utterance, 8000)[0]) for utterance in utterances] == pytest.approx([0.9, 0.9, 0.1, 0.1])
 
 
 @pytest.mark.parametrize(
     ("corpora", "reason"),
-    [({}, "corpora is empty"), ({"": Hum(1)}, "'' is no name"), ({"a-b": Hum(1)}, "'a-b' is no name to put before")],
+    [
+        ({}, "corpora is empty"),
+        ({"": Hum(1)}, "'' cannot be a prefix"),
+        ({"a-b": Hum(1)}, "'a-b' cannot be a prefix of ids"),
+    ],
 )
 def test_each_has_a_name(corpora: dict[str, Corpus], reason: str) -> None:
     with pytest.raises(ValueError, match=reason):

@@ -36,7 +36,7 @@ def test_a_higher_rate_is_shorter() -> None:
     assert len(quick) < 0.85 * len(slow)
 
 
-def test_what_was_said_before_leaves_no_trace() -> None:
+def test_output_does_not_depend_on_earlier_calls() -> None:
     breathy = MAN + "breath 0 4 6 6 6 6 0 10\nflutter 8\n"
     first, _ = synthesize("Some fish.", breathy)
     synthesize("Something else, and by another voice.", "language en-us\nflutter 5\nklatt 6\n")
@@ -54,13 +54,13 @@ def test_any_temporary_folder_will_do(
 
 @pytest.mark.parametrize("text", ["", " ", "..."])
 def test_nothing_to_say(text: str) -> None:
-    with pytest.raises(ValueError, match="espeak-ng has nothing to say for"):
+    with pytest.raises(ValueError, match="espeak-ng produces silence for"):
         synthesize(text, MAN)
 
 
 def test_its_own_voices_can_be_looked_at() -> None:
     assert "language variant" in voice_lines("voices/!v/f2")
-    with pytest.raises(ValueError, match=r"no voice file .*f99: in that folder it has .*f2, f3"):
+    with pytest.raises(ValueError, match=r"no voice file .*f99: its folder has .*f2, f3"):
         voice_lines("voices/!v/f99")
 
 

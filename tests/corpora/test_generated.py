@@ -33,7 +33,7 @@ def test_the_size_is_what_was_asked_for() -> None:
     assert all(u.audio is None and u.text for u in utterances)
 
 
-def test_who_speaks_by_default() -> None:
+def test_default_speakers_are_balanced_over_sex_and_accent() -> None:
     corpus = GeneratedCorpus()
     speakers = speakers_of(corpus)
     assert len(speakers) == 96
@@ -51,7 +51,7 @@ def test_men_are_lower_and_longer_than_women() -> None:
     assert all(150 <= v.rate <= 200 for v in voices)
 
 
-def test_those_of_one_sex_and_variant_are_far_from_each_other() -> None:
+def test_speakers_of_one_sex_and_variant_differ_clearly() -> None:
     for seed in range(5):
         voices = GeneratedCorpus(seed=seed).voices.values()
         for sex in "FM":
@@ -77,8 +77,8 @@ def test_more_of_it_leaves_the_rest_as_it_is() -> None:
 
 def test_speakers_say_different_things() -> None:
     corpus = GeneratedCorpus(n_speakers=10, utterances=30)
-    said = [{u.text for u in corpus if u.speaker == speaker} for speaker in speakers_of(corpus)]
-    assert max(len(one & other) for one, other in combinations(said, 2)) <= 1
+    texts = [{u.text for u in corpus if u.speaker == speaker} for speaker in speakers_of(corpus)]
+    assert max(len(one & other) for one, other in combinations(texts, 2)) <= 1
 
 
 def test_the_sound_of_an_utterance() -> None:
@@ -91,7 +91,7 @@ def test_the_sound_of_an_utterance() -> None:
     assert abs(len(corpus.read(utterance, 8000)) - len(wave) / 2) <= 1
 
 
-def test_anyone_says_anything() -> None:
+def test_any_speaker_can_say_any_text() -> None:
     corpus = GeneratedCorpus(n_speakers=4)
     text = "Nobody in the corpus said this."
     waves = [corpus.say(speaker.id, text, 16000) for speaker in speakers_of(corpus)]
@@ -116,7 +116,7 @@ def test_a_pickled_corpus_is_the_same() -> None:
 
 
 @pytest.mark.parametrize(("name", "value"), [("n_speakers", 0), ("utterances", -1)])
-def test_a_corpus_of_nothing(name: str, value: int) -> None:
+def test_an_empty_corpus_is_refused(name: str, value: int) -> None:
     with pytest.raises(ValueError, match=f"{name} is {value}: give 1 or more"):
         GeneratedCorpus(**{name: value})
 

@@ -66,7 +66,7 @@ def test_without_a_file_that_must_be_there(root: Path, name: str) -> None:
 
 def test_segments_are_refused(root: Path, write_text: Write) -> None:
     write_text(root / "segments", "a1 a 0.0 1.5")
-    with pytest.raises(ValueError, match="segments cuts recordings up: write each piece into a file"):
+    with pytest.raises(ValueError, match="segments splits recordings: write each piece into a file"):
         KaldiCorpus(root)
 
 
@@ -78,15 +78,17 @@ def test_segments_are_refused(root: Path, write_text: Write) -> None:
             ["a1 sph2pipe a1 |", "a2 cat a2 |"],
             r"wav\.scp: utterances a1, a2 are commands \(sph2pipe .*not run",
         ),
-        ("wav.scp", ["a1", "a2 wav/a2.opus", "b1"], r"wav\.scp: nothing stands after a1, b1: complete or remove"),
-        ("wav.scp", ["a1 wav/a1.flac", "a1 wav/a2.opus"], r"wav\.scp, line 2: 'a1' was there before"),
+        ("wav.scp", ["a1", "a2 wav/a2.opus", "b1"], r"wav\.scp: no value after a1, b1: complete or remove"),
+        ("wav.scp", ["a1 wav/a1.flac", "a1 wav/a2.opus"], r"wav\.scp, line 2: 'a1' is a duplicate"),
         ("utt2spk", ["b1 bert"], "utt2spk has no line for utterances a2, a1 of wav.scp"),
-        ("utt2spk", ["a1", "a2 anna", "b1"], "utt2spk: nothing stands after a1, b1"),
+        ("utt2spk", ["a1", "a2 anna", "b1"], "utt2spk: no value after a1, b1"),
         ("spk2gender", ["anna female"], "spk2gender: speaker anna is 'female': write f or m"),
         ("spk2age", ["anna young"], "spk2age: speaker anna is 'young'"),
     ],
 )
-def test_what_contradicts_itself(root: Path, write_text: Write, name: str, lines: list[str], message: str) -> None:
+def test_inconsistent_files_are_refused(
+    root: Path, write_text: Write, name: str, lines: list[str], message: str
+) -> None:
     write_text(root / name, *lines)
     with pytest.raises(ValueError, match=message):
         list(KaldiCorpus(root))

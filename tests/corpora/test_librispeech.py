@@ -48,7 +48,7 @@ def test_a_subset_without_transcripts_has_no_text(root: Path) -> None:
     assert [(u.id, u.text) for u in utterances] == [("118-47824-0000", None), ("26-495-0000", None)]
 
 
-def test_what_stands_in_two_subsets_comes_once_and_with_its_text(root: Path) -> None:
+def test_an_utterance_of_two_subsets_is_yielded_once_with_its_text(root: Path) -> None:
     for subsets in (None, ["train-clean-5", "one-clip-each"], ["one-clip-each", "train-clean-5"]):
         utterances = {u.id: u for u in LibriSpeech(root, subsets)}
         assert list(utterances) == ["118-47824-0000", "19-198-0000", "19-198-0001", "26-495-0000"]

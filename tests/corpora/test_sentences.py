@@ -33,8 +33,8 @@ def test_hardly_one_comes_twice(many: list[str]) -> None:
 
 
 def test_every_word_is_heard_often(many: list[str]) -> None:
-    heard = Counter(word for text in many for word in text.lower().strip(".?").split())
-    assert min(heard[word] for word in chain.from_iterable(words().values())) >= 8
+    counts = Counter(word for text in many for word in text.lower().strip(".?").split())
+    assert min(counts[word] for word in chain.from_iterable(words().values())) >= 8
 
 
 def test_every_kind_of_word_in_a_template_is_in_the_list() -> None:
@@ -52,9 +52,9 @@ def test_the_lexicon_says_every_word_in_one_way_and_they_need_many_sounds() -> N
     with closing(sqlite3.connect(Path(gruut_lang_en.__file__).parent / "lexicon.db")) as lexicon:
         rows = lexicon.execute("SELECT word, role, phonemes FROM word_phonemes").fetchall()
     plain = set(chain.from_iterable(words().values()))
-    spoken = [(word, role, phonemes) for word, role, phonemes in rows if word in plain]
-    assert {word for word, *_ in spoken} == plain
-    roles = Counter(word for word, role in {(word, role) for word, role, _ in spoken})
+    pronunciations = [(word, role, phonemes) for word, role, phonemes in rows if word in plain]
+    assert {word for word, *_ in pronunciations} == plain
+    roles = Counter(word for word, role in {(word, role) for word, role, _ in pronunciations})
     assert [word for word in plain if roles[word] > 1] == []  # such as the noun and the verb "house"
-    sounds = {sound.strip("ˈˌ") for *_, phonemes in spoken for sound in phonemes.split()}
+    sounds = {sound.strip("ˈˌ") for *_, phonemes in pronunciations for sound in phonemes.split()}
     assert len(sounds) >= 38

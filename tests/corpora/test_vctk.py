@@ -106,7 +106,7 @@ def test_without_the_list_of_speakers(new: Path) -> None:
         VCTK(new)
 
 
-def test_a_line_that_says_no_sex(new: Path, write_text: Write) -> None:
+def test_a_line_without_a_sex_is_refused(new: Path, write_text: Write) -> None:
     write_text(new / "speaker-info.txt", "ID  AGE  GENDER  ACCENTS  REGION", "p225  23  English  Southern England")
     with pytest.raises(ValueError, match=r"speaker-info\.txt: the line 'p225  23  English.*F or M"):
         VCTK(new)

@@ -21,13 +21,13 @@ class Tones(Corpus):
     def __iter__(self) -> Iterator[Utterance]:
         for number in range(self.n_speakers):
             speaker = Speaker(f"s{number:02}", "FM"[number % 2], f"accent {number // 2 % 3}", 20 + number)
-            for each in range(self.utterances):
-                text = TEXTS[each % 3] if self.transcribed else None
-                yield Utterance(f"s{number:02}-{each:03}", speaker, text)
+            for item in range(self.utterances):
+                text = TEXTS[item % 3] if self.transcribed else None
+                yield Utterance(f"s{number:02}-{item:03}", speaker, text)
 
     def read(self, utterance: Utterance, sample_rate: int) -> Tensor:
-        speaker, each = (int(part) for part in utterance.id[1:].split("-"))
-        seconds = 0.6 + (7 * speaker + 3 * each) % 13 / 20
+        speaker, item = (int(part) for part in utterance.id[1:].split("-"))
+        seconds = 0.6 + (7 * speaker + 3 * item) % 13 / 20
         time = torch.arange(round(seconds * sample_rate)) / sample_rate
         tone = 0.5 * torch.sin(2 * math.pi * (100 + 20 * speaker) * time)
         silence = torch.zeros(sample_rate // 2)

@@ -65,7 +65,7 @@ def test_a_clone_speaks_now_and_later(tiny_run: TinyRun, folder: Path, tmp_path:
     assert io.read(tmp_path / "again.wav", 16000).equal(said)
 
 
-def test_what_clips_say_in_three_ways(tiny_run: TinyRun, folder: Path, tmp_path: Path) -> None:
+def test_transcripts_can_be_given_in_three_ways(tiny_run: TinyRun, folder: Path, tmp_path: Path) -> None:
     line = clone_line(tiny_run, folder, tmp_path, "embedding")
     clone.main(line)
     texts = [sample.text or "" for sample in tiny_run.samples()[:2]]
@@ -84,7 +84,7 @@ def test_what_clips_say_in_three_ways(tiny_run: TinyRun, folder: Path, tmp_path:
         (tmp_path / "other.safetensors").unlink()
 
 
-def test_the_encoder_says_that_it_does_not_read_what_clips_say(
+def test_the_encoder_method_warns_about_unused_transcripts(
     tiny_run: TinyRun, folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     line = clone_line(tiny_run, folder, tmp_path, "encoder")
@@ -96,7 +96,7 @@ def test_the_encoder_says_that_it_does_not_read_what_clips_say(
         assert "warning: the method encoder needs no transcripts" in capsys.readouterr().err
 
 
-def test_a_voice_is_kept_by_its_name(
+def test_a_voice_is_saved_under_its_name(
     tiny_run: TinyRun, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("LIGHTNING_VC_VOICES", str(tmp_path / "voices"))
@@ -129,7 +129,7 @@ def test_a_file_of_lines_becomes_a_folder_of_sounds(
     assert f"warning: {sounds[0]}: attention was stuck" in capsys.readouterr().err.replace("\n", " ")
 
 
-def test_a_text_that_cannot_be_said_does_not_keep_the_others_from_it(
+def test_a_text_that_cannot_be_spoken_is_skipped(
     tiny_run: TinyRun, voice: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     texts = [TEXT, "*** 😀", "Say {R QX D}.", "It is {R EH1 D", "x" * (LONGEST_TEXT + 1), "Yes ♥."]
@@ -140,7 +140,7 @@ def test_a_text_that_cannot_be_said_does_not_keep_the_others_from_it(
     assert ended.value.code == 1
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["001.wav", "006.wav"]
     told = [row for row in capsys.readouterr().err.splitlines() if "is left out, there is no" in row]
-    reasons = ["nothing to speak", "unknown sound 'QX'", "a { without its partner", "20,001 characters is too long"]
+    reasons = ["nothing to speak", "unknown sound 'QX'", "a { that is unbalanced", "20,001 characters is too long"]
     for number, (row, reason) in enumerate(zip(told, reasons, strict=True), 2):
         assert row.startswith(
             f"warning: {tmp_path / 'lines.txt'}, text {number} is left out, there is no 00{number}.wav"
@@ -148,7 +148,7 @@ def test_a_text_that_cannot_be_said_does_not_keep_the_others_from_it(
         assert reason in row
 
 
-def test_what_the_model_does_not_read_is_told_once(
+def test_unspoken_characters_cause_one_warning(
     tiny_run: TinyRun, voice: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "lines.txt").write_text("Yes ♥ да.")
@@ -158,7 +158,7 @@ def test_what_the_model_does_not_read_is_told_once(
 
 
 @pytest.mark.parametrize("out", ["streamed.wav", "-"])
-def test_a_stream_is_what_is_said_at_once(
+def test_a_stream_equals_the_whole_speech(
     tiny_run: TinyRun, voice: Path, tmp_path: Path, capfdbinary: pytest.CaptureFixture[bytes], out: str, stuck: None
 ) -> None:
     line = ["--model", str(tiny_run.tts), "--voice", str(voice), "--text", f"{TEXT} Nobody knows. Yes."]
@@ -223,7 +223,7 @@ def test_clips(
         ("whole_model", None, "needs a transcript of each clip: 2 clips, 0 transcripts"),
         ("embedding", "a.tsv", "has no transcript of"),
         ("embedding", "gone.tsv", "gone.tsv"),
-        ("embedding", "empty.wav", "is empty: write a text a line"),
+        ("embedding", "empty.wav", "is empty: write one text per line"),
         ("embedding", "symbols.tsv", "'***' has nothing to speak"),
     ],
 )
@@ -259,7 +259,7 @@ def test_transcripts(
         ("--voice", "my/voice", "my/voice is no name of a voice file: let it end in .safetensors"),
     ],
 )
-def test_what_cannot_be_cloned_with(
+def test_invalid_options_of_clone_are_refused(
     tiny_run: TinyRun, folder: Path, tmp_path: Path, option: str, value: str, message: str,
     capsys: pytest.CaptureFixture[str],
 ) -> None:  # fmt: skip
@@ -283,7 +283,7 @@ def test_what_cannot_be_cloned_with(
         ("--out", "said.doc", "cannot write audio as '.doc'"),
     ],
 )
-def test_what_cannot_be_spoken_with(
+def test_invalid_options_of_synthesize_are_refused(
     tiny_run: TinyRun, folder: Path, voice: Path, tmp_path: Path, option: str, value: str, message: str,
     capsys: pytest.CaptureFixture[str],
 ) -> None:  # fmt: skip
@@ -302,7 +302,7 @@ def test_only_a_text_can_be_streamed(tiny_run: TinyRun, voice: Path, capsys: pyt
     assert "--stream speaks one --text, not the lines of a --file" in refusal(synthesize.main, line, capsys)
 
 
-def test_a_process_that_is_refused_says_one_line_and_no_more(tiny_run: TinyRun, folder: Path, tmp_path: Path) -> None:
+def test_a_refused_command_prints_one_line(tiny_run: TinyRun, folder: Path, tmp_path: Path) -> None:
     line = clone_line(tiny_run, folder, tmp_path, "encoder")
     line[line.index(str(folder / "b.flac"))] = str(folder / "gone.wav")
     command = [sys.executable, "-m", "lightning_vc.recipes.clone", *line]
@@ -321,7 +321,7 @@ def test_a_process_that_is_refused_says_one_line_and_no_more(tiny_run: TinyRun, 
         (["--clips"], "clips"),
     ],
 )
-def test_wrong_options_are_told_in_two_lines(
+def test_wrong_options_are_reported_in_two_lines(
     words: list[str], message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     line = ["--clips", "a.wav", "b.wav", "--method", "encoder", "--text", TEXT, "--out", "said.wav"]

@@ -84,7 +84,9 @@ def test_the_mixture_repeats_with_its_seed():
 
 @pytest.mark.parametrize("probability", [-0.1, 1.5])
 def test_a_mixture_of_no_probability_is_refused(probability):
-    with pytest.raises(ValueError, match=f"phoneme_probability {probability} is no probability: give one from 0 to 1"):
+    with pytest.raises(
+        ValueError, match=f"phoneme_probability {probability} is not a probability: give one from 0 to 1"
+    ):
         Mixed(probability)
 
 

@@ -17,7 +17,7 @@ WRONG = {  # what the tagger takes for another part of speech
 
 
 def sounds(word: str, sentence: str) -> list[str]:
-    return ["".join(each.phonemes) for each in normalize(sentence) if each.text == word]
+    return ["".join(item.phonemes) for item in normalize(sentence) if item.text == word]
 
 
 @pytest.mark.parametrize(("word", "phonemes", "sentence"), [row for row in ROWS if row[2] not in WRONG])
@@ -34,7 +34,7 @@ def test_both_readings_of_most_words_are_tried_in_several_sentences() -> None:
 
 def test_without_capitals_and_marks_it_is_the_same() -> None:
     for text in ("we watched it live on television", "THEY LIVE IN A SMALL TOWN", "I must record a record"):
-        plain, other = (["".join(word.phonemes) for word in normalize(each)] for each in (text.lower(), text + "."))
+        plain, other = (["".join(word.phonemes) for word in normalize(item)] for item in (text.lower(), text + "."))
         assert plain == other[:-1]
     assert sounds("record", "I must record a record") == ["ɹɪkˈɔɹd", "ɹˈɛkɚd"]
 

@@ -98,7 +98,7 @@ def test_abbreviations_and_initialisms(text, expected):
         ("~ stop % now", "stop now"),
     ],
 )
-def test_what_people_write_becomes_words_and_marks(text, expected):
+def test_texts_become_words_and_punctuation(text, expected):
     assert said(text) == expected
 
 
@@ -125,7 +125,7 @@ def test_nothing_to_speak_is_refused(text):
         ("a \\ b | c", "\\|"),
     ],
 )
-def test_what_is_left_out_is_known(text, left_out):
+def test_unspoken_returns_dropped_characters(text, left_out):
     assert unspoken(text) == left_out
 
 

@@ -16,7 +16,7 @@ def size(word: Word) -> int:
 
 
 def words(text: str) -> list[Word]:
-    return [Word(each) for each in text.split()]
+    return [Word(item) for item in text.split()]
 
 
 def test_a_short_sentence_stays_whole() -> None:
@@ -47,7 +47,7 @@ def test_a_word_that_is_too_long_is_not_cut() -> None:
     assert [written(part) for part in cut(words("a" * 8 + " b"), 10, size)] == ["a" * 8 + ",", "b"]
 
 
-def test_a_word_that_no_model_could_say_is_cut() -> None:
+def test_a_word_longer_than_a_segment_is_split() -> None:
     parts = list(cut([Word("a" * 100, ("ə",) * 50), Word("{ɹ ɛ d}", ("ɹ", "ɛ", "d") * 20)], 24, size))
     assert all(sum(map(size, part)) <= 24 for part in parts)
     pieces = [word for part in parts for word in part if word.text != ","]
@@ -56,7 +56,7 @@ def test_a_word_that_no_model_could_say_is_cut() -> None:
     assert [in_braces(word.text) is not None for word in pieces if not word.text.isalpha()] == [True] * 3
 
 
-def test_what_takes_long_to_cut_does_not_take_longer_than_it_must() -> None:
+def test_splitting_takes_linear_time() -> None:
     assert list(sentences("hello" + " " * 300_000 + "x")) == ["hello x"]
     assert sum(1 for _ in cut(words("word " * 20_000), 40, size)) > 2000
 
@@ -69,8 +69,8 @@ def test_marks_and_pauses_stay_with_their_word() -> None:
 def test_nothing_is_lost_and_nothing_is_long() -> None:
     text = "In 1990 the cat, which was fat; sat: on a mat and that, as I said before, was all of that. " * 5
     parts = list(segments(text, 60, size))
-    said = [word.text for part in parts for word in part.words if word.text.isalpha()]
-    assert said == [word.text for word in normalize(text) if word.text.isalpha()]
+    output = [word.text for part in parts for word in part.words if word.text.isalpha()]
+    assert output == [word.text for word in normalize(text) if word.text.isalpha()]
     assert all(sum(map(size, part.words)) <= 60 for part in parts)
     assert [part.pause for part in parts[:-1]].count(0.3) == 4
     assert parts[-1].pause == 0

@@ -30,19 +30,19 @@ def test_letters_and_phonemes_that_look_alike_are_two_symbols():
 
 def test_every_pronunciation_of_the_lexicon_is_covered():
     lexicon = sqlite3.connect(gruut_lang_en.get_lang_dir() / "lexicon.db")
-    found = {phoneme for (row,) in lexicon.execute("SELECT phonemes FROM word_phonemes") for phoneme in row.split()}
+    result = {phoneme for (row,) in lexicon.execute("SELECT phonemes FROM word_phonemes") for phoneme in row.split()}
     lexicon.close()
-    assert len(found) == 70
-    assert found == set(PHONEMES)
+    assert len(result) == 70
+    assert result == set(PHONEMES)
 
 
 def test_every_guess_of_the_letter_to_sound_model_is_covered():
     model = pycrfsuite.Tagger()
     model.open(str(gruut_lang_en.get_lang_dir() / "g2p" / "model.crf"))
     labels = [base64.b64decode(label).decode() for label in model.labels()]
-    found = {phoneme for label in labels for phoneme in label.split("|")} - {"_"}
-    assert len(found) > 60
-    assert found <= set(PHONEMES)
+    result = {phoneme for label in labels for phoneme in label.split("|")} - {"_"}
+    assert len(result) > 60
+    assert result <= set(PHONEMES)
 
 
 def test_unknown_symbols_are_named():

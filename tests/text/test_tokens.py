@@ -71,7 +71,7 @@ WORDS = ("party", "Century", "don't", "ZEBRA", "walrus-like", "naïve", "mother'
 
 def test_the_table_names_every_function_that_speaks():
     table = (Path(tables.__file__).parent / "rules" / "tokens.tsv").read_text(encoding="utf-8")
-    assert [each.__name__ for each in verbalise.TOKENS if f"\t{each.__name__}()" not in table] == []
+    assert [item.__name__ for item in verbalise.TOKENS if f"\t{item.__name__}()" not in table] == []
     assert [name for name in verbalise.WORDS if f":{name}}}" not in table] == []
 
 
@@ -80,21 +80,21 @@ def test_no_word_vanishes_behind_or_before_a_number():
     combinations = list(itertools.product(NUMBERS, SEPARATORS, WORDS, (False, True)))
     for number, separator, word, in_front in rng.sample(combinations, 4000):
         written = word + separator + number if in_front else number + separator + word
-        said = re.sub(r"\W", " ", spoken(latin(f"So {written} now"))).lower().replace(" dash ", " ").split()
+        output = re.sub(r"\W", " ", spoken(latin(f"So {written} now"))).lower().replace(" dash ", " ").split()
         parts = latin(word).lower().replace("-", " ").replace("'", " ").split()
-        assert " ".join(parts) in " ".join(said), (written, said)
-        assert len(said) > len(parts) + 2, (written, said)  # the number is spoken too
-        assert not re.search(r"\d", " ".join(said))
+        assert " ".join(parts) in " ".join(output), (written, output)
+        assert len(output) > len(parts) + 2, (written, output)  # the number is spoken too
+        assert not re.search(r"\d", " ".join(output))
 
 
 def test_the_same_words_reach_the_models():
     rng = random.Random(30)
     for _ in range(60):
         number, separator, word = rng.choice(NUMBERS), rng.choice(SEPARATORS), rng.choice(WORDS)
-        said = words(f"So {number}{separator}{word} now").replace(" - ", " ")
-        assert latin(word).lower().replace("-", " ") in said, (number, separator, word, said)
-        assert said.startswith("so ")
-        assert said.endswith(" now")
+        output = words(f"So {number}{separator}{word} now").replace(" - ", " ")
+        assert latin(word).lower().replace("-", " ") in output, (number, separator, word, output)
+        assert output.startswith("so ")
+        assert output.endswith(" now")
 
 
 @pytest.mark.parametrize(
@@ -111,7 +111,7 @@ def test_the_same_words_reach_the_models():
         ("5‰ is €5 or 20 °C", ""),
     ],
 )
-def test_what_is_left_out_can_be_told(text, left_out):
+def test_unspoken_returns_dropped_characters(text, left_out):
     assert unspoken(text) == left_out
 
 
@@ -170,9 +170,9 @@ def test_cases_from_style_guides() -> None:
     ]
     spoken = [" ".join(word.text for word in normalize(text) if word.text not in PUNCTUATION) for text, _ in cases]
     wrong = [
-        f"{text} -> {said}"
-        for (text, accepted), said in zip(cases, spoken, strict=True)
-        if said not in accepted.split(" | ")
+        f"{text} -> {output}"
+        for (text, accepted), output in zip(cases, spoken, strict=True)
+        if output not in accepted.split(" | ")
     ]
     assert len(cases) == 150
     assert len(wrong) <= 7, wrong
