@@ -17,7 +17,7 @@ from torch import Tensor
 from lightning_vc.audio.io import resample
 from lightning_vc.checkpoint import load_model
 from lightning_vc.data.index import Index
-from lightning_vc.data.reading import apart, clips_of
+from lightning_vc.data.reading import clips_of, first_pieces
 from lightning_vc.metrics import equal_error_rate
 from lightning_vc.modules.speaker_recognition import SpeakerRecognizer
 
@@ -36,7 +36,8 @@ def main() -> None:
     longest = round(options.seconds * index.sample_rate)
     waves = {
         speaker.id: [
-            clip.wave(index.sample_rate)[:longest] for clip in apart(index, clips_of(index, speaker.id))[:MAX_CLIPS]
+            clip.wave(index.sample_rate)[:longest]
+            for clip in first_pieces(index, clips_of(index, speaker.id))[:MAX_CLIPS]
         ]
         for speaker in index.speakers_of("test")
     }

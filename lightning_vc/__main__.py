@@ -12,7 +12,7 @@ RECIPES = "lightning_vc.recipes"
 
 
 def verbs() -> dict[str, str]:
-    """Each verb with the first line of its docstring, which is read without an import: that would take seconds."""
+    """Map each verb to the first line of its docstring, read by `ast`, because imports would take seconds."""
     package = importlib.util.find_spec(RECIPES)
     folders = package.submodule_search_locations if package else None
     files = sorted(file for folder in folders or () for file in Path(folder).glob("[!_]*.py"))
@@ -26,7 +26,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     available = verbs()
     if verb in ("-h", "--help"):
         lines = [f"  {name:{max(map(len, available))}}  {meaning}" for name, meaning in available.items()]
-        print("usage: lightning-vc <verb> ...", "", *lines, "", "lightning-vc <verb> --help says more.", sep="\n")
+        print("usage: lightning-vc <verb> ...", "", *lines, "", "lightning-vc <verb> --help lists options.", sep="\n")
         return
     if verb not in available:
         print(f"lightning-vc: there is no verb {verb!r}; choose one of: {', '.join(available)}", file=sys.stderr)

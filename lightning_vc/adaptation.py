@@ -66,8 +66,8 @@ METHODS = {
 _CUSTOM = Method(AdaptationTask, steps=100)  # for a class of the user
 _LONGEST = 10.0  # seconds; longer recordings are split at pauses
 _CAUSES = "perhaps because the texts are not in the order of the clips, the clip is cut off or not in English"
-_MIN_SAMPLES = 20  # samples from which on some are held out for early stopping (docs/experiments.md)
-_SAMPLES_PER_HELD_OUT = 10  # one of so many samples is held out
+_MIN_SAMPLES = 20  # with fewer samples, none is held out for early stopping (docs/experiments.md)
+_SAMPLES_PER_HELD_OUT = 10  # one in this many samples is held out
 _VALIDATION_INTERVAL = 10  # steps
 _PATIENCE = 4  # validations without progress
 
@@ -160,7 +160,7 @@ def adapt(
             task = settings.task(tts, init=init, encoder=encoder)
         except TypeError as error:
             raise ValueError(f"method {method!r} must take tts, init and encoder: {error}") from error
-        _check_moved(task, tts)
+        _check_storable(task, tts)
         steps = steps or settings.steps_for(len(samples), tts.model)
         size = min(settings.batch_size, len(samples) - held_out)
         rows, sample_rate = {sample.speaker.id: 0 for sample in samples}, tts.spectrograms.sample_rate
@@ -228,7 +228,7 @@ def _trained(module: torch.nn.Module) -> dict[str, Tensor]:
     return {name: value.detach().cpu().clone() for name, value in module.named_parameters() if value.requires_grad}
 
 
-def _check_moved(task: AdaptationTask, tts: TTSModel) -> None:
+def _check_storable(task: AdaptationTask, tts: TTSModel) -> None:
     """Raise ValueError for parameters of a task that are neither parameters of the model nor low-rank updates."""
     existing = dict(tts.model.named_parameters())
     added = {name: value for name, value in task.tts.model.named_parameters() if name not in existing}

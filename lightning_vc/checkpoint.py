@@ -109,7 +109,7 @@ def write_checkpoint(saved: Mapping[str, Any], path: str | Path) -> None:
     content = save(tensors, {CHECKPOINT: about})
     if (size := int.from_bytes(content[:8], "little")) > MAX_HEADER:
         raise ValueError(
-            f"{path} would have a header of {size} bytes, which nothing reads above {MAX_HEADER}: keep large lists of "
+            f"{path} would have a header of {size} bytes, but only {MAX_HEADER} can be read: store large lists of "
             "numbers as tensors"
         )
     write_file(path, content)  # `save_file` leaves a temporary file when killed

@@ -36,7 +36,7 @@ def report_interrupts() -> None:
 
 
 def printable(text: object) -> str:
-    r"""Text with control characters, surrogates and direction marks escaped, as in `\x1b`."""
+    r"""Escape control characters, surrogates and direction marks of a text, as in `\x1b`."""
     return "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in str(text))
 
 

@@ -119,7 +119,7 @@ def refuse_links(path: Path, root: Path | None = None) -> None:
 def sha256_of(file: Path) -> str:
     """Return the SHA-256 of a regular file in hexadecimal; raises OSError for a pipe, device or folder."""
     if not file.is_file():
-        raise OSError(f"{file} is no regular file")
+        raise OSError(f"{file} is not a regular file")
     digest = hashlib.sha256()
     with file.open("rb") as stream:
         while block := stream.read(1 << 20):

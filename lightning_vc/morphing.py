@@ -11,7 +11,7 @@ from lightning_vc.console import short
 from lightning_vc.data.index import Index, SpeakerEntry
 from lightning_vc.voice import Voice
 
-_FARTHEST = 100.0  # largest absolute amount; 1 is the whole difference
+_MAX_AMOUNT = 100.0  # largest absolute amount; 1 is the whole difference
 
 
 def average(voices: Sequence[Voice]) -> Voice:
@@ -19,14 +19,14 @@ def average(voices: Sequence[Voice]) -> Voice:
 
     Raises ValueError for no voices, for voices of several models or lengths, and for one with changed model weights.
     """
-    return _made_of("average", _vectors("voices", voices).mean(0), voices)
+    return _combined("average", _vectors("voices", voices).mean(0), voices)
 
 
 def interpolate(first: Voice, second: Voice, amount: float) -> Voice:
     """The voice on the line from `first` (amount 0) to `second` (1), or beyond them; raises as `average` does."""
     _check_amount(amount)
     start, end = _vectors("voices", [first, second])
-    return _made_of("interpolate", torch.lerp(start, end, amount), [first, second])
+    return _combined("interpolate", torch.lerp(start, end, amount), [first, second])
 
 
 def morph(voice: Voice, plus: Sequence[Voice], minus: Sequence[Voice], amount: float = 1.0) -> Voice:
@@ -45,8 +45,8 @@ def morph(voice: Voice, plus: Sequence[Voice], minus: Sequence[Voice], amount: f
     )
 
 
-def learnt_from(cloner: Cloner, index: Index) -> bool:
-    """Whether the model was trained on these shards, judged by the ids of the speakers."""
+def is_trained_on(cloner: Cloner, index: Index) -> bool:
+    """Whether the model was trained on these shards, according to the ids of the speakers."""
     return index.speaker_table == list(cloner.tts.speakers)
 
 
@@ -61,9 +61,9 @@ def learned_embeddings(cloner: Cloner, index: Index, **attributes: object) -> di
     Raises ValueError for an index of other speakers, an unknown attribute, and, naming the values that exist, if no
     speaker has the values of `attributes`.
     """
-    if not learnt_from(cloner, index):
+    if not is_trained_on(cloner, index):
         raise ValueError(
-            f"{index.folder} holds other speakers than the model has learnt: give the shards that it was trained on"
+            f"{index.folder} holds other speakers than those of the model: give the shards that it was trained on"
         )
     names = [field.name for field in fields(SpeakerEntry)]
     if unknown := set(attributes) - set(names):
@@ -83,15 +83,15 @@ def learned_embeddings(cloner: Cloner, index: Index, **attributes: object) -> di
 
 
 def _check_amount(amount: float) -> None:
-    if not abs(amount) <= _FARTHEST:
-        raise ValueError(f"amount must be a number from -{_FARTHEST:g} to {_FARTHEST:g}, got {amount}")
+    if not abs(amount) <= _MAX_AMOUNT:
+        raise ValueError(f"amount must be a number from -{_MAX_AMOUNT:g} to {_MAX_AMOUNT:g}, got {amount}")
 
 
-def _vectors(name: str, voices: Sequence[Voice], like: Voice | None = None) -> Tensor:
-    """Embeddings (n, E) of n voices; raises ValueError if one is incompatible with `like` (default: the first)."""
+def _vectors(name: str, voices: Sequence[Voice], reference: Voice | None = None) -> Tensor:
+    """Embeddings (n, E) of n voices; raises ValueError if one is incompatible with `reference` (default: the first)."""
     if not voices:
         raise ValueError(f"{name} is empty: give at least one voice")
-    first = like or voices[0]
+    first = reference or voices[0]
     for number, voice in enumerate(voices, 1):
         which = f"voice {number} of {name} ({voice.method})"
         if voice.adapted_parameters:
@@ -110,7 +110,7 @@ def _vectors(name: str, voices: Sequence[Voice], like: Voice | None = None) -> T
     return torch.stack([voice.embedding.detach().cpu() for voice in voices])
 
 
-def _made_of(method: str, embedding: Tensor, voices: Sequence[Voice]) -> Voice:
+def _combined(method: str, embedding: Tensor, voices: Sequence[Voice]) -> Voice:
     clips, seconds = sum(voice.clips for voice in voices), round(sum(voice.seconds for voice in voices), 2)
     return Voice(embedding, method, voices[0].tts_fingerprint, clips, seconds=seconds, consent=_consent(voices))
 

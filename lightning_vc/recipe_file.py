@@ -23,7 +23,7 @@ _GROUPS = {"trainer", "data", "data.loading"}  # option groups whose values coul
 _TRAINING = re.compile(
     r"\S\s+[\"']?(fit|validate|test)[\"']?\s*$"
 )  # the end of a verb that takes the options of `training`
-# Of these verbs, the option that names the output; of the others, which train, it is trainer.default_root_dir.
+# The option that names the output of a verb; verbs that train are not listed, as theirs is trainer.default_root_dir.
 _MAIN = dict.fromkeys(("clone", "demo", "evaluate", "export", "prepare", "synthesize"), "out") | {"morph": "save"}
 # Options that name output paths.
 _OUTPUT = re.compile(
@@ -38,9 +38,9 @@ def read_recipe(file: Path, overrides: Sequence[str]) -> dict[str, Any]:
         raise FileNotFoundError(f"no recipe at {file}")
     content = load_yaml(file)
     if not isinstance(content, dict) or "dir" not in content or not isinstance(content.get("stages"), dict):
-        raise ValueError(f"{file} is no recipe: it needs `dir` and `stages`, a mapping of names")
-    if odd := [override for override in overrides if "=" not in override]:
-        raise ValueError(f"{odd[0]!r} is no setting of {file}: write key=value")  # OmegaConf would make it null
+        raise ValueError(f"{file} is not a recipe: it needs `dir` and `stages`, a mapping of names")
+    if invalid := [override for override in overrides if "=" not in override]:
+        raise ValueError(f"{invalid[0]!r} is not a setting of {file}: write key=value")  # OmegaConf would make it null
     try:
         config = OmegaConf.create(content | {"here": str(file.parent)})
         OmegaConf.set_struct(config, True)
@@ -51,7 +51,7 @@ def read_recipe(file: Path, overrides: Sequence[str]) -> dict[str, Any]:
     except (OmegaConfBaseException, YAMLError) as error:
         raise ValueError(f"{file} with {list(overrides)}: {str(error).splitlines()[0]}") from error
     if not isinstance(settings["dir"], str) or not settings["dir"]:
-        raise ValueError(f"{file}: dir is {settings['dir']!r}: name the folder that everything goes to")
+        raise ValueError(f"{file}: dir is {settings['dir']!r}: name the folder of all outputs")
     return settings
 
 
@@ -98,8 +98,8 @@ def verb_words(name: str, verb: object) -> list[str]:
     if not words or words[0] not in _VERBS:
         wrong = short(words[0] if words else verb)
         raise ValueError(f"stage {name} has the verb {wrong}: choose one of {', '.join(sorted(_VERBS))}")
-    if odd := [word for word in words if word.startswith("-")]:
-        raise ValueError(f"stage {name} has the option {odd[0]!r} in its verb: write it under options")
+    if invalid := [word for word in words if word.startswith("-")]:
+        raise ValueError(f"stage {name} has the option {invalid[0]!r} in its verb: write it under options")
     return words
 
 
@@ -110,11 +110,16 @@ def command_line(name: str, words: Sequence[str], options: dict[str, Any]) -> li
         values = [str(item) for item in (value if isinstance(value, list) else [value])]
         if not _OPTION.fullmatch(str(option)) or option in _GROUPS:
             raise ValueError(f"stage {name} has the option {option!r}: write its whole name, as in trainer.max_steps")
-        if odd := [item for item in values if _FLAG.match(item)]:
-            raise ValueError(f"stage {name} has the value {odd[0]!r} of {option}, which is an option: make it a key")
-        if str(option).startswith("trainer.") and (odd := [item for item in values if item.lstrip().startswith("{")]):
+        if invalid := [item for item in values if _FLAG.match(item)]:
             raise ValueError(
-                f"stage {name} has {short(odd[0])} as {option}, which may name folders: write each setting as an option"
+                f"stage {name} has the value {invalid[0]!r} of {option}, which is an option: make it a key"
+            )
+        if str(option).startswith("trainer.") and (
+            invalid := [item for item in values if item.lstrip().startswith("{")]
+        ):
+            raise ValueError(
+                f"stage {name} has {short(invalid[0])} as {option}, which may name folders: "
+                "write each setting as an option"
             )
         if option == "config":
             command += [word for file in values for word in ("--config", file)]
@@ -149,8 +154,8 @@ def output_paths(folder: Path, name: str, words: Sequence[str], options: dict[st
         is_folder = os.path.realpath(paths[-1]) == os.path.realpath(folder)
         if is_folder and verb == "prepare":
             raise ValueError(
-                f"stage {name} has {short(value)} as {option}, which is dir: give a folder in it, because prepare "
-                f"works beside its folder, such as {folder / 'shards'}"
+                f"stage {name} has {short(value)} as {option}, which is dir: prepare writes beside its "
+                f"folder, so give a folder in dir, such as {folder / 'shards'}"
             )
         if not is_folder:
             inside(folder, str(paths[-1]))

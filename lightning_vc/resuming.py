@@ -36,7 +36,7 @@ class SafeCheckpointIO(CheckpointIO):
         """Read to the CPU; raises what `read_checkpoint` raises, and ValueError for an exported model."""
         saved = read_checkpoint(path)
         if "task" not in saved:
-            raise ValueError(f"{path} is an exported model: give a checkpoint that training left (last.ckpt)")
+            raise ValueError(f"{path} is an exported model: give a checkpoint of a training run (last.ckpt)")
         return saved
 
     def remove_checkpoint(self, path: Any) -> None:
@@ -53,7 +53,7 @@ def check_training_state(saved: Mapping[str, Any], task: LightningModule, traine
     """
     fits = trainer.state.fn == TrainerFn.FITTING
     if fits and "optimizer_states" not in saved:
-        raise ValueError(f"{path} holds weights and no state of training: a run cannot go on from it")
+        raise ValueError(f"{path} has weights but no training state: a run cannot be resumed from it")
     if not fits and "loops" not in saved:
         return
     names = ("fit_loop", "validate_loop", "test_loop", "predict_loop")
@@ -96,9 +96,9 @@ def _check_callbacks(trainer: Trainer, states: Any, path: str) -> None:
 
 
 def _check_files(callback: ModelCheckpoint, state: dict[str, Any], where: str, path: str) -> None:
-    """Check the files that a ModelCheckpoint would delete: they have to be checkpoints right in its own folder.
+    """Check the files that a ModelCheckpoint would delete: they have to be checkpoints directly in its folder.
 
-    Of a run in another folder Lightning restores the best file only, which it deletes only below its folder.
+    If the state is of another folder, Lightning restores the best file only, and deletes it only below its folder.
     """
     folder, best = Path(os.path.abspath(callback.dirpath or "")), state.get("best_k_models") or {}
     same = state.get("dirpath") == callback.dirpath
@@ -109,7 +109,7 @@ def _check_files(callback: ModelCheckpoint, state: dict[str, Any], where: str, p
         is_path = isinstance(file, str) and "://" not in file and "::" not in file
         may_be_deleted = same or folder in full.parents
         if not is_path or (may_be_deleted and not inside):
-            raise ValueError(f"{path}: {where} names the file {short(file)}, which is no checkpoint in {folder}")
+            raise ValueError(f"{path}: {where} names the file {short(file)}, which is not a checkpoint in {folder}")
     for score in best.values() if same else ():
         _check_same(callback.kth_value, score, f"{where}.best_k_models", path)
     worst = state.get("kth_best_model_path")
@@ -118,15 +118,17 @@ def _check_files(callback: ModelCheckpoint, state: dict[str, Any], where: str, p
 
 
 def _check_phases(schedule: dict[str, Any], saved: dict[str, Any], path: str) -> None:
-    """Check how a OneCycleLR anneals, and its phases; their ends may differ as the numbers of steps do."""
+    """Check annealing and phases of a OneCycleLR; ends of phases may differ in proportion to the number of steps."""
     kind, phases, steps = "_anneal_func_type", "_schedule_phases", "total_steps"
-    found = [
-        phase | {"end_step": own["end_step"]}
-        if math.isclose((phase["end_step"] + 1) * schedule[steps], (own["end_step"] + 1) * saved[steps], abs_tol=1e-6)
+    adjusted = [
+        phase | {"end_step": expected["end_step"]}
+        if math.isclose(
+            (phase["end_step"] + 1) * schedule[steps], (expected["end_step"] + 1) * saved[steps], abs_tol=1e-6
+        )
         else phase
-        for phase, own in zip(saved.get(phases, []), schedule.get(phases, []), strict=True)
+        for phase, expected in zip(saved.get(phases, []), schedule.get(phases, []), strict=True)
     ]
-    for name, value in ((kind, saved.get(kind)), (phases, found)):
+    for name, value in ((kind, saved.get(kind)), (phases, adjusted)):
         if name in schedule and value != schedule[name]:
             raise _differs(f"{path}: lr_schedulers[0].{name}", saved[name], schedule[name])
 
@@ -149,22 +151,22 @@ def _check_optimizer(optimizer: Optimizer, states: list[Any], at_start: bool, pa
         _check_same(group | {"params": []}, saved, where, path, closed=True)
         if saved["params"] != group["params"]:
             raise ValueError(
-                f"{path}: {_OPTIMIZERS} moves {len(saved['params'])} parameters in params of group {number}, and this "
-                f"run {len(group['params'])}: resume it with the settings that it was made with"
+                f"{path}: {_OPTIMIZERS} has {len(saved['params'])} parameters in params of group {number}, and this "
+                f"run has {len(group['params'])}: resume it with the settings that it was made with"
             )
         for name, value in group.items():
-            right = saved[name] is value if value is None or isinstance(value, bool) else True
-            if not right or (name == "betas" and not all(beta < 1 for beta in saved[name])):
+            is_same = saved[name] is value if value is None or isinstance(value, bool) else True
+            if not is_same or (name == "betas" and not all(beta < 1 for beta in saved[name])):
                 raise _differs(f"{path}: {where}.{name}", saved[name], value)
-    kept = _state_after_a_step(optimizer) if state or not at_start else None
-    if kept is not None:
-        _check_moments(kept, state, path)
+    moments = _state_after_a_step(optimizer) if state or not at_start else None
+    if moments is not None:
+        _check_moments(moments, state, path)
 
 
 def _state_after_a_step(optimizer: Optimizer) -> dict[Any, Any] | None:
-    """What an optimizer keeps, found by a step with gradients and learning rates of 0; the file replaces the weights.
+    """State of an optimizer after a step with gradients and learning rates of 0; the checkpoint replaces the weights.
 
-    None for an optimizer that needs more, as LBFGS does.
+    None for an optimizer whose step needs arguments, such as LBFGS.
     """
     parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
     for group in optimizer.param_groups:
@@ -183,10 +185,10 @@ def _state_after_a_step(optimizer: Optimizer) -> dict[Any, Any] | None:
 
 def _check_moments(expected: dict[Any, Any], state: dict[Any, Any], path: str) -> None:
     """Check the moments of all parameters: their names, shapes and types, and finite numbers."""
-    if odd := sorted(map(short, expected.keys() ^ state.keys())):
+    if unmatched := sorted(map(short, expected.keys() ^ state.keys())):
         raise ValueError(
-            f"{path}: {_OPTIMIZERS}[0].state has {len(state)} parameters, among them other ones than the "
-            f"{len(expected)} of this run ({odd[0]}): resume it with the settings that it was made with"
+            f"{path}: {_OPTIMIZERS}[0].state has {len(state)} parameters, this run has "
+            f"{len(expected)} (only one of them has {unmatched[0]}): resume it with the settings that it was made with"
         )
     for number, moments in expected.items():
         where = f"{_OPTIMIZERS}[0].state.{number}"
@@ -210,24 +212,24 @@ def _check_same(expected: Any, actual: Any, where: str, path: str, closed: bool 
     """
     if expected is None or (actual is None and isinstance(expected, bool | str)):
         return
-    right, needed = True, type(expected).__name__
+    matches, needed = True, type(expected).__name__
     if isinstance(expected, dict):
-        right, needed = isinstance(actual, dict), "a mapping"
+        matches, needed = isinstance(actual, dict), "a mapping"
     elif isinstance(expected, list | tuple):
-        right = isinstance(actual, list | tuple) and (not expected or len(actual) == len(expected))
+        matches = isinstance(actual, list | tuple) and (not expected or len(actual) == len(expected))
         needed = f"a list of {len(expected) or 'some'}"
     elif isinstance(expected, bool | str):
-        right = type(actual) is type(expected)
+        matches = type(actual) is type(expected)
     elif isinstance(expected, int | float):
-        right = type(actual) is int or (type(actual) is float and isinstance(expected, float))
-        right = right and (math.isfinite(actual) or not math.isfinite(expected)) and (actual >= 0 or expected < 0)
-        right = right and (type(actual) is float or abs(actual) <= _LARGEST)
+        matches = type(actual) is int or (type(actual) is float and isinstance(expected, float))
+        matches = matches and (math.isfinite(actual) or not math.isfinite(expected)) and (actual >= 0 or expected < 0)
+        matches = matches and (type(actual) is float or abs(actual) <= _LARGEST)
         needed = f"a number like {expected}"
     elif isinstance(expected, Tensor):
-        right = isinstance(actual, Tensor) and (expected.dim() > 0 or actual.numel() == 1)
-        right = right and (actual.dtype in FLOATS if expected.dtype in FLOATS else actual.dtype == expected.dtype)
+        matches = isinstance(actual, Tensor) and (expected.dim() > 0 or actual.numel() == 1)
+        matches = matches and (actual.dtype in FLOATS if expected.dtype in FLOATS else actual.dtype == expected.dtype)
         needed = f"a tensor of {expected.dtype}" if expected.dim() else f"a number like {expected}"
-    if not right:
+    if not matches:
         raise ValueError(f"{path}: {where} is {short(actual)}, where {needed} is needed")
     if isinstance(expected, dict):
         for name, value in expected.items():

@@ -44,9 +44,9 @@ def check_yaml(text: str) -> None:
         if total > _LARGEST:
             break
         if len(opened) > _DEEPEST:
-            raise yaml.YAMLError(f"it has more than {_DEEPEST} lists and mappings within each other: flatten it")
+            raise yaml.YAMLError(f"it nests more than {_DEEPEST} lists and mappings: flatten it")
     if total > _LARGEST:
-        raise yaml.YAMLError(f"it has more than {_LARGEST} letters, with what its aliases repeat: make it smaller")
+        raise yaml.YAMLError(f"it has more than {_LARGEST} characters after its aliases are expanded: make it smaller")
 
 
 def resolve(content: Any, elsewhere: bool = False) -> Any:
@@ -61,14 +61,14 @@ def resolve(content: Any, elsewhere: bool = False) -> Any:
     Raises:
         yaml.YAMLError: for any other `${`, an unknown name, binary values, and settings that grow too large.
     """
-    left = _LARGEST
+    remaining = _LARGEST
 
     def resolved(value: Any, place: tuple[Any, ...], depth: int) -> Any:
-        nonlocal left
-        left -= 8 + (len(value) if isinstance(value, str) else 0)
-        if left < 0 or depth > 2 * _DEEPEST:
+        nonlocal remaining
+        remaining -= 8 + (len(value) if isinstance(value, str) else 0)
+        if remaining < 0 or depth > 2 * _DEEPEST:
             raise yaml.YAMLError(
-                f"{_name(place)} has more than {_LARGEST} letters with what it interpolates: write values"
+                f"{_name(place)} has more than {_LARGEST} characters after interpolation: write values"
             )
         if isinstance(value, bytes) or (isinstance(value, str) and "\0" in value):
             raise yaml.YAMLError(f"{_name(place)} is {short(value)}, which is binary: write it as text")
@@ -90,7 +90,7 @@ def resolve(content: Any, elsewhere: bool = False) -> Any:
             if reference[0] == text:
                 return target
             text = text[: reference.start()] + str(target) + text[reference.end() :]
-            left -= len(text)
+            remaining -= len(text)
         return text
 
     return resolved(content, (), 0)
@@ -106,7 +106,7 @@ def _setting(content: Any, path: tuple[Any, ...], elsewhere: bool) -> Any:
         elif elsewhere and not (isinstance(content, str) and "${" in content):
             return ""
         else:
-            raise yaml.YAMLError(f"${{{_name(path)}}} names a setting that is not there, or is interpolated itself")
+            raise yaml.YAMLError(f"${{{_name(path)}}} names a setting that does not exist or is interpolated")
     return content
 
 
@@ -147,11 +147,11 @@ def compose(text: str, folder: Path, load: Callable[[str], Any]) -> Any:
     return _included(load(text), folder, load, [_LARGEST])
 
 
-def _included(content: Any, folder: Path, load: Callable[[str], Any], left: list[int]) -> Any:
-    """Replace each `include` by the settings of its files, which have at most `left` characters together."""
+def _included(content: Any, folder: Path, load: Callable[[str], Any], remaining: list[int]) -> Any:
+    """Replace each `include` by the settings of its files, which have at most `remaining` characters together."""
     if not isinstance(content, dict):
         return content
-    content = {key: _included(value, folder, load, left) for key, value in content.items()}
+    content = {key: _included(value, folder, load, remaining) for key, value in content.items()}
     if "include" not in content:
         return content
     names = content.pop("include")
@@ -159,13 +159,13 @@ def _included(content: Any, folder: Path, load: Callable[[str], Any], left: list
     for name in names if isinstance(names, list) else [names]:
         try:
             part = read_text(Path(folder, name), _LARGEST)
-            left[0] -= len(part)
+            remaining[0] -= len(part)
             check_yaml(part)
             settings = load(part)
         except (OSError, ValueError, TypeError, yaml.YAMLError) as error:
             raise yaml.YAMLError(f"include: {name!r} cannot be included: {error}") from error
-        if not isinstance(settings, dict) or "include" in settings or left[0] < 0:
-            raise yaml.YAMLError(f"include: {name} has to be a mapping of at most {_LARGEST} letters, without include")
+        if not isinstance(settings, dict) or "include" in settings or remaining[0] < 0:
+            raise yaml.YAMLError(f"include: {name} must be a mapping of at most {_LARGEST} characters, without include")
         base = merge(base, settings)
     return merge(base, content)
 

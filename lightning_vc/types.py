@@ -34,7 +34,7 @@ class Utterance:
     text: str | None = None  # None where there is no transcript
     audio: Path | None = None  # None where the corpus generates the sound
     recorded: "Utterance | None" = None  # the original of a copy at another speed
-    speed: float = 1.0  # changes the pitch too, so a copy has a speaker of its own
+    speed: float = 1.0  # also changes the pitch, so a copy is of another speaker
 
 
 Span = tuple[float, float]  # seconds from the start of a recording

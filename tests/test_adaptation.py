@@ -78,7 +78,7 @@ def test_fewer_clips_are_trained_on_to_the_end(tiny_run: TinyRun, tts: TTSModel,
     assert (task.embedding - task.tts.table.weight.mean(0)).abs().max() > 0.5
 
 
-def test_an_interrupt_is_told_as_one(tiny_run: TinyRun, tts: TTSModel, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_interrupt_is_reported_as_such(tiny_run: TinyRun, tts: TTSModel, monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupt(*_: Any) -> None:
         os.kill(os.getpid(), signal.SIGINT)
 

@@ -70,14 +70,14 @@ def spoilt(kind: str, said: Tensor) -> Tensor:
         ("telephone", "has nothing above some 5 kHz"),
     ],
 )
-def test_what_is_wrong_is_said(
+def test_defects_of_clips_cause_warnings(
     cloner: Cloner, said: Tensor, kind: str, warning: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     io.write(tmp_path / "mine.wav", spoilt(kind, said), RATE)
     io.write(tmp_path / "good.wav", said, RATE)
     cloner.clone([tmp_path / "good.wav", tmp_path / "mine.wav"])
-    told = [line for line in capsys.readouterr().err.splitlines() if warning in line]
-    assert [line.split(" ")[:2] for line in told] == [["warning:", str(tmp_path / "mine.wav")]]
+    printed = [line for line in capsys.readouterr().err.splitlines() if warning in line]
+    assert [line.split(" ")[:2] for line in printed] == [["warning:", str(tmp_path / "mine.wav")]]
 
 
 def clicked(said: Tensor) -> Tensor:
@@ -109,7 +109,7 @@ def test_clicks_are_told_and_do_not_change_the_voice(
 
 
 @pytest.mark.parametrize("offset", [0.01, 0.05, 0.1])
-def test_an_offset_is_neither_heard_nor_told(
+def test_an_offset_changes_nothing_and_causes_no_warning(
     cloner: Cloner, said: Tensor, offset: float, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert moved(cloner, said, 0.5 * said + offset, tmp_path) < 0.02
@@ -124,7 +124,7 @@ def test_long_pauses_do_not_change_the_voice(
     assert capsys.readouterr().err == ""
 
 
-def test_an_inverted_channel_is_left_out_and_told(
+def test_an_inverted_channel_is_dropped_with_a_warning(
     cloner: Cloner, said: Tensor, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert moved(cloner, said, torch.stack([said, -said], 1), tmp_path) < 1e-3
@@ -133,7 +133,7 @@ def test_an_inverted_channel_is_left_out_and_told(
 
 
 @pytest.mark.parametrize("rate", [22050, 44100, 48000])
-def test_what_was_cut_off_is_seen_at_any_rate(
+def test_clipping_is_detected_at_any_sample_rate(
     cloner: Cloner, said: Tensor, rate: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     recorded = io.resample(said, RATE, rate)
@@ -161,14 +161,14 @@ def test_two_speakers_in_a_clip(
         ("muted", r"mine\.wav is silent"),
     ],
 )
-def test_what_says_nothing_is_refused(cloner: Cloner, said: Tensor, kind: str, reason: str, tmp_path: Path) -> None:
+def test_silent_clips_are_refused(cloner: Cloner, said: Tensor, kind: str, reason: str, tmp_path: Path) -> None:
     io.write(tmp_path / "mine.wav", spoilt(kind, said), RATE)
     with pytest.raises(ValueError, match=reason):
         cloner.clone([tmp_path / "mine.wav"])
 
 
 @pytest.mark.parametrize("kind", ["good", "quiet", "silence around", "ten minutes"])
-def test_what_is_not_wrong_is_not_blamed(
+def test_good_clips_cause_no_warning(
     cloner: Cloner, said: Tensor, kind: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     io.write(tmp_path / "mine.wav", spoilt(kind, said), RATE)

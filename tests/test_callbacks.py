@@ -64,7 +64,7 @@ def validate(out: Path, task: TTSTask, data: TTSDataModule, voices: int, logger:
     return sorted(str(path.relative_to(out)) for path in out.rglob("spoken/*/*"))
 
 
-def test_the_learned_voices_speak_after_validation(tmp_path: Path, task: TTSTask, data: TTSDataModule) -> None:
+def test_training_speakers_are_synthesised_after_validation(tmp_path: Path, task: TTSTask, data: TTSDataModule) -> None:
     spoken = validate(tmp_path, task, data, 2, CSVLogger(tmp_path, "log"))
     first, last = task.tts.speakers[0], task.tts.speakers[-1]
     names = [
@@ -258,7 +258,7 @@ def monitored(out: Path, callback: Any, **options: Any) -> Trainer:
         ("val/loss", 0, {"limit_val_batches": 0}, r"there is no validation; set --trainer\.limit_val_batches"),
     ],
 )
-def test_what_monitors_nothing_is_refused_at_the_start(
+def test_a_callback_that_monitors_an_unknown_metric_is_refused(
     tmp_path: Path, kind: Any, name: str, steps: int, options: dict[str, Any], complaint: str
 ) -> None:
     trainer = monitored(tmp_path, kind(monitor=name), **options)
@@ -268,7 +268,7 @@ def test_what_monitors_nothing_is_refused_at_the_start(
 
 
 @pytest.mark.parametrize("name", ["val/loss", "train/loss"])
-def test_what_monitors_something_saves_a_checkpoint(tmp_path: Path, name: str) -> None:
+def test_a_callback_that_monitors_a_logged_metric_saves_a_checkpoint(tmp_path: Path, name: str) -> None:
     keep = ModelCheckpoint(tmp_path / "best", f"{{step}}-{{{name}:.2f}}", monitor=name, auto_insert_metric_name=False)
     monitored(tmp_path, keep, val_check_interval=3).fit(Tasks())
     (file,) = (tmp_path / "best").iterdir()
@@ -276,7 +276,7 @@ def test_what_monitors_something_saves_a_checkpoint(tmp_path: Path, name: str) -
 
 
 @pytest.mark.parametrize("name", ["step", "train/late"])
-def test_what_is_logged_later_may_be_monitored(tmp_path: Path, name: str) -> None:
+def test_a_metric_that_is_logged_later_may_be_monitored(tmp_path: Path, name: str) -> None:
     monitored(tmp_path, ModelCheckpoint(tmp_path, monitor=name, save_top_k=0)).fit(Tasks())
 
 

@@ -365,7 +365,7 @@ TENSOR = {"__tensor__": "0 x"}
     ],
     ids=range(17),
 )
-def test_a_checkpoint_with_odd_content(tmp_path: Path, text: str) -> None:
+def test_invalid_checkpoint_contents_are_refused(tmp_path: Path, text: str) -> None:
     save_file({"0 x": torch.ones(1)}, tmp_path / "it.ckpt", {"checkpoint": text})
     with (
         bounded(),
@@ -375,7 +375,7 @@ def test_a_checkpoint_with_odd_content(tmp_path: Path, text: str) -> None:
     assert "\n" not in str(error.value)
 
 
-def test_what_is_saved_is_what_is_read(saved: Saved, tmp_path: Path) -> None:
+def test_a_checkpoint_is_read_as_it_was_saved(saved: Saved, tmp_path: Path) -> None:
     whole = torch.arange(6.0)
     more = {
         "numbers": [0.1, -math.inf, 1e-300, 2**60, True, None, "\ud800 é"],
@@ -421,14 +421,14 @@ def test_an_object_is_not_saved(saved: Saved, tmp_path: Path) -> None:
     ],
     ids=range(7),
 )
-def test_what_nothing_reads_is_not_saved(tmp_path: Path, value: object, complaint: str) -> None:
+def test_values_that_cannot_be_read_are_not_saved(tmp_path: Path, value: object, complaint: str) -> None:
     with pytest.raises(ValueError, match=re.escape(complaint)) as error:
         write_checkpoint({"x": value}, tmp_path / "it.ckpt")
     assert len(str(error.value)) < 300
     assert list(tmp_path.iterdir()) == []
 
 
-def test_what_is_nested_as_deep_as_is_read_is_saved(saved: Saved, tmp_path: Path) -> None:
+def test_the_deepest_readable_nesting_can_be_saved(saved: Saved, tmp_path: Path) -> None:
     nested = functools.reduce(lambda inner, _: [inner], range(39), 1)
     write_checkpoint(saved | {"x": nested}, tmp_path / "it.ckpt")
     assert read_checkpoint(tmp_path / "it.ckpt")["x"] == nested

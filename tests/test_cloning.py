@@ -55,7 +55,7 @@ def voice(cloner: Cloner, clips: list[Path], transcripts: list[str], request: py
     return cloner.clone(clips, request.param, transcripts, steps=STEPS[request.param])
 
 
-def test_a_voice_is_a_vector_and_what_moved(cloner: Cloner, voice: Voice) -> None:
+def test_a_voice_is_the_embedding_and_the_trained_parameters(cloner: Cloner, voice: Voice) -> None:
     assert voice.embedding.shape == (8,)
     assert not voice.embedding.requires_grad
     assert (voice.clips, voice.tts_fingerprint) == (2, cloner.tts_fingerprint)
@@ -89,12 +89,12 @@ def test_each_voice_speaks_differently(cloner: Cloner, clips: list[Path], transc
     assert all(not spoken[i].equal(spoken[j]) for i, j in ((0, 1), (0, 2), (1, 2)))
 
 
-def test_speaking_in_a_moved_voice_leaves_the_model_as_it_was(cloner: Cloner, voice: Voice) -> None:
+def test_speaking_with_an_adapted_voice_does_not_change_the_model(cloner: Cloner, voice: Voice) -> None:
     cloner.say(TEXT, voice)
     assert fingerprint(cloner.tts) == cloner.tts_fingerprint
 
 
-def test_what_is_said(cloner: Cloner, voice: Voice) -> None:
+def test_fields_of_the_synthesised_speech(cloner: Cloner, voice: Voice) -> None:
     speech = cloner.say("Dr. Smith has 2 dogs!", voice)
     assert speech.text == "Dr. Smith has 2 dogs!"
     assert speech.symbols[-2:] == ("!", "<end>")
@@ -151,7 +151,7 @@ def test_more_steps_come_closer_to_the_clips(cloner: Cloner, clips: list[Path], 
     assert 0 < (near - average).abs().max() < (far - average).abs().max()
 
 
-def test_adaptation_may_begin_with_what_the_encoder_hears(
+def test_adaptation_can_start_from_the_encoders_prediction(
     cloner: Cloner, clips: list[Path], transcripts: list[str]
 ) -> None:
     heard = cloner.clone(clips).embedding
@@ -168,11 +168,11 @@ def test_a_method_of_ones_own_by_its_path(cloner: Cloner, clips: list[Path], tra
     assert {name.partition(".")[0] for name in voice.adapted_parameters} == {"converter"}
 
 
-def test_what_the_speaker_has_agreed_to(cloner: Cloner, clips: list[Path]) -> None:
+def test_consent_is_stored_in_the_voice(cloner: Cloner, clips: list[Path]) -> None:
     assert cloner.clone(clips, consent="for tests, by mail of 1 May").consent == "for tests, by mail of 1 May"
 
 
-def test_the_encoder_hears_all_clips(cloner: Cloner, clips: list[Path]) -> None:
+def test_the_embedding_depends_on_all_clips(cloner: Cloner, clips: list[Path]) -> None:
     assert not cloner.clone(clips).embedding.allclose(cloner.clone(clips[:1]).embedding, atol=1e-6)
 
 
@@ -205,7 +205,7 @@ def test_griffin_lim_sharpens_as_the_model_was_trained_to_be(
     assert said.wave.equal(griffin_lim(said.spectra, PostFilter(power=1.4))[0])
 
 
-def test_what_was_adapted_is_cleaned_and_nothing_else(
+def test_the_adapted_post_filter_applies_to_adapted_voices_only(
     tiny_run: TinyRun, cloner: Cloner, clips: list[Path], tmp_path: Path
 ) -> None:
     settings = {"power": 1.4, "denoise": 8.0}
@@ -300,7 +300,7 @@ def missing(path: Path) -> None:
         (no_sound, ValueError, r"bad\.wav cannot be read as audio"),
     ],
 )
-def test_a_clip_that_nobody_can_be_cloned_from(
+def test_unusable_clips_are_refused(
     cloner: Cloner,
     clips: list[Path],
     transcripts: list[str],
@@ -425,7 +425,7 @@ def test_one_path_is_no_list(cloner: Cloner) -> None:
         cloner.clone("a.wav")
 
 
-def test_what_is_asked_of_the_encoder_in_vain(cloner: Cloner, clips: list[Path]) -> None:
+def test_the_encoder_method_refuses_options_of_adaptation(cloner: Cloner, clips: list[Path]) -> None:
     with pytest.raises(ValueError, match="takes no steps, got 5"):
         cloner.clone(clips, "encoder", steps=5)
     with pytest.raises(ValueError, match="takes no init, got 'nearest'"):
@@ -462,7 +462,7 @@ def test_a_voice_that_does_not_fit(cloner: Cloner, voice: Callable[[str], Voice]
         cloner.say("Hello.", voice(cloner.tts_fingerprint))
 
 
-def test_an_encoder_that_answers_nan_gives_no_voice(tiny_run: TinyRun, clips: list[Path]) -> None:
+def test_an_encoder_that_predicts_nan_is_refused(tiny_run: TinyRun, clips: list[Path]) -> None:
     cloner = Cloner.load(tiny_run.folder)
     assert cloner.encoder is not None
     torch.nn.init.constant_(next(cloner.encoder.parameters()), torch.nan)

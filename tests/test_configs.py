@@ -47,9 +47,9 @@ def parsed(verb: str, words: list[str], capsys: pytest.CaptureFixture[str]) -> A
     main = importlib.import_module(f"lightning_vc.recipes.{verb}").main
     with pytest.raises(SystemExit) as end:
         main([*words, "--print_config"])
-    told = capsys.readouterr()
-    assert end.value.code == 0, told.err
-    config = OmegaConf.create(told.out)
+    printed = capsys.readouterr()
+    assert end.value.code == 0, printed.err
+    config = OmegaConf.create(printed.out)
     OmegaConf.resolve(config)
     PARSED[key] = config
     return config
@@ -68,8 +68,8 @@ def stages_of(name: str) -> dict[str, Stage]:
 
 def checkpoints(config: Any) -> Any:
     """The settings of the callback that saves checkpoints."""
-    (found,) = [each for each in config.trainer.callbacks if each.class_path.endswith("LastCheckpoint")]
-    return found.init_args
+    (result,) = [item for item in config.trainer.callbacks if item.class_path.endswith("LastCheckpoint")]
+    return result.init_args
 
 
 @pytest.mark.parametrize("path", CONFIGS, ids=str)
@@ -78,7 +78,7 @@ def test_a_config_is_a_piece_of_a_command_line(path: Path, capsys: pytest.Captur
     section, *_ = OmegaConf.load(path)
     if path.parent.name == "logger" or path.stem == "ddp":  # whoever runs a recipe chooses these
         words = ["fit", "--config", str(MINI / "tts.yaml"), "--config", str(path), "--trainer.default_root_dir", "here"]
-        with_it, without = (parsed("tts", each, capsys) for each in (words, [*words[:3], *words[5:]]))
+        with_it, without = (parsed("tts", item, capsys) for item in (words, [*words[:3], *words[5:]]))
         assert {name for name in with_it if with_it[name] != without[name]} == {section}
     else:
         assert len([example for example in EXAMPLES if f"/{path}" in example.read_text(encoding="utf-8")]) >= 2
@@ -115,7 +115,7 @@ def test_training_stages_understand_their_command_lines(name: str, capsys: pytes
         assert Path(saving.dirpath, "last.ckpt") == stage.checkpoint
         assert config.trainer.max_steps >= config.trainer.val_check_interval
         rates = re.findall(r"sample_rate: (\d+)", OmegaConf.to_yaml(config.model))
-        assert {int(each) for each in rates} <= {rate}  # that of the shards
+        assert {int(item) for item in rates} <= {rate}  # that of the shards
     tts, encoder = configs["tts"], configs["encoder"]
     assert encoder.pretrained.tts == str(stages_of(name)["tts"].checkpoint)
     acoustic, spectrograms = (tts.model.tts.init_args[part].init_args for part in ("model", "spectrograms"))
@@ -162,18 +162,18 @@ def test_the_other_stages_understand_theirs(
     for stage in listening:
         evaluate.main(list(stage.command[1:]))
     prepared, *evaluated = called
-    assert [each["function"] for each in called] == ["prepare", *["evaluate"] * len(listening)]
-    for each in evaluated:
-        assert str(prepared["out"]) == each["shards"]
-        assert Path(each["sentences"]).is_file()
-        if joint := each["systems"].joint:
+    assert [item["function"] for item in called] == ["prepare", *["evaluate"] * len(listening)]
+    for item in evaluated:
+        assert str(prepared["out"]) == item["shards"]
+        assert Path(item["sentences"]).is_file()
+        if joint := item["systems"].joint:
             assert joint == str(stages["joint"].checkpoint.parent)
     assert capsys.readouterr().err == ""
 
 
 def spoken(text: str) -> str:
     """A text as it sounds, about."""
-    return " ".join("".join(each for each in text.lower() if each.isalnum() or each.isspace()).split())
+    return " ".join("".join(item for item in text.lower() if item.isalnum() or item.isspace()).split())
 
 
 def test_nobody_in_the_generated_corpus_says_the_sentences_of_mini() -> None:
@@ -182,16 +182,16 @@ def test_nobody_in_the_generated_corpus_says_the_sentences_of_mini() -> None:
     assert all(len(sentence.split()) > 3 for sentence in sentences)
     settings: Any = OmegaConf.load(MINI / "recipe.yaml")
     corpus = GeneratedCorpus(settings.speakers, settings.utterances, seed=0)
-    said = {spoken(utterance.text or "") for utterance in corpus}
-    assert len(said) > 1000
-    assert said.isdisjoint(sentences)
+    texts = {spoken(utterance.text or "") for utterance in corpus}
+    assert len(texts) > 1000
+    assert texts.isdisjoint(sentences)
 
 
 @pytest.mark.parametrize("recipe", ["librispeech", "base"])
 def test_no_reader_reads_the_sentences(recipe: str, shared_data: Path) -> None:
     lines = (ROOT / "recipes" / recipe / "sentences.txt").read_text(encoding="utf-8").splitlines()
     files = (shared_data / "LibriSpeech").rglob("*.trans.txt")
-    said = " | ".join(spoken(line.partition(" ")[2]) for file in files for line in file.read_text().splitlines())
-    assert len(said) > 100_000
+    texts = " | ".join(spoken(line.partition(" ")[2]) for file in files for line in file.read_text().splitlines())
+    assert len(texts) > 100_000
     assert len(lines) >= 3
-    assert not [line for line in lines if spoken(line) in said]
+    assert not [line for line in lines if spoken(line) in texts]

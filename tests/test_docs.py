@@ -147,7 +147,7 @@ def after_mini(tiny_run: TinyRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
 def run(verb: str, *words: str) -> None:
     """Run a command as a shell would."""
-    expanded = [each for word in words for each in (sorted(glob.glob(word)) if "*" in word else [word])]
+    expanded = [item for word in words for item in (sorted(glob.glob(word)) if "*" in word else [word])]
     steps = ["--steps", "2"] if "whole_model" in words else []  # the rest is only time
     importlib.import_module(f"lightning_vc.recipes.{verb}").main([*expanded, *steps])
 

@@ -28,7 +28,7 @@ def test_types_needs_only_torch() -> None:
 
 def test_imports_are_declared() -> None:
     by_hand = {"resemblyzer"}  # no dependency: docs/evaluation.md says how
-    plain = by_hand | {canonical(each) for each in requires("lightning_vc") or [] if "extra == 'dev'" not in each}
+    plain = by_hand | {canonical(item) for item in requires("lightning_vc") or [] if "extra == 'dev'" not in item}
     providers = packages_distributions()
     undeclared = {
         f"{file.relative_to(PACKAGE)}: {name}"

@@ -22,11 +22,11 @@ def test_an_average() -> None:
 def test_a_mixture_ends_at_both_voices() -> None:
     first, second = voice(0.0, 2.0), voice(4.0, 0.0)
     made = [interpolate(first, second, amount) for amount in (0, 0.25, 1)]
-    assert [each.embedding.tolist() for each in made] == [[0.0, 2.0], [1.0, 1.5], [4.0, 0.0]]
+    assert [item.embedding.tolist() for item in made] == [[0.0, 2.0], [1.0, 1.5], [4.0, 0.0]]
     assert made[0].method == "interpolate"
 
 
-def test_a_morph_takes_what_one_group_has_and_keeps_the_model_of_its_voice() -> None:
+def test_morph_adds_the_difference_of_groups_and_keeps_adapted_parameters() -> None:
     adapted = voice(1.0, 1.0, moved=True)
     made = morph(adapted, [voice(2.0, 0.0), voice(4.0, 0.0)], [voice(0.0, 1.0)], amount=2.0)
     assert made.embedding.tolist() == [7.0, -1.0]
@@ -34,7 +34,7 @@ def test_a_morph_takes_what_one_group_has_and_keeps_the_model_of_its_voice() -> 
     assert made.adapted_parameters.keys() == adapted.adapted_parameters.keys()
 
 
-def test_a_mixture_says_whose_consent_it_has() -> None:
+def test_a_mixture_lists_the_consents_of_its_sources() -> None:
     yes, silent = voice(0.0, consent="yes"), voice(1.0)
     assert average([silent, silent]).consent == ""
     assert interpolate(yes, silent, 0.5).consent == "1 of 2 voices in it: 'yes'; 1 of 2: not stated"

@@ -61,7 +61,7 @@ def test_the_changelog_has_this_version() -> None:
     assert f"\n## {lightning_vc.__version__}" in (ROOT / "docs" / "changelog.md").read_text(encoding="utf-8")
 
 
-def test_what_the_readme_and_the_project_name_is_in_the_source_distribution() -> None:
+def test_files_named_in_readme_and_project_are_in_the_source_distribution() -> None:
     included = PROJECT["tool"]["hatch"]["build"]["targets"]["sdist"]["include"]
     for name in ("CITATION.cff", "CONTRIBUTING.md", "docs", "recipes", "configs", "tests", "mkdocs.yml", "Makefile"):
         assert f"/{name}" in included

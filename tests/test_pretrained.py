@@ -38,7 +38,7 @@ def test_half_the_bytes(exported: Path, tiny_run: TinyRun) -> None:
     assert (exported / "tts.safetensors").stat().st_size < 0.5 * tiny_run.tts.stat().st_size
 
 
-def test_what_was_exported_can_be_exported_again(exported: Path, tmp_path: Path) -> None:
+def test_exporting_an_exported_model_gives_the_same_files(exported: Path, tmp_path: Path) -> None:
     files = export(exported, tmp_path)
     assert [file.read_bytes() for file in files] == [(exported / file.name).read_bytes() for file in files]
 

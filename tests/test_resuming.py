@@ -72,10 +72,10 @@ def last(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def at(saved: Saved, *path: Any) -> Any:
     """What stands at a place of a checkpoint."""
-    found: Any = saved
+    result: Any = saved
     for name in path:
-        found = found[name]
-    return found
+        result = result[name]
+    return result
 
 
 OPTIMIZER, SCHEDULER = ("optimizer_states", 0), ("lr_schedulers", 0)
@@ -151,7 +151,7 @@ PROGRESS = ("loops", "fit_loop", "epoch_loop.batch_progress")
         (("state_dict", "layer.bias"), torch.full((1,), torch.nan)),
     ],
 )
-def test_what_a_run_does_not_go_on_from(last: Path, tmp_path: Path, path: tuple[Any, ...], value: object) -> None:
+def test_an_invalid_training_state_is_refused(last: Path, tmp_path: Path, path: tuple[Any, ...], value: object) -> None:
     saved = read_checkpoint(last)
     at(saved, *path[:-1])[path[-1]] = value
     write_checkpoint(saved, tmp_path / "odd.ckpt")
@@ -162,12 +162,12 @@ def test_what_a_run_does_not_go_on_from(last: Path, tmp_path: Path, path: tuple[
     assert str(path[0]) in str(error.value) or str(path[-1]) in str(error.value)
 
 
-def test_a_run_does_not_go_on_from_weights_alone(last: Path, tmp_path: Path) -> None:
+def test_a_run_is_not_resumed_from_weights_only(last: Path, tmp_path: Path) -> None:
     saved = read_checkpoint(last)
     write_checkpoint(
         {name: value for name, value in saved.items() if name != "optimizer_states"}, tmp_path / "odd.ckpt"
     )
-    with pytest.raises(ValueError, match=r"odd\.ckpt holds weights and no state of training"):
+    with pytest.raises(ValueError, match=r"odd\.ckpt has weights but no training state"):
         fit(tmp_path / "out", 5, str(tmp_path / "odd.ckpt"))
 
 
@@ -222,7 +222,7 @@ def test_a_best_checkpoint_has_to_be_among_the_best(last: Path, tmp_path: Path) 
             fit(last.parent, 7, str(tmp_path / "odd.ckpt"))
 
 
-def test_a_run_goes_on_in_another_folder_and_leaves_the_first_alone(last: Path, tmp_path: Path) -> None:
+def test_a_run_can_be_resumed_in_another_folder(last: Path, tmp_path: Path) -> None:
     before = {file: file.read_bytes() for file in last.parent.iterdir()}
     with pytest.warns(UserWarning, match="dirpath has changed"):
         fit(tmp_path / "out", 5, str(last))
@@ -311,7 +311,7 @@ def test_a_run_of_the_command_line_goes_on_from_data_only(
         ("registry:x", "no checkpoint at registry:x"),
         ("named.ckpt", "wandb_run of the checkpoint '../../run' is not a plain name"),
         ("odd.ckpt", "odd.ckpt: loops has no fit_loop"),
-        ("bare.ckpt", "bare.ckpt is an exported model: give a checkpoint that training left"),
+        ("bare.ckpt", "bare.ckpt is an exported model: give a checkpoint of a training run"),
         ("late.ckpt", "the checkpoint was made after 1000000 batches of an epoch of"),
         ("two.ckpt", "two.ckpt is of other data: The CombinedLoader has 1 stateful loaders, but found 2 states"),
     ):

@@ -30,7 +30,7 @@ GROWING = {
 
 
 @pytest.mark.parametrize("text", GROWING.values(), ids=GROWING.keys())
-def test_what_would_grow_is_refused_at_once(text: str) -> None:
+def test_yaml_that_grows_is_refused_without_expanding_it(text: str) -> None:
     started = time.process_time()
     with pytest.raises(yaml.YAMLError):
         check_yaml(text)
@@ -38,7 +38,7 @@ def test_what_would_grow_is_refused_at_once(text: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "a", "a: &a [1, 2]\nb: *a\nc: {<<: {d: *a}}"])
-def test_what_stays_small_is_read(text: str) -> None:
+def test_small_yaml_is_read(text: str) -> None:
     check_yaml(text)
     assert bounded(yaml.safe_load, interpolated=True)(text) == yaml.safe_load(text)
 
@@ -64,7 +64,7 @@ def test_what_stays_small_is_read(text: str) -> None:
 def test_settings_may_name_each_other(content: object, expected: object) -> None:
     resolve(content, elsewhere=True)
     if expected is None:
-        with pytest.raises(yaml.YAMLError, match=r"\$\{nowhere\} names a setting that is not there"):
+        with pytest.raises(yaml.YAMLError, match=r"\$\{nowhere\} names a setting that does not exist"):
             resolve(content)
     else:
         assert resolve(content) == expected
@@ -110,9 +110,9 @@ def test_configs_of_training_are_bounded_too(
         tts.main(["fit", "--config", str(tmp_path / "config.yaml")])
     assert end.value.code == 2
     assert time.process_time() - started < 20
-    told = capsys.readouterr().err
-    assert "swordfish" not in told
-    assert "Traceback" not in told
+    printed = capsys.readouterr().err
+    assert "swordfish" not in printed
+    assert "Traceback" not in printed
 
 
 # Settings in several files
@@ -149,23 +149,23 @@ def test_a_mapping_within_settings_includes_too(tmp_path: Path) -> None:
     ("content", "message"),
     [
         (None, "include: 'other.yaml' cannot be included: .*other.yaml: no such file"),
-        ("- a", "include: other.yaml has to be a mapping"),
-        ("include: recipe.yaml", "include: other.yaml has to be a mapping .*, without include"),
-        (LAUGHS, "letters, with what its aliases repeat"),
+        ("- a", "include: other.yaml must be a mapping"),
+        ("include: recipe.yaml", "include: other.yaml must be a mapping .*, without include"),
+        (LAUGHS, "characters after its aliases are expanded"),
         ("a: [", "include: 'other.yaml' cannot be included: "),
     ],
 )
-def test_what_cannot_be_included(tmp_path: Path, content: str | None, message: str) -> None:
+def test_invalid_includes_are_refused(tmp_path: Path, content: str | None, message: str) -> None:
     if content is not None:
         write(tmp_path, other=content)
     with pytest.raises(yaml.YAMLError, match=message):
         compose("include: other.yaml", tmp_path, yaml.safe_load)
 
 
-def test_what_is_included_is_bounded_in_all(tmp_path: Path) -> None:
+def test_the_total_size_of_includes_is_bounded(tmp_path: Path) -> None:
     write(tmp_path, other="a: " + "x" * 300_000)
     compose("include: [other.yaml, other.yaml]", tmp_path, yaml.safe_load)
-    with pytest.raises(yaml.YAMLError, match="a mapping of at most 1048576 letters"):
+    with pytest.raises(yaml.YAMLError, match="a mapping of at most 1048576 characters"):
         compose("include: [other.yaml, other.yaml, other.yaml, other.yaml]", tmp_path, yaml.safe_load)
 
 
@@ -174,5 +174,5 @@ def test_an_item_of_a_list_is_a_setting() -> None:
         "sizes": ["small", "large"],
         "size": "large",
     }
-    with pytest.raises(yaml.YAMLError, match=r"\$\{sizes\.2\} names a setting that is not there"):
+    with pytest.raises(yaml.YAMLError, match=r"\$\{sizes\.2\} names a setting that does not exist"):
         resolve({"sizes": ["small", "large"], "size": "${sizes.2}"})

@@ -83,7 +83,7 @@ def test_some_stages_are_asked_for_by_name(recipe: Path, ran: Ran) -> None:
     assert [command[0] for command in ran] == ["prepare", "tts", "evaluate"]
 
 
-def test_all_stages_are_those_too_that_have_to_be_asked_for(recipe: Path, ran: Ran) -> None:
+def test_all_stages_include_those_on_request(recipe: Path, ran: Ran) -> None:
     recipe.write_text(recipe.read_text().replace("    verb: evaluate\n", "    verb: evaluate\n    on_request: true\n"))
     run_recipe.main([str(recipe), "--stages", "all"])
     assert [command[0] for command in ran] == ["prepare", "tts", "evaluate"]
@@ -116,7 +116,7 @@ def test_finished_stages_are_skipped(recipe: Path, ran: Ran, capfd: pytest.Captu
     assert capfd.readouterr().err.count("is finished") == 3
 
 
-def test_a_checkpoint_of_somebody_else_stays_where_it_is(recipe: Path, ran: Ran) -> None:
+def test_a_foreign_checkpoint_is_not_moved(recipe: Path, ran: Ran) -> None:
     checkpoint = recipe.parent / "out" / "plant.ckpt"
     checkpoint.parent.mkdir()
     checkpoint.write_text("mine")
@@ -143,7 +143,7 @@ def test_no_checkpoint_is_reached_by_a_link(recipe: Path, ran: Ran, tmp_path_fac
         Recipe(recipe, ["stages.plant.checkpoint=${dir}/link/../mine.ckpt"])
 
 
-def test_what_stages_left_beside_the_recipe_is_no_setting_of_it(
+def test_outputs_beside_the_recipe_are_not_part_of_the_key(
     recipe: Path, ran: Ran, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(recipe.parent)
@@ -209,7 +209,7 @@ def change_recipe(recipe: Path) -> list[str]:
 
 
 @pytest.mark.parametrize("change", [change_file, change_option, change_recipe])
-def test_what_changed_runs_again_and_all_behind_it(
+def test_a_changed_stage_and_those_that_use_it_run_again(
     recipe: Path, ran: Ran, change: Callable[[Path], list[str]], capsys: pytest.CaptureFixture[str]
 ) -> None:
     Recipe(recipe).run()
@@ -245,7 +245,7 @@ def test_a_setting_concerns_the_stages_that_use_what_it_changes(name: str, setti
     assert changed == ([stage.name for stage in before] if stages == "all" else stages.split())
 
 
-def test_a_stage_that_does_not_say_what_it_leaves_concerns_all_that_follow(recipe: Path, ran: Ran) -> None:
+def test_a_stage_without_outputs_is_used_by_all_later_stages(recipe: Path, ran: Ran) -> None:
     recipe.write_text(
         recipe.read_text().replace("prepare generated", "prepare verify a").replace("      out: ${dir}/shards\n", "")
     )
@@ -258,7 +258,7 @@ def test_a_stage_that_does_not_say_what_it_leaves_concerns_all_that_follow(recip
     assert [command[0] for command in ran] == ["synthesize"]
 
 
-def test_who_comes_back_to_the_first_settings_has_lost_nothing(
+def test_the_checkpoint_of_earlier_settings_is_restored(
     recipe: Path, ran: Ran, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     Recipe(recipe).run()
@@ -330,7 +330,7 @@ def test_a_stage_that_failed_before_its_first_checkpoint_begins_again(
     assert again[0] == commands[1]
 
 
-def test_a_stage_that_is_killed_ends_as_a_shell_says_it(recipe: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_killed_stage_ends_with_the_status_of_a_shell(recipe: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     fail_at(0, monkeypatch, status=-signal.SIGKILL)
     with pytest.raises(SystemExit) as end:
         Recipe(recipe).run()
@@ -377,16 +377,16 @@ def test_an_unknown_setting(recipe: Path, override: str, ran: Ran, capsys: pytes
     assert ran == []
 
 
-def test_an_override_says_what_a_setting_becomes(recipe: Path, ran: Ran, capsys: pytest.CaptureFixture[str]) -> None:
-    assert refusal([str(recipe), "speed"], capsys) == f"'speed' is no setting of {recipe}: write key=value"
+def test_an_override_needs_a_value(recipe: Path, ran: Ran, capsys: pytest.CaptureFixture[str]) -> None:
+    assert refusal([str(recipe), "speed"], capsys) == f"'speed' is not a setting of {recipe}: write key=value"
     assert ran == []
 
 
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("- a\n- b", "is no recipe: it needs `dir` and `stages`"),
-        ("stages: {}", "is no recipe: it needs `dir` and `stages`"),
+        ("- a\n- b", "is not a recipe: it needs `dir` and `stages`"),
+        ("stages: {}", "is not a recipe: it needs `dir` and `stages`"),
         (
             "dir: out\nstages: {one: {options: {}}}",
             "stage one takes verb, options, checkpoint and on_request, got options",
@@ -395,10 +395,10 @@ def test_an_override_says_what_a_setting_becomes(recipe: Path, ran: Ran, capsys:
             "dir: out\nstages: {one: {verb: tts, opts: {}}}",
             "stage one takes verb, options, checkpoint and on_request, got verb, opts",
         ),
-        ("dir: out\nstages: [one]", "is no recipe: it needs `dir` and `stages`, a mapping of names"),
+        ("dir: out\nstages: [one]", "is not a recipe: it needs `dir` and `stages`, a mapping of names"),
         ("dir: out\nstages: {one: tts}", "stage one"),
         ("dir: ${nowhere}\nstages: {}", "nowhere"),
-        ("dir: [a]\nstages: {}", "dir is ['a']: name the folder that everything goes to"),
+        ("dir: [a]\nstages: {}", "dir is ['a']: name the folder of all outputs"),
         ("dir: 5\nstages: {}", "dir is 5: name the folder"),
         ("dir:\nstages: {}", "dir is None: name the folder"),
         ("dir: ''\nstages: {}", "dir is '': name the folder"),
@@ -486,7 +486,7 @@ def test_an_override_says_what_a_setting_becomes(recipe: Path, ran: Ran, capsys:
         ),
         (
             "dir: out\nstages: {one: {verb: prepare generated, options: {out: ./out/../out}}}",
-            "as out, which is dir: give a folder in it, because prepare works beside its folder, such as out/shards",
+            "as out, which is dir: prepare writes beside its folder, so give a folder in dir, such as out/shards",
         ),
         *(
             (
@@ -539,12 +539,14 @@ def test_an_override_says_what_a_setting_becomes(recipe: Path, ran: Ran, capsys:
         ),
         ("dir: ${oc.env:SECRET}\nstages: {}", "dir is '${oc.env:SECRET}': it may interpolate other settings only"),
         ("dir: out\na: $\nstages: {one: {verb: tts, options: {b: '${a}{oc.env:SECRET}'}}}", "stages.one.options.b is"),
-        (f"dir: out\nstages: {{}}\n{LAUGHS}", "letters, with what its aliases repeat: make it smaller"),
-        (f"dir: out\nstages: {{}}\n{INTERPOLATED}", "letters with what it interpolates: write values"),
-        ("dir: out\nstages: " + "[" * 900, "lists and mappings within each other: flatten it"),
+        (f"dir: out\nstages: {{}}\n{LAUGHS}", "characters after its aliases are expanded: make it smaller"),
+        (f"dir: out\nstages: {{}}\n{INTERPOLATED}", "characters after interpolation: write values"),
+        ("dir: out\nstages: " + "[" * 900, "lists and mappings: flatten it"),
     ],
 )
-def test_what_is_no_recipe(recipe: Path, content: str, message: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_invalid_recipes_are_refused(
+    recipe: Path, content: str, message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     recipe.write_text(content)
     started = time.process_time()
     assert message in refusal([str(recipe)], capsys)

@@ -62,9 +62,7 @@ def test_streamed_is_whole(cloner: Cloner, voice: Voice) -> None:
     assert all(problem.endswith(f": {part.text}") for part in parts for problem in part.problems)
 
 
-def test_what_is_spoken_and_streamed_leaves_headroom(
-    cloner: Cloner, voice: Voice, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_speech_and_streams_leave_headroom(cloner: Cloner, voice: Voice, monkeypatch: pytest.MonkeyPatch) -> None:
     quiet = cloner.say(LONG, voice).wave
     monkeypatch.setattr(cloner.vocoder, "gain", 0.01 * 2 / float(quiet.abs().max()))  # peaks of twice full scale
     whole, parts = cloner.say(LONG, voice), list(cloner.stream(LONG, voice))
@@ -107,7 +105,7 @@ def unfinished(cloner: Cloner, asked: list[tuple[int, bool]]) -> Callable[..., S
     return synthesize
 
 
-def test_what_went_wrong_is_said_again_and_the_better_is_kept(
+def test_failed_segments_are_repeated_and_the_better_attempt_is_kept(
     cloner: Cloner, voice: Voice, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[tuple[int, bool]] = []
@@ -121,7 +119,7 @@ def test_what_went_wrong_is_said_again_and_the_better_is_kept(
     hook.remove()
 
 
-def test_what_has_no_end_is_cut_off_and_said_in_smaller_batches(
+def test_endless_segments_are_cut_off_and_batched_by_size(
     cloner: Cloner, voice: Voice, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     model = cloner.tts.model
@@ -158,7 +156,7 @@ def test_paragraphs_are_told_apart_by_silence_too(cloner: Cloner, voice: Voice) 
     assert not first.wave[-round(0.3 * cloner.sample_rate) :].any()
 
 
-def test_a_word_without_end_is_said_in_parts(cloner: Cloner, voice: Voice) -> None:
+def test_a_very_long_word_is_synthesised_in_parts(cloner: Cloner, voice: Voice) -> None:
     said = cloner.say("a" * 3000, voice)
     assert max(alignment.shape[2] for alignment in said.alignments) <= cloner.tts.max_symbols
     assert all(len(problem) < 300 for problem in said.problems)

@@ -43,15 +43,15 @@ def test_aliases_that_grow_are_refused_on_a_command_line(words: list[str], capsy
     with pytest.raises(SystemExit) as end:
         call(verb, words)
     assert end.value.code == 2
-    assert "with what its aliases repeat: make it smaller" in capsys.readouterr().err
+    assert "after its aliases are expanded: make it smaller" in capsys.readouterr().err
     assert time.process_time() - started < 2
 
 
-def test_any_other_text_with_these_signs_is_a_value() -> None:
-    said = []
+def test_text_with_alias_characters_is_a_plain_value() -> None:
+    values = []
 
     def verb(text: str) -> None:
-        said.append(text)
+        values.append(text)
 
     call(verb, ["--text", "AT&T: *two* & {more"])
-    assert said == ["AT&T: *two* & {more"]
+    assert values == ["AT&T: *two* & {more"]

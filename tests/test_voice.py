@@ -94,7 +94,7 @@ def test_numbers_of_other_kinds_are_refused(tmp_path: Path, voice: Voice, name: 
 
 
 @pytest.mark.parametrize("value", [torch.nan, torch.inf, 1e300])
-def test_what_moved_is_finite(tmp_path: Path, voice: Voice, value: float) -> None:
+def test_adapted_parameters_must_be_finite(tmp_path: Path, voice: Voice, value: float) -> None:
     moved = torch.full((2,), value, dtype=torch.float64)
     save_file(
         {"embedding": voice.embedding, "adapted_parameters.a.weight": moved}, tmp_path / "v.safetensors", about(voice)
@@ -199,7 +199,7 @@ def test_a_voice_cannot_forge_lines(tmp_path: Path, voice: Voice, capsys: pytest
     assert "\x1b" not in shown
 
 
-def test_a_link_that_leads_nowhere_is_no_free_name(tmp_path: Path, voice: Voice) -> None:
+def test_a_broken_link_is_not_a_free_name(tmp_path: Path, voice: Voice) -> None:
     (tmp_path / "library").mkdir()
     (tmp_path / "library" / "ann.safetensors").symlink_to(tmp_path / "victim")
     with pytest.raises(FileExistsError, match="there is a voice 'ann' already"):
@@ -238,7 +238,7 @@ def test_a_user_without_a_home_has_voices_too(
         (["export", "ann", "ann.wav"], "ann.wav is no name of a voice file: let it end in .safetensors"),
     ],
 )
-def test_what_a_library_refuses(
+def test_the_voices_verb_refuses_invalid_arguments(
     tmp_path: Path, voice: Voice, capsys: pytest.CaptureFixture[str], line: list[str], message: str
 ) -> None:
     voice.save(tmp_path / "ann.safetensors")

@@ -39,14 +39,14 @@ def shrunk(value: Any, name: str = "") -> Any:
 
 def configs(verb: str, folder: Path, every_n_train_steps: int = 2) -> list[str]:
     """The `--config` flags of mini's file for a verb, and of one behind it that makes everything tiny."""
-    own = compose((MINI / f"{verb}.yaml").read_text(encoding="utf-8"), MINI, yaml.safe_load)
+    config = compose((MINI / f"{verb}.yaml").read_text(encoding="utf-8"), MINI, yaml.safe_load)
     trainer, data = _TRAINING[verb]
-    callbacks = own["trainer"]["callbacks"]
+    callbacks = config["trainer"]["callbacks"]
     for callback in callbacks:
         if callback["class_path"].endswith("LastCheckpoint"):
             callback["init_args"]["every_n_train_steps"] = every_n_train_steps
     quiet = {"accelerator": "cpu", "log_every_n_steps": 1, "num_sanity_val_steps": 0, "enable_model_summary": False}
-    model = shrunk(own["model"])
+    model = shrunk(config["model"])
     if verb == "tts":
         model["tts"]["init_args"]["model"]["init_args"]["max_symbol_frames"] = 4
     tiny = {"trainer": {**trainer, **quiet, "callbacks": callbacks}, "model": model, "data": data}

@@ -45,7 +45,7 @@ def align(wave: Tensor, words: Sequence[Word]) -> list[Span] | None:
     decoder.reinit_feat()  # forget noise level and cepstral mean of the previous recording
     decoder.set_align_text(" ".join(names))
     decoder.start_utt()
-    # Alignment fails in digital silence, as between generated sentences, so weak noise is added.
+    # Weak noise is added, because alignment fails in digital silence, such as the pauses of generated speech.
     noise = _NOISE * torch.randn(len(wave), generator=torch.Generator().manual_seed(0))
     decoder.process_raw(((wave + noise).clamp(-1, 1) * 32767).short().numpy().tobytes(), full_utt=True)
     decoder.end_utt()

@@ -42,7 +42,7 @@ class CloningBatcher(Batcher[Any]):
     max_seconds: float | None  # None for whole clips
     buffer: int = SHUFFLED  # samples to shuffle among
     clips_per_speaker: int | None = None  # approximate number of clips of every speaker in an epoch of training
-    times: Mapping[str, float] = field(default_factory=dict)  # repetitions of each clip by speaker; may be below 1
+    repeats: Mapping[str, float] = field(default_factory=dict)  # how often each clip occurs in an epoch, by speaker
 
     def keep(self, sample: Sample) -> bool:
         return sample.speaker.id in self.rows
@@ -52,18 +52,18 @@ class CloningBatcher(Batcher[Any]):
         if rng is None:
             return [grouped]
         shuffled = wds.shuffle(self.buffer, initial=self.buffer, rng=rng)
-        return [Stage(repeat, self.times, self.buffer, rng), shuffled, grouped]
+        return [Stage(repeat, self.repeats, self.buffer, rng), shuffled, grouped]
 
-    def collate(self, planned: list[Group], rng: random.Random | None = None) -> Any:
+    def collate(self, batch: list[Group], rng: random.Random | None = None) -> Any:
         """Decode and pad B groups of N clips; longer clips are cropped at random, without `rng` to the middle."""
         max_length = sys.maxsize if self.max_seconds is None else round(self.max_seconds * self.sample_rate)
-        waves = [crop(sample.wave(self.sample_rate), max_length, rng) for group in planned for sample in group]
-        shape = (len(planned), len(planned[0]))
+        waves = [crop(sample.wave(self.sample_rate), max_length, rng) for group in batch for sample in group]
+        shape = (len(batch), len(batch[0]))
         return CloningBatch(
             waves=pad_sequence(waves, batch_first=True).unflatten(0, shape),
             lengths=torch.tensor([len(wave) for wave in waves]).unflatten(0, shape),
-            speakers=torch.tensor([self.rows[group[0].speaker.id] for group in planned]),
-            ids=[[sample.id for sample in group] for group in planned],
+            speakers=torch.tensor([self.rows[group[0].speaker.id] for group in batch]),
+            ids=[[sample.id for sample in group] for group in batch],
         )
 
 
@@ -95,12 +95,12 @@ class CloningDataModule(ShardsDataModule):
         super().__init__(shards, loading, **positive)
         counts = [clips] if isinstance(clips, int) else clips
         if not counts or min(counts) < 1:
-            raise ValueError(f"clips must be a number above 0 or a list of such, got {clips}")
+            raise ValueError(f"clips must be a number above 0, or a list of numbers above 0, got {clips}")
         n_clips = tuple(count + self.extra for count in counts)
         available = self.utterances("train")
-        times = {id: clips_per_speaker / count for id, count in available.items()} if clips_per_speaker else {}
+        repeats = {id: clips_per_speaker / count for id, count in available.items()} if clips_per_speaker else {}
         self.batcher: CloningBatcher = CloningBatcher(
-            self.rows(), self.sample_rate, n_speakers, n_clips, max_seconds, SHUFFLED, clips_per_speaker, times
+            self.rows(), self.sample_rate, n_speakers, n_clips, max_seconds, SHUFFLED, clips_per_speaker, repeats
         )
 
     def utterances(self, split: str) -> dict[str, int]:
@@ -153,10 +153,10 @@ class JointBatcher(CloningBatcher):
     def stages(self, rng: random.Random | None) -> list[Any]:
         return [*super().stages(rng), Stage(other_clips)]
 
-    def collate(self, planned: list[Group], rng: random.Random | None = None) -> Any:
+    def collate(self, batch: list[Group], rng: random.Random | None = None) -> Any:
         return JointBatch(
-            collate_tts([first for first, *_ in planned], self.frontend, self.rows, self.sample_rate, rng),
-            super().collate([clips for _, *clips in planned], rng),
+            collate_tts([utterance for utterance, *_ in batch], self.frontend, self.rows, self.sample_rate, rng),
+            super().collate([clips for _, *clips in batch], rng),
         )
 
 

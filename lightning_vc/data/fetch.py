@@ -1,7 +1,7 @@
 """Remote files by fsspec: s3://, gs://, http(s):// and every other protocol that fsspec supports.
 
-A shard is fetched whole and checked before it is read, so a dropped connection costs a new attempt and never a sample.
-`webdataset.cache.FileCache` does not serve: it limits neither size nor time of downloads, identifies a file by the
+A shard is downloaded completely and checked before it is read, so that a dropped connection loses no sample.
+`webdataset.cache.FileCache` is not used: it limits neither size nor time of downloads, identifies a file by the
 last part of its address, and never checks a cached file again.
 """
 
@@ -24,7 +24,7 @@ _TRIES = 5
 _PATIENCE = 60.0  # seconds to wait for the next bytes
 _SLOWEST = 50_000  # least mean rate of a download in bytes a second, after the first minute
 _BLOCK = 1 << 20
-_LOCAL_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EACCES, errno.EROFS}  # not worth a new attempt
+_LOCAL_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EACCES, errno.EROFS}  # a new attempt would fail too
 _WAIT = 0.5  # seconds before the second attempt, doubled for each further one
 _compared: set[Path] = set()  # cached files whose checksum this process has compared
 _log = logging.getLogger(__name__)
@@ -35,12 +35,12 @@ def is_remote(url: str) -> bool:
     return "://" in url
 
 
-def read_bytes(url: str, most: int) -> bytes:
-    """Fetch a file of at most `most` bytes.
+def read_bytes(url: str, max_bytes: int) -> bytes:
+    """Fetch a file of at most `max_bytes` bytes.
 
     Raises FileNotFoundError if it does not exist, ValueError if it is longer or cannot be fetched.
     """
-    return _with_retries(url, lambda: b"".join(_blocks(url, most)))
+    return _with_retries(url, lambda: b"".join(_blocks(url, max_bytes)))
 
 
 @contextmanager
@@ -52,7 +52,7 @@ def local(url: str, sha256: str, size: int, cache: str | None = None) -> Iterato
     """
     if not is_remote(url):
         if not Path(url).is_file():
-            raise FileNotFoundError(f"{url}: no such file; copy it from where it was written")
+            raise FileNotFoundError(f"{url}: no such file; copy it again from its source")
         yield Path(url)
     elif cache is None:
         with tempfile.TemporaryFile() as file:
@@ -63,7 +63,7 @@ def local(url: str, sha256: str, size: int, cache: str | None = None) -> Iterato
         path = Path(cache, f"{sha256[:16]}-{url.rpartition('/')[2]}")
         cached = path.exists()
         if cached and path not in _compared and sha256_of(path) != sha256:  # compared once per process
-            _log.warning("%s has another checksum than the index says: fetching it again", path)
+            _log.warning("%s does not have the checksum of the index: fetching it again", path)
             cached = False
         if not cached:
             with atomic_write(path) as partial:
@@ -86,22 +86,22 @@ def _copy(url: str, sha256: str, size: int, path: Path) -> None:
     _with_retries(url, fetch)
 
 
-def _blocks(url: str, most: int) -> Iterator[bytes]:
-    """Blocks of a file as they arrive; raises ValueError for more bytes than `most`, OSError for a slow server."""
+def _blocks(url: str, max_bytes: int) -> Iterator[bytes]:
+    """Blocks of a file as they arrive; raises ValueError for more than `max_bytes`, OSError for a slow server."""
     options = {}
     if url.startswith(("http://", "https://")):
         import aiohttp  # here: only http(s) needs it
 
-        # No limit on the total time, but on the time without data. Block size 0 streams: reading blocks of a fixed size
-        # would wait for the last byte of each, however slow the server is.
+        # The time without data is limited, the total time is not. Block size 0 streams; with another size, a slow
+        # server could delay the end of each block without limit.
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=_PATIENCE, sock_read=_PATIENCE)
         options = {"block_size": 0, "client_kwargs": {"timeout": timeout}}
     arrived, started = 0, time.monotonic()
     with fsspec.open(url, "rb", **options) as remote:
         while block := remote.read(_BLOCK):
             arrived += len(block)
-            if arrived > most:
-                raise ValueError(f"it is longer than the {most} bytes that it may have")
+            if arrived > max_bytes:
+                raise ValueError(f"it is longer than the {max_bytes} bytes that are allowed")
             if time.monotonic() - started > _PATIENCE + arrived / _SLOWEST:
                 raise TimeoutError(f"{arrived} bytes arrived in {time.monotonic() - started:.0f} s, which is too slow")
             yield block

@@ -45,7 +45,7 @@ class Shard:
 
 @dataclass(frozen=True)
 class SpeakerEntry:
-    """One speaker, and the amount of speech of it in the shards."""
+    """One speaker, and the amount of their speech in the shards."""
 
     id: PlainName
     sex: str | None
@@ -89,7 +89,7 @@ class Index:
     split: Count  # utterances that were cut into several samples
     unaligned: Count  # utterances that could not be aligned, and were not cut
     plan: str  # hash of corpus and options: see `shards._plan`
-    events: Count = 0  # utterances whose text had marks of events, such as [noise], which were removed
+    events: Count = 0  # utterances whose text had event marks such as [noise], which were removed
     folder: str = ""  # path or address
 
     def files(self, *sets: str) -> list[ShardFile]:
@@ -137,11 +137,11 @@ class Index:
             size = Path(url).stat().st_size if Path(url).is_file() else None
             if size != shard.bytes and not is_remote(url):
                 actual = "no such file" if size is None else f"{size} bytes"
-                raise ValueError(f"{url} should have {shard.bytes} bytes, there is {actual}; {_REMEDY}")
+                raise ValueError(f"{url} should have {shard.bytes} bytes, found {actual}; {_REMEDY}")
             if thorough:
                 with local(url, shard.sha256, shard.bytes) as path:
                     if sha256_of(path) != shard.sha256:
-                        raise ValueError(f"{url} is not what was written: its checksum differs; {_REMEDY}")
+                        raise ValueError(f"{url} does not have the checksum of its index; {_REMEDY}")
 
     def save(self) -> Path:
         """Write index.json into the folder of the shards."""
@@ -183,9 +183,9 @@ class Index:
         """Raise ValueError for numbers that are impossible or contradict each other."""
         shards = self.shards(*SETS)
         if len({shard.name for shard in shards}) < len(shards):
-            raise ValueError("a shard comes twice")
+            raise ValueError("a shard is listed twice")
         if len({entry.id for entry in self.speakers}) < len(self.speakers):
-            raise ValueError("a speaker comes twice")
+            raise ValueError("a speaker is listed twice")
         for shard in shards:
             most = shard.samples * _SAMPLE_BYTES[1] + int(shard.seconds * SAMPLE_RATES[1] * 4)
             if not shard.samples * _SAMPLE_BYTES[0] <= shard.bytes <= most:
@@ -209,8 +209,8 @@ class Index:
     def __rich__(self) -> Table:
         """The index as a table for the terminal."""
         rejected = ", ".join(f"{count} {reason}" for reason, count in self.rejected.items()) or "none"
-        alignment = f"split: {self.split}; words not found in the sound of: {self.unaligned}"
-        events = f"; marks of events such as [noise] removed from the texts of: {self.events}" if self.events else ""
+        alignment = f"split: {self.split}; alignment failed: {self.unaligned}"
+        events = f"; texts with event marks such as [noise], which were removed: {self.events}" if self.events else ""
         table = Table(caption=escape(printable(f"{self.sample_rate} Hz; left out: {rejected}; {alignment}{events}")))
         for heading in ("set", "shards", "utterances", "transcribed", "hours", "speakers"):
             table.add_column(heading, justify="left" if heading == "set" else "right")

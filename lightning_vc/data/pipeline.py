@@ -44,7 +44,7 @@ class Batcher(ABC, Generic[B]):
         """Pipeline stages that shuffle samples and group them into batches; no sound is decoded."""
 
     @abstractmethod
-    def collate(self, planned: Any, rng: random.Random | None = None) -> B:
+    def collate(self, batch: Any, rng: random.Random | None = None) -> B:
         """Decode and pad one batch."""
 
 
@@ -129,7 +129,7 @@ class BatchStream(IterableDataset[B]):
 
     In training, ranks and their workers read disjoint samples. In validation all of them read every sample in a fixed
     order, and decode only those of their batches. A reader that reaches the end of its samples starts again, so that
-    every rank has the same number of steps: otherwise ranks would wait for each other for ever.
+    every rank has the same number of steps; with different numbers, DDP would hang.
     """
 
     def __init__(
@@ -178,8 +178,8 @@ class BatchStream(IterableDataset[B]):
         for number in range(worker, self.steps, workers):
             if (batch := next(batches, None)) is None:
                 raise ValueError(
-                    f"reader {self.rank * workers + worker + 1} of {self.world * workers} (ranks x workers) has not "
-                    "enough samples of its own for one batch; use fewer workers or ranks, or fewer clips of a speaker"
+                    f"reader {self.rank * workers + worker + 1} of {self.world * workers} (ranks x workers) has fewer "
+                    "samples than one batch needs; use fewer workers or ranks, or fewer clips of a speaker"
                 )
             if number // workers >= skip:
                 rng = None if order is None else random.Random(f"{order}/{self.rank}/{number}")
@@ -189,9 +189,9 @@ class BatchStream(IterableDataset[B]):
 class Loader(DataLoader[B]):
     """A data loader that sets the epoch of its dataset and resumes in the middle of an epoch.
 
-    Lightning calls `set_epoch` of a loader's sampler, but makes the iterator before that; so nothing is read until the
-    first batch is requested. Lightning saves `state_dict` of rank 0 in its checkpoints: as epochs are reproducible and
-    have the same number of batches on every rank, the number of batches gives the position of all ranks.
+    Lightning calls `set_epoch` of a loader's sampler after it has created the iterator, so nothing is read until the
+    first batch is requested. Lightning saves `state_dict` of rank 0 in its checkpoints: epochs are reproducible and
+    have the same number of batches on every rank, so this number gives the position of all ranks.
     """
 
     def __init__(self, dataset: BatchStream[B], workers: int = 0, restart_epoch: bool = False) -> None:
@@ -217,7 +217,7 @@ class Loader(DataLoader[B]):
     def __iter__(self) -> Iterator[B]:  # type: ignore[override]
         """Yield batches; nothing is read before the first is requested."""
         self.n_yielded, self.skip_batches = self.skip_batches, 0
-        # Workers yield in turn, beginning with the first: workers skip whole rounds, this loop the rest of a round.
+        # Workers yield in turn, beginning with the first. They skip whole rounds; this loop skips the rest of a round.
         rounds, rest = divmod(self.n_yielded, max(1, self.num_workers))
         self.stream.skip_batches.fill_(rounds)
         for batch in islice(super().__iter__(), rest, None):
@@ -240,12 +240,12 @@ class Loader(DataLoader[B]):
             changed = "; ".join(f"{name} {saved_order.get(name)!r}, now {order.get(name)!r}" for name in names)
             raise ValueError(
                 f"the checkpoint was made in the middle of an epoch of other data ({changed}): resume it "
-                "with what it was made with, or begin its epoch anew with --data.loading.restart_epoch true"
+                "with the same data and options, or restart its epoch with --data.loading.restart_epoch true"
             )
         if batches >= len(self):
             raise ValueError(
                 f"the checkpoint was made after {batches} batches of an epoch of {len(self)}: "
-                "begin its epoch anew with --data.loading.restart_epoch true"
+                "restart its epoch with --data.loading.restart_epoch true"
             )
         self.skip_batches = batches
 

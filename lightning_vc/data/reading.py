@@ -10,8 +10,8 @@ from webdataset.tariterators import group_by_keys
 from lightning_vc.audio.io import read
 from lightning_vc.data.fetch import local
 from lightning_vc.data.index import LONGEST_SECONDS, Index, ShardFile
-from lightning_vc.data.samples import BRING_AGAIN, Sample, largest_flac
-from lightning_vc.data.splits import scattered
+from lightning_vc.data.samples import COPY_AGAIN, Sample, largest_flac
+from lightning_vc.data.splits import shuffle_key
 
 _BLOCK = 512  # bytes of a block of a tar file
 _ROUNDING = 0.01  # seconds per sample by which the duration of a shard may differ from the index
@@ -23,8 +23,8 @@ def read_shards(shards: Iterable[ShardFile], cache: str | None = None, skip: Ski
     """Samples of tar files, in order: a stage of a pipeline.
 
     It replaces `webdataset.tarfile_to_samples`, which opens no local file if WDS_SECURE is set, does not limit
-    downloads, and reads by tarfile, which takes unbounded memory for a sparse or compressed file, and a tenth of the
-    time of decoding.
+    downloads, and uses tarfile. tarfile takes unbounded memory for a sparse or compressed file, and reading headers by
+    it takes a tenth of the time of decoding.
 
     Args:
         shards: local or remote.
@@ -44,7 +44,7 @@ def read_shards(shards: Iterable[ShardFile], cache: str | None = None, skip: Ski
 def _members(file: ShardFile, tar: BinaryIO, errors: list[Exception]) -> Iterator[dict[str, Any]]:
     """Files in a tar file as `group_by_keys` takes them; they end at the first error, which is appended to `errors`.
 
-    A file that declares a larger size than a sample can have is not read: a tar file of a few bytes may declare any.
+    Files that declare more bytes than a sample can have are not read, as a tar header may declare any size.
     """
     bytes_left, largest = fstat(tar.fileno()).st_size, largest_flac(round(LONGEST_SECONDS * file.sample_rate))
     try:
@@ -61,7 +61,7 @@ def _members(file: ShardFile, tar: BinaryIO, errors: list[Exception]) -> Iterato
             # A plain file with a short name (POSIX ustar): `prepare` writes nothing else
             plain = header[156:157] == b"0" and header[345:346] == b"\0" and name.endswith((".flac", ".json"))
             if not plain or bytes_left < 0 or not 0 <= size <= largest:
-                raise ValueError(f"{name} of {size} bytes cannot be in it")
+                raise ValueError(f"{name} of {size} bytes is not a file that `prepare` writes")
             yield {"fname": name, "data": tar.read(size), "__url__": file.url}
             tar.read(-size % _BLOCK)
     except ValueError as error:
@@ -78,7 +78,7 @@ def _samples(file: ShardFile, tar: BinaryIO, skip: Skip | None) -> Iterator[Samp
     def report(where: str, why: object, lost: int) -> None:
         message = f"{file.url} is broken {where} ({why})"
         if skip is None:
-            raise ValueError(f"{message}; {BRING_AGAIN}")
+            raise ValueError(f"{message}; {COPY_AGAIN}")
         skip(message, lost)
 
     for files in group_by_keys(_members(file, tar, errors), handler=errors.append):  # ends at an error
@@ -111,7 +111,7 @@ def _samples(file: ShardFile, tar: BinaryIO, skip: Skip | None) -> Iterator[Samp
 
 
 def clips_of(index: Index, speaker: str, cache: str | None = None) -> list[Sample]:
-    """All samples of one speaker, in a fixed pseudo-random order: the first n are the n clips to clone from.
+    """All samples of one speaker, in a fixed pseudo-random order; to clone from n clips means the first n.
 
     Raises ValueError for a speaker that is not in the index.
     """
@@ -122,10 +122,10 @@ def clips_of(index: Index, speaker: str, cache: str | None = None) -> list[Sampl
     split = entries[speaker].split
     samples = read_shards(index.files(split, f"{split}-held"), cache)
     clips = [sample for sample in samples if sample.speaker.id == speaker]
-    return sorted(clips, key=lambda sample: scattered(sample.id))
+    return sorted(clips, key=lambda sample: shuffle_key(sample.id))
 
 
-def apart(index: Index, samples: Iterable[Sample]) -> list[Sample]:
+def first_pieces(index: Index, samples: Iterable[Sample]) -> list[Sample]:
     """The first piece of each recording: two pieces of one are too easy a pair for speaker verification."""
     firsts: dict[str, Sample] = {}
     for sample in samples:

@@ -27,7 +27,7 @@ from lightning_vc.data.index import LONGEST_SECONDS
 from lightning_vc.text.symbols import PHONEMES, SYMBOLS
 from lightning_vc.types import Span, Speaker, Word
 
-BRING_AGAIN = "copy it again from where it was written"
+COPY_AGAIN = "copy it again from where it was written"
 _FLAC_HEADER = 1024  # bytes at the beginning of a flac file that the checksum covers; its header is shorter
 _CHECKSUM_FIELD = len(b'{"crc32": "00000000", ')
 _LARGEST_JSON = 1 << 22  # bytes
@@ -65,7 +65,7 @@ class Sample:
             raise self._broken(error) from error
 
     def _broken(self, error: Exception) -> ValueError:
-        return ValueError(f"{self.url} is broken at sample {self.id} ({error}); {BRING_AGAIN}")
+        return ValueError(f"{self.url} is broken at sample {self.id} ({error}); {COPY_AGAIN}")
 
     def encode(self) -> dict[str, str | bytes]:
         """Key and files of the sample, as `webdataset.TarWriter` takes them."""
@@ -95,7 +95,7 @@ class Sample:
         if len(text) > _LARGEST_JSON:
             raise ValueError(f"its json has {len(text)} bytes, more than {_LARGEST_JSON}")
         if not checksum_holds(text, flac):
-            raise ValueError("its checksum differs: it is not what was written")
+            raise ValueError("its checksum differs")
         content = load(_Content, text)
         if key_of(content.id) != files["__key__"]:
             raise ValueError(f"its id is {content.id!r}, which does not match its file name")
@@ -135,7 +135,7 @@ def key_of(id: str) -> str:
 
 
 def checksum_holds(text: bytes, flac: bytes) -> bool:
-    """Whether json and flac of a sample are undamaged, as far as is known without decoding.
+    """Whether json and flac of a sample are undamaged, as far as this can be checked without decoding.
 
     The json begins with a CRC-32 of the rest of it and of the beginning of the flac, which holds length, rate and a
     digest of the audio. Every frame of the flac has its own CRC, which decoders check.
@@ -155,11 +155,11 @@ def largest_flac(length: int) -> int:
 def _check_flac(flac: bytes, length: int, sample_rate: int) -> None:
     """Raise ValueError if a FLAC file does not declare `length` samples of one channel, or is too large for that.
 
-    So nothing longer is ever decoded. A FLAC file begins with STREAMINFO, which has from byte 18 on 20 bits of rate, 3
+    This bounds the memory of decoding. A FLAC file begins with STREAMINFO, which has from byte 18 on 20 bits of rate, 3
     of channels minus one, 5 of resolution and 36 of length.
     """
     if flac[:4] != b"fLaC" or len(flac) < 42:
-        raise ValueError("it cannot be read as audio: it is no flac file")
+        raise ValueError("it cannot be read as audio: it is not a flac file")
     packed = int.from_bytes(flac[18:26], "big")
     rate, channels, declared = packed >> 44, (packed >> 41 & 7) + 1, packed & (1 << 36) - 1
     if (declared, channels, rate) != (length, 1, sample_rate):
@@ -186,7 +186,7 @@ _LONGEST_WORD = 200  # letters: bounds the memory of the cache below
 @lru_cache(maxsize=100_000)
 def _word(text: str, phonemes: str) -> Word:
     if len(text) > _LONGEST_WORD or len(phonemes) > 5 * _LONGEST_WORD:
-        raise ValueError(f"its word {text!r:.40} has more than {_LONGEST_WORD} letters, or more phonemes than that")
+        raise ValueError(f"its word {text!r:.40} has more than {_LONGEST_WORD} letters, or too many phonemes")
     word = Word(text, tuple(phonemes.split()))
     if not text or not (text.startswith("{") or {*text} <= _LETTERS) or not {*word.phonemes} <= _PHONEMES:
         raise ValueError(f"its word {text!r:.40}, {phonemes!r:.40} cannot be spoken")

@@ -35,7 +35,7 @@ class Record:
 
     set: str
     shard: Shard | None = None  # None if every utterance was rejected
-    speakers: dict[str, SpeakerEntry] = field(default_factory=dict)  # by id, what this shard holds of each
+    speakers: dict[str, SpeakerEntry] = field(default_factory=dict)  # by id, the amount of speech in this shard
     rejected: list[tuple[str, str]] = field(default_factory=list)  # (id of an utterance or its piece, reason[: detail])
     split: int = 0  # utterances that were cut into several samples
     unaligned: int = 0  # utterances whose alignment failed

@@ -47,11 +47,11 @@ def prepare(
     samples_per_shard: int = 256,
     workers: int = 1,
 ) -> Index:
-    """Read, check, trim, split and normalise the utterances of a corpus, and write them as shards into `out`.
+    """Prepare the utterances of a corpus (read, check, trim, split, normalise), and write them as shards into `out`.
 
     Shards are written to `<out>.partial`, which is renamed to `out` when all are complete; the index is returned. An
-    interrupted call can be repeated: it keeps the complete shards, and writes those again that have unreadable
-    recordings. Utterances that are silent, clipped, too short, too long, unreadable or unspeakable are rejected,
+    interrupted call can be repeated: complete shards are kept, and shards with unreadable recordings are written
+    again. Utterances that are silent, clipped, too short, too long, unreadable or unspeakable are rejected,
     counted in the index and listed in rejected.tsv; a warning names the first unreadable recordings. Utterances
     without a text are listed in untranscribed.txt.
 
@@ -61,8 +61,8 @@ def prepare(
         splits: which speakers and utterances are held out.
         limits: which utterances are kept, and how they are cut.
         sample_rate: of the shards, in hertz.
-        speeds: speed perturbation (Yamamoto et al. 2019): factors such as 0.9 and 1.1, at each of which the transcribed
-            utterances of every training speaker are added as those of a further speaker.
+        speeds: speed perturbation (Yamamoto et al. 2019): factors such as 0.9 and 1.1. For each, copies
+            of the transcribed utterances of every training speaker are added as those of a further speaker.
         samples_per_shard: largest number of utterances of a shard.
         workers: number of processes.
 
@@ -94,7 +94,7 @@ def _check_options(sample_rate: int, speeds: Sequence[float], samples_per_shard:
     if not SAMPLE_RATES[0] <= sample_rate <= SAMPLE_RATES[1]:
         raise ValueError(f"sample_rate is {sample_rate}: give {SAMPLE_RATES[0]} to {SAMPLE_RATES[1]} Hz")
     if len({"1", *(f"{speed:g}" for speed in speeds)}) <= len(speeds) or not all(0.5 <= speed <= 2 for speed in speeds):
-        raise ValueError(f"speeds are from 0.5 to 2, each once and none of them 1, got {list(speeds)}")
+        raise ValueError(f"speeds are different numbers from 0.5 to 2, except 1, got {list(speeds)}")
 
 
 def _checked(corpus: Corpus) -> list[Utterance]:
@@ -107,10 +107,10 @@ def _checked(corpus: Corpus) -> list[Utterance]:
         raise ValueError(f"{name} has {count} utterances with the id {id!r}; ids must be unique")
     names = [("speaker", id) for id in {utterance.speaker.id for utterance in utterances}]
     names += [("utterance", utterance.id) for utterance in utterances]
-    if odd := [f"{kind} {id!r:.60}" for kind, id in names if not _is_plain(id)]:
+    if invalid := [f"{kind} {id!r:.60}" for kind, id in names if not _is_plain(id)]:
         raise ValueError(
-            f"{name} has {len(odd)} ids that cannot be names of files: {some(odd)}; rename them wherever the corpus "
-            f"has them, such as a/b to a-b: use up to {_LONGEST_ID} letters, digits, '_', '-' and '.', and begin with "
+            f"{name} has {len(invalid)} ids that cannot be names of files: {some(invalid)}; rename them in the corpus, "
+            f"such as a/b to a-b: use up to {_LONGEST_ID} letters, digits, '_', '-' and '.', and begin with "
             "a letter, a digit or '_'"
         )
     return utterances
@@ -156,20 +156,20 @@ def _begin(work: Path, plan: str) -> None:
         kind = "a symbolic link" if work.is_symlink() else "a file"
         raise FileExistsError(f"{work} is {kind}, and preparation needs this name for its folder: move it away")
     refuse_links(work)
-    if odd := {path.name for path in work.glob("*")} - {SHARDS, RECORDS, "plan"}:
-        raise FileExistsError(f"{work} holds {min(odd)}, which preparation did not write: move it away")
+    if foreign := {path.name for path in work.glob("*")} - {SHARDS, RECORDS, "plan"}:
+        raise FileExistsError(f"{work} holds {min(foreign)}, which preparation did not write: move it away")
     for name in (SHARDS, RECORDS):
         (work / name).mkdir(parents=True, exist_ok=True)
     if not (work / "plan").exists():
         write_file(work / "plan", plan)
     if read_text(work / "plan") != plan:
         raise ValueError(
-            f"{work} was begun with another corpus or other options: finish it with those, or delete it to begin anew"
+            f"{work} is of another corpus or other options: finish it with those, or delete it to start again"
         )
 
 
 def _write_all(write: Callable[[Job], Record], jobs: Sequence[Job], workers: int) -> Iterator[Record]:
-    """Do the jobs in order, in this process or in several, with one thread each: utterances are too short for more."""
+    """Yield the records in order, from this process or several; each has one thread, as utterances are short."""
     if workers == 1:
         threads = torch.get_num_threads()
         torch.set_num_threads(1)
@@ -183,14 +183,14 @@ def _write_all(write: Callable[[Job], Record], jobs: Sequence[Job], workers: int
     earlier_children = set(multiprocessing.active_children())
     pool = ProcessPoolExecutor(workers, context, _start_worker)
     try:
-        with _interrupts_held():  # workers inherit the blocked signal: on Ctrl-C this process ends them
+        with _interrupts_deferred():  # workers inherit the blocked signal: on Ctrl-C this process ends them
             results = pool.map(write, jobs)
         yield from results
         pool.shutdown()
     except BrokenProcessPool as error:
         raise ChildProcessError(
-            "a worker process ended before its work: too little memory is the usual reason, so take fewer workers (or, "
-            'in a script of your own, it has no `if __name__ == "__main__":`); what is finished is kept'
+            "a worker process ended unexpectedly, usually for lack of memory: take fewer workers (a script of your own "
+            'needs `if __name__ == "__main__":`); finished shards are kept'
         ) from error
     finally:
         for worker in set(multiprocessing.active_children()) - earlier_children:  # after an error or Ctrl-C
@@ -199,8 +199,8 @@ def _write_all(write: Callable[[Job], Record], jobs: Sequence[Job], workers: int
 
 
 @contextmanager
-def _interrupts_held() -> Iterator[None]:
-    """Hold SIGINT until the end of the block, and for ever in the processes that are started in it."""
+def _interrupts_deferred() -> Iterator[None]:
+    """Defer SIGINT to the end of the block; processes that are started in the block never get it."""
     signals: list[int] = []
     in_main = threading.current_thread() is threading.main_thread()
     # Another thread, such as that of the progress bar, may receive the signal; the handler still runs in this thread.
@@ -280,8 +280,8 @@ def _finished(out: Path, plan: str) -> Index:
             raise ValueError(f"it has the plan {index.plan}")
     except (FileNotFoundError, ValueError) as error:
         raise FileExistsError(
-            f"{out} is there already, with something else than this corpus and these options give: "
-            "delete it or give another folder to write the shards to"
+            f"{out} exists, and does not contain the shards of this corpus and these options: "
+            "delete it, or give another folder"
         ) from error
     index.check()
     work = out.with_name(out.name + ".partial")

@@ -8,17 +8,17 @@ from itertools import cycle, islice
 from lightning_vc.data.cloning import CloningBatcher
 from lightning_vc.data.datamodule import Loading, ShardsDataModule
 from lightning_vc.data.pipeline import Clips, Loader
-from lightning_vc.data.reading import apart
+from lightning_vc.data.reading import first_pieces
 from lightning_vc.data.samples import Sample
-from lightning_vc.data.splits import scattered
+from lightning_vc.data.splits import shuffle_key
 from lightning_vc.types import CloningBatch
 
 
 class SpeakerRecognitionDataModule(ShardsDataModule):
     """Recordings of train and test speakers, which are the classes, and verification trials of validation speakers.
 
-    Classes are balanced in training. The recordings that test speakers are cloned from are never used, and pieces of
-    one recording are never divided between training, cloning and measurement.
+    Classes are balanced in training. The recordings that test speakers are cloned from are not used. All pieces of
+    one recording are used for the same purpose: training, cloning or measurement.
 
     Args:
         shards: folder that `prepare` wrote, or its index.json.
@@ -50,19 +50,21 @@ class SpeakerRecognitionDataModule(ShardsDataModule):
         if not 0 < held_out < 1:
             raise ValueError(f"held_out is a share of the recordings, above 0 and below 1, got {held_out}")
         self.cloning_clips, self.held_out, self.utterances_per_epoch = cloning_clips, held_out, utterances_per_epoch
-        least = {"train": min_utterances, "test": min_utterances + cloning_clips}
-        entries = [entry for entry in self.index.speakers_of(*least) if entry.utterances >= least[entry.split]]
+        min_counts = {"train": min_utterances, "test": min_utterances + cloning_clips}
+        entries = [
+            entry for entry in self.index.speakers_of(*min_counts) if entry.utterances >= min_counts[entry.split]
+        ]
         self.speakers = [entry.id for entry in entries]
         self.test_speakers = [entry.id for entry in entries if entry.split == "test"]
         if not self.test_speakers:
             raise ValueError(
-                f"no test speaker of {self.index.folder} has {least['test']} recordings: take fewer cloning_clips"
+                f"no test speaker of {self.index.folder} has {min_counts['test']} recordings: take fewer cloning_clips"
             )
         validation = [entry.id for entry in self.index.speakers_of("validation") if entry.utterances > 1]
         if len(validation) < 2:
             raise ValueError(
-                f"{self.index.folder} has not two validation speakers with two recordings to verify: "
-                "prepare it with more of them"
+                f"{self.index.folder} has fewer than two validation speakers with two recordings each: "
+                "prepare it with more validation speakers"
             )
         rows = {speaker: number for number, speaker in enumerate([*self.speakers, *validation])}
         self.batcher: CloningBatcher = CloningBatcher(rows, self.sample_rate, batch_size, (1,), max_seconds, buffer=1)
@@ -83,13 +85,13 @@ class SpeakerRecognitionDataModule(ShardsDataModule):
             training_samples = self._of_other_recordings(candidates, test_samples)
             if not training_samples:
                 raise ValueError(
-                    f"the recordings of {speaker} in {self.index.folder}, but for those to clone from, are pieces of "
-                    "one: raise min_utterances"
+                    f"speaker {speaker} of {self.index.folder} has one recording only, besides those to clone from: "
+                    "raise min_utterances"
                 )
             self.test_samples += test_samples
             self.training_samples += islice(cycle(training_samples), self.utterances_per_epoch)
         validation = [sample for samples in self._samples("validation").values() for sample in samples]
-        self.trials = sorted(apart(self.index, validation), key=lambda sample: scattered(sample.id))
+        self.trials = sorted(first_pieces(self.index, validation), key=lambda sample: shuffle_key(sample.id))
 
     def state_dict(self) -> dict[str, list[str]]:
         """Ids of the training samples, which Lightning saves in the checkpoint under the name of this class."""
@@ -100,13 +102,13 @@ class SpeakerRecognitionDataModule(ShardsDataModule):
         by_speaker: dict[str, list[Sample]] = defaultdict(list)
         for sample in sorted(
             filter(self.batcher.keep, self.read(*splits, *(f"{split}-held" for split in splits))),
-            key=lambda sample: scattered(sample.id),
+            key=lambda sample: shuffle_key(sample.id),
         ):
             by_speaker[sample.speaker.id].append(sample)
         return by_speaker
 
     def _of_other_recordings(self, samples: Sequence[Sample], used: Sequence[Sample]) -> list[Sample]:
-        """The samples that are not of a recording of which any piece is in `used`."""
+        """The samples of recordings that have no piece in `used`."""
         recordings = {self.index.recording(sample.id) for sample in used}
         return [sample for sample in samples if self.index.recording(sample.id) not in recordings]
 

@@ -15,7 +15,7 @@ from lightning_vc.types import Speaker, Utterance
 _ENOUGH_UTTERANCES = 10
 
 
-def scattered(id: str) -> tuple[int, str]:
+def shuffle_key(id: str) -> tuple[int, str]:
     """A key that sorts ids into a fixed pseudo-random order."""
     return zlib.crc32(id.encode()), id
 
@@ -36,7 +36,7 @@ class Splits:
     def __post_init__(self) -> None:
         """Check the values as far as possible without a corpus."""
         if not 0 <= self.held < 1:
-            raise ValueError(f"held is the share of utterances put aside, in [0, 1), got {self.held}")
+            raise ValueError(f"held is the share of utterances that are held out, in [0, 1), got {self.held}")
         for name, value in (("test", self.test), ("validation", self.validation)):
             if isinstance(value, (int, float)) and (value < 0 or (isinstance(value, float) and value >= 1)):
                 raise ValueError(f"{name} is ids of speakers, a number (0 or more) or a share below 1, got {value}")
@@ -70,8 +70,8 @@ class Splits:
         return {id: "test" if id in test else "validation" if id in validation else "train" for id in speakers}
 
     def order(self, id: str) -> tuple[int, str]:
-        """As `scattered`, with another order for each seed."""
-        return scattered(f"{self.seed}/{id}")
+        """As `shuffle_key`, with another order for each seed."""
+        return shuffle_key(f"{self.seed}/{id}")
 
     def _choose(
         self, split: str, wanted: Sequence[str] | int | float, speakers: dict[str, tuple[Speaker, int]], taken: set[str]
@@ -82,7 +82,7 @@ class Splits:
                 examples = ", ".join(sorted(speakers)[:8])
                 raise ValueError(f"{split} speakers {', '.join(unknown)} are not in the corpus; it has {examples}, ...")
             if shared := sorted(set(wanted) & taken):
-                raise ValueError(f"speakers {', '.join(shared)} are asked for both test and validation; name each once")
+                raise ValueError(f"speakers {', '.join(shared)} are named for both test and validation; name each once")
             return set(wanted)
         count = wanted if isinstance(wanted, int) else round(wanted * len(speakers))
         available = {id: entry for id, entry in speakers.items() if id not in taken}

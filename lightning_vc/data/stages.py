@@ -11,21 +11,24 @@ from itertools import islice
 from lightning_vc.data.samples import Sample
 
 
-def repeat(samples: Iterable[Sample], times: Mapping[str, float], apart: int, rng: random.Random) -> Iterator[Sample]:
-    """Repeat each sample `times[speaker]` times (default 1), on average if that is not a whole number.
+def repeat(
+    samples: Iterable[Sample], repeats: Mapping[str, float], min_distance: int, rng: random.Random
+) -> Iterator[Sample]:
+    """Repeat each sample `repeats[speaker]` times (default 1); a fraction is the probability of one more repetition.
 
-    At least `apart` other samples lie between repetitions, except at the end, so that no batch has a sample twice.
+    At least `min_distance` other samples lie between repetitions, except at the end of the epoch, so that no batch
+    contains a sample twice.
     """
     waiting: deque[tuple[int, int, Sample]] = deque()  # earliest next position, repetitions left, sample
     position = 0
     for sample in samples:
-        mean_count = times.get(sample.speaker.id, 1)
+        mean_count = repeats.get(sample.speaker.id, 1)
         count = int(mean_count) + (rng.random() < mean_count % 1)
         while count:
             yield sample
             position += 1
             if count > 1:
-                waiting.append((position + apart, count - 1, sample))
+                waiting.append((position + min_distance, count - 1, sample))
             count = 0
             if waiting and waiting[0][0] <= position:
                 _, count, sample = waiting.popleft()

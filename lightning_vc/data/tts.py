@@ -61,7 +61,7 @@ class TTSBatcher(Batcher[TTSBatch]):
     buffer: int = SHUFFLED  # samples to shuffle among
     buckets: int = 32  # batches among which lengths are sorted
     min_utterances_per_speaker: int = 1  # approximate least number of utterances of a speaker in an epoch
-    times: Mapping[str, int] = field(default_factory=dict)  # repetitions of each utterance by speaker
+    repeats: Mapping[str, int] = field(default_factory=dict)  # how often each utterance occurs in an epoch, by speaker
 
     def keep(self, sample: Sample) -> bool:
         return sample.words is not None and sample.speaker.id in self.rows
@@ -70,12 +70,12 @@ class TTSBatcher(Batcher[TTSBatch]):
         bucketed = Stage(bucket, self.batch_size, self.buckets, rng)
         if rng is None:
             return [bucketed]
-        apart = self.buffer + self.batch_size * self.buckets
+        min_distance = self.buffer + self.batch_size * self.buckets
         shuffled = wds.shuffle(self.buffer, initial=self.buffer, rng=rng)
-        return [Stage(repeat, self.times, apart, rng), shuffled, bucketed]
+        return [Stage(repeat, self.repeats, min_distance, rng), shuffled, bucketed]
 
-    def collate(self, planned: list[Sample], rng: random.Random | None = None) -> TTSBatch:
-        return collate_tts(planned, self.frontend, self.rows, self.sample_rate, rng)
+    def collate(self, batch: list[Sample], rng: random.Random | None = None) -> TTSBatch:
+        return collate_tts(batch, self.frontend, self.rows, self.sample_rate, rng)
 
 
 class TTSDataModule(ShardsDataModule):
@@ -89,7 +89,8 @@ class TTSDataModule(ShardsDataModule):
         batch_size: utterances in a batch, on each rank.
         min_utterances_per_speaker: approximate least number of utterances of each speaker in an epoch: those of a
             speaker with fewer are repeated.
-        buckets: batches among which each worker sorts utterances by length: more means less padding and less mixing.
+        buckets: number of batches whose utterances each worker sorts by length: more buckets mean less padding, but
+            less random batches.
         loading: how samples are read from the shards.
     """
 
@@ -111,11 +112,11 @@ class TTSDataModule(ShardsDataModule):
         )
         rows, self.batch_size = self.rows(), batch_size
         counts = {entry.id: entry.transcribed for entry in self.index.speakers if entry.id in rows}
-        times = {id: math.ceil(min_utterances_per_speaker / count) for id, count in counts.items()}
+        repeats = {id: math.ceil(min_utterances_per_speaker / count) for id, count in counts.items()}
         # Factor by which the repetitions lengthen an epoch
-        self.repetitions = sum(times[id] * count for id, count in counts.items()) / sum(counts.values())
+        self.repetitions = sum(repeats[id] * count for id, count in counts.items()) / sum(counts.values())
         self.batcher = TTSBatcher(
-            frontend, rows, self.sample_rate, batch_size, SHUFFLED, buckets, min_utterances_per_speaker, times
+            frontend, rows, self.sample_rate, batch_size, SHUFFLED, buckets, min_utterances_per_speaker, repeats
         )
 
     def train_dataloader(self) -> Loader[TTSBatch]:
@@ -155,7 +156,7 @@ class AdaptationDataModule(ShardsDataModule):
         transcribed = {entry.id: entry.transcribed for entry in self.index.speakers_of("test")}
         if speaker not in transcribed:
             names = ", ".join(transcribed) or "none"
-            raise ValueError(f"{speaker!r} is no test speaker of {self.index.folder}; they are {names}")
+            raise ValueError(f"{speaker!r} is not a test speaker of {self.index.folder}; they are {names}")
         if clips >= transcribed[speaker]:
             raise ValueError(
                 f"speaker {speaker} has {transcribed[speaker]} transcribed clips; "

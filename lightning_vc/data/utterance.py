@@ -26,10 +26,11 @@ class Limits:
 
     Args:
         min_seconds, max_seconds: length, after trimming and splitting; at most 10 minutes.
-        top_db: the ends are trimmed where they are this much below the loudest moment, in decibels.
+        top_db: ends that are this many decibels below the loudest moment are trimmed.
         split_seconds: words are aligned, and utterances longer than this are cut at pauses between words into shorter
             pieces; utterances without a text are cut at quiet moments. By default, nothing is aligned or cut.
-        min_rate, max_rate: phonemes per second; outside of these, the text is taken for a wrong transcript.
+        min_rate, max_rate: phonemes per second; an utterance outside of these is rejected, as its transcript is
+            probably wrong.
     """
 
     min_seconds: float = 0.5
@@ -40,7 +41,7 @@ class Limits:
     max_rate: float = 30.0
 
     def __post_init__(self) -> None:
-        """Raise ValueError for limits that no utterance can be within."""
+        """Raise ValueError for limits that no utterance can meet."""
         for low, high in (("min_seconds", "max_seconds"), ("min_rate", "max_rate")):
             if not 0 <= getattr(self, low) < getattr(self, high):
                 raise ValueError(
@@ -73,8 +74,8 @@ class Outcome:
 
     samples: tuple[Sample, ...]
     rejected: tuple[tuple[str, str], ...]  # (id of the utterance or its piece, reason[: detail])
-    unaligned: bool = False  # its words should have been aligned, and alignment failed
-    events: bool = False  # marks of events, such as [noise], were removed from its text
+    unaligned: bool = False  # alignment was requested and failed
+    events: bool = False  # event marks such as [noise] were removed from its text
 
 
 def encode(corpus: Corpus, utterance: Utterance, limits: Limits, sample_rate: int) -> Outcome:
@@ -109,8 +110,8 @@ def _read(corpus: Corpus, utterance: Utterance, limits: Limits, sample_rate: int
         raise Rejected(f"unreadable: {printable(error)}") from error
     if wave.dim() != 1 or wave.dtype != torch.float32:
         raise TypeError(
-            f"{type(corpus).__name__}.read gave {tuple(wave.shape)} {wave.dtype} for utterance {utterance.id}: "
-            "it must give (W,) float32"
+            f"{type(corpus).__name__}.read returned {tuple(wave.shape)} {wave.dtype} for utterance {utterance.id}: "
+            "it must return (W,) float32"
         )
     if not wave.isfinite().all():
         raise Rejected("not finite")

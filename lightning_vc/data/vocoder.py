@@ -32,13 +32,13 @@ class WaveBatcher(Batcher[WaveBatch]):
         shuffled = [wds.shuffle(SHUFFLED, initial=SHUFFLED, rng=rng)] if rng else []
         return [*shuffled, Stage(bucket, self.batch_size, n_batches=1)]
 
-    def collate(self, planned: list[Sample], rng: random.Random | None = None) -> WaveBatch:
+    def collate(self, batch: list[Sample], rng: random.Random | None = None) -> WaveBatch:
         max_length = round(self.seconds * self.sample_rate)
-        waves = [crop(sample.wave(self.sample_rate), max_length, rng) for sample in planned]
+        waves = [crop(sample.wave(self.sample_rate), max_length, rng) for sample in batch]
         return WaveBatch(
             pad_sequence([*waves, torch.empty(max_length)], batch_first=True)[:-1],  # shorter ones are padded
             torch.tensor([len(wave) for wave in waves]),
-            [sample.id for sample in planned],
+            [sample.id for sample in batch],
         )
 
 

@@ -12,17 +12,17 @@ from matplotlib.figure import Figure
 from lightning_vc.cloning import Cloner
 from lightning_vc.evaluation.folder import TRAITS, EvaluationFolder, Row, Sound
 from lightning_vc.evaluation.tables import Result
-from lightning_vc.morphing import learned_embeddings, learnt_from
+from lightning_vc.morphing import is_trained_on, learned_embeddings
 from lightning_vc.voice import Voice
 
 PAPER: Mapping[str, Any] = yaml.safe_load(files(__package__).joinpath("paper.yaml").read_text(encoding="utf-8"))
 _KINDS = {"learned": "training speaker", "encoder": "encoded", "morph": "edited"}  # by `Voice.method`
 _MARKERS = {"training speaker": ".", "encoded": "o", "adapted": "s", "edited": "*"}
-_FEWEST = 3  # training speakers, whose embeddings span a plane
+_FEWEST = 3  # training speakers; fewer embeddings do not span a plane
 
 
 def draw_results(results: Sequence[Result]) -> dict[str, Figure]:
-    """All figures that the results allow: by number of clips, under the names of the measures, and by steps."""
+    """All figures for which there are results: each measure by number of clips, under its name, and one by steps."""
     figures = {measure: draw_curves(results, measure, "clips") for measure in PAPER["by_clips"]}
     by_steps = draw_curves(results, "accuracy", "steps") or draw_curves(results, "likeness", "steps")
     return {name: figure for name, figure in (figures | {"By steps of adaptation": by_steps}).items() if figure}
@@ -75,7 +75,7 @@ def draw_speakers(folder: EvaluationFolder, cloner: Cloner, sounds: Sequence[Sou
     Empty if the shards are not those of the model's training, or if it has fewer than three speakers. Embeddings of a
     joint model are left out: they belong to another embedding space.
     """
-    if not learnt_from(cloner, folder.index) or len(cloner.tts.speakers) < _FEWEST:
+    if not is_trained_on(cloner, folder.index) or len(cloner.tts.speakers) < _FEWEST:
         return {}
     learned = learned_embeddings(cloner, folder.index)
     voices = list(learned.values())
@@ -89,7 +89,7 @@ def draw_speakers(folder: EvaluationFolder, cloner: Cloner, sounds: Sequence[Sou
 
 
 def draw_embeddings(voices: Sequence[Voice], traits: Sequence[Mapping[str, str | None]]) -> Figure:
-    """Embeddings on the first two principal axes of those of training speakers, a plot for each trait of the speakers.
+    """Plot embeddings on the first two principal axes of the training speakers' embeddings, once for each trait.
 
     The largest component of an axis is positive, so that figures are not mirrored between runs. Raises ValueError for
     fewer than three training speakers.
@@ -98,10 +98,10 @@ def draw_embeddings(voices: Sequence[Voice], traits: Sequence[Mapping[str, str |
     rows = torch.stack([voice.embedding.detach().cpu().double() for voice in voices])  # (N, E)
     training = rows[[kind == "training speaker" for kind in kinds]]
     if len(training) < _FEWEST:
-        raise ValueError(f"{len(training)} training speakers span no plane: give {_FEWEST} or more")
-    _, sizes, axes = torch.linalg.svd(training - training.mean(0), full_matrices=False)
+        raise ValueError(f"{len(training)} training speakers do not span a plane: give {_FEWEST} or more")
+    _, singular_values, axes = torch.linalg.svd(training - training.mean(0), full_matrices=False)
     axes = axes[:2] * axes[:2].gather(1, axes[:2].abs().argmax(1, keepdim=True)).sign()
-    points, shares = (rows - training.mean(0)) @ axes.T, sizes.square() / sizes.square().sum()
+    points, shares = (rows - training.mean(0)) @ axes.T, singular_values.square() / singular_values.square().sum()
     figure = Figure(figsize=(12, 5), layout="constrained", dpi=80)
     for trait, plot in zip(traits[0], figure.subplots(1, len(traits[0]), squeeze=False)[0], strict=True):
         values = [item[trait] or "unknown" for item in traits]

@@ -16,7 +16,7 @@ from rich.progress import track
 
 from lightning_vc.audio import io
 from lightning_vc.data.index import Index
-from lightning_vc.data.reading import apart, clips_of
+from lightning_vc.data.reading import clips_of, first_pieces
 from lightning_vc.data.samples import Sample
 from lightning_vc.files import inside, plain_name, read_text, refuse_links, remove_folder, write_file
 
@@ -65,7 +65,7 @@ class EvaluationFolder:
 
     Attributes:
         clips: by speaker, the recordings to clone from.
-        real: by speaker, held-out or training, its other recordings; they are references of one another.
+        real_recordings: by speaker, held-out or training, the other recordings; they are references of each other.
 
     Raises:
         FileExistsError: for a folder with files that no evaluation wrote.
@@ -83,15 +83,15 @@ class EvaluationFolder:
         held_out = {speaker: self._divide(speaker, clips) for speaker in self.speakers}  # before anything is deleted
         self._clear()
         self.clips: dict[str, list[Sound]] = {}
-        self.real: dict[str, list[Sound]] = {}
+        self.real_recordings: dict[str, list[Sound]] = {}
         for speaker, (samples, references) in track(held_out.items(), "recordings of the held-out speakers"):
             self.clips[speaker] = self._write("clips", speaker, samples)
-            self.real[speaker] = self._write("real", speaker, references)
+            self.real_recordings[speaker] = self._write("real", speaker, references)
 
     @property
     def recordings(self) -> list[Sound]:
         """The real recordings of the held-out speakers: the upper bound."""
-        return [recording for speaker in self.speakers for recording in self.real[speaker]]
+        return [recording for speaker in self.speakers for recording in self.real_recordings[speaker]]
 
     def place(self, kind: str, speaker: str) -> Path:
         """Path of a speaker's folder in the subfolder `kind`; raises ValueError if it would be outside of it."""
@@ -99,9 +99,9 @@ class EvaluationFolder:
 
     def references(self, speaker: str) -> tuple[Path, ...]:
         """Paths of the recordings that the sounds of a speaker are compared with."""
-        return tuple(recording.path for recording in self.real[speaker])
+        return tuple(recording.path for recording in self.real_recordings[speaker])
 
-    def spoken(self, kind: str, row: Row, speaker: str, edited: tuple[str, str] | None = None) -> list[Sound]:
+    def sounds_of(self, kind: str, row: Row, speaker: str, edited: tuple[str, str] | None = None) -> list[Sound]:
         """The sounds of a system in the subfolder `kind`, one per sentence; edited voices have no references."""
         directory, references = self.place(kind, speaker), () if edited else self.references(speaker)
         return [
@@ -116,7 +116,7 @@ class EvaluationFolder:
 
     def add_training_speaker(self, speaker: str) -> None:
         """Write recordings of a training speaker."""
-        self.real[speaker] = self._write("training", speaker, self._divide(speaker, 0)[1])
+        self.real_recordings[speaker] = self._write("training", speaker, self._divide(speaker, 0)[1])
 
     def _divide(self, speaker: str, clips: int) -> tuple[list[Sample], list[Sample]]:
         """Transcribed samples of a speaker to clone from, and the first pieces of other recordings as references."""
@@ -125,10 +125,10 @@ class EvaluationFolder:
         remaining = [sample for sample in samples if self.index.recording(sample.id) not in used]
         if not remaining:
             raise ValueError(
-                f"speaker {speaker} has {len(samples)} transcribed clips: cloning from {clips} needs more, which are "
-                "not pieces of the same recordings"
+                f"speaker {speaker} has {len(samples)} transcribed clips: cloning from {clips} needs more, from "
+                "other recordings"
             )
-        return samples[:clips], apart(self.index, remaining)[:_MOST_REAL]
+        return samples[:clips], first_pieces(self.index, remaining)[:_MOST_REAL]
 
     def _write(self, kind: str, speaker: str, samples: Sequence[Sample]) -> list[Sound]:
         """Write recordings and transcripts; the references of a recording are the other ones."""
@@ -145,10 +145,12 @@ class EvaluationFolder:
         return sounds
 
     def _clear(self) -> None:
-        """Delete folders of speakers of an earlier evaluation, which would be mistaken for speakers of this one."""
+        """Delete the folders of speakers of an earlier evaluation that are not speakers of this one."""
         mark = self.path / _MARK
         if not mark.exists() and any((self.path / kind).exists() for kind in _KINDS):
-            raise FileExistsError(f"{self.path} holds {', '.join(_KINDS)} of something else: give another folder")
+            raise FileExistsError(
+                f"{self.path} has folders such as {_KINDS[0]}, and no evaluation wrote them: give another folder"
+            )
         self.path.mkdir(parents=True, exist_ok=True)
         mark.touch()
         for kind in ("clips", "real", "clones/*", "steps/*", "baselines/vocoded", "baselines/mean"):

@@ -146,20 +146,20 @@ class Whisper(Metric):
         return WhisperModel(path, device="cpu", compute_type="int8")
 
     def __call__(self, sound: Sound) -> Scores:
-        text, wave = spoken(sound.text), audible(sound.path)
+        text, wave = normalized_words(sound.text), audible(sound.path)
         if not text:
             return {}
         options = {"language": "en", "condition_on_previous_text": False, "without_timestamps": True}
         segments = () if wave is None else self.model.transcribe(wave, **options)[0]
-        transcript, words = spoken(" ".join(segment.text for segment in segments)), len(text.split())
+        transcript, words = normalized_words(" ".join(segment.text for segment in segments)), len(text.split())
         return {"words": words, "word_errors": round(float(word_error_rate(transcript, text)) * words)}
 
 
 def score(metrics: Sequence[Metric], sounds: Sequence[Sound], record: Path) -> dict[Sound, Scores]:
     """Score sounds by the metrics whose packages are installed.
 
-    Scores are appended to `record`, so that scoring can be interrupted, and are reused if everything that they depend
-    on is unchanged. Raises ValueError if the record is damaged or a dependency of a package is missing.
+    Scores are appended to `record`, so that scoring can be interrupted. They are reused if sound, inputs and settings
+    of the metric are unchanged. Raises ValueError if the record is damaged or a dependency of a package is missing.
     """
     recorded, digest = read_scores(record), cache(sha256_of)
 
@@ -197,7 +197,7 @@ def audible(path: Path) -> NDArray[np.float32] | None:
     return scaled
 
 
-def spoken(text: str) -> str:
+def normalized_words(text: str) -> str:
     """Normalised words of a text, in lower case without punctuation, separated by spaces."""
     try:
         words = [word.text for word in normalize(text)]

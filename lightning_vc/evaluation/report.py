@@ -37,10 +37,10 @@ def write_report(
         path: of the page.
         index: shards, which describe the speakers.
         sounds: the page has the first ones of each system and speaker.
-        results: all results; those by steps of adaptation appear in figures only.
+        results: all results; the tables omit those by adaptation steps.
         figures: by the name of their measure, or by title.
         costs: costs of each row of clones.
-        missing: what was not measured, and why, besides measures that have no results.
+        missing: messages about metrics that were not computed; measures without results are listed too.
     """
     template = files(__package__).joinpath("report.html.j2").read_text(encoding="utf-8")
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)

@@ -55,7 +55,7 @@ class Recognition:
 
 
 def classify(recognition: Recognition, folder: EvaluationFolder, sounds: Sequence[Sound]) -> dict[Sound, Scores]:
-    """`accuracy`: whether a sound is classified as its speaker; `sex` and `accent`: whether as one of the same trait.
+    """Score sounds by `accuracy` (classified as their speaker), `sex` and `accent` (as a speaker of the same trait).
 
     For an edited voice, the new trait counts. The probability of a trait is the sum over its speakers. Recordings that
     the network was trained on are left out, and so is the accuracy of speakers that are not among its classes.
@@ -92,11 +92,14 @@ def verify(recognition: Recognition, folder: EvaluationFolder, sounds: Sequence[
         return recognition.embed(io.read(path, folder.rate))
 
     trials: dict[Sound, Trials] = {}
-    for speakers in (folder.speakers, [speaker for speaker in folder.real if speaker not in folder.speakers]):
+    for speakers in (
+        folder.speakers,
+        [speaker for speaker in folder.real_recordings if speaker not in folder.speakers],
+    ):
         for count in ENROLMENTS:
-            if len(speakers) < 2 or any(len(folder.real[speaker]) <= count for speaker in speakers):
+            if len(speakers) < 2 or any(len(folder.real_recordings[speaker]) <= count for speaker in speakers):
                 continue  # no trials would be left
-            enrolled = [folder.real[speaker][-count:] for speaker in speakers]
+            enrolled = [folder.real_recordings[speaker][-count:] for speaker in speakers]
             used = {recording.recording for recordings in enrolled for recording in recordings}
             means = [torch.stack([embedding(item.path) for item in recordings]).mean(0) for recordings in enrolled]
             models = F.normalize(torch.stack(means), dim=-1)  # (speakers, E)

@@ -1,4 +1,4 @@
-"""The systems of an evaluation: clones, reference systems (bounds), edited voices, and external systems.
+"""The systems of an evaluation: clones, reference systems, edited voices, and external systems.
 
 docs/evaluation.md lists their folders.
 """
@@ -22,14 +22,14 @@ from lightning_vc.checkpoint import fingerprint
 from lightning_vc.cloning import Cloner
 from lightning_vc.evaluation.folder import REAL, TRAITS, EvaluationFolder, Row, Scores, Sound, read_scores, score_line
 from lightning_vc.files import sha256_of, write_file
-from lightning_vc.morphing import learned_embeddings, learnt_from, morph
+from lightning_vc.morphing import is_trained_on, learned_embeddings, morph
 from lightning_vc.voice import Voice
 
 COSTS = ("cloning_seconds", "real_time_factor", "parameters", "bytes")
-VOCODED, OTHERS = Row("real recordings through the vocoder"), Row("real recordings of another speaker")
+VOCODED, OTHER_SPEAKER = Row("real recordings through the vocoder"), Row("real recordings of another speaker")
 TABLE, MEAN = Row("the model's own speakers"), Row("the mean speaker")
 _EDITED = {"F": "male voices made female", "M": "female voices made male", "accent": "voices moved to another accent"}
-_OURS = (REAL, VOCODED, OTHERS, TABLE, MEAN, *map(Row, _EDITED.values()))
+_OURS = (REAL, VOCODED, OTHER_SPEAKER, TABLE, MEAN, *map(Row, _EDITED.values()))
 _RECORD = "scores.jsonl"
 
 
@@ -65,7 +65,9 @@ class System:
             paths, texts = [clip.path for clip in recordings], [clip.text for clip in recordings]
             settings = [by, encoder, steps, adaptation, *map(sha256_of, paths), *texts]
             make = partial(cloner.clone, paths, by, texts, steps)
-            sounds += self._speak(cloner, self.folder.spoken(kind, Row(method, clips, steps), speaker), settings, make)
+            sounds += self._speak(
+                cloner, self.folder.sounds_of(kind, Row(method, clips, steps), speaker), settings, make
+            )
         return sounds
 
     def speak(self, sounds: list[Sound], voice: Voice) -> list[Sound]:
@@ -93,7 +95,7 @@ class System:
             speeches = cloner.say_all(texts, voice)
             factor = (time.perf_counter() - end) / sum(len(speech.wave) / speech.sample_rate for speech in speeches)
             voice.save(voice_file)
-            parameters = voice.embedding.numel() + sum(moved.numel() for moved in voice.adapted_parameters.values())
+            parameters = voice.embedding.numel() + sum(value.numel() for value in voice.adapted_parameters.values())
             costs = (end - start, factor, parameters, voice_file.stat().st_size)
             scores = {key: dict(zip(COSTS, costs, strict=True))}
             for sound, speech in zip(sounds, speeches, strict=True):
@@ -117,7 +119,7 @@ def _identity(cloner: Cloner) -> list[str]:
 
 @torch.no_grad()
 def vocode(folder: EvaluationFolder, cloner: Cloner) -> list[Sound]:
-    """The real recordings, converted to spectrograms and vocoded: shows the degradation by the vocoder."""
+    """The real recordings, converted to spectrograms and back by the vocoder, to measure its degradation."""
     sounds = []
     for sound in track(folder.recordings, VOCODED.system):
         path = folder.place("baselines/vocoded", sound.speaker) / sound.path.name
@@ -131,23 +133,23 @@ def other_speakers(folder: EvaluationFolder) -> list[Sound]:
     """Real recordings, labelled as another speaker: the lower bound. Empty if there is one speaker."""
     speakers = folder.speakers
     return [
-        replace(sound, row=OTHERS, speaker=speaker, references=folder.references(speaker))
+        replace(sound, row=OTHER_SPEAKER, speaker=speaker, references=folder.references(speaker))
         for speaker, other in zip(speakers, [*speakers[1:], speakers[0]], strict=True)
-        for sound in folder.real[other]
+        for sound in folder.real_recordings[other]
         if speaker != other
     ]
 
 
 def table_speakers(system: System, count: int) -> list[Sound]:
-    """`count` speakers of the speaker table: the upper bound for clones. Empty if the shards have other speakers."""
+    """`count` speakers of the speaker table, an upper bound for clones. Empty if the shards have other speakers."""
     folder, cloner = system.folder, system.cloner
-    if not learnt_from(cloner, folder.index):
+    if not is_trained_on(cloner, folder.index):
         return []
     voices = list(learned_embeddings(cloner, folder.index, split="train").items())
     sounds = []
     for speaker, voice in track(voices[:: max(1, len(voices) // count)][:count], TABLE.system):
         folder.add_training_speaker(speaker)
-        sounds += system.speak(folder.spoken("baselines/table", TABLE, speaker), voice)
+        sounds += system.speak(folder.sounds_of("baselines/table", TABLE, speaker), voice)
     return sounds
 
 
@@ -155,12 +157,12 @@ def mean_speaker(system: System) -> list[Sound]:
     """The mean of all embeddings of the speaker table: a baseline without cloning."""
     folder, cloner = system.folder, system.cloner
     voice = Voice(cloner.tts.table.weight.detach().mean(0), "mean", cloner.tts_fingerprint, 0)
-    spoken = [folder.spoken("baselines/mean", MEAN, speaker) for speaker in folder.speakers]
-    return [sound for sounds in spoken for sound in system.speak(sounds, voice)]
+    groups = [folder.sounds_of("baselines/mean", MEAN, speaker) for speaker in folder.speakers]
+    return [sound for sounds in groups for sound in system.speak(sounds, voice)]
 
 
 def edit_speakers(system: System, table: Iterable[Sound], amount: float) -> list[Sound]:
-    """The speakers of the table, edited to the other sex and to another accent: by `amount` of the difference of means.
+    """The speakers of the table, moved towards another sex or accent by `amount` times the difference of group means.
 
     A trait is skipped if all speakers share it or the corpus does not have it.
     """
@@ -173,8 +175,8 @@ def edit_speakers(system: System, table: Iterable[Sound], amount: float) -> list
             new = choices[(choices.index(values[id]) + 1) % len(choices)]
             plus, minus = ([voices[key] for key in voices if values[key] == value] for value in (new, values[id]))
             row = Row(_EDITED.get(new if trait == "sex" else trait, f"voices made {new}"))
-            spoken = folder.spoken(f"edited/{trait}", row, id, (trait, new))
-            sounds += system.speak(spoken, morph(voices[id], plus, minus, amount))
+            targets = folder.sounds_of(f"edited/{trait}", row, id, (trait, new))
+            sounds += system.speak(targets, morph(voices[id], plus, minus, amount))
     return sounds
 
 
@@ -191,7 +193,7 @@ def external_systems(folder: EvaluationFolder, paths: Sequence[str], methods: It
         if name in names:
             raise ValueError(f"{path} has the same name as {names[name]} in the tables: rename it")
         names[name] = path
-        for sound in [sound for speaker in folder.speakers for sound in folder.spoken("clones", Row(name), speaker)]:
+        for sound in [sound for speaker in folder.speakers for sound in folder.sounds_of("clones", Row(name), speaker)]:
             sounds.append(replace(sound, path=Path(path, sound.speaker, sound.path.name)))
             if not sounds[-1].path.is_file():
                 raise FileNotFoundError(f"{sounds[-1].path} is missing: {sound.text!r} by {sound.speaker}")

@@ -37,7 +37,7 @@ def main(args: Sequence[str] | None = None) -> AdaptationCLI:
     parser = ArgumentParser(add_help=False, allow_abbrev=False)
     parser.add_argument("--method", default=_DEFAULT)
     with reported():
-        method = method_named(parser.parse_known_args(args)[0].method)  # first: the method determines the other options
+        method = method_named(parser.parse_known_args(args)[0].method)  # it determines the options
     return AdaptationCLI(
         cast(type[AdaptationTask], method.task),
         AdaptationDataModule,

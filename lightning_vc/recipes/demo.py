@@ -24,14 +24,14 @@ def demo(clips: list[str] | None = None, text: str = TEXT, out: str = "runs/demo
 
     cloner = Cloner.from_pretrained()
     cloner.check(text)
-    voices = {"clone": list(map(Path, clips))} if clips else dict(made(Path(out), cloner.sample_rate))
+    voices = {"clone": list(map(Path, clips))} if clips else dict(generate_clips(Path(out), cloner.sample_rate))
     for name, recordings in voices.items():
         sound = Path(out, f"{name}.wav")
         write_speech(sound, cloner.say(text, cloner.clone(recordings)))
         print(printable(f"{sound}: {text!r} in the voice of {', '.join(map(str, recordings))}"))
 
 
-def made(folder: Path, sample_rate: int) -> Iterator[tuple[str, list[Path]]]:
+def generate_clips(folder: Path, sample_rate: int) -> Iterator[tuple[str, list[Path]]]:
     """Write clips of speakers of the generated corpus; yields ids and paths. ImportError without extra `demo`."""
     from lightning_vc.audio import io
     from lightning_vc.corpora.generated import GeneratedCorpus

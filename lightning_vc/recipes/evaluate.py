@@ -23,7 +23,7 @@ from lightning_vc.evaluation.metrics import DNSMOS, EncoderSimilarity, Resemblyz
 from lightning_vc.evaluation.report import track_evaluation, write_report
 from lightning_vc.evaluation.speaker_metrics import Recognition, classify, verify
 from lightning_vc.evaluation.tables import summarise, write_results
-from lightning_vc.morphing import learnt_from
+from lightning_vc.morphing import is_trained_on
 from lightning_vc.settings import bounded
 from lightning_vc.text.transcripts import read_lines
 from lightning_vc.trust import trust as allow
@@ -31,7 +31,7 @@ from lightning_vc.verbs import VerbParser
 
 set_loader("yaml", bounded(get_loader("yaml")), (YAMLError,))
 
-_AT_ONCE = ("encoder", "joint")  # methods that do not adapt
+_WITHOUT_TRAINING = ("encoder", "joint")  # methods that do not adapt
 
 
 @dataclass(frozen=True)
@@ -41,14 +41,14 @@ class Systems:
     Args:
         methods: methods of cloning; default: all that the models support.
         clips: numbers of recordings to clone each speaker from.
-        steps: numbers of adaptation steps, at each of which clones are evaluated: of the adapting ones of `methods`, or
-            of embedding and whole_model without `methods`; default: none.
+        steps: numbers of adaptation steps, for each of which clones are evaluated, by those of `methods` that adapt (by
+            embedding and whole_model if `methods` is not given); default: none.
         steps_clips: numbers of recordings for the clones by `steps`.
         joint: folder of a joint fine-tuning, which is compared as the method "joint".
         table_speakers: number of training speakers that are synthesised; default: the number of cloned speakers.
         edit: amount by which voices of training speakers are moved to the other sex and to another accent, where 1 is
             the difference of the means of both groups; default: no edited voices.
-        external: folders with sounds of other systems, `<speaker>/<n>.wav`; the name of a folder is that of its row.
+        external: folders with sounds of other systems, `<speaker>/<n>.wav`; the name of the folder names the row.
     """
 
     methods: list[str] | None = None
@@ -67,9 +67,9 @@ class Metrics:
 
     Args:
         speaker_recognition: checkpoint of a `SpeakerRecognitionTask`, for classification accuracy and verification.
-        objective: whether sounds are scored by third-party packages (docs/evaluation.md says how to install them):
-            speaker similarity, predicted opinion scores, word error rate.
-        sentences: number of sentences of each voice that these score; default: all.
+        objective: score sounds by third-party packages (installation: docs/evaluation.md) for speaker similarity,
+            predicted opinion scores and word error rate.
+        sentences: number of sentences of each voice to score by third-party packages; default: all.
         whisper: name or folder of a model of faster-whisper; default: the tiny.en of an installed package, which needs
             no network.
     """
@@ -119,7 +119,9 @@ def evaluate(
     methods = systems.methods or [*cloner.methods, *(["joint"] if joint else [])]
     by_clips = product(dict.fromkeys(methods), sorted({*systems.clips}))
     clones = [sound for method, clips in by_clips for sound in system.clone(method, clips)]
-    step_methods = [method for method in systems.methods or ("embedding", "whole_model") if method not in _AT_ONCE]
+    step_methods = [
+        method for method in systems.methods or ("embedding", "whole_model") if method not in _WITHOUT_TRAINING
+    ]
     by_steps = product(step_methods, sorted({*systems.steps_clips}), sorted({*(systems.steps or [])}))
     clones_by_steps = [sound for method, clips, steps in by_steps for sound in system.clone(method, clips, steps)]
     table = sources.table_speakers(system, systems.table_speakers or len(speaker_ids))
@@ -148,7 +150,7 @@ def _test_speakers(index: Index, shards: str, speakers: list[str] | None) -> lis
     if not test:
         raise ValueError(f"{shards} holds no test speaker to clone: prepare the corpus with --test 6 or the like")
     if unknown := [id for id in speakers or () if id not in test]:
-        raise ValueError(f"{unknown[0]!r} is no test speaker of {shards}; they are {', '.join(test)}")
+        raise ValueError(f"{unknown[0]!r} is not a test speaker of {shards}; they are {', '.join(test)}")
     return list(dict.fromkeys(speakers or test))
 
 
@@ -158,9 +160,11 @@ def _check(
     """Raise ValueError for anything that would fail later: an evaluation may take hours."""
     if empty := [name for name, value in vars(systems).items() if value == []]:
         raise ValueError(f"systems.{empty[0]} is an empty list: leave the option out, or name one at least")
-    if systems.steps and systems.methods and {*systems.methods} <= {*_AT_ONCE}:
-        raise ValueError(f"steps are of methods that adapt, got methods {systems.methods}: add one, such as embedding")
-    if systems.edit is not None and not learnt_from(cloner, index):
+    if systems.steps and systems.methods and {*systems.methods} <= {*_WITHOUT_TRAINING}:
+        raise ValueError(
+            f"systems.steps needs a method that adapts, got methods {systems.methods}: add one, such as embedding"
+        )
+    if systems.edit is not None and not is_trained_on(cloner, index):
         raise ValueError(
             f"systems.edit needs the shards that {source_of(cloner.tts)} was trained on, and {index.folder} holds "
             "other speakers"
@@ -178,7 +182,7 @@ def _check(
     for method in systems.methods or ():
         if method == "joint" and not joint:
             raise ValueError("method 'joint' needs the folder of a joint fine-tuning: give it as systems.joint")
-        if method not in _AT_ONCE:
+        if method not in _WITHOUT_TRAINING:
             method_named(method)
 
 

@@ -72,7 +72,7 @@ def attributes(option: str, text: str) -> dict[str, object]:
         read = None
     words = [word for pair in read.items() for word in pair] if isinstance(read, dict) else []
     if not words or not all(isinstance(word, str) for word in words):
-        raise ValueError(f'{option} is {text[:200]!r}: write what the speakers have in common, as in "{{sex: F}}"')
+        raise ValueError(f'{option} is {text[:200]!r}: write attributes of speakers, as in "{{sex: F}}"')
     return dict(read)
 
 

@@ -53,7 +53,7 @@ def main(argv: list[str] | None = None) -> None:
         if corpus is Corpus:
             raise ValueError(f"the first argument must name the corpus: {', '.join(ALIASES)} or a class path")
         if options.root and "root" not in inspect.signature(corpus).parameters:
-            print_warning(f"{options.corpus} makes its own sound: --root {options.root} is not used")
+            print_warning(f"{options.corpus} generates its recordings: --root {options.root} is not used")
         options = parser.instantiate(options)  # builds the corpora of a union of corpora
         if options.get("subsets"):
             options.subsets = _names(options.subsets)
@@ -71,20 +71,22 @@ def _show(index: Index) -> None:
 
 
 def _warn(index: Index, splits: Splits) -> None:
-    """Warn of what a folder of shards lacks, naming the option of `prepare` that adds it."""
+    """Warn about sets that are missing from a folder of shards, and name the option of `prepare` that adds them."""
     if untranscribed := index.samples(*SETS) - index.transcribed(*SETS):
         print_warning(f"{untranscribed} samples have no transcript; see {index.folder}/{UNTRANSCRIBED}")
     if not index.transcribed("train-held", "validation-held"):
-        least = (
-            f", of which speakers with {math.ceil(1 / splits.held)} or more utterances have one" if splits.held else ""
+        note = (
+            f" (speakers with {math.ceil(1 / splits.held)} or more utterances have held-out ones)"
+            if splits.held
+            else ""
         )
         print_warning(
-            "no transcribed utterance is put aside, so `tts fit` has nothing to validate on: "
-            f"prepare with a larger --held than {splits.held:g}{least}"
+            "no transcribed utterance is held out, so `tts fit` cannot validate: "
+            f"prepare with a larger --held than {splits.held:g}{note}"
         )
     for split, uses in (
         ("validation", "`encoder fit`, `joint fit` and `vocoder fit` cannot validate"),
-        ("test", "nobody is left to clone, and `evaluate` and `adapt` need somebody"),
+        ("test", "`evaluate` and `adapt` have nobody to clone"),
     ):
         if not index.speakers_of(split):
             print_warning(f"there is no {split} speaker, so {uses}: prepare with --{split} 1 or more, or with ids")
@@ -114,7 +116,7 @@ def _find(name: str) -> type[Corpus]:
     except (ImportError, AttributeError, ValueError) as error:
         raise ValueError(f"no corpus {name!r} ({error}): give {', '.join(ALIASES)} or a class path") from error
     if not (isinstance(candidate, type) and issubclass(candidate, Corpus)):
-        raise ValueError(f"{name} is no subclass of lightning_vc.corpora.base.Corpus")
+        raise ValueError(f"{name} is not a subclass of lightning_vc.corpora.base.Corpus")
     return candidate
 
 

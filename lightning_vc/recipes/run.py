@@ -17,8 +17,8 @@ def main(args: Sequence[str] | None = None) -> None:
     options = parser.parse_intermixed_args(args)
     with reported():
         recipe = Recipe(options.recipe, options.overrides)
-        every = [stage.name for stage in recipe.stages]
-        recipe.run(every if options.stages == "all" else options.stages.split(",") if options.stages else None)
+        all_stages = [stage.name for stage in recipe.stages]
+        recipe.run(all_stages if options.stages == "all" else options.stages.split(",") if options.stages else None)
 
 
 if __name__ == "__main__":

@@ -6,19 +6,19 @@ from pathlib import Path
 from lightning_vc.console import printable, reported
 from lightning_vc.verbs import VerbParser
 
-_TAKES = {"list": (), "show": ("name",), "delete": ("name",), "export": ("name", "file"), "import": ("name", "file")}
+_ARGS = {"list": (), "show": ("name",), "delete": ("name",), "export": ("name", "file"), "import": ("name", "file")}
 
 
 def main(args: Sequence[str] | None = None) -> None:
     parser = VerbParser(prog="python -m lightning_vc.recipes.voices", description=__doc__)
     parser.add_argument("--library", help="folder of the voices; default: LIGHTNING_VC_VOICES, or one in your home")
-    parser.add_argument("verb", choices=list(_TAKES), help="show, delete NAME; export, import NAME FILE")
-    parser.add_argument("name", nargs="?", help="of a voice")
+    parser.add_argument("verb", choices=list(_ARGS), help="show, delete NAME; export, import NAME FILE")
+    parser.add_argument("name", nargs="?", help="name of a voice")
     parser.add_argument("file", nargs="?", help="voice file (.safetensors)")
     options = parser.parse_args(args)
     arguments = tuple(key for key in ("name", "file") if options[key] is not None)
-    if arguments != _TAKES[options.verb]:
-        parser.error(f"{options.verb} takes {' and '.join(_TAKES[options.verb]).upper() or 'nothing'} behind it")
+    if arguments != _ARGS[options.verb]:
+        parser.error(f"{options.verb} takes {' and '.join(_ARGS[options.verb]).upper() or 'no arguments'}")
     with reported():
         run(options.library, options.verb, options.name or "", options.file or "")
 
@@ -43,8 +43,8 @@ def run(folder: str | None, verb: str, name: str, file: str) -> None:
         voice = Voice.load(library.known(name))
         about = {"name": name, "file": library.path(name), **voice.about}
         about["consent"] = voice.consent or "not stated"
-        moved = sum(value.numel() for value in voice.adapted_parameters.values())
-        about["numbers"] = f"{voice.embedding.numel()} of the voice, {moved} of the model"
+        n_adapted = sum(value.numel() for value in voice.adapted_parameters.values())
+        about["numbers"] = f"{voice.embedding.numel()} of the voice, {n_adapted} of the model"
         for key, value in about.items():
             print(printable(f"{key:8} {value}"))
     elif verb == "export":

@@ -48,10 +48,12 @@ class AdaptationTask(Task, ABC):
         self.save_hyperparameters(ignore=["tts", "encoder"])
         self.tts_fingerprint = fingerprint(tts)
         if (init == "encoder") != (encoder is not None):
-            raise ValueError(f"init is {init!r}, which goes with {'a' if init == 'encoder' else 'no'} speaker encoder")
+            raise ValueError(
+                f"init is {init!r}, which {'needs a' if init == 'encoder' else 'takes no'} speaker encoder"
+            )
         if encoder is not None:
             check_encoder(encoder, tts)
-        # In a list, so that it is no submodule; a copy, because it is moved to the training device.
+        # The list hides it from nn.Module. It is a copy, because it is moved to the training device.
         self.init, self.encoders = init, [deepcopy(encoder)] if encoder else []
         self.tts = deepcopy(tts).eval()
         self.embedding = nn.Parameter(tts.table.weight.detach().mean(0))  # (E,)
@@ -92,14 +94,16 @@ class AdaptationTask(Task, ABC):
         """Raise ValueError for the adaptation of another model."""
         super().on_load_checkpoint(checkpoint)
         if checkpoint.get("tts_fingerprint") != self.tts_fingerprint:
-            raise ValueError(f"{self.source} is no adaptation of {source_of(self.tts)}: give the model that it adapts")
+            raise ValueError(
+                f"{self.source} is not an adaptation of {source_of(self.tts)}: give the model that it adapts"
+            )
 
     def loss(self, batch: TTSBatch) -> Losses:
         return tts_loss(self.tts, batch, self.embedding.expand(len(batch.lengths), -1))
 
 
 class EmbeddingAdaptationTask(AdaptationTask):
-    """Train only the new embedding (section 3.1): slow, but it hardly overfits."""
+    """Train only the new embedding (section 3.1), which is slow but hardly overfits."""
 
     def __init__(
         self, tts: TTSModel, optimizer: OptimizerCallable = lambda p: torch.optim.Adam(p, lr=1e-2), **options: Any
@@ -111,7 +115,7 @@ class EmbeddingAdaptationTask(AdaptationTask):
 
 
 class WholeModelAdaptationTask(AdaptationTask):
-    """Train embedding and model (section 3.1): closest to the speaker, but it overfits first; stop early."""
+    """Train embedding and model (section 3.1): highest similarity, but it overfits after fewer steps."""
 
     def __init__(
         self, tts: TTSModel, optimizer: OptimizerCallable = lambda p: torch.optim.Adam(p, lr=2e-4), **options: Any
@@ -125,14 +129,14 @@ class WholeModelAdaptationTask(AdaptationTask):
 class LowRankAdaptationTask(AdaptationTask):
     """Train the embedding, and a low-rank update of each weight (LoRA, Hu et al. 2021).
 
-    Clones are nearly as good as by the whole model, and voice files a hundredth of the size. It is not in the papers.
+    Clones are nearly as similar as by the whole model, and voice files a hundredth of the size. Not in the papers.
     """
 
     def __init__(
         self, tts: TTSModel, optimizer: OptimizerCallable = lambda p: torch.optim.Adam(p, lr=2e-3), **options: Any
     ) -> None:
         super().__init__(tts, optimizer, **options)
-        self.added = add_low_rank(self.tts.model, _RANK)
+        self.low_rank_updates = add_low_rank(self.tts.model, _RANK)
 
     def trainable(self) -> Iterable[nn.Parameter]:
-        return [self.embedding, *self.added]
+        return [self.embedding, *self.low_rank_updates]

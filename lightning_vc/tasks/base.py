@@ -133,9 +133,9 @@ class Task(LightningModule, ABC):
         learned, speakers = checkpoint.get("speakers", []), list(self.learned_speakers)
         if speakers and learned and speakers != learned:
             raise ValueError(
-                f"{self.source} has learned other speakers than those of the data ({difference(learned, speakers)}): "
-                "resume it with the data that it was trained on, or begin anew; `tts fit --pretrained.tts CHECKPOINT` "
-                "begins anew with its weights, and with the embeddings of those speakers who are in both"
+                f"{self.source} has other speakers than the data ({difference(learned, speakers)}): "
+                "resume it with the data that it was trained on, or start a new run: `tts fit --pretrained.tts "
+                "CHECKPOINT` starts from its weights, and from the embeddings of speakers that are in both"
             )
         checkpoint["state_dict"] = fitting_weights(checkpoint["state_dict"], self, self.source)
         check_training_state(checkpoint, self, self.trainer, self.source)
@@ -144,7 +144,7 @@ class Task(LightningModule, ABC):
             if end and self.trainer.state.fn == TrainerFn.FITTING and self.trainer.max_steps > end:
                 raise ValueError(
                     f"the schedule of the checkpoint ends after {end} steps, --trainer.max_steps is "
-                    f"{self.trainer.max_steps}: resume it with {end}, or begin anew with the longer schedule"
+                    f"{self.trainer.max_steps}: resume it with {end}, or start a new run with a longer schedule"
                 )
 
     @classmethod
@@ -155,7 +155,7 @@ class Task(LightningModule, ABC):
         """
         raise TypeError(
             "a checkpoint is loaded by lightning_vc.checkpoint.load_model(path, TTSModel), or the class of another "
-            "model in it; training goes on by trainer.fit(task, ckpt_path=path)"
+            "model in it; training is resumed by trainer.fit(task, ckpt_path=path)"
         )
 
     def _step(self, batch: Any, stage: str) -> Tensor:
@@ -180,7 +180,7 @@ def check_same_speakers(learned: Sequence[str], data: Sequence[str]) -> None:
     """Raise ValueError where the speakers of a speaker table and of the data differ."""
     if list(learned) != list(data):
         raise ValueError(
-            f"the pretrained TTS model has learned other speakers than the data has ({difference(learned, data)}): "
+            f"the pretrained TTS model has other speakers than the data ({difference(learned, data)}): "
             "give the shards that it was trained on"
         )
 

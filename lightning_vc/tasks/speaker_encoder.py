@@ -100,6 +100,6 @@ class SpeakerEncoderTask(Task):
         super().on_load_checkpoint(checkpoint)
         if not checkpoint["state_dict"]["encoder._tts"].equal(self.encoder._tts.cpu()):
             raise ValueError(
-                f"{self.source} was trained for the speaker embeddings of another TTS model: resume it with that one, "
-                "or begin anew"
+                f"{self.source} was trained for the speaker embeddings of another TTS model: resume it with that "
+                "model, or start a new run"
             )

@@ -20,7 +20,7 @@ class SpeakerRecognitionTask(Task):
 
     Recordings of `test_speakers` train only their rows of the classifier and not the network, so that verification
     treats them as unseen speakers. Validation measures `accuracy` over recordings of the recognizer's speakers, and
-    `equal_error_rate` over all pairs of recordings in a batch whose speakers have not trained the network.
+    `equal_error_rate` over all pairs of recordings in a batch of validation and test speakers.
 
     Args:
         recognizer: the network and classifier to train.
@@ -52,8 +52,10 @@ class SpeakerRecognitionTask(Task):
         waves = batch.waves if self.augmentation is None else self.augmentation(batch.waves, batch.lengths)
         speakers = batch.speakers.repeat_interleave(waves.shape[1])  # (B·N,)
         embeddings = self.recognizer.embed(waves.flatten(0, 1), batch.lengths.flatten())
-        trains = self.trained[speakers][:, None] & self.trained  # (B·N, speakers)
-        cosines = torch.where(trains, self.recognizer.cosines(embeddings), self.recognizer.cosines(embeddings.detach()))
+        has_gradient = self.trained[speakers][:, None] & self.trained  # (B·N, speakers)
+        cosines = torch.where(
+            has_gradient, self.recognizer.cosines(embeddings), self.recognizer.cosines(embeddings.detach())
+        )
         accuracy = (cosines.argmax(-1) == speakers).float().mean()
         return {"loss": self.margin_loss(cosines[:, None], speakers[:, None]), "accuracy": accuracy}
 

@@ -79,7 +79,7 @@ class VocoderTask(Task):
 class VocoderTuningTask(VocoderTask):
     """Fine-tune a vocoder on the teacher-forced predictions of a generative model (Shen et al. 2018, Kong et al. 2020).
 
-    Spectrograms of synthesis are smoother than those of recordings; the vocoder learns to compensate for that.
+    Synthesised spectrograms are smoother than those of recordings, which the tuned vocoder compensates.
 
     Args:
         vocoder, discriminators: pretrained by a `VocoderTask`.
@@ -119,9 +119,9 @@ class VocoderTuningTask(VocoderTask):
         output, _, frames = teacher_force(tts, batch, tts.table(batch.speakers))
         mels = F.pad(tts.spectrograms.mel_of(output.spectra.linear.float()), (0, 0, 0, self.frames))
         spare = frames - self.frames  # (B,)
-        drawn = torch.rand(len(spare), device=spare.device) if self.training else 0.5
-        starts = (drawn * spare.clamp(min=0)).long().tolist()
+        position = torch.rand(len(spare), device=spare.device) if self.training else 0.5
+        starts = (position * spare.clamp(min=0)).long().tolist()
         waves, samples = F.pad(batch.waves, (0, self.frames * hop)), (self.frames - 1) * hop
         pieces = [mel[at : at + self.frames] for mel, at in zip(mels, starts, strict=True)]
-        real = [wave[at * hop : at * hop + samples] for wave, at in zip(waves, starts, strict=True)]
-        return torch.stack(pieces), torch.stack(real)
+        recordings = [wave[at * hop : at * hop + samples] for wave, at in zip(waves, starts, strict=True)]
+        return torch.stack(pieces), torch.stack(recordings)

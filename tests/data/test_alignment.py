@@ -18,7 +18,7 @@ from lightning_vc.types import Span, Utterance, Word
 
 def words(text: str) -> list[Word]:
     """`a b, c` as words with one phoneme each, and marks."""
-    return [Word(each) if each in ",." else Word(each, ("b",)) for each in text.replace(",", " ,").split()]
+    return [Word(item) if item in ",." else Word(item, ("b",)) for item in text.replace(",", " ,").split()]
 
 
 def spans(*starts: float) -> list[Span]:
@@ -41,7 +41,7 @@ def test_pieces_are_as_long_as_they_may_be() -> None:
     ]
 
 
-def test_a_stretch_without_a_pause_stays_whole() -> None:
+def test_speech_without_a_pause_is_not_cut() -> None:
     assert [text for *_, text in cut("a b c d e", spans(0, 0.5, 1.0, 1.5, 3.0), 1.0)] == ["a b c d ,", "e"]
 
 
@@ -49,7 +49,7 @@ def test_a_mark_of_the_text_is_not_written_twice() -> None:
     assert [text for *_, text in cut("a, b c.", spans(0, 1.0, 1.5), 9.0)] == ["a , {%} b c."]
 
 
-def test_a_piece_knows_when_its_words_are_said() -> None:
+def test_a_piece_has_the_times_of_its_words() -> None:
     first, second = split(words("a b c, d"), spans(0.5, 1.0, 2.0, 3.0), 10.0, 2.3)
     assert first.spans == (pytest.approx((0.1, 0.6)), pytest.approx((0.6, 1.1)), pytest.approx((1.6, 2.1)))
     assert second.spans == (pytest.approx((0.1, 0.6)),)
@@ -63,15 +63,15 @@ def librispeech(shared_data: Path) -> LibriSpeech:
 @pytest.fixture(scope="module")
 def long(librispeech: LibriSpeech) -> Utterance:
     """One of 16 s with three pauses."""
-    return next(each for each in librispeech if (each.text or "").startswith("AS YOU KNOW AND AS I HAVE GIVEN"))
+    return next(item for item in librispeech if (item.text or "").startswith("AS YOU KNOW AND AS I HAVE GIVEN"))
 
 
 def test_words_are_found_in_real_speech(librispeech: LibriSpeech, long: Utterance) -> None:
     wave = librispeech.read(long, 16000)
-    said = normalize(long.text or "")
-    places = align(wave, said)
+    recordings = normalize(long.text or "")
+    places = align(wave, recordings)
     assert places is not None
-    assert len(places) == len(said)
+    assert len(places) == len(recordings)
     assert all(start < end <= later for (start, end), (later, _) in pairwise(places))
     silences = [(end, later) for (_, end), (later, _) in pairwise(places) if later - end > 0.2]
     assert len(silences) >= 2
@@ -81,18 +81,18 @@ def test_words_are_found_in_real_speech(librispeech: LibriSpeech, long: Utteranc
 
 
 def test_a_name_that_no_dictionary_has_is_found_by_its_phonemes(librispeech: LibriSpeech) -> None:
-    named = next(each for each in librispeech if "DURAZZO" in (each.text or ""))
+    named = next(item for item in librispeech if "DURAZZO" in (item.text or ""))
     places = align(librispeech.read(named, 16000), normalize(named.text or ""))
     assert places is not None
 
 
-def test_what_was_aligned_before_does_not_matter(librispeech: LibriSpeech, long: Utterance) -> None:
-    others = [each for each in librispeech if each.speaker != long.speaker][:3]
-    said = [(librispeech.read(each, 16000), normalize(each.text or "")) for each in (long, *others)]
-    assert [align(*each) for each in said] == [align(*each) for each in said[::-1]][::-1]
+def test_alignment_does_not_depend_on_earlier_calls(librispeech: LibriSpeech, long: Utterance) -> None:
+    others = [item for item in librispeech if item.speaker != long.speaker][:3]
+    recordings = [(librispeech.read(item, 16000), normalize(item.text or "")) for item in (long, *others)]
+    assert [align(*item) for item in recordings] == [align(*item) for item in recordings[::-1]][::-1]
 
 
-def test_words_that_nobody_says_are_not_found() -> None:
+def test_words_that_are_not_in_the_recording_are_not_aligned() -> None:
     assert align(torch.zeros(1600), normalize("this is far too much to be said in a tenth of a second")) is None
 
 
@@ -107,23 +107,23 @@ def test_a_long_utterance_becomes_short_samples(librispeech: LibriSpeech, long: 
     assert sum(sample.seconds for sample in made.samples) > 0.9 * whole.samples[0].seconds
     for sample in made.samples:
         text = sample.encode()["json"]
-        known = json.loads(text)
-        assert len(known["spans"]) == sum(bool(phonemes) for _, phonemes in known["words"])
-        assert 0 <= known["spans"][0][0] < 0.3
-        assert sample.seconds - 0.3 < known["spans"][-1][1] <= sample.seconds
+        content = json.loads(text)
+        assert len(content["spans"]) == sum(bool(phonemes) for _, phonemes in content["words"])
+        assert 0 <= content["spans"][0][0] < 0.3
+        assert sample.seconds - 0.3 < content["spans"][-1][1] <= sample.seconds
         assert checksum_holds(text, sample.flac)
         assert not checksum_holds(text.replace(b"seconds", b"sekonds"), sample.flac)
         assert not checksum_holds(text, sample.flac[:20] + b"!" + sample.flac[21:])
 
 
-def test_what_is_not_longer_than_a_piece_stays_whole() -> None:
+def test_a_recording_within_the_limit_is_not_cut() -> None:
     # 0.1 s behind its last word it would be 2.2 s long, and there is a pause behind a
     (piece,) = split(words("a, b c"), spans(0.02, 0.9, 1.6), 2.12, longest=2.12)
     assert (piece.start, piece.end) == (0, 2.12)
 
 
-def test_a_short_utterance_stays_whole_and_knows_its_words(librispeech: LibriSpeech) -> None:
-    short = next(each for each in librispeech if len(each.text or "") < 60)
+def test_a_short_utterance_is_aligned_but_not_cut(librispeech: LibriSpeech) -> None:
+    short = next(item for item in librispeech if len(item.text or "") < 60)
     (sample,) = encode(librispeech, short, Limits(split_seconds=16.0), 16000).samples
     assert sample.id == short.id
     assert len(json.loads(sample.encode()["json"])["spans"]) == len((short.text or "").split())
@@ -131,7 +131,7 @@ def test_a_short_utterance_stays_whole_and_knows_its_words(librispeech: LibriSpe
     assert json.loads(sample.encode()["json"])["spans"] is None
 
 
-def test_what_nobody_transcribed_is_cut_where_it_is_quiet() -> None:
+def test_untranscribed_recordings_are_cut_at_quiet_moments() -> None:
     wave = torch.ones(16000 * 7)
     wave[int(2.6 * 16000) : int(2.7 * 16000)] = 0.01
     wave[int(4.5 * 16000) : int(4.6 * 16000)] = 0.01
@@ -157,10 +157,10 @@ def test_words_between_digital_silence_are_found() -> None:
     corpus = GeneratedCorpus(n_speakers=2, utterances=4)
     silence = torch.zeros(8000)
     for speaker in corpus.voices:
-        said = [each for each in corpus if each.speaker.id == speaker]
-        wave = torch.cat([part for each in said for part in (corpus.read(each, 16000), silence)])
-        text = " ".join(each.text or "" for each in said)
-        found = align(wave, normalize(text))
-        assert found is not None
-        assert all(before[1] <= after[0] + 0.011 for before, after in pairwise(found))
-        assert found[-1][1] > len(wave) / 16000 - 1.5
+        output = [item for item in corpus if item.speaker.id == speaker]
+        wave = torch.cat([part for item in output for part in (corpus.read(item, 16000), silence)])
+        text = " ".join(item.text or "" for item in output)
+        result = align(wave, normalize(text))
+        assert result is not None
+        assert all(before[1] <= after[0] + 0.011 for before, after in pairwise(result))
+        assert result[-1][1] > len(wave) / 16000 - 1.5

@@ -38,15 +38,15 @@ def test_sentences_are_decoded_and_padded(samples: list[Sample]) -> None:
 
 def test_times_of_symbols_where_they_are_known(samples: list[Sample]) -> None:
     rows = dict.fromkeys((sample.speaker.id for sample in samples), 0)
-    said = sum(bool(word.phonemes) for word in samples[0].words or ())
-    timed = replace(samples[0], spans=tuple((0.1 * i, 0.1 * i + 0.1) for i in range(said)))
-    other = replace(samples[0], spans=((0.0, 0.1),) * (said + 1))
+    output = sum(bool(word.phonemes) for word in samples[0].words or ())
+    timed = replace(samples[0], spans=tuple((0.1 * i, 0.1 * i + 0.1) for i in range(output)))
+    other = replace(samples[0], spans=((0.0, 0.1),) * (output + 1))
     batch = collate_tts([timed, samples[1], other], Characters(), rows, 8000)
     assert batch.times.shape == batch.text.shape
     assert torch.equal(~batch.times[0].isnan(), batch.text[0] != 0)
-    real = batch.times[0, batch.text[0] != 0]
-    assert (real.diff() >= 0).all()
-    assert 0 < real[0] < real[-1] <= timed.seconds
+    times = batch.times[0, batch.text[0] != 0]
+    assert (times.diff() >= 0).all()
+    assert 0 < times[0] < times[-1] <= timed.seconds
     assert batch.times[1:].isnan().all()
 
 
@@ -84,14 +84,14 @@ def test_crop_takes_the_middle_or_anything() -> None:
     assert {len(crop(wave, 4, random.Random(seed))) for seed in range(20)} == {4}
 
 
-def test_what_is_kept() -> None:
-    said = Sample("a", Speaker("s"), "", (), None, 1.0, b"")
-    unsaid = Sample("b", Speaker("s"), None, None, None, 1.0, b"")
+def test_batchers_keep_the_samples_that_they_can_use() -> None:
+    transcribed = Sample("a", Speaker("s"), "", (), None, 1.0, b"")
+    untranscribed = Sample("b", Speaker("s"), None, None, None, 1.0, b"")
     other = Sample("c", Speaker("x"), "", (), None, 1.0, b"")
     tts = TTSBatcher(Characters(), {"s": 0}, 8000, batch_size=2)
     cloning = CloningBatcher({"s": 0}, 8000, n_speakers=2, n_clips=(1,), max_seconds=1.0)
-    assert [tts.keep(sample) for sample in (said, unsaid, other)] == [True, False, False]
-    assert [cloning.keep(sample) for sample in (said, unsaid, other)] == [True, True, False]
+    assert [tts.keep(sample) for sample in (transcribed, untranscribed, other)] == [True, False, False]
+    assert [cloning.keep(sample) for sample in (transcribed, untranscribed, other)] == [True, True, False]
 
 
 def test_padding_of_sentences_is_small(samples: list[Sample]) -> None:

@@ -129,7 +129,7 @@ BROKEN: dict[str, tuple[Callable[[], Members], str]] = {
     "an enormous json": (lambda: sample("b", text="a" * (1 << 22)), "its json has .* bytes, more than 4194304"),
     "the name of another": (lambda: [(f"b.{n[2:]}", d) for n, d in sample("x")], "id is 'x'"),
     "not audio": (lambda: sample("b", b"hello" * 100), "cannot be read as audio"),
-    "another format": (lambda: sample("b", sound(np.full(16000, np.nan), "WAV", "FLOAT")), "it is no flac file"),
+    "another format": (lambda: sample("b", sound(np.full(16000, np.nan), "WAV", "FLOAT")), "it is not a flac file"),
     "a header and nothing behind it": (lambda: sample("b", GOOD[:42]), "cannot be read as audio"),
     "no text": (lambda: sample("b", text="gone"), "text is missing"),
     "a word that ends before it begins": (lambda: sample("b", spans=[[0.5, 0.1]]), "no order"),
@@ -192,7 +192,7 @@ def test_a_size_that_cannot_be(tmp_path: Path, size: int, kind: bytes) -> None:
     assert told == [1]
 
 
-def test_whatever_is_flipped_no_sample_is_another(tmp_path: Path) -> None:
+def test_a_flipped_byte_never_gives_a_different_sample(tmp_path: Path) -> None:
     data = tar([*sample("a", TONE, seconds=0.5, spans=None), *sample("b", TONE, seconds=0.5, spans=None)])
     true = read(io.BytesIO(TONE), 16000)
     rng = random.Random(0)

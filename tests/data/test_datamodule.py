@@ -43,12 +43,12 @@ def test_sentences_of_train_and_validation_speakers(shards: str, index: Index) -
     assert set(Counter(id[:3] for id in held).values()) == {2}
 
 
-def test_who_says_little_is_heard_as_often_as_others(tmp_path: Path) -> None:
+def test_utterances_of_speakers_with_few_are_repeated(tmp_path: Path) -> None:
     class Few(Tones):
         def __iter__(self) -> Iterator[Utterance]:
-            for each in super().__iter__():
-                if each.speaker.id != "s01" or each.id.endswith(("0", "1")):
-                    yield replace(each, text="look at the sun")
+            for item in super().__iter__():
+                if item.speaker.id != "s01" or item.id.endswith(("0", "1")):
+                    yield replace(item, text="look at the sun")
 
     prepare(Few(4), tmp_path / "shards", Splits(test=0, validation=0, held=0), sample_rate=8000)
     data = TTSDataModule(str(tmp_path / "shards"), Characters(), batch_size=4, min_utterances_per_speaker=7)
@@ -66,8 +66,8 @@ def test_groups_of_clips_of_train_speakers_and_of_others(shards: str, index: Ind
     assert [tuple(batch.lengths.shape) for batch in validation] == [(3, 4), (1, 4)]
     assert {batch.waves.shape[2] for batch in train + validation} == {4000}
     for batches, split in ((train, "train"), (validation, "validation")):
-        known = {entry.id for entry in index.speakers_of(split)}
-        assert {id[:3] for batch in batches for group in batch.ids for id in group} == known
+        expected = {entry.id for entry in index.speakers_of(split)}
+        assert {id[:3] for batch in batches for group in batch.ids for id in group} == expected
         for batch in batches:
             assert [[id[:3] for id in group] for group in batch.ids] == [
                 [index.speaker_table[row]] * 4 for row in batch.speakers
@@ -77,9 +77,9 @@ def test_groups_of_clips_of_train_speakers_and_of_others(shards: str, index: Ind
 def test_every_speaker_is_heard_as_often_as_others(tmp_path: Path) -> None:
     class Uneven(Tones):
         def __iter__(self) -> Iterator[Utterance]:
-            for each in super().__iter__():
-                if each.speaker.id != "s01" or each.id.endswith(("0", "1")):
-                    yield each
+            for item in super().__iter__():
+                if item.speaker.id != "s01" or item.id.endswith(("0", "1")):
+                    yield item
 
     prepare(Uneven(4), tmp_path / "shards", Splits(test=0, validation=0, held=0), sample_rate=8000)
     data = CloningDataModule(str(tmp_path / "shards"), clips=1, n_speakers=4, clips_per_speaker=4)
@@ -103,7 +103,7 @@ def test_every_speaker_is_heard_as_often_as_others(tmp_path: Path) -> None:
         joint.sampler.set_epoch(epoch)  # type: ignore[attr-defined]
         for batch in joint:
             speakers.update(id[:3] for id in batch.utterances.ids)
-            assert not any(id in own for id, own in zip(batch.utterances.ids, batch.clips.ids, strict=True))
+            assert not any(id in clip_ids for id, clip_ids in zip(batch.utterances.ids, batch.clips.ids, strict=True))
     assert sorted(speakers) == data.speakers
     assert all(70 < groups < 130 for groups in speakers.values())
 
@@ -124,8 +124,8 @@ def test_speakers_without_transcripts_are_left_out(tmp_path: Path) -> None:
         """The first three speakers have no transcripts."""
 
         def __iter__(self) -> Iterator[Utterance]:
-            for each in super().__iter__():
-                yield replace(each, text=None) if each.speaker.id < "s03" else each
+            for item in super().__iter__():
+                yield replace(item, text=None) if item.speaker.id < "s03" else item
 
     splits = Splits(test=["s09"], validation=["s08", "s02"])
     shards = str(prepare(Half(), tmp_path / "shards", splits, sample_rate=8000).folder)
@@ -155,13 +155,13 @@ def test_an_utterance_and_other_clips_of_who_says_it(shards: str, index: Index) 
     assert len(train) == len(data.train_dataloader()) == 6  # 48 utterances, three times 2.5 in a batch
     for split, batches in (("train", train), ("validation", validation)):
         speakers = {entry.id for entry in index.speakers_of(split)}
-        for said, clips in batches:
-            assert said.speakers.equal(clips.speakers)
+        for utterances, clips in batches:
+            assert utterances.speakers.equal(clips.speakers)
             assert clips.waves.shape[2] <= 4000
-            for id, own, row in zip(said.ids, clips.ids, said.speakers, strict=True):
+            for id, clip_ids, row in zip(utterances.ids, clips.ids, utterances.speakers, strict=True):
                 assert index.speaker_table[row] in speakers
-                assert {each[:3] for each in (id, *own)} == {index.speaker_table[row]}
-                assert id not in own
+                assert {item[:3] for item in (id, *clip_ids)} == {index.speaker_table[row]}
+                assert id not in clip_ids
     assert {clips.waves.shape[1] for _, clips in train} == {1, 2}
     assert {clips.waves.shape[1] for _, clips in validation} == {2}
 
@@ -184,11 +184,11 @@ def test_an_utterance_and_other_clips_of_who_says_it(shards: str, index: Index) 
             lambda shards: JointDataModule(shards, Characters(), clips=8).val_dataloader(),
             "no validation speaker with 9 clips",
         ),
-        (lambda shards: AdaptationDataModule(shards, "zoe", Mixed()), "'zoe' is no test speaker of .*; they are s0"),
+        (lambda shards: AdaptationDataModule(shards, "zoe", Mixed()), "'zoe' is not a test speaker of .*; they are s0"),
         (lambda shards: TTSDataModule(shards + "/none", Mixed()), "no shards here"),
     ],
 )
-def test_what_cannot_be_is_refused(shards: str, make: Callable[[str], object], complaint: str) -> None:
+def test_invalid_arguments_are_refused(shards: str, make: Callable[[str], object], complaint: str) -> None:
     with pytest.raises((ValueError, FileNotFoundError), match=complaint):
         make(shards)
 
@@ -197,9 +197,9 @@ def test_adaptation_needs_clips_to_validate_on(shards: str, index: Index) -> Non
     speaker = index.speakers_of("test")[0].id
     with pytest.raises(ValueError, match=f"{speaker} has 8 transcribed clips; 8 to adapt to leave none"):
         AdaptationDataModule(shards, speaker, Mixed(), clips=8)
-    learnt = index.speaker_table[0]
-    with pytest.raises(ValueError, match=f"'{learnt}' is no test speaker"):
-        AdaptationDataModule(shards, learnt, Mixed())
+    learned = index.speaker_table[0]
+    with pytest.raises(ValueError, match=f"'{learned}' is not a test speaker"):
+        AdaptationDataModule(shards, learned, Mixed())
 
 
 def test_without_transcripts_there_is_nothing_to_learn(tmp_path: Path) -> None:

@@ -110,10 +110,10 @@ def test_one_that_always_fails_is_named(server: Server) -> None:
     with pytest.raises(ValueError, match=r"http://.*/train-000000\.tar cannot be fetched, tried 5 times"):
         ids(Index.load(server.url))
     assert len(server.asked) == 5
-    told: list[str] = []
+    calls: list[str] = []
     with pytest.raises(ValueError, match="cannot be fetched"):  # who skips what is broken does not skip this
-        list(read_shards(Index.load(server.url).files("train"), skip=lambda *_: told.append("")))
-    assert not told
+        list(read_shards(Index.load(server.url).files("train"), skip=lambda *_: calls.append("")))
+    assert not calls
 
 
 @pytest.mark.parametrize("cached", [False, True])
@@ -138,7 +138,7 @@ def test_an_index_without_an_end_is_cut_off(server: Server, monkeypatch: pytest.
     assert server.sent < 20 << 20
 
 
-def test_a_server_that_sends_a_byte_now_and_then_is_given_up(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_download_that_is_too_slow_is_given_up(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fetch, "_PATIENCE", 0.3)
     server.moods = ["slow"] * 50
     started = time.monotonic()
@@ -171,15 +171,15 @@ def test_copies_are_kept_in_the_cache(
 ) -> None:
     remote, cache = Index.load(server.url), str(tmp_path / "cache")
     assert ids(remote, cache) == ids(index)
-    asked = len(server.asked)
+    n_requests = len(server.asked)
     assert ids(remote, cache) == ids(index)
-    assert len(server.asked) == asked
+    assert len(server.asked) == n_requests
     copies = list((tmp_path / "cache").iterdir())
-    assert len(copies) == asked  # whole copies, and nothing unfinished
+    assert len(copies) == n_requests  # whole copies, and nothing unfinished
     copies[0].write_bytes(b"somebody was here")
     monkeypatch.setattr(fetch, "_compared", set())  # as in a new process
     assert ids(remote, cache) == ids(index)
-    assert len(server.asked) == asked + 1
+    assert len(server.asked) == n_requests + 1
 
 
 @pytest.mark.parametrize("workers", [0, 1])

@@ -68,10 +68,10 @@ def edited(content: dict[str, Any], change: str) -> None:
     [
         ("set", "sets.training.*: Input should be 'train', 'train-held', "),
         ("name", r"sets\.train\[0\]\.name is '\.\./shards/train-000000\.tar': .*pattern"),
-        ("twice", "a shard comes twice"),
+        ("twice", "a shard is listed twice"),
         ("seconds", "its train speakers have .* seconds, its shards"),
         ("speaker", "speakers have 40 utterances, its shards 48|speakers have 8 utterances, its shards 16"),
-        ("speaker twice", "a speaker comes twice"),
+        ("speaker twice", "a speaker is listed twice"),
         ("transcribed", "transcribed, its shards"),
     ],
 )
@@ -155,7 +155,7 @@ def test_a_field_of_another_value_is_known_by_the_checksum(index: Index, tmp_pat
         Index.load(tmp_path)
 
 
-def test_an_older_index_says_nothing_of_events(index: Index, tmp_path: Path) -> None:
+def test_an_index_without_events_can_be_read(index: Index, tmp_path: Path) -> None:
     content = json.loads(Path(index.folder, "index.json").read_text())
     del content["events"]
     (tmp_path / "index.json").write_text(signed(content))
@@ -188,8 +188,8 @@ def test_it_prints_as_a_table(index: Index) -> None:
 @pytest.mark.parametrize(
     ("change", "complaint"),
     [
-        ("twice", "a shard comes twice"),
-        ("speaker twice", "a speaker comes twice"),
+        ("twice", "a shard is listed twice"),
+        ("speaker twice", "a speaker is listed twice"),
         ("seconds", "its train speakers have .* seconds, its shards"),
         ("transcribed", "transcribed, its shards"),
     ],

@@ -29,7 +29,7 @@ class Names(Batcher[list[str]]):
         return [*shuffled, Stage(bucket, self.batch_size, 2, rng)]
 
     def collate(self, planned: list[Sample], rng: random.Random | None = None) -> list[str]:
-        return [each.id for each in planned]
+        return [item.id for item in planned]
 
 
 def epoch_of(
@@ -86,32 +86,32 @@ def test_shards_are_shared_out_evenly(index: Index) -> None:
     assert [len(list(reader)) for reader in readers] == [pytest.approx(24, abs=2)] * 2
 
 
-def test_who_runs_out_begins_again_with_its_own(index: Index) -> None:
+def test_a_rank_without_samples_left_repeats_its_own(index: Index) -> None:
     two = [epoch_of(index, 30, rank, 2) for rank in range(2)]
     assert [len(batches) for batches in two] == [30, 30]
     ids = [flat(batches) for batches in two]
     assert set(ids[0]).isdisjoint(ids[1])
-    own = len(set(ids[0]))
-    assert len(set(ids[0][:own])) == own  # all of them before any comes again
-    assert ids[0][:own] != ids[0][own : 2 * own]  # and then in another order
+    n_samples = len(set(ids[0]))
+    assert len(set(ids[0][:n_samples])) == n_samples  # all of them before any comes again
+    assert ids[0][:n_samples] != ids[0][n_samples : 2 * n_samples]  # and then in another order
 
 
-def test_what_is_not_kept_does_not_count(index: Index) -> None:
+def test_samples_that_are_not_kept_do_not_fill_batches(index: Index) -> None:
     speaker = index.speakers_of("train")[0].id
     batches = list(BatchStream(Shards(index.files("train")), Names(only=speaker), 5))
     assert len(batches) == 5
     assert {id[:3] for id in flat(batches)} == {speaker}
 
 
-def test_a_reader_without_samples_says_so_instead_of_waiting_for_ever(index: Index) -> None:
-    with pytest.raises(ValueError, match=r"reader 1 of 1 .* not enough samples"):
+def test_a_reader_without_samples_raises_an_error(index: Index) -> None:
+    with pytest.raises(ValueError, match=r"reader 1 of 1 .* fewer samples than one batch needs"):
         list(BatchStream(Shards(index.files("train")), Names(only="nobody"), 5))
     with pytest.raises(ValueError, match="reader 41 of 50 "):
         list(BatchStream(Shards(index.files("train")), Names(), 1, rank=40, world=50))
 
 
 @pytest.mark.parametrize("context", ["fork", "spawn", "forkserver"])
-def test_workers_that_live_on_are_told_the_epoch(index: Index, context: str) -> None:
+def test_persistent_workers_use_the_current_epoch(index: Index, context: str) -> None:
     def loader(stream: BatchStream[list[str]]) -> DataLoader[list[str]]:
         return DataLoader(
             stream, batch_size=None, num_workers=1, persistent_workers=True, multiprocessing_context=context
@@ -127,7 +127,7 @@ def test_workers_that_live_on_are_told_the_epoch(index: Index, context: str) -> 
 
 
 @pytest.mark.parametrize("workers", [0, 1])
-def test_the_epoch_can_be_told_after_the_iterator_was_made(index: Index, workers: int) -> None:
+def test_the_epoch_can_be_set_after_the_iterator_was_created(index: Index, workers: int) -> None:
     stream = BatchStream(Shards(index.files("train", "train-held")), Names(), 12)
     batches = iter(Loader(stream, workers))
     time.sleep(0.5)  # a worker that had started would have read the epoch by now

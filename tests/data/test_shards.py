@@ -34,16 +34,16 @@ def members(shard: Path) -> dict[str, bytes]:
         return {member.name: tar.extractfile(member).read() for member in tar}  # type: ignore[union-attr]
 
 
-def test_a_sample_is_trimmed_flac_and_what_is_known(index: Index) -> None:
-    found = {name: data for file in index.files(*SETS) for name, data in members(Path(file.url)).items()}
-    assert len(found) == 160
-    known = json.loads(found["s03-001.json"])
-    assert re.fullmatch("[0-9a-f]{8}", known.pop("crc32"))
-    seconds = known.pop("seconds")
-    words = known.pop("words")
+def test_a_sample_is_trimmed_flac_with_metadata(index: Index) -> None:
+    files = {name: data for file in index.files(*SETS) for name, data in members(Path(file.url)).items()}
+    assert len(files) == 160
+    content = json.loads(files["s03-001.json"])
+    assert re.fullmatch("[0-9a-f]{8}", content.pop("crc32"))
+    seconds = content.pop("seconds")
+    words = content.pop("words")
     assert [word for word, _ in words] == ["a", "dog", ",", "a", "man"]
     assert words[1:3] == [["dog", "d ˈɔ ɡ"], [",", ""]]
-    assert known == {
+    assert content == {
         "id": "s03-001",
         "speaker": "s03",
         "sex": "M",
@@ -52,7 +52,7 @@ def test_a_sample_is_trimmed_flac_and_what_is_known(index: Index) -> None:
         "text": TEXTS[1],
         "spans": None,
     }
-    samples, rate = soundfile.read(io.BytesIO(found["s03-001.flac"]))
+    samples, rate = soundfile.read(io.BytesIO(files["s03-001.flac"]))
     assert (rate, len(samples) / rate) == (8000, seconds)
     assert 1.15 <= seconds <= 1.15 + 0.25  # a tone of 1.15 s between silences of 0.5 s
 
@@ -76,9 +76,9 @@ def test_the_index_counts_what_is_there(index: Index) -> None:
 
 
 def test_the_speaker_table_is_train_and_validation(index: Index) -> None:
-    learnt = [entry.id for entry in index.speakers if entry.split != "test"]
-    assert index.speaker_table == sorted(learnt)
-    assert len(learnt) == 8
+    learned = [entry.id for entry in index.speakers if entry.split != "test"]
+    assert index.speaker_table == sorted(learned)
+    assert len(learned) == 8
 
 
 def test_bytes_depend_on_corpus_and_options_alone(tmp_path: Path) -> None:
@@ -91,7 +91,7 @@ def test_bytes_depend_on_corpus_and_options_alone(tmp_path: Path) -> None:
     assert len(alone) > 6
     assert written("together", workers=2) == alone
     assert written("other", workers=1, seed=1) != alone
-    assert {each.name for each in tmp_path.iterdir()} == {"alone", "together", "other"}  # nothing .partial
+    assert {item.name for item in tmp_path.iterdir()} == {"alone", "together", "other"}  # nothing .partial
 
 
 def test_shards_are_about_equally_long(tmp_path: Path) -> None:
@@ -103,7 +103,7 @@ def utterances(*kinds: str, text: str | None = "good") -> list[Utterance]:
     return [Utterance(f"{kind}-{number}", Speaker("s"), text) for number, kind in enumerate(kinds)]
 
 
-def test_what_cannot_be_used_is_counted_and_listed(tmp_path: Path) -> None:
+def test_rejected_utterances_are_counted_and_listed(tmp_path: Path) -> None:
     listed = utterances("good", "silent", "short", "long", "broken", "silent")
     listed += [Utterance("mute", Speaker("s"), "***")]
     index = prepare(Listed(listed), tmp_path / "shards", ALL)
@@ -192,7 +192,7 @@ def test_a_shard_of_rejected_utterances_is_not_written(tmp_path: Path) -> None:
     assert len(index.files("train")) == len(list((tmp_path / "shards").glob("*.tar"))) == 2
 
 
-def test_untranscribed_utterances_are_kept_but_their_speakers_not_learnt(tmp_path: Path) -> None:
+def test_speakers_without_transcripts_have_no_row(tmp_path: Path) -> None:
     index = prepare(Listed(utterances("good", "fine", text=None)), tmp_path / "shards", ALL)
     assert (index.samples("train"), index.transcribed("train"), index.speaker_table) == (2, 0, [])
     assert [(sample.text, sample.words) for sample in read_shards(index.files("train"))] == [(None, None)] * 2
@@ -208,7 +208,7 @@ def test_long_untranscribed_utterances_are_cut(tmp_path: Path) -> None:
     assert {piece.speaker.id for piece in pieces} == {"s"}
 
 
-def test_training_speakers_are_heard_at_other_speeds_as_others(tmp_path: Path) -> None:
+def test_speed_perturbed_copies_are_of_further_speakers(tmp_path: Path) -> None:
     corpus = Tones(utterances=4)
     splits = Splits(test=["s00"], validation=["s01"], held=0)
     index = prepare(corpus, tmp_path / "shards", splits, speeds=[0.8, 1.25])
@@ -230,14 +230,14 @@ def pitch(wave: Tensor) -> float:
     return float(torch.fft.rfft(wave).abs().argmax()) * 16000 / len(wave)
 
 
-def test_untranscribed_utterances_are_not_heard_at_other_speeds(tmp_path: Path) -> None:
+def test_untranscribed_utterances_are_not_speed_perturbed(tmp_path: Path) -> None:
     index = prepare(Listed(utterances("good", "fine", text=None)), tmp_path / "shards", ALL, speeds=[0.9])
     assert index.samples("train") == 2
 
 
 @pytest.mark.parametrize("speeds", [[1.0], [0.9, 0.9], [0.1], [3.0]])
 def test_speeds_that_make_no_sense_are_refused(tmp_path: Path, speeds: list[float]) -> None:
-    with pytest.raises(ValueError, match="speeds are from"):
+    with pytest.raises(ValueError, match="speeds are different numbers from"):
         prepare(Tones(), tmp_path / "shards", ALL, speeds=speeds)
 
 
@@ -319,11 +319,11 @@ def test_a_corpus_without_use_is_refused(tmp_path: Path, listed: list[Utterance]
 
 def test_shards_are_never_written_over(tmp_path: Path) -> None:
     prepare(Tones(2, 2), tmp_path / "shards", ALL, sample_rate=8000)
-    with pytest.raises(FileExistsError, match=r"shards is there already, with something else .* delete it"):
+    with pytest.raises(FileExistsError, match=r"shards exists, and does not contain the shards .* delete it"):
         prepare(Tones(2, 3), tmp_path / "shards", ALL, sample_rate=8000)
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "letter.txt").write_text("dear")
-    with pytest.raises(FileExistsError, match="mine is there already"):
+    with pytest.raises(FileExistsError, match="mine exists, and does not contain"):
         prepare(Tones(2, 2), tmp_path / "mine", ALL, sample_rate=8000)
 
 
@@ -331,7 +331,7 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {file.name: file.read_bytes() for file in folder.iterdir()}
 
 
-def test_what_is_finished_is_not_made_again(tmp_path: Path) -> None:
+def test_finished_shards_are_not_written_again(tmp_path: Path) -> None:
     class Counted(Tones):
         read_ids: ClassVar[list[str]] = []
 
@@ -348,7 +348,7 @@ def test_what_is_finished_is_not_made_again(tmp_path: Path) -> None:
     finished = sorted((tmp_path / "shards.partial" / "shards").glob("*.tar"))
     assert len(finished) == 2
     finished[0].write_bytes(finished[0].read_bytes()[:-1])  # broken meanwhile: written again
-    with pytest.raises(ValueError, match=r"shards.partial was begun with another corpus or other options: finish it"):
+    with pytest.raises(ValueError, match=r"shards.partial is of another corpus or other options: finish it"):
         prepare(corpus, tmp_path / "shards", ALL, Limits(0.6), sample_rate=8000, samples_per_shard=4)
     corpus.read_ids.clear()
     fails_at = 0
@@ -358,10 +358,10 @@ def test_what_is_finished_is_not_made_again(tmp_path: Path) -> None:
     assert len(corpus.read_ids) == 16
     prepare(corpus, tmp_path / "again", **options)  # type: ignore[arg-type]
     assert contents(tmp_path / "again") == contents(tmp_path / "shards")
-    assert {each.name for each in tmp_path.iterdir()} == {"shards", "again"}
+    assert {item.name for item in tmp_path.iterdir()} == {"shards", "again"}
 
 
-def test_what_somebody_else_has_put_beside_shards_is_not_deleted(tmp_path: Path) -> None:
+def test_foreign_files_beside_shards_are_not_deleted(tmp_path: Path) -> None:
     mine = tmp_path / "shards.partial" / "thesis.txt"
     mine.parent.mkdir()
     mine.write_text("A thesis.")
@@ -390,15 +390,15 @@ def test_another_sound_is_another_corpus(tmp_path: Path) -> None:
 
     prepare(Pitched(1), tmp_path / "out", ALL)
     prepare(Pitched(1), tmp_path / "out", ALL)
-    with pytest.raises(FileExistsError, match="out is there already"):
+    with pytest.raises(FileExistsError, match="out exists, and does not contain"):
         prepare(Pitched(2), tmp_path / "out", ALL)
 
 
 @pytest.mark.parametrize(
     ("wave", "error", "complaint"),
     [
-        (torch.zeros(2, 16000), TypeError, r"Odd\.read gave \(2, 16000\) torch\.float32 for utterance s00-000"),
-        (torch.zeros(16000, dtype=torch.int16), TypeError, r"torch\.int16 .* must give \(W,\) float32"),
+        (torch.zeros(2, 16000), TypeError, r"Odd\.read returned \(2, 16000\) torch\.float32 for utterance s00-000"),
+        (torch.zeros(16000, dtype=torch.int16), TypeError, r"torch\.int16 .* must return \(W,\) float32"),
         (torch.full((16000,), float("nan")), ValueError, r"nothing of the corpus can be used \(1 not finite\)"),
     ],
 )
@@ -445,7 +445,7 @@ def test_a_killed_preparation_leaves_no_workers_and_goes_on_where_it_was(tmp_pat
             assert (tmp_path / "shards" / path.name).stat().st_mtime_ns == written
     prepare(Tones(25, 80), tmp_path / "whole", samples_per_shard=4)
     assert contents(tmp_path / "shards") == contents(tmp_path / "whole")
-    assert {each.name for each in tmp_path.iterdir()} == {"script.py", "shards", "whole"}
+    assert {item.name for item in tmp_path.iterdir()} == {"script.py", "shards", "whole"}
 
 
 @pytest.mark.parametrize("name", ["", "shards", "finished", "shards/index.json", "plan"])

@@ -20,19 +20,19 @@ def test_nothing_is_trained_on_that_is_cloned_from_measured_with_or_of_validatio
         index.folder, cloning_clips=3, held_out=0.4, utterances_per_epoch=4, batch_size=4
     )
     data.setup("fit")
-    learnt, measured, tested = (
+    learned, measured, tested = (
         ids(loader()) for loader in (data.train_dataloader, data.val_dataloader, data.test_dataloader)
     )
     test, validation = ([entry.id for entry in index.speakers_of(split)] for split in ("test", "validation"))
     kept = {clip.id for speaker in test for clip in clips_of(index, speaker)[:3]}
     assert len(kept) == 6
-    assert not kept & {*learnt, *measured}
-    assert not {*learnt} & {*measured}
+    assert not kept & {*learned, *measured}
+    assert not {*learned} & {*measured}
     assert data.test_speakers == test
     assert {id[:3] for id in tested} == {*test}
     assert {*tested} <= {*measured}
     assert data.speakers == sorted(entry.id for entry in index.speakers_of("train", "test"))
-    assert Counter(id[:3] for id in learnt) == dict.fromkeys(data.speakers, 4)
+    assert Counter(id[:3] for id in learned) == dict.fromkeys(data.speakers, 4)
     assert {id[:3] for id in measured} == {*data.speakers, *validation}
     assert Counter(id[:3] for id in measured)[validation[0]] == 8
     rows = {}
@@ -59,10 +59,10 @@ def test_pieces_of_one_recording_are_not_told_apart(pieces: Index) -> None:
     assert pieces.split > 0
     data = SpeakerRecognitionDataModule(pieces.folder, cloning_clips=3, held_out=0.4, batch_size=4)
     data.setup("fit")
-    learnt, measured = ids(data.train_dataloader()), ids(data.val_dataloader())
+    learned, measured = ids(data.train_dataloader()), ids(data.val_dataloader())
     kept = [clip.id for entry in pieces.speakers_of("test") for clip in clips_of(pieces, entry.id)[:3]]
-    assert not recordings(kept) & recordings([*learnt, *measured])
-    assert not recordings(learnt) & recordings(measured)
+    assert not recordings(kept) & recordings([*learned, *measured])
+    assert not recordings(learned) & recordings(measured)
     validation = {entry.id for entry in pieces.speakers_of("validation")}
     trials = [id for id in measured if id[:3] in validation]
     assert len(recordings(trials)) == len(trials) == 16
@@ -70,7 +70,7 @@ def test_pieces_of_one_recording_are_not_told_apart(pieces: Index) -> None:
 
 def test_a_speaker_of_one_recording_is_no_class(pieces: Index) -> None:
     data = SpeakerRecognitionDataModule(pieces.folder, cloning_clips=15, min_utterances=1)
-    with pytest.raises(ValueError, match=r"the recordings of s.. in .* are pieces of one: raise min_utterances"):
+    with pytest.raises(ValueError, match=r"speaker s.. of .* has one recording only, .*: raise min_utterances"):
         data.setup("fit")
 
 
@@ -80,5 +80,5 @@ def test_too_few_recordings(index: Index, tmp_path_factory: pytest.TempPathFacto
     with pytest.raises(ValueError, match=r"held_out is a share .* got 1"):
         SpeakerRecognitionDataModule(index.folder, held_out=1)
     alone = prepare(Tones(), tmp_path_factory.mktemp("alone") / "shards", Splits(test=2, validation=1, held=0.25))
-    with pytest.raises(ValueError, match="has not two validation speakers with two recordings to verify"):
+    with pytest.raises(ValueError, match="has fewer than two validation speakers with two recordings each"):
         SpeakerRecognitionDataModule(alone.folder, cloning_clips=3)

@@ -9,7 +9,7 @@ from tests.data.tones import Tones
 
 
 def speakers_of(sets: dict[str, list[Utterance]], split: str) -> set[str]:
-    return {each.speaker.id for name in (split, f"{split}-held") for each in sets.get(name, [])}
+    return {item.speaker.id for name in (split, f"{split}-held") for item in sets.get(name, [])}
 
 
 def test_each_speaker_is_in_one_split_and_each_utterance_in_one_set() -> None:
@@ -17,13 +17,13 @@ def test_each_speaker_is_in_one_split_and_each_utterance_in_one_set() -> None:
     splits = [speakers_of(sets, split) for split in ("train", "validation", "test")]
     assert [len(split) for split in splits] == [5, 3, 2]
     assert len(set.union(*splits)) == 10
-    ids = [each.id for utterances in sets.values() for each in utterances]
-    assert sorted(ids) == [each.id for each in Tones()]
+    ids = [item.id for utterances in sets.values() for item in utterances]
+    assert sorted(ids) == [item.id for item in Tones()]
 
 
 def test_of_each_learnt_speaker_the_same_share_is_put_aside() -> None:
     sets = Splits(test=2, validation=2, held=0.25).assign(list(Tones()))
-    held = Counter(each.speaker.id for each in sets["train-held"] + sets["validation-held"])
+    held = Counter(item.speaker.id for item in sets["train-held"] + sets["validation-held"])
     assert set(held.values()) == {2}
     assert held.keys() == speakers_of(sets, "train") | speakers_of(sets, "validation")
     assert "test-held" not in sets
@@ -46,7 +46,7 @@ def test_the_seed_changes_who_is_held_out() -> None:
 
 def test_speakers_of_a_set_are_mixed() -> None:
     train = Splits(test=2, validation=2).assign(list(Tones()))["train"]
-    assert len({each.speaker.id for each in train[:8]}) > 3
+    assert len({item.speaker.id for item in train[:8]}) > 3
 
 
 def test_picked_speakers_are_balanced_over_sex_and_spread_over_accents() -> None:
@@ -84,7 +84,7 @@ def test_a_share_of_the_speakers() -> None:
     ("splits", "complaint"),
     [
         (Splits(test=["s03", "nobody"]), "test speakers nobody are not in the corpus; it has s00, "),
-        (Splits(test=["s03"], validation=["s03"]), "s03 are asked for both"),
+        (Splits(test=["s03"], validation=["s03"]), "s03 are named for both"),
         (Splits(test=11), "test asks for 11 speakers, the corpus has 10"),
         (Splits(test=5, validation=5), "leave none of 10 to train on"),
     ],

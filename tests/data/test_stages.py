@@ -15,7 +15,7 @@ def ids(samples: list[Sample]) -> list[str]:
     return [each.id for each in samples]
 
 
-def test_what_is_repeated_comes_again_much_later() -> None:
+def test_repetitions_have_a_minimum_distance() -> None:
     samples = [sample(f"{number}", "few" if number % 10 == 0 else "many") for number in range(200)]
     heard = ids(list(stages.repeat(samples, {"few": 3}, 50, random.Random(0))))
     assert Counter(heard) == {each.id: 3 if each.speaker.id == "few" else 1 for each in samples}

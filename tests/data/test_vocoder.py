@@ -28,6 +28,6 @@ def test_other_pieces_come_in_the_next_epoch_and_the_same_in_validation(tiny_run
     assert waves[0].equal(waves[1])
 
 
-def test_a_length_below_nothing_is_refused(tiny_run: TinyRun) -> None:
+def test_negative_lengths_are_refused(tiny_run: TinyRun) -> None:
     with pytest.raises(ValueError, match="seconds must be above 0, got 0"):
         VocoderDataModule(str(tiny_run.shards), seconds=0)

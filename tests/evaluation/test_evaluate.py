@@ -34,15 +34,15 @@ def contents(folder: Path) -> dict[Path, bytes]:
 def results(folder: Path) -> dict[tuple[str, int | None, str], dict[str, Any]]:
     """Those that are not by steps."""
     figures = json.loads((folder / "results.json").read_text())["results"]
-    return {(each["system"], each["clips"], each["measure"]): each for each in figures if each["steps"] is None}
+    return {(item["system"], item["clips"], item["measure"]): item for item in figures if item["steps"] is None}
 
 
 def refusal(flags: list[str], capsys: pytest.CaptureFixture[str]) -> str:
     with pytest.raises(SystemExit) as end:
         evaluate.main(flags)
-    told = capsys.readouterr().err
-    assert end.value.code == (2 if "usage: " in told else 1)  # for a wrong option, or for what it names
-    return told
+    printed = capsys.readouterr().err
+    assert end.value.code == (2 if "usage: " in printed else 1)  # for a wrong option, or for what it names
+    return printed
 
 
 def test_the_layout_is_what_it_says(evaluated: Evaluated) -> None:
@@ -66,14 +66,14 @@ def test_the_layout_is_what_it_says(evaluated: Evaluated) -> None:
         assert "wandb" in sound.parts or io.read(sound, 16000).abs().max() > 0.01, sound
 
 
-def test_what_somebody_else_has_put_there_is_not_deleted(
+def test_foreign_files_in_the_folder_are_not_deleted(
     tiny_run: TinyRun, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     mine = tmp_path / "out" / "clips" / "alice" / "song.wav"
     mine.parent.mkdir(parents=True)
     mine.write_text("a song")
     err = refusal(evaluate_flags(tiny_run, tmp_path / "out"), capsys)
-    assert "of something else: give another folder" in err
+    assert "no evaluation wrote them: give another folder" in err
     assert mine.read_text() == "a song"
     assert names(tmp_path / "out") == ["clips"]
 
@@ -84,11 +84,11 @@ def test_clips_and_other_recordings_are_different_ones_with_their_words(
     speaker = evaluated.speakers[0]
     places = [evaluated.out / kind / speaker for kind in ("clips", "real")]
     waves = [io.read(place / f"0{n}.wav", 16000) for place in places for n in (1, 2, 3)]
-    known = {len(sample.wave(16000)): sample.text for sample in tiny_run.samples()}
-    assert len({len(wave) for wave in waves} & known.keys()) == 6
+    transcripts = {len(sample.wave(16000)): sample.text for sample in tiny_run.samples()}
+    assert len({len(wave) for wave in waves} & transcripts.keys()) == 6
     for number, place in enumerate(places):
         table = (place / "transcripts.tsv").read_text().splitlines()[:3]
-        assert table == [f"0{n + 1}.wav\t{known[len(waves[3 * number + n])]}" for n in range(3)]
+        assert table == [f"0{n + 1}.wav\t{transcripts[len(waves[3 * number + n])]}" for n in range(3)]
 
 
 def test_costs_and_attention_are_recorded(evaluated: Evaluated) -> None:
@@ -122,7 +122,7 @@ def test_systems_whose_scores_are_known(evaluated: Evaluated) -> None:
         assert figures[name, None, "likeness"] < figures["same", None, "likeness"]
 
 
-def test_speaker_metrics_are_of_what_the_judges_have_not_learnt(evaluated: Evaluated) -> None:
+def test_speaker_metrics_exclude_training_recordings(evaluated: Evaluated) -> None:
     figures = results(evaluated.out)
     assert figures["encoder", 3, "accuracy"]["sounds"] == 2 * len(SENTENCES)
     assert 0 <= figures["encoder", 3, "accuracy"]["value"] <= 1
@@ -176,8 +176,8 @@ def test_everything_goes_to_wandb(evaluated: Evaluated) -> None:
 
 def test_steps_of_adaptation_are_adaptations_of_their_own(evaluated: Evaluated) -> None:
     figures = json.loads((evaluated.out / "results.json").read_text())["results"]
-    assert {each["steps"] for each in figures if each["system"] == "whole_model"} == {None, 2}
-    assert not any(each["system"] == "embedding" for each in figures)  # which is none of the methods
+    assert {item["steps"] for item in figures if item["system"] == "whole_model"} == {None, 2}
+    assert not any(item["system"] == "embedding" for item in figures)  # which is none of the methods
     one, two = (
         Voice.load(evaluated.out / kind / evaluated.speakers[0] / "voice.safetensors")
         for kind in ("clones/whole_model-01", "steps/whole_model-01-2")
@@ -218,10 +218,10 @@ def test_the_report_needs_nothing_else(evaluated: Evaluated) -> None:
     assert all(address.startswith("data:image/png;base64,") and len(address) > 1000 for address in pictures)
     assert page.headings.count("whole_model") == len(evaluated.speakers)
     order = ["real recordings", "Results", "Speaker similarity", "By steps of adaptation", "Costs", "Not measured"]
-    assert [page.headings.index(heading) for heading in order] == sorted(page.headings.index(each) for each in order)
+    assert [page.headings.index(heading) for heading in order] == sorted(page.headings.index(item) for item in order)
     assert "Is &lt;this&gt; a cat &amp; dog?" in text
-    real = (evaluated.out / "real" / evaluated.speakers[0] / "transcripts.tsv").read_text().splitlines()[0]
-    assert f"<p>{real.partition(chr(9))[2]}</p>" in text
+    line = (evaluated.out / "real" / evaluated.speakers[0] / "transcripts.tsv").read_text().splitlines()[0]
+    assert f"<p>{line.partition(chr(9))[2]}</p>" in text
     assert "<li>Naturalness (p808) needs metrics.objective.</li>" in text
 
 
@@ -243,11 +243,11 @@ def test_an_interrupted_evaluation_goes_on(evaluated: Evaluated, tmp_path: Path)
         for kind in ("clones", "steps", "baselines/mean")
         for path in (out / kind).rglob("*.*")
     }
-    asked = len(evaluated.scored)
+    n_scored = len(evaluated.scored)
     evaluated.run(out)
     again = {path.parent for path, time in times.items() if path.stat().st_mtime_ns != time}
     assert again == {path.parent for path in lost}  # where something was lost all is made again, and nowhere else
-    assert len(evaluated.scored) == asked + 2
+    assert len(evaluated.scored) == n_scored + 2
     after = {path: content for path, content in contents(out).items() if path.parts[0] != "wandb"}
     differing = {"scores.jsonl", "voice.safetensors", "report.html"}  # times, and the date in the header of voices
     assert after.keys() == before.keys()
@@ -255,7 +255,7 @@ def test_an_interrupted_evaluation_goes_on(evaluated: Evaluated, tmp_path: Path)
     assert sorted(record.read_text().splitlines()) == sorted(lines)
 
 
-def test_another_evaluation_is_the_same_and_other_settings_are_heeded(
+def test_an_evaluation_is_reproducible_and_depends_on_its_settings(
     evaluated: Evaluated, tiny_run: TinyRun, tmp_path: Path
 ) -> None:
     model = tmp_path / "model"
@@ -290,7 +290,7 @@ def test_another_evaluation_is_the_same_and_other_settings_are_heeded(
         (["--systems.clips", "[]"], "systems.clips is an empty list: leave the option out"),
         (["--systems.methods", "[]"], "systems.methods is an empty list"),
         (["--speakers", "[]"], "speakers is an empty list"),
-        (["--systems.steps", "[1]", "--systems.methods", "[encoder]"], "steps are of methods that adapt"),
+        (["--systems.steps", "[1]", "--systems.methods", "[encoder]"], "systems.steps needs a method that adapts"),
         (["--systems.methods", "[joint]"], "method 'joint' needs the folder of a joint fine-tuning"),
         (["--systems.joint", "nowhere"], "no checkpoint at nowhere"),
         (["--metrics.sentences", "2"], "need --metrics.objective true"),
@@ -298,19 +298,21 @@ def test_another_evaluation_is_the_same_and_other_settings_are_heeded(
         (["--sentences", "gone.txt"], "gone.txt"),
         (["--systems.steps", "[0]"], "systems.steps"),
         (["--systems.methods", "[magic]"], "unknown method 'magic'"),
-        (["--speakers", "[zoe]"], "'zoe' is no test speaker of"),
+        (["--speakers", "[zoe]"], "'zoe' is not a test speaker of"),
         (["--model", "nowhere"], "no checkpoint at nowhere"),
         (["--shards", "nowhere"], "no shards here"),
         (["--bogus", "1"], "bogus"),
     ],
 )
-def test_what_cannot_be_evaluated(
+def test_invalid_options_are_refused(
     tiny_run: TinyRun, tmp_path: Path, flags: list[str], message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert message in refusal([*evaluate_flags(tiny_run, tmp_path / "out"), *flags], capsys)
 
 
-def test_what_cannot_be_said(tiny_run: TinyRun, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_sentence_without_words_is_refused(
+    tiny_run: TinyRun, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert "nothing to speak" in refusal(evaluate_flags(tiny_run, tmp_path / "out", [*SENTENCES, "..."]), capsys)
     assert not names(tmp_path / "out")
 
@@ -354,9 +356,9 @@ def test_external_systems_are_told_apart_and_complete(
 def test_voices_of_other_speakers_are_not_edited_and_those_of_training_not_cloned(
     tiny_run: TinyRun, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    learnt = tiny_run.index.speakers_of("train")[0].id
-    other = f"generated --n_speakers 5 --utterances 4 --test {learnt} --validation 1 --held 0.3 --workers 1"
+    learned = tiny_run.index.speakers_of("train")[0].id
+    other = f"generated --n_speakers 5 --utterances 4 --test {learned} --validation 1 --held 0.3 --workers 1"
     prepare.main([*other.split(), "--out", str(tmp_path / "shards")])
     flags = [*evaluate_flags(tiny_run, tmp_path / "out"), "--shards", str(tmp_path / "shards")]
     assert "systems.edit needs the shards that" in refusal([*flags, "--systems.edit", "1.0"], capsys)
-    assert f"was trained on {learnt}: choose other speakers by --speakers" in refusal(flags, capsys)
+    assert f"was trained on {learned}: choose other speakers by --speakers" in refusal(flags, capsys)

@@ -35,5 +35,5 @@ def test_a_figure_says_what_is_in_it() -> None:
     ]
     assert legends[0] == {"F, training speaker", "M, training speaker", "F, encoded", "M, adapted", "M, edited"}
     assert {"a, training speaker", "unknown, training speaker"} <= legends[1]
-    with pytest.raises(ValueError, match="2 training speakers span no plane"):
+    with pytest.raises(ValueError, match="2 training speakers do not span a plane"):
         draw_embeddings(voices_of(torch.eye(2)), [KNOWN] * 2)

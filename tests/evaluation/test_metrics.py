@@ -65,7 +65,7 @@ def test_a_package_that_is_not_installed(sounds: list[Sound], tmp_path: Path, mo
     assert read_scores(tmp_path / "scores.jsonl") == {}
 
 
-def test_what_objective_metrics_hear(sounds: list[Sound]) -> None:
+def test_inputs_of_objective_metrics_are_normalised_and_not_silent(sounds: list[Sound]) -> None:
     noise, silence, short = (audible(sound.path) for sound in sounds)
     assert noise is not None
     assert np.abs(noise).max() == pytest.approx(0.9)
@@ -75,16 +75,16 @@ def test_what_objective_metrics_hear(sounds: list[Sound]) -> None:
 
 def test_whisper_counts_errors_in_spoken_words(sounds: list[Sound]) -> None:
     whisper = Whisper("a model")
-    asked: list[Any] = []
+    calls: list[Any] = []
 
     def transcribe(wave: Any, **options: Any) -> Any:
-        asked.append(wave)
+        calls.append(wave)
         return [SimpleNamespace(text=" The dog,"), SimpleNamespace(text=" slapped 2 hours!")], None
 
     whisper.model = SimpleNamespace(transcribe=transcribe)
     assert whisper(sounds[0]) == {"words": 5, "word_errors": 1}
     assert whisper(sounds[1]) == {"words": 5, "word_errors": 5}  # without asking
-    assert len(asked) == 1
+    assert len(calls) == 1
 
 
 def test_silence_has_no_opinion_score_and_is_like_nobody(sounds: list[Sound], monkeypatch: pytest.MonkeyPatch) -> None:

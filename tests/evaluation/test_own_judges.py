@@ -30,8 +30,10 @@ def test_speaker_recognition_knows_speech_from_other_speech_and_from_none(
     corpus = ["--n_speakers", "24", "--utterances", "24"]
     kept = ["--test", ",".join(SPEAKERS), "--validation", "2", "--workers", "2"]
     prepare.main(["generated", *corpus, *kept, "--out", str(shards)])
-    told = f"fit --config {CSV} --config {MINI}/speaker_recognition.yaml --data.shards {shards} --trainer.max_steps 300"
-    speaker_recognition.main([*told.split(), "--trainer.default_root_dir", str(tmp_path / "trained")])
+    arguments = (
+        f"fit --config {CSV} --config {MINI}/speaker_recognition.yaml --data.shards {shards} --trainer.max_steps 300"
+    )
+    speaker_recognition.main([*arguments.split(), "--trainer.default_root_dir", str(tmp_path / "trained")])
     sentences = tmp_path / "sentences.txt"
     sentences.write_text("\n".join(SENTENCES))
     what = (
@@ -41,12 +43,12 @@ def test_speaker_recognition_knows_speech_from_other_speech_and_from_none(
     external = write_external(tmp_path / "other", GeneratedCorpus(24, 24), SPEAKERS, SENTENCES)
     evaluate.main([*what.split(), *judges, f"--systems.external={json.dumps([str(path) for path in external])}"])
     figures = json.loads((out / "results.json").read_text())["results"]
-    said = {(each["system"], each["measure"]): each["value"] for each in figures}
-    assert said["same", "accuracy"] > 0.9
-    assert said["same", "eer_1"] < 0.1
-    assert said["same", "sex"] == 1
-    assert said["shuffled", "accuracy"] < 0.1
-    assert said["shuffled", "eer_1"] > 0.3  # one of three others is right
+    output = {(item["system"], item["measure"]): item["value"] for item in figures}
+    assert output["same", "accuracy"] > 0.9
+    assert output["same", "eer_1"] < 0.1
+    assert output["same", "sex"] == 1
+    assert output["shuffled", "accuracy"] < 0.1
+    assert output["shuffled", "eer_1"] > 0.3  # one of three others is right
     for name in ("silence", "noise"):
-        assert said[name, "accuracy"] <= 0.25  # whoever it is taken for, it is one of four
-        assert 0.3 < said[name, "eer_1"] < 0.7  # a coin
+        assert output[name, "accuracy"] <= 0.25  # whoever it is taken for, it is one of four
+        assert 0.3 < output[name, "eer_1"] < 0.7  # a coin

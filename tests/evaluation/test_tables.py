@@ -39,7 +39,7 @@ def test_sounds_of_one_speaker_say_less_than_those_of_several() -> None:
     assert (result.low, result.value, result.high) == (1, 1, 1)
 
 
-def test_a_rate_is_of_all_words_and_not_the_mean_of_rates() -> None:
+def test_the_word_error_rate_is_averaged_over_words() -> None:
     first, second = sounds("a", "b")
     (result,) = summarise({first: {"words": 10, "word_errors": 1}, second: {"words": 1, "word_errors": 1}})
     assert (result.measure, result.value) == ("word_error_rate", pytest.approx(2 / 11))

@@ -131,7 +131,7 @@ KILLS: dict[Callable[[Inputs], None], int] = {
 REPLACE = (clone_by_ear, clone_by_adapting, speak, export_model)  # what was there before stays until the new is whole
 
 
-def test_these_are_at_least_fifty_kills() -> None:
+def test_there_are_fifty_kills_or_more() -> None:
     assert sum(KILLS.values()) >= 50
 
 
@@ -253,7 +253,7 @@ def is_earlier(file: Path) -> bool:
 
 
 @pytest.mark.parametrize("command", KILLS, ids=lambda command: command.__name__)
-def test_a_killed_command_leaves_nothing_by_half_and_ends_the_same(
+def test_a_killed_command_leaves_no_partial_files_and_resumes_identically(
     command: Callable[[Inputs], None], inputs: Inputs, tmp_path: Path
 ) -> None:
     changes, seconds = performed(command, inputs, tmp_path / "whole")

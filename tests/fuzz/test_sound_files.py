@@ -88,7 +88,7 @@ def test_each_file_gives_a_finite_voice_or_is_refused(files: list[Path], worker:
     fail_with(filter(None, problems), len(files))
 
 
-def test_these_are_at_least_five_hundred_files() -> None:
+def test_there_are_five_hundred_files_or_more() -> None:
     assert sum(1 for kind, make in KINDS.items() if kind != "bombs" for _ in make(generator(kind))) >= 500
 
 
@@ -120,7 +120,7 @@ def test_files_of_streaming_encoders_are_read_whole(
     assert outcome.value == (len(sounds.voiced()), True)
 
 
-def test_what_was_cut_off_is_told_of(worker: Worker, tiny_run: TinyRun, tmp_path: Path) -> None:
+def test_truncated_sounds_are_reported(worker: Worker, tiny_run: TinyRun, tmp_path: Path) -> None:
     files = written("cut", tmp_path)
     untold = []
     for file in files:
@@ -182,7 +182,7 @@ def test_an_object_that_is_no_path_is_refused(value: Any, worker: Worker) -> Non
     assert "must be a path or an open binary file" in worker.call(listen_to_object, value).value
 
 
-def test_what_is_no_recording_is_refused(worker: Worker, tmp_path: Path) -> None:
+def test_values_that_are_not_paths_of_recordings_are_refused(worker: Worker, tmp_path: Path) -> None:
     cases = list(no_paths(tmp_path))
     problems = []
     for value, name in cases:

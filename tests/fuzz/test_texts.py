@@ -73,12 +73,12 @@ def test_every_plain_word_is_said(kind: str, worker: Worker) -> None:
     fail_with(filter(None, problems), count)
 
 
-def test_these_are_at_least_a_thousand_texts() -> None:
+def test_there_are_a_thousand_texts_or_more() -> None:
     assert sum(count for _, count in texts.KINDS.values()) >= 1000
 
 
 @pytest.mark.parametrize("text", ["\ud800", "yellow \udcff garden", "\ud83d yellow", "a\0b", "\x00", "\ufeffyellow"])
-def test_what_is_no_text_is_read_or_refused(text: str, worker: Worker) -> None:
+def test_invalid_unicode_is_read_or_refused(text: str, worker: Worker) -> None:
     assert not worker.call(read, text).problem()
 
 

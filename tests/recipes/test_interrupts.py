@@ -22,9 +22,9 @@ def heed_interrupts() -> None:
 def interrupt(words: list[str], folder: Path, when: Callable[[int], bool]) -> str:
     """Start a verb, press Ctrl-C as soon as `when` holds for its process, and give back what it said on stderr."""
     command = [sys.executable, "-m", *words]
-    with (folder / "said").open("w+") as said:
+    with (folder / "said").open("w+") as log:
         process = subprocess.Popen(
-            command, cwd=ROOT, stdout=said, stderr=said, start_new_session=True, preexec_fn=heed_interrupts
+            command, cwd=ROOT, stdout=log, stderr=log, start_new_session=True, preexec_fn=heed_interrupts
         )
         try:
             end = time.monotonic() + 200
@@ -36,16 +36,16 @@ def interrupt(words: list[str], folder: Path, when: Callable[[int], bool]) -> st
         except BaseException:
             os.killpg(process.pid, signal.SIGKILL)
             raise
-        told = (folder / "said").read_text()
-    assert status == 130, told
-    assert "Traceback" not in told
-    assert told.count("interrupted") == 1
+        printed = (folder / "said").read_text()
+    assert status == 130, printed
+    assert "Traceback" not in printed
+    assert printed.count("interrupted") == 1
     deadline = time.monotonic() + 10
     while True:
         try:
             os.killpg(process.pid, 0)
         except ProcessLookupError:  # nobody is left
-            return told
+            return printed
         assert time.monotonic() < deadline, "a process is left"
         time.sleep(0.05)
 
@@ -64,8 +64,8 @@ def test_while_a_verb_imports(tmp_path: Path, command: str) -> None:
     def importing(pid: int) -> bool:
         return "libtorch" in Path(f"/proc/{pid}/maps").read_text()  # the first of the seconds that torch takes
 
-    told = interrupt([*f"lightning_vc.recipes.{command}".split()], tmp_path, importing)
-    assert told == "interrupted\n"
+    printed = interrupt([*f"lightning_vc.recipes.{command}".split()], tmp_path, importing)
+    assert printed == "interrupted\n"
 
 
 def test_while_workers_write_shards(tmp_path: Path) -> None:
@@ -88,8 +88,8 @@ def test_while_a_stage_of_a_recipe_runs(tmp_path: Path) -> None:
         "stages: {corpus: {verb: prepare generated, options: {n_speakers: 200, workers: 2, out: '${dir}/shards'}}}\n"
     )
     plan = tmp_path / "out" / "shards.partial" / "plan"
-    told = interrupt(["lightning_vc.recipes.run", str(tmp_path / "recipe.yaml")], tmp_path, lambda _: plan.exists())
-    assert "stage 1 of 1: corpus ended with status 130" in told
+    printed = interrupt(["lightning_vc.recipes.run", str(tmp_path / "recipe.yaml")], tmp_path, lambda _: plan.exists())
+    assert "stage 1 of 1: corpus ended with status 130" in printed
 
 
 @pytest.mark.slow

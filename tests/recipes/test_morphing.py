@@ -25,9 +25,9 @@ def test_a_voice_moves_to_another_group_and_speaks(tiny_run: TinyRun, voices: li
     where = ["--model", str(tiny_run.folder), "--shards", str(tiny_run.shards)]
     morph.main([*where, "--voice", voices[0], "--minus", "{sex: M}", "--plus", "{sex: F}", "--save", out])
     assert Voice.load(out).method == "morph"
-    said = tmp_path / "said.wav"
-    synthesize.main(["--model", str(tiny_run.folder), "--voice", out, "--text", "The dog slept.", "--out", str(said)])
-    assert len(io.read(said, 16000)) > 1000
+    output = tmp_path / "said.wav"
+    synthesize.main(["--model", str(tiny_run.folder), "--voice", out, "--text", "The dog slept.", "--out", str(output)])
+    assert len(io.read(output, 16000)) > 1000
 
 
 def test_a_mixture_and_an_average(voices: list[str], tmp_path: Path) -> None:
@@ -38,9 +38,9 @@ def test_a_mixture_and_an_average(voices: list[str], tmp_path: Path) -> None:
         torch.testing.assert_close(Voice.load(out).embedding, (first + second) / 2)
 
 
-def test_what_is_said_of_speakers_is_text() -> None:
-    said = morph.attributes("--plus", "{id: 0017, accent: no, sex: F}")
-    assert said == {"id": "0017", "accent": "no", "sex": "F"}
+def test_values_of_speaker_attributes_stay_text() -> None:
+    attributes = morph.attributes("--plus", "{id: 0017, accent: no, sex: F}")
+    assert attributes == {"id": "0017", "accent": "no", "sex": "F"}
 
 
 @pytest.mark.parametrize(
@@ -50,12 +50,12 @@ def test_what_is_said_of_speakers_is_text() -> None:
         (["--plus", "{sex: F}"], "--plus needs --minus, --model, --shards too"),
         (["--toward", "a", "--minus", "{sex: F}"], "--toward mixes two voices and takes no --minus"),
         (["--toward", "a/nowhere.safetensors"], "no voice at a/nowhere.safetensors"),
-        (["--plus", "F", "--minus", "{sex: M}", "--model", "m", "--shards", "s"], "--plus is 'F': write what"),
+        (["--plus", "F", "--minus", "{sex: M}", "--model", "m", "--shards", "s"], "--plus is 'F': write attributes"),
         *(
-            (["--plus", "{sex: F}", "--minus", odd, "--model", "m", "--shards", "s"], "write what the speakers have in")
+            (["--plus", "{sex: F}", "--minus", odd, "--model", "m", "--shards", "s"], "write attributes of speakers")
             for odd in ("{a: {b: c}}", "{a: [b]}", "{[a]: b}", "{}", "{a: " * 5000)
         ),
-        *((["--plus", odd], "with what its aliases repeat") for odd in ("{a: &a {a: *a}}", LAUGHS)),
+        *((["--plus", odd], "after its aliases are expanded") for odd in ("{a: &a {a: *a}}", LAUGHS)),
         *(
             (["--toward", "SELF", f"--amount={odd}"], "amount must be a number from -100 to 100, got ")
             for odd in ("1e300", "-1e300", "101")
@@ -63,14 +63,14 @@ def test_what_is_said_of_speakers_is_text() -> None:
         *((["--toward", "SELF", f"--amount={odd}"], "amount") for odd in ("inf", "-inf", "nan")),
     ],
 )
-def test_what_does_not_go_together_is_named(
+def test_incompatible_options_are_named(
     voices: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str], words: list[str], complaint: str
 ) -> None:
     words = [voices[1] if word == "SELF" else word for word in words]
     with pytest.raises(SystemExit):
         morph.main(["--voice", voices[0], "--save", str(tmp_path / "out.safetensors"), *words])
-    told = capsys.readouterr().err
-    assert complaint in told
-    assert "Traceback" not in told
-    assert len(told) < 2000
+    printed = capsys.readouterr().err
+    assert complaint in printed
+    assert "Traceback" not in printed
+    assert len(printed) < 2000
     assert not (tmp_path / "out.safetensors").exists()

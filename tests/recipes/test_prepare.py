@@ -70,14 +70,14 @@ def test_one_speaker_can_be_named(capsys: pytest.CaptureFixture[str]) -> None:
     ("arguments", "complaint"),
     [
         ("my_corpus.Hums --root data --out shards --test zoe,", "test speakers zoe are not in the corpus; it has ann"),
-        ("my_corpus.Hums --root data --out data", "data is there already, with something else"),
+        ("my_corpus.Hums --root data --out data", "data exists, and does not contain the shards"),
         ("my_corpus.Hums --root nowhere --out shards", "nowhere/names.txt"),
         ("my_corpus.Hums --out shards", "the following arguments are required: root"),
         ("my_corpus.Hums --root data --out shards --humms 3", "--humms"),
         ("my_corpus.Hums --root data --out shards --hums many", "hums"),
         ("my_corpus.Hums --root data", "the following arguments are required: out"),
         ("my_corpus.Hymns --root data --out shards", "no corpus 'my_corpus.Hymns'"),
-        ("pathlib.Path --root data --out shards", "pathlib.Path is no subclass of lightning_vc.corpora.base.Corpus"),
+        ("pathlib.Path --root data --out shards", "pathlib.Path is not a subclass of lightning_vc.corpora.base.Corpus"),
         ("librispeak --root data --out shards", "give librispeech, vctk, kaldi, generated, several or a class path"),
         ("--out shards", "the following arguments are required: corpus"),
         ("--out shards generated", "the first argument must name the corpus"),
@@ -96,8 +96,8 @@ def test_help_names_the_options_of_the_corpus(capsys: pytest.CaptureFixture[str]
     with pytest.raises(SystemExit) as end:
         main(["generated", "--help"])
     assert end.value.code == 0
-    told = capsys.readouterr().out
-    assert all(option in told for option in ("--out", "--test", "--workers", "--n_speakers", "--max_seconds"))
+    printed = capsys.readouterr().out
+    assert all(option in printed for option in ("--out", "--test", "--workers", "--n_speakers", "--max_seconds"))
 
 
 def test_the_generated_corpus_needs_no_root(tmp_path: Path) -> None:
@@ -141,8 +141,8 @@ def test_librispeech_as_published(shared_data: Path, tmp_path: Path) -> None:
         ("--test bob, --validation 1 --held 0.5", "", ""),
         (
             "--test bob, --validation 1",
-            "no transcribed utterance is put aside, so `tts fit` has nothing to validate on",
-            "prepare with a larger --held than 0.05, of which speakers with 20 or more utterances have one",
+            "no transcribed utterance is held out, so `tts fit` cannot validate",
+            "prepare with a larger --held than 0.05 (speakers of 20 or more utterances have held-out ones)",
         ),
         (
             "--test bob, --validation 0 --held 0.5",
@@ -151,18 +151,18 @@ def test_librispeech_as_published(shared_data: Path, tmp_path: Path) -> None:
         ),
         (
             "--test 0 --validation 1 --held 0.5",
-            "there is no test speaker, so nobody is left to clone, and `evaluate` and `adapt` need somebody",
+            "there is no test speaker, so `evaluate` and `adapt` have nobody to clone",
             "prepare with --test 1 or more, or with ids",
         ),
     ],
 )
 def test_empty_sets_are_told(options: str, said: str, remedy: str, capsys: pytest.CaptureFixture[str]) -> None:
     main(f"my_corpus.Hums --root data --out shards --workers 1 {options}".split())
-    told = [line for line in capsys.readouterr().err.splitlines() if line.startswith("warning")]
-    assert told == ([f"warning: {said}: {remedy}"] if said else [])
+    printed = [line for line in capsys.readouterr().err.splitlines() if line.startswith("warning")]
+    assert printed == ([f"warning: {said}: {remedy}"] if said else [])
 
 
-def test_utterances_without_a_transcript_are_told(outside: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_utterances_without_a_transcript_cause_a_warning(outside: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (outside / "my_silence.py").write_text(MY_CORPUS.replace('"hum hum"', '"hum hum" if number else None'))
     line = "my_silence.Hums --root data --out shards --workers 1 --test bob, --validation 1 --held 0.5"
     main(line.split())

@@ -44,7 +44,7 @@ def refusal(recipe: ModuleType, arguments: list[str], capsys: pytest.CaptureFixt
 # tts
 
 
-def test_tts_logs_its_losses_and_lets_voices_speak(tiny_run: TinyRun) -> None:
+def test_tts_logs_losses_and_synthesises_sentences(tiny_run: TinyRun) -> None:
     out = tiny_run.tts.parent
     for name in ("loss", "mel", "linear", "pitch", "attention"):
         for stage, count in (("train", 4), ("val", 1)):
@@ -275,7 +275,7 @@ def another_sample_rate(run: TinyRun, out: Path) -> list[str]:
         (another_sample_rate, "the data has 16000 Hz, the model's Spectrograms 22050 Hz"),
     ],
 )
-def test_what_tts_cannot_train_with(
+def test_tts_refuses_invalid_settings(
     tiny_run: TinyRun,
     tmp_path: Path,
     arguments: Callable[[TinyRun, Path], list[str]],
@@ -285,7 +285,7 @@ def test_what_tts_cannot_train_with(
     assert message in refusal(tts, arguments(tiny_run, tmp_path), capsys)
 
 
-def test_what_the_encoder_cannot_train_with(
+def test_encoder_refuses_invalid_settings(
     tiny_run: TinyRun, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     flags = tiny_run.encoder_flags(tmp_path)
@@ -295,12 +295,10 @@ def test_what_the_encoder_cannot_train_with(
     assert "ConvAttentionEncoder, where a class derived from TTSModel is needed" in other
 
 
-def test_what_adaptation_cannot_train_with(
-    tiny_run: TinyRun, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_adapt_refuses_invalid_settings(tiny_run: TinyRun, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     flags = tiny_run.adapt_flags("embedding", tmp_path)
     nobody = refusal(adapt, [*flags, "--data.speaker", "nobody"], capsys)
-    assert "'nobody' is no test speaker" in nobody
+    assert "'nobody' is not a test speaker" in nobody
     greedy = refusal(adapt, [*flags, "--data.clips", "7"], capsys)
     assert "7 to adapt to leave none to validate on" in greedy
     slow = prepare(Tones(4, 4), tmp_path / "slow", Splits(test=1, validation=1), sample_rate=8000)
@@ -366,7 +364,7 @@ def test_an_encoder_that_does_not_fit(
         (["--ckpt_path=cut.ckpt"], r"cut\.ckpt is not a checkpoint of lightning_vc, or it is damaged"),
     ],
 )
-def test_what_cannot_be_trained(
+def test_fit_refuses_invalid_options(
     tiny_run: TinyRun,
     tmp_path: Path,
     flags: list[str],
@@ -442,7 +440,7 @@ def test_a_schedule_cannot_be_prolonged(tiny_run: TinyRun, tmp_path: Path, capsy
     assert "ends after 4 steps, --trainer.max_steps is 9" in message
 
 
-def test_what_has_another_length_can_be_measured_all_the_same(tiny_run: TinyRun, tmp_path: Path) -> None:
+def test_a_checkpoint_of_another_max_steps_can_be_validated(tiny_run: TinyRun, tmp_path: Path) -> None:
     flags = ["--trainer.max_steps=9", "--ckpt_path", str(tiny_run.tts)]
     tts.main([*tiny_run.tts_flags(tmp_path, "validate"), *flags])
     assert logged(tmp_path, "val/loss")

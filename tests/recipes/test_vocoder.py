@@ -25,9 +25,9 @@ SPECTROGRAMS = "--model.vocoder.init_args.spectrograms.init_args."
 
 
 def flags(run: TinyRun, verb: str, out: Path) -> list[str]:
-    told = f"fit --config {CSV} --config {CONFIGS / verb}.yaml --data.shards {run.shards} --data.batch_size 2"
-    told += f" --trainer.default_root_dir {out} --trainer.max_steps 2 --trainer.val_check_interval 1"
-    return [*told.split(), "--trainer.log_every_n_steps=1", "--trainer.num_sanity_val_steps=0"]
+    options = f"fit --config {CSV} --config {CONFIGS / verb}.yaml --data.shards {run.shards} --data.batch_size 2"
+    options += f" --trainer.default_root_dir {out} --trainer.max_steps 2 --trainer.val_check_interval 1"
+    return [*options.split(), "--trainer.log_every_n_steps=1", "--trainer.num_sanity_val_steps=0"]
 
 
 @pytest.fixture(scope="module")
@@ -88,7 +88,7 @@ def test_tuning_moves_the_vocoder_and_not_the_model(run: TinyRun) -> None:
     assert fingerprint(load_model(run.tts, TTSModel)) == Cloner.load(run.folder).tts_fingerprint
 
 
-def test_tuning_hears_what_the_model_makes_and_compares_it_with_what_was_said(run: TinyRun) -> None:
+def test_tuning_compares_vocoded_predictions_with_recordings(run: TinyRun) -> None:
     tts, trained = load_model(run.tts, TTSModel), load_model(run.folder / "vocoder" / "last.ckpt", InverseMelVocoder)
     task = VocoderTuningTask(trained, Discriminators(), tts, frames=20).eval()
     data = tune_vocoder.TTSDataModule(str(run.shards), tts.frontend, batch_size=2)
@@ -105,14 +105,14 @@ def test_tuning_hears_what_the_model_makes_and_compares_it_with_what_was_said(ru
 def test_a_run_speaks_with_its_own_vocoder_unless_another_is_named(run: TinyRun, clips: Path) -> None:
     assert isinstance(Cloner.load(run.folder).vocoder, NeuralVocoder)
     assert isinstance(Cloner.load(run.folder, "griffin_lim").vocoder, GriffinLim)
-    own = say(run, clips / "own.wav")
+    run_vocoder = say(run, clips / "own.wav")
     named = say(run, clips / "named.wav", "--vocoder", str(run.folder / "vocoder" / "last.ckpt"))
     other = say(run, clips / "other.wav", "--vocoder", str(run.folder / "vocoder" / "alone" / "last.ckpt"))
     plain = say(run, clips / "plain.wav", "--vocoder", "griffin_lim")
-    assert own.equal(named)
-    assert len(own) == len(other) == len(plain)
-    assert not own.equal(other)
-    assert not own.equal(plain)
+    assert run_vocoder.equal(named)
+    assert len(run_vocoder) == len(other) == len(plain)
+    assert not run_vocoder.equal(other)
+    assert not run_vocoder.equal(plain)
 
 
 def test_an_adapted_model_speaks_with_settings_of_its_own(run: TinyRun, tmp_path: Path) -> None:
@@ -127,18 +127,18 @@ def test_an_adapted_model_speaks_with_settings_of_its_own(run: TinyRun, tmp_path
     shutil.copytree(run.folder / "tts", tmp_path / "run" / "tts")
     export(tmp_path / "run", tmp_path / "exported")
     for place in (start, tuned / "last.ckpt", tmp_path / "exported" / "vocoder.safetensors"):
-        spoken = Cloner.load(run.folder, place).vocoder
-        assert spoken.post_filter == PostFilter(1.5), place
-        assert spoken.adapted_post_filter == PostFilter(1.5, denoise=4.0), place
+        speech = Cloner.load(run.folder, place).vocoder
+        assert speech.post_filter == PostFilter(1.5), place
+        assert speech.adapted_post_filter == PostFilter(1.5, denoise=4.0), place
 
 
 def test_a_stream_has_the_pieces_of_the_whole(run: TinyRun, clips: Path) -> None:
-    own = say(run, clips / "own.wav")
+    whole = say(run, clips / "own.wav")
     line = ["--model", str(run.folder), "--voice", str(clips / "own.safetensors"), "--text", "Good dog."]
     synthesize.main([*line, "--stream", "--out", str(clips / "stream.wav")])
     streamed = io.read(clips / "stream.wav", 16000)  # limited, where the whole is scaled: this vocoder is too loud
-    assert len(streamed) == len(own)
-    assert (streamed.sign() == own.sign()).float().mean() > 0.99
+    assert len(streamed) == len(whole)
+    assert (streamed.sign() == whole.sign()).float().mean() > 0.99
 
 
 def test_vocoders_that_cannot_be_used(

@@ -93,10 +93,10 @@ def test_it_starts_from_the_voice_that_says_the_clips_best(tiny_run: TinyRun, tt
 
 
 def test_a_start_by_an_encoder_needs_one_of_the_same_model(tiny_run: TinyRun, tts: TTSModel) -> None:
-    with pytest.raises(ValueError, match="init is 'encoder', which goes with a speaker encoder"):
+    with pytest.raises(ValueError, match="init is 'encoder', which needs a speaker encoder"):
         EmbeddingAdaptationTask(tts, init="encoder")
     encoder = load_model(tiny_run.encoder, SpeakerEncoder)  # type: ignore[type-abstract]
-    with pytest.raises(ValueError, match="init is 'mean', which goes with no speaker encoder"):
+    with pytest.raises(ValueError, match="init is 'mean', which takes no speaker encoder"):
         EmbeddingAdaptationTask(tts, encoder=encoder)
     EmbeddingAdaptationTask(tts, init="encoder", encoder=encoder)
     encoder.tts_fingerprint = "0123456789abcdef"
@@ -104,7 +104,7 @@ def test_a_start_by_an_encoder_needs_one_of_the_same_model(tiny_run: TinyRun, tt
         EmbeddingAdaptationTask(tts, init="encoder", encoder=encoder)
 
 
-def test_whole_model_moves_voice_and_model_but_not_the_speaker_table(
+def test_whole_model_trains_embedding_and_model_but_not_the_speaker_table(
     tiny_run: TinyRun, tts: TTSModel, tmp_path: Path
 ) -> None:
     task = WholeModelAdaptationTask(tts)
@@ -117,7 +117,7 @@ def test_whole_model_moves_voice_and_model_but_not_the_speaker_table(
     assert len(still) < 0.1 * len(parameters)
 
 
-def test_a_method_of_ones_own_says_what_moves(tiny_run: TinyRun, tts: TTSModel, tmp_path: Path) -> None:
+def test_a_custom_method_defines_the_trained_parameters(tiny_run: TinyRun, tts: TTSModel, tmp_path: Path) -> None:
     task = ConverterAdaptationTask(tts)
     moved = {name for name, has in adapted(task, tiny_run, tmp_path).items() if has}
     named = {id(weight): name for name, weight in task.named_parameters()}
@@ -125,7 +125,7 @@ def test_a_method_of_ones_own_says_what_moves(tiny_run: TinyRun, tts: TTSModel, 
 
 
 @pytest.mark.parametrize("method", EACH)
-def test_what_does_not_move_has_no_gradient(tts: TTSModel, method: type[EmbeddingAdaptationTask]) -> None:
+def test_frozen_parameters_have_no_gradient(tts: TTSModel, method: type[EmbeddingAdaptationTask]) -> None:
     task = method(tts)
     task.configure_model()
     moving = {id(weight) for weight in task.trainable()}

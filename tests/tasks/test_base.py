@@ -19,9 +19,9 @@ from tests.tiny import TinyRun
 def not_plain(value: Any, name: str = "") -> list[str]:
     """Where something is that is neither a tensor nor a plain value."""
     if isinstance(value, dict):
-        return [each for key, item in value.items() for each in (*not_plain(key), *not_plain(item, f"{name}.{key}"))]
+        return [entry for key, item in value.items() for entry in (*not_plain(key), *not_plain(item, f"{name}.{key}"))]
     if type(value) in (list, tuple):
-        return [each for i, item in enumerate(value) for each in not_plain(item, f"{name}[{i}]")]
+        return [entry for i, item in enumerate(value) for entry in not_plain(item, f"{name}[{i}]")]
     return [] if value is None or type(value) in (str, int, float, bool, Tensor) else [f"{name}: {type(value)}"]
 
 

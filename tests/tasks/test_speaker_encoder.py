@@ -76,14 +76,14 @@ def test_one_speaker_in_a_batch_is_no_nan(tts: TTSModel, voices: Tensor, speaker
 def test_clips_are_heard_as_long_as_they_are(tts: TTSModel, voices: Tensor) -> None:
     spectrograms = Spectrograms(sample_rate=16000, n_fft=512, window=400, hop=200, n_mels=10)
     encoder = ConvAttentionEncoder(spectrograms, 8, channels=16, attention=16)
-    heard, seen = batch(0, 1), []
+    result, seen = batch(0, 1), []
     encoder.prenet.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0].shape))
-    lengths = heard.lengths.clone()
+    lengths = result.lengths.clone()
     lengths[1, 2] = 600
-    short = heard.waves.clone()
+    short = result.waves.clone()
     short[1, 2, 1000:] = 0  # longer than a window behind its end
     with torch.no_grad():
-        torch.testing.assert_close(encoder(heard.waves, lengths)[0], encoder(short, lengths)[0])
+        torch.testing.assert_close(encoder(result.waves, lengths)[0], encoder(short, lengths)[0])
         loud = short.clone()
         loud[1, 2, 1000:] = 0.5
         torch.testing.assert_close(encoder(loud, lengths), encoder(short, lengths))
@@ -108,7 +108,7 @@ def test_the_base_must_know_the_speakers_of_the_data(tts: TTSModel, voices: Tens
     task._trainer = data_of(tts.speakers)
     task.setup("fit")
     task._trainer = data_of(["ann", "bob"])
-    with pytest.raises(ValueError, match=r"has learned other speakers .* only in the .*give the shards"):
+    with pytest.raises(ValueError, match=r"has other speakers .* only in the .*give the shards"):
         task.setup("fit")
 
 
@@ -150,7 +150,7 @@ def loud(*loudness: float, speakers: tuple[int, ...]) -> CloningBatch:
     return CloningBatch(waves, torch.full(shape, 4000), torch.tensor(speakers), [["a", "b", "c"]] * len(speakers))
 
 
-def test_verification_wants_the_clips_of_a_speaker_together(tts: TTSModel, voices: Tensor) -> None:
+def test_the_verification_loss_is_low_if_clips_of_a_speaker_are_close(tts: TTSModel, voices: Tensor) -> None:
     task = listening(tts, voices, verification=0.5)
     apart = task.loss(loud(1.0, 0.001, speakers=(0, 1)))
     assert float(apart["verification"]) < 0.01

@@ -68,7 +68,7 @@ def test_pieces_joined_are_the_whole(frames: int) -> None:
     torch.testing.assert_close(joined, whole, rtol=1e-4, atol=1e-5)
 
 
-def test_before_it_has_learnt_anything_it_is_griffin_lim() -> None:
+def test_the_untrained_vocoder_equals_griffin_lim() -> None:
     vocoder = VOCODERS["inverse_mel"]()
     made = vocoder.spectrograms
     mels = made.mel(0.3 * torch.randn(1, 4000, generator=torch.Generator().manual_seed(0)))
@@ -101,12 +101,12 @@ def test_each_learns_from_its_own_losses(name: str) -> None:
     task = task_of(name)
     losses = task.loss(batch())
     losses["discriminators"].backward(retain_graph=True)
-    assert all(each.grad is None for each in task.vocoder.parameters())
-    own = [each.grad.clone() for each in task.discriminators.parameters()]
+    assert all(item.grad is None for item in task.vocoder.parameters())
+    gradients = [item.grad.clone() for item in task.discriminators.parameters()]
     (losses["loss"] - losses["discriminators"]).backward()  # moves the generator alone
-    for before, after in zip(own, task.discriminators.parameters(), strict=True):
+    for before, after in zip(gradients, task.discriminators.parameters(), strict=True):
         torch.testing.assert_close(before, after.grad, rtol=1e-4, atol=1e-6)
-    assert any(each.grad.abs().sum() > 0 for each in task.vocoder.parameters())
+    assert any(item.grad.abs().sum() > 0 for item in task.vocoder.parameters())
 
 
 def test_discriminators_rest_at_first() -> None:
@@ -114,7 +114,7 @@ def test_discriminators_rest_at_first() -> None:
     losses = task.loss(batch())
     assert {*losses} == {"loss", "spectral"}
     losses["loss"].backward()
-    assert all(each.grad.abs().sum() == 0 for each in task.discriminators.parameters())
+    assert all(item.grad.abs().sum() == 0 for item in task.discriminators.parameters())
 
 
 def test_it_learns_to_sound_like_the_recordings() -> None:
