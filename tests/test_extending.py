@@ -111,7 +111,7 @@ def test_an_adaptation_of_ones_own(
     call([*command, *mine, "--trainer.max_steps=2", "--trainer.accelerator=cpu"], outside)
     (checkpoint,) = (outside / "lightning_logs").rglob("*.ckpt")
     saved = read_checkpoint(checkpoint)
-    assert (saved["task"], saved["global_step"]) == ("my_adaptation.VoicePathAdaptationTask", 2)
+    assert (saved["task"], saved["global_step"]) == ("my_adaptation.SpeakerBiasAdaptationTask", 2)
     base = load_model(tiny_run.tts, TTSModel).state_dict()
     after = {name.removeprefix("tts."): value for name, value in saved["state_dict"].items() if name != "embedding"}
     moved = {name.removeprefix("model.") for name, value in after.items() if not value.equal(base[name])}
