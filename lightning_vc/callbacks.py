@@ -19,7 +19,7 @@ from lightning_vc.adaptation import METHODS, voice_of
 from lightning_vc.audio import io
 from lightning_vc.checkpoint import source_of
 from lightning_vc.console import printable
-from lightning_vc.files import plain_name
+from lightning_vc.files import plain_name, remove_abandoned
 from lightning_vc.plots import draw_speech, save_figure
 from lightning_vc.synthesis import Synthesizer
 from lightning_vc.tasks.adaptation import AdaptationTask
@@ -45,6 +45,12 @@ class LastCheckpoint(ModelCheckpoint):
         super().__init__(
             dirpath, every_n_train_steps=every_n_train_steps, save_last=True, save_top_k=0, enable_version_counter=False
         )
+
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Remove what a killed run has left of a save; a run that resumes from the last step does not save again."""
+        super().setup(trainer, pl_module, stage)
+        if stage == "fit" and self.dirpath and Path(self.dirpath).is_dir():
+            remove_abandoned(Path(self.dirpath, "last.ckpt"))
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Save the last step too; Lightning saves multiples of `every_n_train_steps` only."""

@@ -131,7 +131,8 @@ def fingerprint_of(weights: Mapping[str, Tensor]) -> str:
     for name, value in sorted(weights.items()):
         if value.is_floating_point():
             digest.update(name.encode())
-            digest.update(value.detach().cpu().contiguous().numpy().tobytes())
+            content = value.detach().cpu().contiguous().reshape(-1).view(torch.uint8)  # numpy lacks bfloat16
+            digest.update(content.numpy().tobytes())
     return digest.hexdigest()[:16]
 
 

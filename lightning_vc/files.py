@@ -36,7 +36,7 @@ def atomic_write(path: str | Path) -> Iterator[Path]:
         if target.exists() and not target.is_file():
             raise OSError(f"{path} is not a regular file: name a file to write")
         target.parent.mkdir(parents=True, exist_ok=True)
-        _remove_abandoned(target)
+        remove_abandoned(target)
         try:
             with partial.open("xb") as lock:  # fails if the name exists, such as a planted link
                 fcntl.flock(lock, fcntl.LOCK_EX)  # shows other processes that the writer is alive
@@ -150,8 +150,8 @@ def read_sums(sums: Path) -> dict[str, str]:
     return {name: digest for digest, name in pairs}
 
 
-def _remove_abandoned(target: Path) -> None:
-    """Remove the temporary files of `target` that no process has locked."""
+def remove_abandoned(target: Path) -> None:
+    """Remove the temporary files of `target` that killed processes have left: those that no process has locked."""
     pattern = re.compile(rf"\.{re.escape(target.name)}\..*-[0-9a-f]+{re.escape(_PARTIAL)}")
     for file in target.parent.iterdir():
         if not pattern.fullmatch(file.name) or not file.is_file() or file.is_symlink():

@@ -9,11 +9,11 @@ from typing import Any
 
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
-from yaml import YAMLError
+from yaml import MappingStartEvent, YAMLError, parse
 
 from lightning_vc.console import short
 from lightning_vc.files import inside, plain_name, read_text
-from lightning_vc.settings import compose, merge, resolve
+from lightning_vc.settings import check_yaml, compose, merge, resolve
 
 # Without `run`, which would recurse, and `voices`, which changes files outside the run.
 _VERBS = {file.stem for file in Path(__file__).with_name("recipes").glob("[!_]*.py")} - {"run", "voices"}
@@ -52,7 +52,20 @@ def read_recipe(file: Path, overrides: Sequence[str]) -> dict[str, Any]:
         raise ValueError(f"{file} with {list(overrides)}: {str(error).splitlines()[0]}") from error
     if not isinstance(settings["dir"], str) or not settings["dir"]:
         raise ValueError(f"{file}: dir is {settings['dir']!r}: name the folder of all outputs")
+    if not any(override.startswith("dir=") for override in overrides):
+        _refuse_sent_link(file, settings["dir"])
     return settings
+
+
+def _refuse_sent_link(file: Path, folder: str) -> None:
+    """Raise ValueError for a `dir` inside the folder of the recipe that is, or is below, a symbolic link."""
+    here, place = file.parent.absolute(), Path(os.path.abspath(folder))
+    for path in (place, *place.parents):
+        if path.is_relative_to(here) and path != here and path.is_symlink():
+            raise ValueError(
+                f"{file}: dir is {folder}, and {path} is a symbolic link, which may have come with the recipe: give "
+                f"the folder yourself, as in dir={os.path.realpath(folder)}"
+            )
 
 
 def _complete(stages: dict[str, Any], training: dict[str, Any]) -> None:
@@ -114,9 +127,8 @@ def command_line(name: str, words: Sequence[str], options: dict[str, Any]) -> li
             raise ValueError(
                 f"stage {name} has the value {invalid[0]!r} of {option}, which is an option: make it a key"
             )
-        if str(option).startswith("trainer.") and (
-            invalid := [item for item in values if item.lstrip().startswith("{")]
-        ):
+        may_name_folders = str(option).startswith(("trainer.", "config"))
+        if may_name_folders and (invalid := [item for item in values if _has_mapping(item)]):
             raise ValueError(
                 f"stage {name} has {short(invalid[0])} as {option}, which may name folders: "
                 "write each setting as an option"
@@ -126,6 +138,15 @@ def command_line(name: str, words: Sequence[str], options: dict[str, Any]) -> li
         elif value is not None:
             command += [f"--{option}", *values]
     return command
+
+
+def _has_mapping(value: str) -> bool:
+    """Whether a value that the verb reads as YAML is or holds a mapping, whose settings no check of options sees."""
+    try:
+        check_yaml(value)
+        return any(isinstance(event, MappingStartEvent) for event in parse(value))
+    except YAMLError:
+        return "{" in value or "class_path" in value
 
 
 def output_paths(folder: Path, name: str, words: Sequence[str], options: dict[str, Any]) -> tuple[Path, ...]:
@@ -169,5 +190,5 @@ def load_yaml(file: Path) -> Any:
     """Load a YAML file with its includes; raises ValueError with its name."""
     try:
         return compose(read_text(file), file.parent, lambda text: OmegaConf.to_container(OmegaConf.create(text)))
-    except (YAMLError, UnicodeDecodeError, OmegaConfBaseException) as error:
+    except (YAMLError, ValueError, OmegaConfBaseException) as error:
         raise ValueError(f"{file} cannot be read as YAML: {error}") from error

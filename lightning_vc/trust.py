@@ -1,8 +1,9 @@
 """Which classes a model file may name, and building them from the settings in the file.
 
-Model files are untrusted, so their settings are treated as data. A class path is imported only if it names a class of
-this package or of a module that the user trusts. Building stops if it registers far more parameters than the file has
-tensors. A class must be a subclass of the annotation of its argument.
+Model files are untrusted, so their settings are treated as data. A module is imported only if it is part of this
+package or of one that the user trusts; a class of any other module is used only where a subclass of a class of this
+package is needed and the program has imported the module already. A class must be a subclass of the annotation of its
+argument. Building stops if it registers far more parameters than the file has tensors.
 """
 
 import math

@@ -46,8 +46,8 @@ class Voice:
         version: version of lightning_vc.
 
     Raises:
-        ValueError: for an embedding of another shape, values that are NaN, infinite or no floats, and a text that is
-            too long. Tensors are converted to float32.
+        ValueError: for an embedding of another shape, values that are NaN, infinite or no floats, a negative or
+            infinite number, and a text that is too long. Tensors are converted to float32.
     """
 
     embedding: Tensor
@@ -69,6 +69,8 @@ class Voice:
             name: single_precision(value, short(_PREFIX + name)) for name, value in self.adapted_parameters.items()
         }
         object.__setattr__(self, "adapted_parameters", parameters)
+        if not (self.clips >= 0 and 0 <= self.seconds < math.inf):
+            raise ValueError(f"a voice of {self.clips} clips and {self.seconds} seconds: both are numbers from 0")
         check_texts(self.about)
 
     @property
@@ -94,7 +96,7 @@ class Voice:
             with safe_open(path, "pt") as file:
                 about = file.metadata() or {}
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
-        except SafetensorError as error:
+        except (SafetensorError, MemoryError) as error:
             raise ValueError(f"{path} is not a voice: {error}") from error
         if about.pop("format", None) != _FORMAT or "embedding" not in tensors:
             raise ValueError(

@@ -200,6 +200,16 @@ def test_the_last_step_is_saved_whichever_it_is(tmp_path: Path) -> None:
     assert torch.load(tmp_path / "kept" / "last.ckpt", weights_only=True)["global_step"] == 5
 
 
+def test_what_a_killed_save_left_goes_when_training_begins(tmp_path: Path) -> None:
+    """A run that resumes from its last step does not save again."""
+    left, trainer = tmp_path / ".last.ckpt.host-0123abcd.partial", Trainer(logger=False, accelerator="cpu")
+    left.write_text("half of a checkpoint")
+    LastCheckpoint(str(tmp_path)).setup(trainer, BoringModel(), "test")
+    assert left.exists()
+    LastCheckpoint(str(tmp_path)).setup(trainer, BoringModel(), "fit")
+    assert not left.exists()
+
+
 def test_a_trial_does_not_overwrite_the_last_step(tmp_path: Path) -> None:
     (tmp_path / "last.ckpt").write_text("trained for days")
     keep = LastCheckpoint(str(tmp_path))

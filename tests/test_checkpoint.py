@@ -22,7 +22,7 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import nn
 
-from lightning_vc.checkpoint import fingerprint, load_model, write_checkpoint
+from lightning_vc.checkpoint import fingerprint, fingerprint_of, load_model, write_checkpoint
 from lightning_vc.data.cloning import CloningDataModule
 from lightning_vc.files import SUMS
 from lightning_vc.modules.speaker_encoder import SpeakerEncoder
@@ -576,3 +576,11 @@ def test_sizes_of_discriminators_are_bounded(saved: Saved, tmp_path: Path, name:
     }
     with bounded():
         assert f"model.{name} is 1000000000, where a number up to" in refusal(saved, tmp_path, nn.Module)
+
+
+def test_a_fingerprint_is_of_all_floats() -> None:
+    weight = torch.tensor([1.0, 2.0])
+    found = {fingerprint_of({"a": weight.to(kind), "b": weight[0].to(kind)})
+             for kind in (torch.float32, torch.float64, torch.float16, torch.bfloat16)}  # fmt: skip
+    assert len(found) == 4
+    assert found >= {fingerprint_of({"b": weight[0], "a": weight, "steps": torch.tensor(5)})}

@@ -42,6 +42,12 @@ def test_a_mixture_lists_the_consents_of_its_sources() -> None:
     assert both == "2 of 3 voices in it: 'yes'; 1 of 3 voices in it: 'for tests'"
 
 
+def test_a_mixture_can_be_read_again() -> None:
+    long = replace(voice(1.0), seconds=1e308)
+    with pytest.raises(ValueError, match="a voice of 4 clips and inf seconds: both are numbers from 0"):
+        average([long, long])
+
+
 def test_voices_that_do_not_go_together_are_named() -> None:
     one = voice(0.0)
     with pytest.raises(ValueError, match="voices is empty"):

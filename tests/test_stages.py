@@ -467,6 +467,23 @@ def test_an_override_needs_a_value(recipe: Path, ran: Ran, capsys: pytest.Captur
             "dir: .\nstages: {one: {verb: morph, options: {save: mum}}}",
             "stage one has 'mum' as save, a name in your library of voices: give a file in ., such as voice.s",
         ),
+        *(
+            (
+                f"dir: out\nstages: {{one: {{verb: tts fit, options: {{{option}: {json.dumps(value)}}}}}}}",
+                f" as {option}, which may name folders: write each setting as an option",
+            )
+            for option, value in (
+                ("trainer.logger", "class_path: lightning.pytorch.loggers.CSVLogger\ninit_args:\n  save_dir: /tmp"),
+                (
+                    "trainer.callbacks+",
+                    "[{class_path: lightning_vc.callbacks.LastCheckpoint, init_args: {dirpath: /}}]",
+                ),
+                ("trainer.profiler", "[[class_path: x]]"),
+                ("trainer.profiler", "{class_path: x, &"),
+                ("config", "{trainer: {default_root_dir: /tmp}}"),
+            )
+        ),
+        ("dir: out\nstages: {}\nx: " + 5000 * "9", "recipe.yaml cannot be read as YAML: Exceeds the limit"),
         ("dir: out\nstages: {one: {verb: morph}}", "stage one lacks the option save: give the path in out"),
         (
             "dir: out\nstages: {one: {verb: demo, options: {out: null}}}",
@@ -591,6 +608,17 @@ def test_no_output_is_written_through_a_link_to_elsewhere(recipe: Path, ran: Ran
         parsed.run()
     assert victim.read_text() == "before"
     assert [command[0] for command in ran] == (["prepare"] if link.startswith("plant") else [])
+
+
+def test_a_dir_that_came_as_a_link_is_written_only_when_asked_for(recipe: Path, ran: Ran) -> None:
+    elsewhere = recipe.parent.parent / "elsewhere"
+    elsewhere.mkdir()
+    (recipe.parent / "out").symlink_to(elsewhere)
+    with pytest.raises(ValueError, match=rf"out is a symbolic link, .* as in dir={elsewhere}$"):
+        Recipe(recipe)
+    assert (ran, list(elsewhere.iterdir())) == ([], [])
+    Recipe(recipe, [f"dir={elsewhere}"]).run()
+    assert len(ran) == 3
 
 
 def test_links_within_dir_are_written_through(recipe: Path, ran: Ran) -> None:

@@ -15,6 +15,8 @@ from lightning_vc.audio.loudness import level
 
 _SMALLEST = 1e-20  # lower bound of power and peak, to avoid a division by zero in digital silence
 _CUTOFF = 10.0  # hertz, below any speech
+_FILTERED = 2**24  # samples that are filtered at once, 17 minutes at 16 kHz: the transform takes 1.2 GB
+_MARGIN = 2  # seconds on both sides of a block, in which the filter's response decays below rounding
 _FRAME = 0.01  # seconds
 _LEVEL_FRAME = 0.02  # seconds, frame in which power is measured to find the ends
 _SILENCE = 1e-3  # -60 dB: below recorded speech, above the hiss of a muted input
@@ -94,10 +96,15 @@ def repair(wave: Tensor, sample_rate: int) -> tuple[Tensor, list[Burst]]:
 
 def remove_offset(wave: Tensor, sample_rate: int) -> Tensor:
     """Remove a constant or drifting offset of (W,), and rumble below 10 Hz, by a zero-phase high-pass filter."""
-    size = len(wave) + sample_rate // 2  # zero padding, as the filter is circular
-    spectrum = torch.fft.rfft(wave - wave.mean(), size)
-    gain = 1 / (1 + (_CUTOFF / torch.fft.rfftfreq(size, 1 / sample_rate)).pow(4))
-    return torch.fft.irfft(spectrum * gain, size)[: len(wave)]
+    wave, blocks = wave - wave.mean(), []
+    for start in range(0, max(1, len(wave)), _FILTERED):
+        before, margin = min(start, _MARGIN * sample_rate), _MARGIN * sample_rate
+        part = wave[start - before : start + _FILTERED + margin]
+        size = len(part) + sample_rate // 2  # zero padding, as the filter is circular
+        spectrum = torch.fft.rfft(part, size)
+        gain = 1 / (1 + (_CUTOFF / torch.fft.rfftfreq(size, 1 / sample_rate)).pow(4))
+        blocks.append(torch.fft.irfft(spectrum * gain, size)[before : min(before + _FILTERED, len(part))])
+    return torch.cat(blocks)
 
 
 def find_bursts(wave: Tensor, sample_rate: int) -> list[Burst]:

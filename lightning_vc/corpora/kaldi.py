@@ -44,8 +44,8 @@ class KaldiCorpus(Corpus):
             if sex not in {"f", "m", "F", "M"}:
                 raise ValueError(f"{self.root / 'spk2gender'}: speaker {name} is {sex!r}: write f or m")
         for name, age in ages.items():
-            if not age.isdecimal():
-                raise ValueError(f"{self.root / 'spk2age'}: speaker {name} is {age!r}: write whole years")
+            if not age.isdecimal() or len(age) > 3:
+                raise ValueError(f"{self.root / 'spk2age'}: speaker {name} is {age!r:.60}: write whole years")
         return {
             name: Speaker(
                 speaker,

@@ -50,7 +50,7 @@ def _speakers(file: Path) -> dict[str, Speaker]:
         match line.split():
             case []:
                 continue
-            case [name, age, "F" | "M" as sex, accent, *_] if age.isdecimal():
+            case [name, age, "F" | "M" as sex, accent, *_] if age.isdecimal() and len(age) <= 3:
                 name = f"p{name}" if name.isdecimal() else name
                 speakers[name] = Speaker(name, sex, accent, int(age))
             case _:

@@ -11,6 +11,7 @@ T = TypeVar("T")
 
 MOST = 2**53  # largest integer that JSON readers with floating-point numbers read exactly
 _SHOWN = 40  # characters of a wrong value in a message
+_MOST_VALUES = 1_000_000  # in a text; each may take 800 bytes of memory when parsed
 Count = Annotated[int, Field(ge=0, le=MOST)]
 Positive = Annotated[int, Field(ge=1, le=MOST)]
 Seconds = Annotated[float, Field(gt=0, le=MOST)]
@@ -21,9 +22,12 @@ def load(kind: type[T], text: str | bytes) -> T:
     """Build a dataclass from the text of a JSON object; keys that are no fields of the dataclass are ignored.
 
     Raises:
-        ValueError: for invalid JSON, and for a field that is missing or has a wrong type or range, with its path
-            and its value.
+        ValueError: for invalid JSON, for more than a million values, and for a field that is missing or has a wrong
+            type or range, with its path and its value.
     """
+    content = text.encode() if isinstance(text, str) else text
+    if sum(map(content.count, (b",", b"[", b"{"))) > _MOST_VALUES:
+        raise ValueError(f"it has more than {_MOST_VALUES:,} values")
     try:
         return _adapter(kind).validate_json(text, strict=True)  # type: ignore[arg-type]  # a class is hashable
     except ValidationError as error:

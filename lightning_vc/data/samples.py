@@ -30,7 +30,7 @@ from lightning_vc.types import Span, Speaker, Word
 COPY_AGAIN = "copy it again from where it was written"
 _FLAC_HEADER = 1024  # bytes at the beginning of a flac file that the checksum covers; its header is shorter
 _CHECKSUM_FIELD = len(b'{"crc32": "00000000", ')
-_LARGEST_JSON = 1 << 22  # bytes
+_LARGEST_JSON = 1 << 20  # bytes; that of ten minutes of speech has less than 300,000
 _FLAC_BYTES = 4, 1 << 16  # largest size: bytes per audio sample, plus bytes per file
 _ROUNDING = 0.01  # seconds: times in the JSON have two decimals
 _LETTERS, _PHONEMES = frozenset(SYMBOLS), frozenset(PHONEMES)

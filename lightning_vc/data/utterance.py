@@ -17,6 +17,7 @@ from lightning_vc.text.normalize import normalize, written
 from lightning_vc.types import Utterance, Word
 
 _FULL_SCALE = 0.999
+_MOST_LETTERS = 100  # of a text, in addition and per second; speech has 15 per second
 _MAX_CLIPPED = 0.01  # largest share of samples at full scale
 
 
@@ -82,7 +83,7 @@ def encode(corpus: Corpus, utterance: Utterance, limits: Limits, sample_rate: in
     """Prepare an utterance: one sample, or one for each piece."""
     try:
         wave = _read(corpus, utterance, limits, sample_rate)
-        text, words = _words(utterance.text)
+        text, words = _words(utterance.text, len(wave) / sample_rate)
     except Rejected as reason:
         return Outcome((), ((utterance.id, str(reason)),))
     pieces, aligned = _pieces(wave, words, limits.split_seconds, sample_rate)
@@ -123,10 +124,16 @@ def _read(corpus: Corpus, utterance: Utterance, limits: Limits, sample_rate: int
     return wave if utterance.speed == 1 else resample(wave, round(sample_rate * utterance.speed), sample_rate)
 
 
-def _words(text: str | None) -> tuple[str | None, tuple[Word, ...] | None]:
-    """Text without marks of events, and its words; raises Rejected for a text that cannot be spoken."""
+def _words(text: str | None, seconds: float) -> tuple[str | None, tuple[Word, ...] | None]:
+    """Text without marks of events, and its words.
+
+    Raises Rejected for a text that cannot be spoken, and for one that is far too long for its recording of so many
+    seconds, before time is spent on it.
+    """
     if text is None:
         return None, None
+    if len(text) > _MOST_LETTERS * (1 + seconds):
+        raise Rejected("too fast for its text")
     reason = "words not understood"
     try:
         text = without_events(text)

@@ -162,17 +162,18 @@ class EvaluationFolder:
 def read_scores(path: Path) -> dict[str, Scores]:
     """Scores by key, from a JSON lines file; empty if the file does not exist.
 
-    The last line of an interrupted evaluation may be incomplete and is left out. Raises ValueError for a damaged file.
+    The last line of an interrupted evaluation may be incomplete, without its newline, and is left out. Raises
+    ValueError for any other damage.
     """
     scores = {}
     try:
-        for line in read_text(path).splitlines() if path.exists() else ():
-            if line.endswith("}"):
-                content = json.loads(line)
-                key = content.pop("key")
-                scores[str(key)] = {str(name): float(value) for name, value in content.items()}
-                if not all(map(math.isfinite, scores[key].values())):
-                    raise ValueError("a score is infinite")
+        *lines, last = read_text(path).split("\n") if path.exists() else [""]
+        for line in [*lines, last] if last.endswith("}") else lines:
+            content = json.loads(line)
+            key = content.pop("key")
+            scores[str(key)] = {str(name): float(value) for name, value in content.items()}
+            if not all(map(math.isfinite, scores[key].values())):
+                raise ValueError("a score is infinite")
     except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
         raise ValueError(f"{path} is damaged ({error}): delete it to make it again") from error
     return scores

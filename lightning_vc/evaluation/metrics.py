@@ -58,7 +58,10 @@ class Metric(ABC):
 
 
 class EncoderSimilarity(Metric):
-    """`likeness`: cosine of the encoder's embeddings of a synthesised sound and of the references."""
+    """`likeness`: cosine of the encoder's embeddings of a synthesised sound and of the references.
+
+    Sounds below 0.25 s, such as those of a model that ends at once, have none.
+    """
 
     inputs = ("references", "recording")
 
@@ -70,7 +73,11 @@ class EncoderSimilarity(Metric):
     def __call__(self, sound: Sound) -> Scores:
         if not sound.references or sound.recording or self.cloner.encoder is None:
             return {}
-        return {"likeness": float(torch.cosine_similarity(self._embed([sound.path]), self.embed(sound.references), 0))}
+        wave = io.read(sound.path, self.cloner.sample_rate)
+        if len(wave) < _SHORTEST * self.cloner.sample_rate:
+            return {}
+        embedding = self.cloner.embed([wave])
+        return {"likeness": float(torch.cosine_similarity(embedding, self.embed(sound.references), 0))}
 
     def _embed(self, paths: Sequence[Path]) -> Tensor:
         return self.cloner.embed([io.read(path, self.cloner.sample_rate) for path in paths])

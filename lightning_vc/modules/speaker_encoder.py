@@ -26,10 +26,8 @@ class SpeakerEncoder(nn.Module, ABC):
 
     def __init__(self, embedding_gain: float = 1.0) -> None:
         super().__init__()
-        if not 0 < embedding_gain <= _MAX_GAIN:
-            raise ValueError(f"embedding_gain is a factor above 0, up to {_MAX_GAIN}, got {embedding_gain}")
         self.embedding_gain: Tensor
-        self.register_buffer("embedding_gain", torch.tensor(float(embedding_gain)))
+        self.register_buffer("embedding_gain", torch.tensor(_checked_gain(float(embedding_gain))))
         self._tts: Tensor  # fingerprint as bytes, a buffer so that it is saved with the weights
         self.register_buffer("_tts", torch.zeros(8, dtype=torch.uint8))
 
@@ -38,8 +36,11 @@ class SpeakerEncoder(nn.Module, ABC):
         """Recordings (B, N, W) with lengths (B, N) in samples -> speaker embeddings (B, E)."""
 
     def predict(self, waves: Tensor, lengths: Tensor, table: Tensor) -> Tensor:
-        """As `forward`, with `embedding_gain` applied around the mean of the learned embeddings (speakers, E)."""
-        return apply_gain(self(waves, lengths), table, float(self.embedding_gain))
+        """As `forward`, with `embedding_gain` applied around the mean of the learned embeddings (speakers, E).
+
+        Raises ValueError for a gain out of bounds, which a file may hold.
+        """
+        return apply_gain(self(waves, lengths), table, _checked_gain(self.embedding_gain.item()))
 
     @property
     def tts_fingerprint(self) -> str:
@@ -49,6 +50,12 @@ class SpeakerEncoder(nn.Module, ABC):
     @tts_fingerprint.setter
     def tts_fingerprint(self, fingerprint: str) -> None:
         self._tts.copy_(torch.tensor(list(bytes.fromhex(fingerprint)), dtype=torch.uint8))
+
+
+def _checked_gain(gain: float) -> float:
+    if not 0 < gain <= _MAX_GAIN:
+        raise ValueError(f"embedding_gain is a factor above 0, up to {_MAX_GAIN}, got {gain:g}")
+    return gain
 
 
 def apply_gain(embedding: Tensor, table: Tensor, gain: float) -> Tensor:

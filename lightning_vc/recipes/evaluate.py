@@ -157,7 +157,7 @@ def _test_speakers(index: Index, shards: str, speakers: list[str] | None) -> lis
 def _check(
     systems: Systems, cloner: Cloner, joint: Cloner | None, index: Index, texts: Sequence[str], speakers: Sequence[str]
 ) -> None:
-    """Raise ValueError for anything that would fail later: an evaluation may take hours."""
+    """Raise ValueError for systems that do not fit the models, speakers or texts: an evaluation may take hours."""
     if empty := [name for name, value in vars(systems).items() if value == []]:
         raise ValueError(f"systems.{empty[0]} is an empty list: leave the option out, or name one at least")
     if systems.steps and systems.methods and {*systems.methods} <= {*_WITHOUT_TRAINING}:
@@ -180,6 +180,8 @@ def _check(
     if joint and not joint.encoder:
         raise ValueError(f"{source_of(joint.tts)} has no speaker encoder: give the folder of a joint fine-tuning")
     for method in systems.methods or ():
+        if method == "encoder" and not cloner.encoder:
+            raise ValueError(f"{source_of(cloner.tts)} has no speaker encoder: leave out the method 'encoder'")
         if method == "joint" and not joint:
             raise ValueError("method 'joint' needs the folder of a joint fine-tuning: give it as systems.joint")
         if method not in _WITHOUT_TRAINING:

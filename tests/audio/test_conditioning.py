@@ -64,6 +64,14 @@ def clicked(voice: Tensor, kind: str) -> Tensor:
     return wave
 
 
+def test_long_recordings_are_filtered_in_blocks(voice: Tensor, monkeypatch: pytest.MonkeyPatch) -> None:
+    """45 minutes at 16 kHz took 3 GB at once."""
+    drifting = voice.repeat(3) + torch.linspace(0, 0.3, 3 * len(voice))
+    whole = remove_offset(drifting, RATE)
+    monkeypatch.setattr("lightning_vc.audio.conditioning._FILTERED", 5 * RATE + 1)
+    torch.testing.assert_close(remove_offset(drifting, RATE), whole, atol=1e-6, rtol=0)
+
+
 @pytest.mark.parametrize("kind", ["click", "sample", "thump", "pause"])
 def test_a_click_does_not_change_the_level(voice: Tensor, kind: str) -> None:
     clean, wave = condition(voice, RATE), clicked(voice, kind)

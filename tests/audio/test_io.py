@@ -113,6 +113,15 @@ def test_odd_rates_are_resampled_without_gigabytes():
     assert loudest(wave, 16000) == pytest.approx(440, abs=1)
 
 
+@pytest.mark.parametrize(("rate", "sample_rate"), [(48000, 16000), (44100, 16000), (16000, 44100), (44101, 16000)])
+def test_long_recordings_are_resampled_in_blocks(rate: int, sample_rate: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """45 minutes at 48 kHz took 4 GB at once."""
+    wave = torch.randn(2 * rate + 1, generator=torch.Generator().manual_seed(0))
+    whole = resample(wave, rate, sample_rate)
+    monkeypatch.setattr("lightning_vc.audio.io._RESAMPLED", 7000)
+    assert torch.allclose(resample(wave, rate, sample_rate), whole, atol=1e-6)
+
+
 def test_resampling_keeps_what_both_rates_can_hold():
     wave = resample(tone(1, 48000), 48000, 16000)
     assert torch.allclose(wave[1000:-1000], tone(1, 16000)[1000:-1000], atol=1e-3)

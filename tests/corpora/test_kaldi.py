@@ -84,6 +84,8 @@ def test_segments_are_refused(root: Path, write_text: Write) -> None:
         ("utt2spk", ["a1", "a2 anna", "b1"], "utt2spk: no value after a1, b1"),
         ("spk2gender", ["anna female"], "spk2gender: speaker anna is 'female': write f or m"),
         ("spk2age", ["anna young"], "spk2age: speaker anna is 'young'"),
+        ("spk2age", ["anna 2500"], "spk2age: speaker anna is '2500'"),
+        ("spk2age", ["anna " + 5000 * "9"], "spk2age: speaker anna is '9999"),
     ],
 )
 def test_inconsistent_files_are_refused(

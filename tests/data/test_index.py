@@ -169,6 +169,14 @@ def test_deep_nesting_is_refused(tmp_path: Path, text: str) -> None:
         Index.load(tmp_path)
 
 
+@pytest.mark.parametrize("value", ["[]", '{"":0}', "1e9"])
+def test_an_index_of_too_many_values_is_not_parsed(tmp_path: Path, value: str) -> None:
+    """64 MB of empty lists took 17 GB."""
+    (tmp_path / "index.json").write_text('{"schema_version": 5, "x": [' + ",".join([value] * 1_000_000) + "]}")
+    with pytest.raises(ValueError, match=r"index\.json is not an index of shards \(it has more than 1,000,000 values"):
+        Index.load(tmp_path)
+
+
 def test_an_enormous_index_is_not_read(tmp_path: Path) -> None:
     with (tmp_path / "index.json").open("wb") as file:
         file.truncate(1 << 33)  # a hole, which takes no space on the disk

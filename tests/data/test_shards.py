@@ -271,6 +271,14 @@ def test_utterances_without_text_are_listed(tmp_path: Path) -> None:
     assert sorted((tmp_path / "shards" / "untranscribed.txt").read_text().split()) == ["bare-1", "bare-2"]
 
 
+def test_no_time_is_spent_on_a_text_far_too_long_for_its_recording(tmp_path: Path) -> None:
+    """A line of a megabyte took minutes."""
+    speaker = Speaker("s")
+    corpus = Listed([Utterance("good", speaker, "look at the sun"), Utterance("bad", speaker, "9 " * 500_000)])
+    index = prepare(corpus, tmp_path / "shards", Splits(test=0, validation=0), Limits(min_rate=0, max_rate=1e9))
+    assert (index.samples("train"), index.rejected) == (1, {"too fast for its text": 1})
+
+
 def test_marks_of_events_are_removed_from_texts_or_their_utterances_rejected(tmp_path: Path) -> None:
     texts = {
         "a-1": "the [noise] cat {SL}",

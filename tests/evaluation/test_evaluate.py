@@ -323,6 +323,8 @@ def test_models_that_do_not_fit(
     flags = evaluate_flags(tiny_run, tmp_path / "out")
     err = refusal([*flags, "--systems.joint", str(tiny_run.tts)], capsys)
     assert "has no speaker encoder: give the folder of a joint fine-tuning" in err
+    err = refusal([*flags, "--model", str(tiny_run.tts), "--systems.methods", "[encoder]"], capsys)
+    assert "has no speaker encoder: leave out the method 'encoder'" in err
     (network,) = (flag.partition("=")[2] for flag in evaluated.flags if flag.startswith("--metrics.speaker_recog"))
     checkpoint = read_checkpoint(network)
     del checkpoint["SpeakerRecognitionDataModule"]

@@ -76,8 +76,8 @@ def test_an_evaluation_of_others_deletes_what_is_its_own(tiny_run: TinyRun, tmp_
     "line",
     ["{}", "[1]}", '{"key"}', "1}", '{"key": "a", "x": "words"}', '{"key": "a", "x": NaN}', '{"key": "a", "x": [1]}',
      '{"key": "a", "x": 1' + 400 * "0" + "}", '{"key": ' * 100_000 + "1" + "}" * 100_000,
-     '{"x": ' + "[" * 100_000 + "}"],
-    ids=range(10),
+     '{"x": ' + "[" * 100_000 + "}", '{"key": "b", "x"', ""],
+    ids=range(12),
 )  # fmt: skip
 def test_a_damaged_record_of_scores_is_named(line: str, tmp_path: Path) -> None:
     record = tmp_path / "scores.jsonl"

@@ -10,7 +10,7 @@ import torch
 
 from lightning_vc.audio import io
 from lightning_vc.evaluation.folder import Row, Scores, Sound, read_scores
-from lightning_vc.evaluation.metrics import DNSMOS, Metric, Resemblyzer, Whisper, audible, score
+from lightning_vc.evaluation.metrics import DNSMOS, EncoderSimilarity, Metric, Resemblyzer, Whisper, audible, score
 
 
 class Peak(Metric):
@@ -52,6 +52,13 @@ def test_sounds_are_scored_once(sounds: list[Sound], tmp_path: Path) -> None:
     copies = [replace(sound, row=Row("b"), references=()) for sound in sounds]
     assert len(score([peak], [*sounds, *copies], record)) == 6
     assert len(peak.asked) == 5 + 3 + 3  # no copy
+
+
+def test_a_sound_too_short_for_the_encoder_has_no_likeness(sounds: list[Sound]) -> None:
+    """A model that ends at once would end an evaluation of hours."""
+    cloner: Any = SimpleNamespace(encoder=torch.nn.Linear(1, 1), sample_rate=16000, embed=lambda _: torch.ones(2))
+    metric = EncoderSimilarity(cloner)
+    assert [metric(sound) for sound in sounds] == [{"likeness": pytest.approx(1)}, {"likeness": pytest.approx(1)}, {}]
 
 
 def test_a_package_that_is_not_installed(sounds: list[Sound], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -150,7 +150,9 @@ def checksum(file: Path) -> str:
     if file.name == "last.ckpt" and content[8:].startswith(b'{"__metadata__"'):
         saved = read_checkpoint(file)
         content = b"".join(value.numpy().tobytes() for value in saved["state_dict"].values())
-    elif file.suffix == ".safetensors":  # the order of its metadata is another one in each process
+    elif (
+        file.suffix == ".safetensors" and content[8:9] == b"{"
+    ):  # the order of its metadata is another one in each process
         end = 8 + int.from_bytes(content[:8], "little")
         header = json.dumps(json.loads(content[8:end]), sort_keys=True)
         content = re.sub(r"\d{4}-\d\d-\d\d", "date", header).encode() + content[end:]

@@ -93,8 +93,12 @@ def test_odd_weights_are_refused(part: str, room: Room) -> None:
     cases += [
         ("single precision", {name: value.double() if name in names else value for name, value in weights.items()})
     ]
-    made = ((name, models.in_safetensors(content, known)) for name, content in cases)
-    fail_with(tried_as(room, part, made, same=True), len(cases))
+    made = [(name, models.in_safetensors(content, known)) for name, content in cases]
+    # Finite weights of the right shape are another model: a lone file of them loads, and only SHA256SUMS tells.
+    finite = [case for case in made if case[0].endswith(": huge")]
+    problems = tried_as(room, part, [case for case in made if case not in finite], same=True)
+    problems += tried_as(room, part, finite, same=False) + tried_as(room, part, finite, same=True, sums=True)
+    fail_with(problems, len(cases))
 
 
 @pytest.mark.parametrize(
@@ -189,6 +193,8 @@ def test_no_model_of_a_few_megabytes_takes_gigabytes(kind: str, room: Room) -> N
         return
     for number, (seconds, problems) in zip(("zero", "one", "two", "three"), outcome.value, strict=True):
         assert seconds <= 61
+        if kind == "endless decoder":  # the window leads attention to the end, and `frames_at_end` after that it stops
+            continue
         assert problems[0].startswith(f"the model found no end: sentence {number} of the many")
 
 

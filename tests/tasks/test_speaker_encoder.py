@@ -123,6 +123,10 @@ def test_an_encoder_of_other_sizes_is_refused(tts: TTSModel, voices: Tensor) -> 
 def test_the_gain_of_an_encoder_is_checked(gain: float) -> None:
     with pytest.raises(ValueError, match="embedding_gain is a factor above 0, up to 100"):
         ConvAttentionEncoder(Spectrograms(), embedding_gain=gain)
+    encoder = ConvAttentionEncoder(Spectrograms(), speaker_dim=3, channels=8, attention=8)
+    encoder.embedding_gain.fill_(gain)  # as a file may have it, in which it is a weight
+    with pytest.raises(ValueError, match="embedding_gain is a factor above 0, up to 100"):
+        encoder.predict(torch.zeros(1, 1, 4000), torch.tensor([[4000]]), torch.zeros(2, 3))
 
 
 class Listening(SpeakerEncoder):
