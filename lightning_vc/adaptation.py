@@ -189,11 +189,6 @@ def adapt(
         size = min(settings.batch_size, len(samples) - held_out)
         rows, sample_rate = {sample.speaker.id: 0 for sample in samples}, tts.spectrograms.sample_rate
         batcher = TTSBatcher(tts.frontend, rows, sample_rate, size, 1, 1)
-        callbacks: list[Callback] = [RichProgressBar()] if progress is True else []
-        if callable(progress):
-            callbacks.append(ReportSteps(progress))
-        if held_out:
-            callbacks += [KeepBest(), EarlyStopping("val/loss", patience=_PATIENCE, check_on_train_epoch_end=False)]
         trainer = Trainer(
             max_steps=steps,
             accelerator=device.type,
@@ -203,7 +198,7 @@ def adapt(
             val_check_interval=min(_VALIDATION_INTERVAL, steps) if held_out else None,
             limit_val_batches=1.0 if held_out else 0,
             num_sanity_val_steps=-1 if held_out else 0,  # the initial embedding may be the best
-            callbacks=callbacks,
+            callbacks=_callbacks(progress, held_out > 0),
             logger=False,
             enable_checkpointing=False,
             enable_model_summary=False,
@@ -216,6 +211,15 @@ def adapt(
         with interruptible():
             trainer.fit(task, training, validation)
     return task
+
+
+def _callbacks(progress: bool | Callable[[int, int], None], validates: bool) -> list[Callback]:
+    callbacks: list[Callback] = [RichProgressBar()] if progress is True else []
+    if callable(progress):
+        callbacks.append(ReportSteps(progress))
+    if validates:
+        callbacks += [KeepBest(), EarlyStopping("val/loss", patience=_PATIENCE, check_on_train_epoch_end=False)]
+    return callbacks
 
 
 class KeepBest(Callback):

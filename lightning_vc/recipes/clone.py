@@ -49,7 +49,6 @@ def clone(
     from lightning_vc.audio import io
     from lightning_vc.cloning import Cloner
     from lightning_vc.synthesis import write_speech
-    from lightning_vc.text.transcripts import read_transcripts, transcripts_beside
     from lightning_vc.voice import place_for_voice
 
     io.writable(out)  # first, because cloning is slow
@@ -60,14 +59,8 @@ def clone(
     place = place_for_voice(voice) if voice else None
     cloner = Cloner.load(model, vocoder, trust or (), device)
     cloner.check(text, speed)
-    if method == "encoder":
-        if clip_texts or transcripts:
-            print_warning("the method encoder needs no transcripts, those given are not read")
-    elif transcripts:
-        clip_texts = read_transcripts(transcripts, clips)
-    elif not clip_texts:
-        clip_texts = transcripts_beside(clips)
-    cloned = cloner.clone(clips, method, clip_texts, steps, init, consent, progress=True)
+    texts = _texts(clips, method, transcripts, clip_texts)
+    cloned = cloner.clone(clips, method, texts, steps, init, consent, progress=True)
     if place:
         cloned.save(place)
         print(printable(f"{place}: voice of {cloned.clips} clips, {cloned.seconds:.1f} s"))
@@ -76,6 +69,19 @@ def clone(
     elapsed = perf_counter() - start
     write_speech(out, speech)
     print_speech(out, speech.duration, elapsed)
+
+
+def _texts(clips: list[str], method: str, transcripts: str | None, clip_texts: list[str] | None) -> list[str] | None:
+    """Return the transcripts of clips by whichever option gives them; None for the method encoder."""
+    from lightning_vc.text.transcripts import read_transcripts, transcripts_beside
+
+    if method == "encoder":
+        if clip_texts or transcripts:
+            print_warning("the method encoder needs no transcripts, those given are not read")
+        return None
+    if transcripts:
+        return read_transcripts(transcripts, clips)
+    return clip_texts or transcripts_beside(clips)
 
 
 def _same(first: str, second: str) -> bool:
