@@ -8,14 +8,17 @@ from copy import deepcopy
 from dataclasses import dataclass, replace
 from importlib import import_module
 from inspect import isabstract
+from operator import itemgetter
 
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.callbacks import EarlyStopping, RichProgressBar
+from lightning.pytorch.strategies import SingleDeviceStrategy
 from torch import Tensor
 
 from lightning_vc.audio.io import encode_flac, resample
-from lightning_vc.console import interruptible, print_warning
+from lightning_vc.clips import Recording, for_adaptation
+from lightning_vc.console import interruptible, warn
 from lightning_vc.data.alignment import SAMPLE_RATE, Piece, align, split
 from lightning_vc.data.pipeline import BatchStream, Clips, Loader
 from lightning_vc.data.samples import Sample
@@ -118,7 +121,7 @@ def samples_of(clip: str, wave: Tensor, text: str, sample_rate: int) -> list[Sam
             )
         pieces = list(split(words, spans, seconds, _LONGEST))
     elif spans is None:
-        print_warning(f"the transcript of {clip} was not found in it, {_CAUSES}: check the transcript")
+        warn(f"the transcript of {clip} was not found in it, {_CAUSES}: check the transcript")
     samples = []
     for number, piece in enumerate(pieces):
         cut = wave[round(piece.start * sample_rate) : round(piece.end * sample_rate)]
@@ -128,6 +131,26 @@ def samples_of(clip: str, wave: Tensor, text: str, sample_rate: int) -> list[Sam
     return samples
 
 
+def samples_of_clips(
+    clips: Sequence[Recording], method: str, transcripts: Sequence[str] | None, sample_rate: int
+) -> list[Sample]:
+    """Return the training samples of clips, independent of their order.
+
+    Raises ValueError for an unknown method, clips without a transcript each, and whatever `samples_of` refuses.
+    """
+    method_named(method)
+    if transcripts is None or len(transcripts) != len(clips):
+        raise ValueError(
+            f"method {method!r} needs a transcript of each clip: {len(clips)} clips, {len(transcripts or ())} "
+            "transcripts; on the command line give them by --transcripts or --clip_texts, or as a.txt beside a.wav"
+        )
+    samples = [  # in the order of the clips, so that an error names the first wrong transcript
+        (clip.content, samples_of(clip.name, for_adaptation(clip.wave, sample_rate), text, sample_rate))
+        for clip, text in zip(clips, transcripts, strict=True)
+    ]
+    return [sample for _, parts in sorted(samples, key=itemgetter(0)) for sample in parts]
+
+
 def adapt(
     tts: TTSModel,
     method: str,
@@ -135,9 +158,9 @@ def adapt(
     steps: int | None = None,
     init: Initialization = "mean",
     encoder: SpeakerEncoder | None = None,
-    progress: bool = False,
+    progress: bool | Callable[[int, int], None] = False,
 ) -> AdaptationTask:
-    """Adapt a model to transcribed recordings of one speaker.
+    """Adapt a model to transcribed recordings of one speaker, on the device of the model.
 
     Of twenty samples or more, one in ten is held out, and the parameters with the lowest loss on them are kept.
 
@@ -147,17 +170,18 @@ def adapt(
         samples: from `samples_of`, at the model's sample rate.
         steps: training steps; by default those of the method for this model and number of samples.
         init, encoder: the initial embedding, as in `AdaptationTask`.
-        progress: show a progress bar with the losses.
+        progress: True to show a progress bar with the losses, or a function of the numbers of steps done and in all.
 
     Returns the trained task, for `voice_of`. Raises ValueError for an unknown method, a method that cannot be built or
     adds parameters that a voice cannot store, and for an encoder of another model.
     """
     settings = method_named(method)
     held_out = len(samples) // _SAMPLES_PER_HELD_OUT if len(samples) >= _MIN_SAMPLES else 0
+    device = tts.table.weight.device
     with _quiet(), torch.random.fork_rng():
         torch.manual_seed(0)  # the same clips give the same voice
         try:
-            task = settings.task(tts, init=init, encoder=encoder)
+            task = settings.task(tts, init=init, encoder=encoder).to(device)
         except TypeError as error:
             raise ValueError(f"method {method!r} must take tts, init and encoder: {error}") from error
         _check_storable(task, tts)
@@ -165,21 +189,20 @@ def adapt(
         size = min(settings.batch_size, len(samples) - held_out)
         rows, sample_rate = {sample.speaker.id: 0 for sample in samples}, tts.spectrograms.sample_rate
         batcher = TTSBatcher(tts.frontend, rows, sample_rate, size, 1, 1)
-        callbacks: list[Callback] = [RichProgressBar()] if progress else []
-        if held_out:
-            callbacks += [KeepBest(), EarlyStopping("val/loss", patience=_PATIENCE, check_on_train_epoch_end=False)]
         trainer = Trainer(
             max_steps=steps,
+            accelerator=device.type,
+            strategy=SingleDeviceStrategy(device),
             devices=1,
             gradient_clip_val=1.0,
             val_check_interval=min(_VALIDATION_INTERVAL, steps) if held_out else None,
             limit_val_batches=1.0 if held_out else 0,
             num_sanity_val_steps=-1 if held_out else 0,  # the initial embedding may be the best
-            callbacks=callbacks,
+            callbacks=_callbacks(progress, held_out > 0),
             logger=False,
             enable_checkpointing=False,
             enable_model_summary=False,
-            enable_progress_bar=progress,
+            enable_progress_bar=progress is True,
         )
         training = Loader(BatchStream(Clips(samples[held_out:]), batcher, steps))
         if held_out and init != "mean":
@@ -188,6 +211,15 @@ def adapt(
         with interruptible():
             trainer.fit(task, training, validation)
     return task
+
+
+def _callbacks(progress: bool | Callable[[int, int], None], validates: bool) -> list[Callback]:
+    callbacks: list[Callback] = [RichProgressBar()] if progress is True else []
+    if callable(progress):
+        callbacks.append(ReportSteps(progress))
+    if validates:
+        callbacks += [KeepBest(), EarlyStopping("val/loss", patience=_PATIENCE, check_on_train_epoch_end=False)]
+    return callbacks
 
 
 class KeepBest(Callback):
@@ -208,6 +240,17 @@ class KeepBest(Callback):
         """Restore the stored parameters."""
         for name, value in self.best.items():
             pl_module.get_parameter(name).copy_(value)
+
+
+class ReportSteps(Callback):
+    """Call a function with the number of training steps done and the number of all after each."""
+
+    def __init__(self, report: Callable[[int, int], None]) -> None:
+        self.report = report
+
+    def on_train_batch_end(self, trainer: Trainer, *_: object) -> None:
+        """Report the step."""
+        self.report(trainer.global_step, trainer.max_steps)
 
 
 def voice_of(task: AdaptationTask, method: str, clips: int, seconds: float = 0.0, consent: str = "") -> Voice:

@@ -21,11 +21,11 @@ from lightning_vc.checkpoint import source_of
 from lightning_vc.console import printable
 from lightning_vc.files import plain_name, remove_abandoned
 from lightning_vc.plots import draw_speech, save_figure
+from lightning_vc.speech import Speech
 from lightning_vc.synthesis import Synthesizer
 from lightning_vc.tasks.adaptation import AdaptationTask
 from lightning_vc.tasks.tts import TTSTask
 from lightning_vc.text.normalize import normalize
-from lightning_vc.types import Speech
 
 _NO_VALIDATION = (
     "there is no validation; set --trainer.limit_val_batches above 0, and prepare shards with utterances put aside "

@@ -5,7 +5,8 @@ A model is a `torch.nn.Module` such as `TTSModel`, which is built, saved and loa
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -69,6 +70,20 @@ def model_config(model: nn.Module) -> dict[str, Any] | None:
 def source_of(model: nn.Module) -> str:
     """Return the path of a loaded model's file, for messages; for any other model the name of its class."""
     return str(getattr(model, _SOURCE, type(model).__name__))
+
+
+@contextmanager
+def compatible(model: nn.Module) -> Iterator[None]:
+    """Convert errors of incompatible layers of a loaded model to ValueError."""
+    try:
+        yield
+    except (torch.OutOfMemoryError, torch.AcceleratorError):
+        raise
+    except (RuntimeError, IndexError) as error:
+        reason = " ".join(str(error).split())
+        raise ValueError(
+            f"{source_of(model)} cannot be used, its settings do not go together ({reason[:200]})"
+        ) from error
 
 
 def save_model(path: str | Path, model: nn.Module, half: bool = False) -> None:

@@ -1,5 +1,9 @@
-"""Console output that all verbs share: warnings, errors in one line, and exit status."""
+"""Messages of the library and of all verbs: warnings, errors in one line, and exit status.
 
+The library logs to the logger "lightning_vc"; a verb prints what it logs, see `reported`.
+"""
+
+import logging
 import signal
 import sys
 from collections.abc import Iterator
@@ -7,6 +11,7 @@ from contextlib import contextmanager
 from types import TracebackType
 
 INTERRUPTED, STOPPED = 130, 143  # exit status after Ctrl-C and after SIGTERM, as in shells
+_LOGGER = logging.getLogger("lightning_vc")
 
 
 @contextmanager
@@ -46,21 +51,53 @@ def short(value: object, length: int = 60) -> str:
     return text if len(text) <= length else f"{text[:length]}..."
 
 
+def warn(message: str) -> None:
+    """Log a warning of the library in one line, to the logger "lightning_vc"."""
+    _LOGGER.warning(printable(message))
+
+
 def print_warning(message: str) -> None:
-    """Print a warning in one line of stderr."""
+    """Print a warning of a verb in one line of stderr."""
     print(f"warning: {printable(message)}", file=sys.stderr)
+
+
+def print_speech(path: object, duration: float, elapsed: float) -> None:
+    """Print where speech was written, its duration and the time of synthesis, in seconds."""
+    factor = elapsed / duration
+    print(printable(f"{path}: {duration:.1f} s of speech in {elapsed:.1f} s, real-time factor {factor:.2f}"))
+
+
+class _Lines(logging.Handler):
+    """Print each message in one line of stderr, after its level."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        print(f"{record.levelname.lower()}: {printable(record.getMessage())}", file=sys.stderr)
+
+
+@contextmanager
+def printed_messages() -> Iterator[None]:
+    """Print the messages of the library, unless a caller does already."""
+    handlers = [] if any(isinstance(handler, _Lines) for handler in _LOGGER.handlers) else [_Lines()]
+    for handler in handlers:
+        _LOGGER.addHandler(handler)
+    try:
+        yield
+    finally:
+        for handler in handlers:
+            _LOGGER.removeHandler(handler)
 
 
 @contextmanager
 def reported(*more: type[Exception]) -> Iterator[None]:
-    """End the program with one line and status 1 for bad input, and with status 130 for Ctrl-C.
+    """End the program with one line and status 1 for bad input, with status 130 for Ctrl-C; print logged warnings.
 
     Args:
         more: exception classes that mean bad input, besides OSError, ValueError and ImportError.
     """
     kinds: tuple[type[Exception], ...] = (OSError, ValueError, ImportError, *more)
     try:
-        yield
+        with printed_messages():
+            yield
     except kinds as error:
         message = str(error).strip()
         if message.startswith("Caught "):  # of a data loading process: the message includes its traceback

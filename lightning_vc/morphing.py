@@ -1,7 +1,7 @@
 """Arithmetic on voices (section 5.5 of the paper): averages, interpolation, and differences between groups."""
 
 from collections.abc import Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
 
 import torch
 from torch import Tensor
@@ -47,7 +47,7 @@ def morph(voice: Voice, plus: Sequence[Voice], minus: Sequence[Voice], amount: f
 
 def is_trained_on(cloner: Cloner, index: Index) -> bool:
     """Whether the model was trained on these shards, according to the ids of the speakers."""
-    return index.speaker_table == list(cloner.tts.speakers)
+    return index.speaker_table == cloner.speakers
 
 
 def learned_embeddings(cloner: Cloner, index: Index, **attributes: object) -> dict[str, Voice]:
@@ -70,13 +70,12 @@ def learned_embeddings(cloner: Cloner, index: Index, **attributes: object) -> di
         raise ValueError(f"speakers have no {min(unknown)!r}: choose from {', '.join(names)}")
     entries = {entry.id: entry for entry in index.speakers}
     voices = {}
-    for id, row in zip(cloner.tts.speakers, cloner.tts.table.weight.detach().cpu(), strict=True):
+    for id in cloner.speakers:
         if all(str(getattr(entries[id], name)) == str(value) for name, value in attributes.items()):
-            clips, seconds = entries[id].transcribed, entries[id].seconds
-            voices[id] = Voice(row.clone(), "learned", cloner.tts_fingerprint, clips, seconds=seconds)
+            voices[id] = replace(cloner.speaker(id), clips=entries[id].transcribed, seconds=entries[id].seconds)
     if not voices:
         condition = ", ".join(f"{name} {value}" for name, value in attributes.items())
-        values = {name: sorted({str(getattr(entries[id], name)) for id in cloner.tts.speakers}) for name in attributes}
+        values = {name: sorted({str(getattr(entries[id], name)) for id in cloner.speakers}) for name in attributes}
         choices = "; ".join(f"{name}: {', '.join(options)}" for name, options in values.items())
         raise ValueError(f"no speaker in {index.folder} with {condition}; there are {choices}")
     return voices

@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 from torch import Tensor, block_diag
 
 from lightning_vc.files import atomic_write
-from lightning_vc.types import Speech
+from lightning_vc.speech import Speech
 
 
 def draw_speech(speech: Speech) -> Figure:

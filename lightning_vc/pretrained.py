@@ -42,6 +42,17 @@ def load_folder(folder: str | Path) -> dict[str, Any]:
     return models
 
 
+def find_folder(name: str | Path) -> Path:
+    """Return the folder of a model by its name, as in `shipped`, which comes first, or by its path.
+
+    Raises FileNotFoundError for a name that is neither.
+    """
+    path = Path(name)
+    if path.name != str(name) or (path.exists() and not (_MODELS / path / SUMS).is_file()):
+        return path
+    return shipped(path.name)
+
+
 def shipped(name: str = "base") -> Path:
     """Return the folder of a model that comes with the package.
 
@@ -51,7 +62,9 @@ def shipped(name: str = "base") -> Path:
     folder = _MODELS / name
     if not (folder / SUMS).is_file():
         known = ", ".join(sorted(path.parent.name for path in _MODELS.glob(f"*/{SUMS}"))) or "none"
-        raise FileNotFoundError(f"no model '{name}' comes with this version of lightning_vc; those that do: {known}")
+        raise FileNotFoundError(
+            f"no model '{name}' comes with this version of lightning_vc; those that do: {known}; or give a path"
+        )
     if missing := [name for name in read_sums(folder / SUMS) if not (folder / name).is_file()]:
         raise FileNotFoundError(f"{folder / missing[0]} is missing: install lightning_vc again")
     return folder

@@ -10,18 +10,18 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
-from lightning_vc.audio import io
+from lightning_vc import console
 from lightning_vc.audio.loudness import limit_to_headroom, scale_to_headroom
 from lightning_vc.audio.post_filter import PostFilter
 from lightning_vc.audio.vocoder import Vocoder
-from lightning_vc.console import print_warning
 from lightning_vc.metrics import alignment_problems
-from lightning_vc.modules.acoustic import check_finite
+from lightning_vc.modules.acoustic import check_finite, check_speed
 from lightning_vc.modules.attention import Attention
 from lightning_vc.modules.tts import TTSModel
+from lightning_vc.speech import Speech
 from lightning_vc.text.split import Segment, segments
 from lightning_vc.text.symbols import PUNCTUATION, SYMBOLS
-from lightning_vc.types import Spectra, Speech
+from lightning_vc.types import Spectra
 
 LONGEST_TEXT = 20_000  # characters of a text: twenty minutes, and 0.5 GB of audio and spectrograms
 _SHOWN = 200  # characters of a sentence that a problem quotes
@@ -55,17 +55,28 @@ class _Attempt:
 
 
 class Synthesizer:
-    """Speech synthesis with one speaker embedding.
+    """Speech synthesis with one speaker embedding, on the device of the model; its results are on the CPU.
 
     Args:
         tts: the model, as trained or adapted.
         embedding: the speaker embedding, (E,).
         vocoder: by default Griffin-Lim.
         adapted: whether to use the post-filter for an adapted model.
+        speed: durations are divided by it; raises ValueError for one out of bounds or that the model cannot change.
     """
 
-    def __init__(self, tts: TTSModel, embedding: Tensor, vocoder: Vocoder | None = None, adapted: bool = False) -> None:
-        self.tts, self.embedding, self.vocoder = tts, embedding, vocoder or tts.griffin_lim().to(embedding.device)
+    def __init__(
+        self,
+        tts: TTSModel,
+        embedding: Tensor,
+        vocoder: Vocoder | None = None,
+        adapted: bool = False,
+        speed: float = 1.0,
+    ) -> None:
+        check_speed(speed, tts.model)
+        weight = next(tts.model.parameters(), tts.table.weight)
+        self.tts, self.embedding, self.speed = tts, embedding.to(weight.device, weight.dtype), speed
+        self.vocoder = vocoder or tts.griffin_lim()
         settings = tts if self.vocoder.post_filter is None else self.vocoder
         post_filter = settings.adapted_post_filter if adapted else settings.post_filter
         self.post_filter = post_filter or PostFilter()
@@ -131,15 +142,16 @@ class Synthesizer:
 
     def _attempts(self, parts: Sequence[Segment], strict: bool = False) -> list[_Attempt]:
         """Synthesise segments; raises ValueError if the output is far larger than speech of these texts."""
-        texts = [torch.tensor(self.tts.frontend(part.words), device=self.embedding.device) for part in parts]
+        texts = [torch.tensor(self.tts.frontend(part.words)) for part in parts]
         model, spectrograms = self.tts.model, self.tts.spectrograms
-        step = model.reduction * spectrograms.hop / spectrograms.sample_rate  # seconds
+        step = self.speed * model.reduction * spectrograms.hop / spectrograms.sample_rate  # seconds at normal speed
         budget = _OUTPUT_VALUES + _OUTPUT_VALUES_PER_SYMBOL * sum(map(len, texts))
         attempts: dict[int, _Attempt] = {}
         for group in self._groups(texts):
-            text = pad_sequence([texts[i] for i in group], batch_first=True)
+            text = pad_sequence([texts[i] for i in group], batch_first=True).to(self.embedding.device)
             speaker, max_frames = self.embedding.expand(len(group), -1), self._max_frames(text.shape[1])
-            output = model.synthesize(text, speaker, strict, max_frames)
+            speed = {} if self.speed == 1 else {"speed": self.speed}  # only models that have it take it
+            output = model.synthesize(text, speaker, strict, max_frames, **speed)
             check_finite(*output.spectra)
             for row, i in enumerate(group):
                 frames, symbols = int(output.frames[row]), tuple(SYMBOLS[number] for number in texts[i])
@@ -184,7 +196,7 @@ class Synthesizer:
         return wave
 
     def _pause(self, part: Segment) -> Tensor:
-        return torch.zeros(round(part.pause * self.sample_rate))
+        return torch.zeros(round(part.pause / self.speed * self.sample_rate))
 
     def _speech(self, part: Segment, attempt: _Attempt, wave: Tensor) -> Speech:
         _check_wave(wave)
@@ -227,12 +239,12 @@ def _joined(text: str, parts: Sequence[Speech]) -> Speech:
 
 
 def write_speech(path: str | Path, speech: Speech) -> None:
-    """Write a sound file, and print problems of the synthesis as warnings."""
-    io.write(path, speech.wave, speech.sample_rate)
+    """Write a sound file, and warn of problems of the synthesis."""
+    speech.save(path)
     warn(speech, f"{path}: ")
 
 
 def warn(speech: Speech, where: str = "") -> None:
-    """Print problems of the synthesis as warnings."""
+    """Warn of problems of the synthesis."""
     for problem in speech.problems:
-        print_warning(f"{where}{problem}")
+        console.warn(f"{where}{problem}")

@@ -92,17 +92,3 @@ class Spectra(NamedTuple):
 
     mel: Tensor  # (B, T, M)
     linear: Tensor  # (B, T, F)
-
-
-@dataclass(frozen=True)
-class Speech:
-    """A synthesised text, as returned by `Cloner.say`; its segments are concatenated."""
-
-    wave: Tensor  # (W,) in [-1, 1]
-    sample_rate: int
-    text: str
-    spectra: Spectra  # (1, T, M), (1, T, F)
-    alignments: tuple[Tensor, ...]  # (A, S, L) for each segment: attention of decoder steps to symbols
-    symbols: tuple[str, ...]  # of all segments
-    finished: bool  # False where decoding was cut off
-    problems: tuple[str, ...] = ()  # suspected errors, each with its sentence

@@ -14,7 +14,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from lightning_vc.audio import io
-from lightning_vc.console import print_warning, short
+from lightning_vc.console import short, warn
 from lightning_vc.files import write_file
 from lightning_vc.untrusted import header_size, single_precision
 
@@ -30,9 +30,11 @@ _NAME = re.compile(r"[\w-][\w.-]*")
 _TEXTS = ("method", "tts_fingerprint", "clips", "seconds", "consent", "made", "version")  # all fields except tensors
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class Voice:
-    """A cloned voice, as returned by `Cloner.clone` and stored in a .safetensors file.
+    """A cloned voice, as returned by `Cloner.clone` and stored in a .safetensors file; its tensors are on the CPU.
+
+    Voices with the same content are equal. Its tensors must not be changed.
 
     Attributes:
         embedding: the speaker embedding, (E,).
@@ -47,7 +49,7 @@ class Voice:
 
     Raises:
         ValueError: for an embedding of another shape, values that are NaN, infinite or no floats, a negative or
-            infinite number, and a text that is too long. Tensors are converted to float32.
+            infinite number, and a text that is too long. Tensors are converted to float32 and moved to the CPU.
     """
 
     embedding: Tensor
@@ -64,14 +66,32 @@ class Voice:
         """Check shapes, values and texts."""
         if self.embedding.dim() != 1 or not len(self.embedding):
             raise ValueError(f"the embedding of a voice must be a vector, got the shape {tuple(self.embedding.shape)}")
-        object.__setattr__(self, "embedding", single_precision(self.embedding, "embedding"))
+        object.__setattr__(self, "embedding", single_precision(self.embedding.detach().cpu(), "embedding"))
         parameters = {
-            name: single_precision(value, short(_PREFIX + name)) for name, value in self.adapted_parameters.items()
+            name: single_precision(value.detach().cpu(), short(_PREFIX + name))
+            for name, value in self.adapted_parameters.items()
         }
         object.__setattr__(self, "adapted_parameters", parameters)
         if not (self.clips >= 0 and 0 <= self.seconds < math.inf):
             raise ValueError(f"a voice of {self.clips} clips and {self.seconds} seconds: both are numbers from 0")
         check_texts(self.about)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Voice):
+            return NotImplemented
+        one, two = self.adapted_parameters, other.adapted_parameters
+        same = self.about == other.about and self.embedding.equal(other.embedding) and one.keys() == two.keys()
+        return same and all(value.equal(two[name]) for name, value in one.items())
+
+    def __hash__(self) -> int:
+        return hash((*self.about.values(), *self.embedding.tolist()))
+
+    def __repr__(self) -> str:
+        adapted = sum(value.numel() for value in self.adapted_parameters.values())
+        return (
+            f"<Voice by {short(self.method)} from {self.clips} clips ({self.seconds:g} s), {adapted} adapted weights, "
+            f"model {short(self.tts_fingerprint)}, made {short(self.made)}, consent {short(self.consent)}>"
+        )
 
     @property
     def about(self) -> dict[str, str]:
@@ -82,7 +102,7 @@ class Voice:
         """Write the voice to one portable file."""
         parameters = {f"{_PREFIX}{name}": value for name, value in self.adapted_parameters.items()}
         tensors = {"embedding": self.embedding, **parameters}
-        tensors = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
+        tensors = {name: value.contiguous() for name, value in tensors.items()}
         write_file(path, save(tensors, {"format": _FORMAT, **self.about}))
 
     @classmethod
@@ -151,9 +171,7 @@ class VoiceLibrary:
             self.folder = Path(folder or os.environ.get("LIGHTNING_VC_VOICES") or _HOME).expanduser()
         except RuntimeError:  # no home folder is known
             self.folder = Path(_HOMELESS)
-            print_warning(
-                f"you have no home folder: voices are kept in ./{_HOMELESS}; LIGHTNING_VC_VOICES names another"
-            )
+            warn(f"you have no home folder: voices are kept in ./{_HOMELESS}; LIGHTNING_VC_VOICES names another")
         if self.folder.exists() and not self.folder.is_dir():
             raise NotADirectoryError(f"{self.folder} is no library of voices: name a folder")
 
@@ -191,7 +209,7 @@ class VoiceLibrary:
 
 def load_voice(name: str) -> Voice:
     """Load a voice file if `name` is a path or ends in .safetensors, else the voice of this name in the library."""
-    return Voice.load(name if _is_file(name) else VoiceLibrary().known(name))
+    return Voice.load(name if is_voice_file(name) else VoiceLibrary().known(name))
 
 
 def place_for_voice(name: str) -> Path:
@@ -199,7 +217,7 @@ def place_for_voice(name: str) -> Path:
 
     Raises whatever `VoiceLibrary.free` raises, and OSError if the file cannot be written.
     """
-    if not _is_file(name):
+    if not is_voice_file(name):
         path = VoiceLibrary().free(name)
     elif not name.endswith(_SUFFIX):
         raise ValueError(f"{name} is no name of a voice file: let it end in {_SUFFIX}")
@@ -209,5 +227,6 @@ def place_for_voice(name: str) -> Path:
     return path
 
 
-def _is_file(name: str) -> bool:
+def is_voice_file(name: str) -> bool:
+    """Whether the name of a voice is the path of a file, not a name in the library."""
     return name.endswith(_SUFFIX) or "/" in name or os.sep in name

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from lightning_vc.console import printed_messages
+
 if TYPE_CHECKING:
     from tests.tiny import TinyRun
 
@@ -42,6 +44,13 @@ def tiny_run(tmp_path_factory: pytest.TempPathFactory) -> "TinyRun":
     from tests.tiny import train  # not above: it imports torch and Lightning
 
     return train(tmp_path_factory.mktemp("tiny") / "run")
+
+
+@pytest.fixture
+def printed() -> Iterator[None]:
+    """Print the messages of the library to stderr, as verbs do."""
+    with printed_messages():
+        yield
 
 
 def is_local(address: Any) -> bool:

@@ -140,6 +140,7 @@ def test_a_text_of_another_length_is_of_another_clip(text: str, rate: str) -> No
         samples_of("mine.wav", torch.rand(int(1.8 * 16000)) - 0.5, text, 16000)
 
 
+@pytest.mark.usefixtures("printed")
 def test_a_text_of_another_clip_is_noticed(tiny_run: TinyRun, capsys: pytest.CaptureFixture[str]) -> None:
     """Not always: of wrong texts of some clips, and hardly ever of right ones."""
     said = clips_of(tiny_run.index, tiny_run.index.speakers_of("train")[0].id)

@@ -14,6 +14,8 @@ from tests.tiny import TinyRun
 
 RATE = 16000
 
+pytestmark = pytest.mark.usefixtures("printed")
+
 
 @pytest.fixture(scope="module")
 def cloner(tiny_run: TinyRun) -> Cloner:

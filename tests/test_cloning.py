@@ -128,8 +128,8 @@ def test_the_same_clips_in_any_order_make_the_same_voice(
     one = cloner.clone(clips, method, transcripts, STEPS[method])
     two = cloner.clone(clips[::-1], method, transcripts[::-1], STEPS[method])
     assert one.embedding.equal(two.embedding)
-    assert one.moved.keys() == two.moved.keys()
-    assert all(value.equal(two.moved[name]) for name, value in one.moved.items())
+    assert one.adapted_parameters.keys() == two.adapted_parameters.keys()
+    assert all(value.equal(two.adapted_parameters[name]) for name, value in one.adapted_parameters.items())
 
 
 def test_adaptation_leaves_the_base_and_the_folder_alone(
@@ -412,11 +412,9 @@ def test_how_loud_the_clips_are_does_not_matter(cloner: Cloner, clips: list[Path
 
 @pytest.mark.parametrize("samples", [torch.zeros(16000), torch.zeros(16000).numpy()])
 def test_samples_are_no_clips(cloner: Cloner, samples: Any) -> None:
-    with pytest.raises(
-        TypeError, match=f"clips is of type {type(samples).__name__}: give a list of paths of sound files"
-    ):
+    with pytest.raises(TypeError, match=f"clips is of type {type(samples).__name__}: give a list of clips, such as"):
         cloner.clone(samples)
-    with pytest.raises(TypeError, match=f"open binary file, not {type(samples).__name__}: write samples to a file"):
+    with pytest.raises(ValueError, match=f"clip 1 is of type {type(samples).__name__} without a sample rate"):
         cloner.clone([samples])
 
 
@@ -432,6 +430,7 @@ def test_the_encoder_method_refuses_options_of_adaptation(cloner: Cloner, clips:
         cloner.clone(clips, "encoder", init="nearest")
 
 
+@pytest.mark.usefixtures("printed")
 def test_letters_that_are_left_out_are_named(cloner: Cloner, capsys: pytest.CaptureFixture[str]) -> None:
     cloner.warn("Привет, hello 🙂")
     assert "the text has 'Привет🙂', which cannot be spoken" in capsys.readouterr().err

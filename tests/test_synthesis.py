@@ -176,6 +176,7 @@ def test_a_sound_can_be_as_short_as_it_likes(cloner: Cloner, frames: int) -> Non
     assert wave.isfinite().all()
 
 
+@pytest.mark.usefixtures("printed")
 def test_problems_are_told(
     cloner: Cloner, voice: Voice, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

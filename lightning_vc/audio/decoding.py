@@ -1,4 +1,4 @@
-"""Decoding of sound files by soundfile: wav, flac, ogg, opus, mp3, and other formats of libsndfile.
+"""Decoding of sound files by soundfile (wav, flac, ogg, opus, mp3 and others), and checks of samples in memory.
 
 Headers are not trusted: memory use is bounded whatever they declare, and a file with less sound than its header
 declares is refused. Every error names the file.
@@ -9,7 +9,7 @@ import os
 import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 import soundfile
@@ -17,7 +17,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from lightning_vc.console import print_warning, printable
+from lightning_vc.console import printable, warn
 
 MAX_SECONDS = 600.0
 _MAX_SAMPLES = 2**27  # of all channels together: 512 MiB as float32
@@ -39,13 +39,16 @@ class _ForwardFile(soundfile.SoundFile):  # type: ignore[misc]  # soundfile has 
         return False
 
 
-def decode(file: str | os.PathLike[str] | BinaryIO, max_seconds: float = MAX_SECONDS) -> tuple[Tensor, int]:
+def decode(
+    file: str | os.PathLike[str] | BinaryIO, max_seconds: float = MAX_SECONDS, name: str = ""
+) -> tuple[Tensor, int]:
     """Decode a recording: returns (W, channels) float32, with full scale 1, and its sample rate in hertz.
 
     Args:
         file: a path, or a seekable binary file, which is read from its beginning.
         max_seconds: longer recordings are truncated to this length, with a warning, and to 2**27 samples of all
             channels together.
+        name: of the recording in messages; by default that of the file.
 
     Raises:
         FileNotFoundError: for a path that does not exist.
@@ -53,7 +56,7 @@ def decode(file: str | os.PathLike[str] | BinaryIO, max_seconds: float = MAX_SEC
         ValueError: for a file that is not audio, is cut off, or has no samples, a sample rate outside of 1,000 to
             768,000 Hz, or samples that are NaN, infinite or above 2**31; for folders, pipes and devices.
     """
-    name = printable(file if isinstance(file, str | os.PathLike) else getattr(file, "name", "the open file"))
+    name = name or printable(file if isinstance(file, str | os.PathLike) else getattr(file, "name", "the open file"))
     with _opened(file, name) as stream:
         try:
             return _decode(_with_length(stream), name, max_seconds)
@@ -62,6 +65,42 @@ def decode(file: str | os.PathLike[str] | BinaryIO, max_seconds: float = MAX_SEC
             raise ValueError(
                 f"{name} cannot be read as audio ({reason}): give .wav, .flac, .ogg, .opus or .mp3"
             ) from error
+
+
+def check_samples(samples: Tensor | NDArray[Any], rate: int, name: str, max_seconds: float = MAX_SECONDS) -> Tensor:
+    """Convert samples in memory to (W, channels) float32 on the CPU, with full scale 1.
+
+    Args:
+        samples: (W,), (W, channels) or (channels, W), of which W is the longer; integers have the full scale of their
+            type.
+        rate: sample rate in hertz.
+        name: of the recording in messages.
+        max_seconds: as in `decode`.
+
+    Raises:
+        TypeError: for samples that are neither floats nor integers, and for a rate that is no integer.
+        ValueError: for another shape, no samples, a rate out of bounds, and samples that are NaN, infinite or huge.
+    """
+    if isinstance(rate, bool) or not isinstance(rate, int | np.integer):
+        raise TypeError(f"{name} has a sample rate of type {type(rate).__name__}: give an integer, in hertz")
+    _check_rate(int(rate), name)
+    if isinstance(samples, Tensor):
+        samples = (samples.float() if samples.is_floating_point() else samples).detach().cpu().numpy()
+    if samples.ndim not in (1, 2) or not samples.size:
+        raise ValueError(f"{name} has the shape {samples.shape}: give (W,) or (W, channels) samples, at least one")
+    samples = samples[:, None] if samples.ndim == 1 else samples if len(samples) >= samples.shape[1] else samples.T
+    if len(samples) > (limit := min(int(max_seconds * rate), _MAX_SAMPLES // samples.shape[1])):
+        _warn_truncated(name, limit / rate)
+        samples = samples[:limit]
+    if samples.dtype.kind == "f":
+        samples = samples.astype(np.float32)
+        _check_level(samples, "FLOAT", name)
+    elif samples.dtype.kind in "iu":
+        lowest, end = int(np.iinfo(samples.dtype).min), int(np.iinfo(samples.dtype).max) + 1
+        samples = ((samples - (lowest + end) / 2) / ((end - lowest) / 2)).astype(np.float32)
+    else:
+        raise TypeError(f"{name} has samples of type {samples.dtype}: give floats or integers")
+    return torch.from_numpy(np.ascontiguousarray(samples))
 
 
 def read_into(file: BinaryIO, samples: NDArray[np.float32]) -> None:
@@ -109,8 +148,7 @@ def _decode(stream: BinaryIO, name: str, max_seconds: float) -> tuple[Tensor, in
     source = stream.fileno() if isinstance(stream, io.FileIO) else stream
     with _ForwardFile(source, closefd=False) as recording:
         rate, channels, frames = recording.samplerate, recording.channels, recording.frames
-        if not _MIN_RATE <= rate <= _MAX_RATE:
-            raise ValueError(f"{name} declares a sample rate of {rate} Hz: give one of {_MIN_RATE} to {_MAX_RATE} Hz")
+        _check_rate(rate, name)
         limit = min(int(max_seconds * rate), _MAX_SAMPLES // channels)
         samples = recording.read(out=np.empty((max(0, min(frames, limit)), channels), np.float32))
         container, coding = recording.format, recording.subtype
@@ -120,8 +158,17 @@ def _decode(stream: BinaryIO, name: str, max_seconds: float) -> tuple[Tensor, in
     if len(samples) < limit:
         _check_complete(stream, name, container, frames, len(samples), rate)
     elif frames > limit:
-        print_warning(f"{name} is longer than {limit / rate:g} s: the rest is not used; cut it to use another part")
+        _warn_truncated(name, limit / rate)
     return torch.from_numpy(samples), rate
+
+
+def _check_rate(rate: int, name: str) -> None:
+    if not _MIN_RATE <= rate <= _MAX_RATE:
+        raise ValueError(f"{name} declares a sample rate of {rate} Hz: give one of {_MIN_RATE} to {_MAX_RATE} Hz")
+
+
+def _warn_truncated(name: str, seconds: float) -> None:
+    warn(f"{name} is longer than {seconds:g} s: the rest is not used; cut it to use another part")
 
 
 def _check_complete(stream: BinaryIO, name: str, container: str, declared: int, decoded: int, rate: int) -> None:

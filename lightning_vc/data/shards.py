@@ -21,7 +21,7 @@ import torch
 from rich.console import Console
 from rich.progress import track
 
-from lightning_vc.console import print_warning
+from lightning_vc.console import warn
 from lightning_vc.corpora.base import Corpus, some
 from lightning_vc.data.index import SAMPLE_RATES, SETS, Index, SpeakerEntry
 from lightning_vc.data.shard_writer import RECORDS, SHARDS, Job, Record, ShardWriter
@@ -240,7 +240,7 @@ def _finish(work: Path, out: Path, plan: str, sample_rate: int, records: Sequenc
         reasons = ", ".join(f"{count} {reason}" for reason, count in index.rejected.items())
         raise ValueError(f"nothing of the corpus can be used ({reasons}){unreadable}; see {folder / 'rejected.tsv'}")
     if unreadable:
-        print_warning(f"recordings are left out{unreadable}; {out / 'rejected.tsv'} lists all of them")
+        warn(f"recordings are left out{unreadable}; {out / 'rejected.tsv'} lists all of them")
     index.check(thorough=True)  # shards may be of an earlier, interrupted call
     index.save()
     for path in folder.glob(".*.partial"):  # left by a process that was killed

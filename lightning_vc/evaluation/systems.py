@@ -124,7 +124,8 @@ def vocode(folder: EvaluationFolder, cloner: Cloner) -> list[Sound]:
     for sound in track(folder.recordings, VOCODED.system):
         path = folder.place("baselines/vocoded", sound.speaker) / sound.path.name
         wave = io.read(sound.path, folder.rate)
-        io.write(path, cloner.vocoder(cloner.tts.spectrograms(wave.unsqueeze(0)))[0], folder.rate)
+        spectra = cloner.tts.spectrograms(wave.unsqueeze(0).to(cloner.device))
+        io.write(path, cloner.vocoder(spectra)[0], folder.rate)
         sounds.append(replace(sound, path=path, row=VOCODED))
     return sounds
 

@@ -15,6 +15,7 @@ from lightning_vc.types import Spectra
 
 MOST_FRAMES = 1000  # of one symbol or decoder step; no speech sound is longer
 MOST_FRAMES_OF_TEXT = 1 << 20  # default limit of the frames of a text
+_SLOWEST, _FASTEST = 0.5, 2.0  # speed of speech
 _PATIENCE = 20  # frames after which attention has to leave a symbol; half as many in strict decoding
 
 
@@ -45,6 +46,7 @@ class AcousticModel(nn.Module, ABC):
         speaker_dim: E, size of a speaker embedding.
         reduction: r, frames per decoder step.
         has_attention: whether attention finds the alignments at synthesis, and can therefore fail.
+        has_speed: whether `synthesize` can divide durations by a speed.
         adaptation_step_scale: scale of the number of adaptation steps; 1 for Deep Voice 3.
     """
 
@@ -52,6 +54,7 @@ class AcousticModel(nn.Module, ABC):
     reduction: int
     adaptation_step_scale: float = 1.0
     has_attention: bool = True
+    has_speed: bool = False
 
     @abstractmethod
     def forward(self, text: Tensor, speaker: Tensor, targets: Spectra, n_frames: Tensor) -> AcousticOutput:
@@ -62,14 +65,32 @@ class AcousticModel(nn.Module, ABC):
 
     @abstractmethod
     def synthesize(
-        self, text: Tensor, speaker: Tensor, strict: bool = False, most: int = MOST_FRAMES_OF_TEXT
+        self,
+        text: Tensor,
+        speaker: Tensor,
+        strict: bool = False,
+        most: int = MOST_FRAMES_OF_TEXT,
+        speed: float = 1.0,
     ) -> SynthesisOutput:
         """Free-running synthesis of symbols (B, L), padded with 0, with speaker embeddings (B, E).
 
         With `strict`, for a second attempt, attention may move less from one step to the next.
 
         A text is cut off after `most` frames, before memory is allocated for more; it is then not `finished`.
+
+        Durations are divided by `speed`, which is only passed where `has_speed`.
         """
+
+
+def check_speed(speed: float, model: AcousticModel) -> None:
+    """Raise ValueError for a speed that is out of bounds, or not 1 for a model that cannot change it."""
+    if not _SLOWEST <= speed <= _FASTEST:
+        raise ValueError(f"speed must be from {_SLOWEST:g} to {_FASTEST:g}, got {speed:g}")
+    if speed != 1 and not model.has_speed:
+        raise ValueError(
+            f"speed is {speed:g}, and {type(model).__name__} predicts no durations to scale: leave it out, or take "
+            "a model that does, such as ConvFastPitch"
+        )
 
 
 def check_finite(*outputs: Tensor) -> None:
@@ -146,8 +167,14 @@ class DeepVoice3(AcousticModel):
 
     @torch.no_grad()
     def synthesize(
-        self, text: Tensor, speaker: Tensor, strict: bool = False, most: int = MOST_FRAMES_OF_TEXT
+        self,
+        text: Tensor,
+        speaker: Tensor,
+        strict: bool = False,
+        most: int = MOST_FRAMES_OF_TEXT,
+        speed: float = 1.0,
     ) -> SynthesisOutput:
+        check_speed(speed, self)
         keys, values = self.encoder(text, speaker)
         symbols = (text != 0).sum(1)  # (B,)
         limits = (symbols * self.frames_per_symbol).clamp(max=most) // self.reduction  # in steps

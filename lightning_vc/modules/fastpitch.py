@@ -52,6 +52,7 @@ class ConvFastPitch(AcousticModel):
     """
 
     has_attention = False  # alignments follow from durations
+    has_speed = True
     adaptation_step_scale = 0.25  # pitch and prosody are inputs, so adaptation mainly has to learn the timbre
 
     def __init__(
@@ -135,12 +136,18 @@ class ConvFastPitch(AcousticModel):
 
     @torch.no_grad()
     def synthesize(
-        self, text: Tensor, speaker: Tensor, strict: bool = False, most: int = MOST_FRAMES_OF_TEXT
+        self,
+        text: Tensor,
+        speaker: Tensor,
+        strict: bool = False,
+        most: int = MOST_FRAMES_OF_TEXT,
+        speed: float = 1.0,
     ) -> SynthesisOutput:
         keys, values = self.encoder(text, speaker)
         log_durations, pitch_logits, prosody = self._predict(keys, speaker, text != 0)
         check_finite(log_durations)
-        predicted = log_durations.exp().clamp(1, self.max_symbol_frames) * (text != 0)  # (B, L)
+        predicted = log_durations.exp().clamp(1, self.max_symbol_frames)  # (B, L)
+        predicted = (predicted / speed).clamp(min=1) * (text != 0)
         path, n_frames = symbols_of_frames(predicted, most)
         mask = torch.arange(path.shape[1], device=text.device) < n_frames.unsqueeze(1)
         assignment = (F.one_hot(path, text.shape[1]) * mask.unsqueeze(-1)).float()

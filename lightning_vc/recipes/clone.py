@@ -2,16 +2,18 @@
 
 import os
 from collections.abc import Sequence
+from time import perf_counter
 from typing import Literal
 
+from lightning_vc.console import print_speech, print_warning, printable
 from lightning_vc.verbs import call
 
 
 def clone(
     clips: list[str],
-    method: str,
     text: str,
     out: str,
+    method: str = "encoder",
     model: str | None = None,
     vocoder: str | None = None,
     transcripts: str | None = None,
@@ -20,15 +22,17 @@ def clone(
     consent: str = "",
     steps: int | None = None,
     init: Literal["mean", "nearest", "encoder"] | None = None,
+    speed: float = 1.0,
+    device: str = "auto",
     trust: list[str] | None = None,
 ) -> None:
     """Clone a voice from recordings, and synthesise a text with it.
 
     Args:
         clips: recordings of one speaker, in any usual format.
-        method: encoder, embedding, low_rank or whole_model, or a class of yours, module.Class.
         text: the text to synthesise.
         out: sound file to write.
+        method: encoder, embedding, low_rank or whole_model, or a class of yours, module.Class.
         model: folder of a run (with tts/last.ckpt), or one TTS checkpoint; default: the model of the package.
         vocoder: griffin_lim, or a checkpoint; default: that of the model, else griffin_lim.
         transcripts: file with the texts of the clips: lines of `clip<tab>text`, or of texts in the order of the clips;
@@ -38,13 +42,13 @@ def clone(
         consent: what the speaker has agreed to; it is stored in the voice file.
         steps: largest number of adaptation steps; default: that of the method.
         init: initial embedding of adaptation; default: that of the encoder, if there is one, else the mean.
+        speed: of the speech, from 0.5 to 2.
+        device: cpu, cuda, cuda:1, or auto: cuda if there is a GPU, else cpu.
         trust: modules whose classes a model may name.
     """
     from lightning_vc.audio import io
     from lightning_vc.cloning import Cloner
-    from lightning_vc.console import print_warning
     from lightning_vc.synthesis import write_speech
-    from lightning_vc.text.transcripts import read_transcripts, transcripts_beside
     from lightning_vc.voice import place_for_voice
 
     io.writable(out)  # first, because cloning is slow
@@ -53,19 +57,31 @@ def clone(
     if clip_texts and transcripts:
         raise ValueError("--clip_texts and --transcripts both give what the clips say: leave one of them out")
     place = place_for_voice(voice) if voice else None
-    cloner = Cloner.load(model, vocoder, trust or ())
-    cloner.check(text)
+    cloner = Cloner.load(model, vocoder, trust or (), device)
+    cloner.check(text, speed)
+    texts = _texts(clips, method, transcripts, clip_texts)
+    cloned = cloner.clone(clips, method, texts, steps, init, consent, progress=True)
+    if place:
+        cloned.save(place)
+        print(printable(f"{place}: voice of {cloned.clips} clips, {cloned.seconds:.1f} s"))
+    start = perf_counter()
+    speech = cloner.say(text, cloned, speed)
+    elapsed = perf_counter() - start
+    write_speech(out, speech)
+    print_speech(out, speech.duration, elapsed)
+
+
+def _texts(clips: list[str], method: str, transcripts: str | None, clip_texts: list[str] | None) -> list[str] | None:
+    """Return the transcripts of clips by whichever option gives them; None for the method encoder."""
+    from lightning_vc.text.transcripts import read_transcripts, transcripts_beside
+
     if method == "encoder":
         if clip_texts or transcripts:
             print_warning("the method encoder needs no transcripts, those given are not read")
-    elif transcripts:
-        clip_texts = read_transcripts(transcripts, clips)
-    elif not clip_texts:
-        clip_texts = transcripts_beside(clips)
-    cloned = cloner.clone(clips, method, clip_texts, steps, init, consent, progress=True)
-    if place:
-        cloned.save(place)
-    write_speech(out, cloner.say(text, cloned))
+        return None
+    if transcripts:
+        return read_transcripts(transcripts, clips)
+    return clip_texts or transcripts_beside(clips)
 
 
 def _same(first: str, second: str) -> bool:

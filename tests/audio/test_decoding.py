@@ -188,6 +188,7 @@ def one_more_gigabyte() -> Iterator[None]:
         resource.setrlimit(resource.RLIMIT_AS, before)
 
 
+@pytest.mark.usefixtures("printed")
 def test_no_header_decides_how_much_memory_is_used(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for name, message in liars(tmp_path).items():
         with one_more_gigabyte():
@@ -199,6 +200,7 @@ def test_no_header_decides_how_much_memory_is_used(tmp_path: Path, capsys: pytes
                     decode(tmp_path / name)
 
 
+@pytest.mark.usefixtures("printed")
 def test_of_a_long_recording_the_beginning_is_used(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     samples, rate = np.tile(noise(30)[::8], 121), RATE // 8  # an hour and half a minute
     soundfile.write(tmp_path / "talk.flac", samples, rate)

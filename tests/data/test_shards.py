@@ -140,6 +140,7 @@ def recordings(folder: Path, *broken: str) -> Recorded:
     return Recorded([Utterance(name, Speaker("s"), "good", folder / f"{name}.wav") for name in names])
 
 
+@pytest.mark.usefixtures("printed")
 def test_unreadable_recordings_are_counted_and_the_first_are_named(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

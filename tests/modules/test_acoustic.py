@@ -2,6 +2,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from lightning_vc.devices import set_precision
 from lightning_vc.modules.acoustic import DeepVoice3
 from lightning_vc.modules.attention import Attention
 from lightning_vc.modules.converter import Converter
@@ -113,6 +114,17 @@ def test_scheduled_sampling_is_used_in_training_only(share: float) -> None:
     replaced = (received[1] != true.mel).any(-1)  # (B, T)
     assert replaced[:, ::2].equal(replaced[:, 1::2])  # groups are replaced as a whole
     assert replaced.all() if share == 1 else 0 < replaced.float().mean() < 1
+
+
+def test_attention_finds_durations_which_no_speed_scales() -> None:
+    text, voice, *_ = batch()
+    with pytest.raises(ValueError, match=r"speed is 1\.5, and DeepVoice3 predicts no durations to scale: leave it out"):
+        made().eval().synthesize(text, voice, speed=1.5)
+
+
+def test_half_precision_is_refused_where_attention_counts_positions() -> None:
+    with pytest.raises(ValueError, match=r"dtype is torch\.float16, and DeepVoice3 finds its alignments by attention"):
+        set_precision(made(), torch.float16, DeepVoice3.has_attention)
 
 
 def test_the_defaults_are_the_papers_sizes() -> None:

@@ -1,5 +1,6 @@
 """The verbs that clone and speak, called as from the command line."""
 
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -63,6 +64,56 @@ def test_a_clone_speaks_now_and_later(tiny_run: TinyRun, folder: Path, tmp_path:
     again = ["--model", str(tiny_run.folder), "--voice", str(tmp_path / "voice.safetensors")]
     synthesize.main([*again, "--text", TEXT, "--out", str(tmp_path / "again.wav")])
     assert io.read(tmp_path / "again.wav", 16000).equal(said)
+
+
+def test_where_speech_is_written_is_told(
+    tiny_run: TinyRun, folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    line = ["--model", str(tiny_run.folder), "--device", "cpu", "--text", f"{TEXT} Yes.", "--out"]
+    clips = ["--clips", str(folder / "a.wav"), str(folder / "b.flac")]
+    clone.main([*line, str(tmp_path / "a.wav"), *clips, "--voice", str(tmp_path / "ann.safetensors"), "--speed", "0.5"])
+    told = capsys.readouterr()
+    assert told.err == ""
+    voice, speech = told.out.splitlines()
+    assert re.fullmatch(rf"{tmp_path}/ann\.safetensors: voice of 2 clips, \d+\.\d s", voice)
+    assert re.fullmatch(rf"{tmp_path}/a\.wav: \d+\.\d s of speech in \d+\.\d s, real-time factor \d+\.\d\d", speech)
+    assert Voice.load(tmp_path / "ann.safetensors").method == "encoder"
+    for more in ([], ["--stream"]):
+        synthesize.main([*line, str(tmp_path / "b.wav"), "--voice", str(tmp_path / "ann.safetensors"), *more])
+        assert f"{tmp_path}/b.wav: " in capsys.readouterr().out
+    assert len(io.read(tmp_path / "a.wav", 16000)) > 1.5 * len(io.read(tmp_path / "b.wav", 16000))
+
+
+def test_a_training_speaker_speaks(tiny_run: TinyRun, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    cloner = Cloner.load(tiny_run.tts)
+    name = cloner.speakers[0]
+    line = ["--model", str(tiny_run.tts), "--text", TEXT, "--out", str(tmp_path / "a.wav"), "--speaker"]
+    synthesize.main([*line, name])
+    cloner.say(TEXT, name).save(tmp_path / "b.wav")
+    assert (tmp_path / "a.wav").read_bytes() == (tmp_path / "b.wav").read_bytes()
+    capsys.readouterr()
+    assert f"has no speaker 'nobody'; the model has {len(cloner.speakers)}, such as {name}, " in refusal(
+        synthesize.main, [*line, "nobody"], capsys
+    )
+    assert "give either --voice or --speaker" in refusal(synthesize.main, [*line, name, "--voice", "ann"], capsys)
+    assert "give either --voice or --speaker" in refusal(synthesize.main, line[:-1], capsys)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--speed", "3"], "speed must be from 0.5 to 2, got 3"),
+        (["--device", "tpu"], "device 'tpu' is unknown: choose auto, cpu, cuda or cuda:N"),
+    ],
+)
+def test_speeds_and_devices_that_do_not_exist(
+    tiny_run: TinyRun, folder: Path, voice: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str],
+    words: list[str], message: str,
+) -> None:  # fmt: skip
+    assert message in refusal(clone.main, [*clone_line(tiny_run, folder, tmp_path, "encoder"), *words], capsys)
+    line = ["--model", str(tiny_run.tts), "--voice", str(voice), "--text", TEXT, "--out", str(tmp_path / "a.wav")]
+    assert message in refusal(synthesize.main, [*line, *words], capsys)
+    assert not list(tmp_path.iterdir())
 
 
 def test_transcripts_can_be_given_in_three_ways(tiny_run: TinyRun, folder: Path, tmp_path: Path) -> None:
