@@ -143,15 +143,13 @@ class Recipe:
         renamed = [name for path in checkpoints for name in (path, _aside(path, stage.key))]
         for path in (*stage.written, *renamed):  # links may have come with the recipe, or from an earlier stage
             refuse_links(path.absolute(), self.dir)
-        earlier = _read(record)
-        key = earlier.get("key")
+        key = _read(record).get("key")
+        if checkpoint and key is None and checkpoint.exists():
+            raise ValueError(
+                f"{checkpoint} exists, but no stage of this recipe has written it: move it away, or give another dir"
+            )
         existing = [path for path in checkpoints if path.exists()]
-        if existing and key != stage.key:
-            if key is None:
-                raise ValueError(
-                    f"{existing[0]} exists, but no stage of this recipe has written it: move it away, or give "
-                    "another dir"
-                )
+        if existing and key not in (None, stage.key):
             write_file(_aside(record, key), read_text(record))  # first: a kill must not separate it from its checkpoint
             for path in reversed(existing):
                 _say(f"{path} has other settings: it is renamed to {path.replace(_aside(path, key)).name}")
@@ -166,7 +164,7 @@ class Recipe:
 
 
 def _names(word: str, output: Path) -> bool:
-    """Whether a word names a path or a file in it: `a/b` and `{x: a/b/c}` name `a/b`, and `a/b-2` and `c/a/b` do not."""
+    """Whether a word names a path or a file in it: `a/b/d` and `{x: a/b}` name `a/b`, `a/b-2` and `c/a/b` do not."""
     if Path(os.path.abspath(word)).is_relative_to(os.path.abspath(output)):
         return True
     paths = "|".join(re.escape(path) for path in {str(output), str(output.absolute())})
