@@ -9,9 +9,9 @@ from typing import Any
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.callbacks import ModelCheckpoint
-from lightning.pytorch.loggers import WandbLogger
 from lightning.pytorch.trainer.states import TrainerFn
 from lightning.pytorch.utilities.exceptions import SIGTERMException
+from torch import Tensor
 from torch.nn.utils import clip_grad_value_
 from torch.optim import Optimizer
 
@@ -20,12 +20,12 @@ from lightning_vc.audio import io
 from lightning_vc.checkpoint import source_of
 from lightning_vc.console import printable
 from lightning_vc.files import plain_name, remove_abandoned
-from lightning_vc.plots import draw_speech, save_figure
-from lightning_vc.speech import Speech
+from lightning_vc.plots import draw_speaker_table, draw_speech, draw_wave
 from lightning_vc.synthesis import Synthesizer
 from lightning_vc.tasks.adaptation import AdaptationTask
 from lightning_vc.tasks.tts import TTSTask
 from lightning_vc.text.normalize import normalize
+from lightning_vc.tracking import Sound, log_media
 
 _NO_VALIDATION = (
     "there is no validation; set --trainer.limit_val_batches above 0, and prepare shards with utterances put aside "
@@ -55,7 +55,10 @@ class LastCheckpoint(ModelCheckpoint):
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Save the last step too; Lightning saves multiples of `every_n_train_steps` only."""
         if not trainer.fast_dev_run:  # type: ignore[attr-defined]  # set by a function of Lightning
-            trainer.save_checkpoint(Path(self.dirpath or "", "last.ckpt"))
+            self.last_model_path = str(Path(self.dirpath or "", "last.ckpt"))
+            trainer.save_checkpoint(self.last_model_path)
+            for logger in trainer.loggers:  # one that keeps checkpoints (log_model) may not know this file yet
+                logger.after_save_checkpoint(self)
 
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
         """Save the last step after SIGTERM, but not during a validation, which a resumed run would skip."""
@@ -80,13 +83,18 @@ class ClipGradientValues(Callback):
 
 
 class Throughput(Callback):
-    """Log training steps per second, and the share of padding in the batch, together with the losses."""
+    """Log learning rates, training steps per second, and the share of padding in the batch, together with the losses.
+
+    The learning rates are those of the parameter groups of the first optimizer: `train/lr`, `train/lr_1` and so on.
+    """
 
     logs = ("train/steps_per_second", "train/padding")
     since: float | None = None  # start of the measured interval
 
     def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
-        """Start an interval."""
+        """Log the learning rates of the step, and start an interval."""
+        for number, group in enumerate(trainer.optimizers[0].param_groups if trainer.optimizers else ()):
+            pl_module.log(f"train/lr_{number}" if number else "train/lr", float(group["lr"]))
         if self.since is None:
             self.since, self.step = time.perf_counter(), trainer.global_step
 
@@ -170,7 +178,9 @@ def _check_file_name(name: str) -> None:
 class SynthesizeSentences(Callback):
     """After each validation, synthesise sentences by some training speakers: sound, spectrogram and attention.
 
-    They are logged as media to W&B; with any other logger they are written to `<log folder>/spoken/<step>/`.
+    A recording of each of these speakers, from the validation batches, is logged once for comparison, and after each
+    validation the principal axes of the speaker table. W&B and TensorBoard get media; for any other logger, or none,
+    files are written to `<log folder>/spoken/<step>/` and `<log folder>/spoken/reference/`.
 
     Args:
         sentences: texts to synthesise.
@@ -179,6 +189,8 @@ class SynthesizeSentences(Callback):
 
     def __init__(self, sentences: Sequence[str], voices: int = 2) -> None:
         self.sentences, self.voices = list(sentences), voices
+        self.references: dict[int, Tensor] = {}  # row of the speaker table -> recording (W,)
+        self.logged: set[int] = set()  # rows whose recordings have been logged
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Raise ValueError for a sentence that the frontend cannot read."""
@@ -186,31 +198,52 @@ class SynthesizeSentences(Callback):
             for sentence in self.sentences:
                 pl_module.tts.frontend(normalize(sentence))
 
+    def on_validation_batch_end(
+        self,
+        trainer: Trainer,
+        pl_module: LightningModule,
+        outputs: Any,
+        batch: Any,
+        batch_idx: int,
+        dataloader_idx: int = 0,
+    ) -> None:
+        """Keep the first recording of each speaker who speaks."""
+        if isinstance(pl_module, TTSTask) and len(self.references) < self.voices:
+            for number, row in enumerate(batch.speakers.tolist()):
+                if row in self._rows(pl_module) and row not in self.references:
+                    self.references[row] = batch.waves[number, : batch.lengths[number]].cpu().clone()
+
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Synthesise on the first rank."""
         folder = trainer.log_dir  # a collective operation: every rank has to call it
         if trainer.sanity_checking or not trainer.is_global_zero or not isinstance(pl_module, TTSTask):
             return
-        tts = pl_module.tts
-        table = tts.table.weight.detach()
-        for row in torch.linspace(0, len(table) - 1, self.voices).long().tolist():
+        tts, step = pl_module.tts, f"{trainer.global_step:06d}"
+        rate, table = tts.spectrograms.sample_rate, tts.table.weight.detach()
+        for row in self._rows(pl_module):
             speaker = plain_name(tts.speakers[row], "a speaker of the model")  # part of a file name
             for number, speech in enumerate(Synthesizer(tts, table[row]).speak(self.sentences), 1):
-                self._show(trainer, folder, f"{speaker}-{number}", speech)
+                name = f"{speaker}-{number}"
+                sound = Sound(f"speech/{name}", speech.wave.cpu(), speech.sample_rate, speech.text)
+                log_media(trainer, folder, f"spoken/{step}/{name}", f"attention/{name}", draw_speech(speech), sound)
+            if row in self.references and row not in self.logged:
+                sound = Sound(f"reference/{speaker}", self.references[row], rate)
+                figure, name = draw_wave(sound.wave, rate), f"reference_spectrogram/{speaker}"
+                log_media(trainer, folder, f"spoken/reference/{speaker}", name, figure, sound)
+                self.logged.add(row)
+        if self.voices and min(table.shape) > 1:
+            sexes = {entry.id: entry.sex for entry in getattr(_index(trainer), "speakers", ())}
+            figure = draw_speaker_table(table, [sexes.get(speaker) or "unknown" for speaker in tts.speakers])
+            log_media(trainer, folder, f"spoken/{step}/speaker_table", "speaker_table", figure)
 
-    def _show(self, trainer: Trainer, folder: str | None, name: str, speech: Speech) -> None:
-        figure = draw_speech(speech)
-        for logger in trainer.loggers:
-            if isinstance(logger, WandbLogger):
-                import wandb
+    def _rows(self, task: TTSTask) -> list[int]:
+        """Rows of the speakers who speak."""
+        return torch.linspace(0, len(task.tts.speakers) - 1, self.voices).long().tolist()
 
-                sound = wandb.Audio(speech.wave.cpu().numpy(), speech.sample_rate, caption=speech.text)
-                media = {f"speech/{name}": sound, f"attention/{name}": wandb.Image(figure)}
-                logger.experiment.log({**media, "trainer/global_step": trainer.global_step})
-        if folder and not any(isinstance(logger, WandbLogger) for logger in trainer.loggers):
-            path = Path(folder, "spoken", f"{trainer.global_step:06d}", f"{name}.wav")
-            io.write(path, speech.wave, speech.sample_rate)
-            save_figure(figure, path.with_suffix(".png"))
+
+def _index(trainer: Trainer) -> Any:
+    """The index of the shards, if the data has one."""
+    return getattr(getattr(trainer, "datamodule", None), "index", None)
 
 
 class SaveVoice(Callback):

@@ -2,16 +2,18 @@
 
 import sys
 import warnings
+from collections.abc import Sequence
 from inspect import Parameter, signature
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 from jsonargparse import set_loader, set_parsing_settings
 from jsonargparse._optionals import get_omegaconf_loader
 from lightning.fabric.utilities.exceptions import MisconfigurationException
-from lightning.pytorch import LightningDataModule
+from lightning.pytorch import LightningDataModule, Trainer
+from lightning.pytorch.callbacks import ProgressBar
 from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCLI
-from lightning.pytorch.loggers import WandbLogger
 from lightning.pytorch.trainer.states import TrainerFn
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 from torch import nn
@@ -21,14 +23,15 @@ from lightning_vc.audio.features import Spectrograms
 from lightning_vc.audio.vocoder import NeuralVocoder
 from lightning_vc.callbacks import CheckMonitors, Throughput
 from lightning_vc.checkpoint import load_model, model_of
-from lightning_vc.console import STOPPED, interruptible, reported
-from lightning_vc.files import plain_name
+from lightning_vc.console import STOPPED, interruptible, reported, without_notices
 from lightning_vc.modules.discriminators import Discriminators
 from lightning_vc.modules.speaker_encoder import SpeakerEncoder
 from lightning_vc.modules.tts import TTSModel
+from lightning_vc.progress import StepProgressBar
 from lightning_vc.resuming import SafeCheckpointIO
 from lightning_vc.settings import bounded
 from lightning_vc.tasks.base import Task
+from lightning_vc.tracking import Tracking, resume_logs
 from lightning_vc.trust import TRUST, trust
 from lightning_vc.untrusted import read_checkpoint
 from lightning_vc.verbs import VerbParser
@@ -67,6 +70,9 @@ class VoiceCLI(LightningCLI):
     """`fit`, `validate` and `test` of one task on one datamodule, from flags and YAML.
 
     Args:
+        task, data: classes of task and datamodule.
+        args: the command line; by default that of this process.
+        verb: name of the verb, for the default of `trainer.default_root_dir`: `runs/<recipe>/<verb>`.
         linked: (source, target) pairs: the target gets the value of the built source, a property of the datamodule or a
             model of `Pretrained`, whose path becomes an option.
         shared: (source, target) pairs of settings with one value, such as the frontend.
@@ -77,6 +83,8 @@ class VoiceCLI(LightningCLI):
         task: type[Task],
         data: type[LightningDataModule],
         args: ArgsType = None,
+        *,
+        verb: str,
         linked: tuple[tuple[str, str], ...] = (),
         shared: tuple[tuple[str, str], ...] = (),
         **defaults: Any,
@@ -86,17 +94,23 @@ class VoiceCLI(LightningCLI):
         self.required = {  # pretrained models, and whether the task needs them
             name: _is_required(task, arguments[name]) for name in signature(Pretrained).parameters if name in arguments
         }
-        super().__init__(
-            task,
-            data,
-            args=args,
-            seed_everything_default=0,
-            auto_configure_optimizers=False,
-            parser_kwargs={"parser_mode": "omegaconf+"},
-            parser_class=TrainingParser,
-            save_config_kwargs={"overwrite": True},
-            trainer_defaults={"callbacks": [Throughput(), CheckMonitors()], **defaults},
-        )
+        words = sys.argv[1:] if args is None else args
+        self.words: list[str] = [str(word) for word in words] if isinstance(words, list) else []
+        self.folder = default_folder(self.words, verb)
+        defaults = {"default_root_dir": self.folder, "enable_model_summary": False, **defaults}
+        with without_notices():
+            super().__init__(
+                task,
+                data,
+                args=args,
+                seed_everything_default=0,
+                auto_configure_optimizers=False,
+                parser_kwargs={"parser_mode": "omegaconf+"},
+                parser_class=TrainingParser,
+                save_config_callback=Tracking,
+                save_config_kwargs={"overwrite": True},
+                trainer_defaults={"callbacks": [Throughput(), CheckMonitors()], **defaults},
+            )
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         parser.add_argument("--trust", nargs="+", default=[], help=TRUST)
@@ -114,8 +128,18 @@ class VoiceCLI(LightningCLI):
         with reported(MisconfigurationException):
             super().instantiate_classes()
             self._check_sample_rates()
-            if self.subcommand:
-                self._resume_wandb_run()
+            if self.subcommand and (path := self._resumed_checkpoint()):
+                resume_logs(self.trainer.loggers, SafeCheckpointIO().load_checkpoint(path), path, self.subcommand)
+
+    def instantiate_trainer(self, **kwargs: Any) -> Trainer:
+        """Add the progress bar, unless the configuration has another one or none."""
+        callbacks = self._get(self.config_init, "trainer.callbacks") or []
+        bars = [
+            bar for bar in (callbacks if isinstance(callbacks, list) else [callbacks]) if isinstance(bar, ProgressBar)
+        ]
+        if not bars and self._get(self.config_init, "trainer.enable_progress_bar") is not False:
+            self.trainer_defaults["callbacks"].append(StepProgressBar())
+        return super().instantiate_trainer(**kwargs)
 
     @staticmethod
     def subcommands() -> dict[str, set[str]]:
@@ -134,18 +158,18 @@ class VoiceCLI(LightningCLI):
                     raise ValueError(f"{self.subcommand} needs --pretrained.{name}, the model that it starts from")
             self.config[self.subcommand]["weights_only"] = True
             if path is not None and path not in _KEYWORDS:
-                _wandb_run(path)
+                SafeCheckpointIO().load_checkpoint(path)
+            if path is None and self.subcommand == "fit":
+                self._keep_last()
 
-    def _resume_wandb_run(self) -> None:
-        """Resume the W&B run of the resumed checkpoint, unless the configuration names another run.
-
-        Only the trainer can resolve `last`, `best` and `hpc`, or the checkpoint that Slurm resumes without a path.
-        """
-        loggers = [wandb for wandb in self.trainer.loggers if isinstance(wandb, WandbLogger) and wandb.version is None]
-        path = self._resumed_checkpoint() if loggers else None
-        run = _wandb_run(path) if path else None
-        for logger in loggers if run else ():
-            logger._id = logger._wandb_init["id"] = run  # the logger starts its run when it is first used
+    def _keep_last(self) -> None:
+        """Raise ValueError where a new run would overwrite the checkpoint of another one in the default folder."""
+        last = Path(self.folder, "last.ckpt")
+        named = any(word.partition("=")[0] == "--trainer.default_root_dir" for word in self.words)
+        if not named and self._get(self.config, "trainer.default_root_dir") == self.folder and last.exists():
+            raise ValueError(
+                f"{last} exists: resume it with --ckpt_path last, or name the folder with --trainer.default_root_dir"
+            )
 
     def _resumed_checkpoint(self) -> str | None:
         """The local file that `--ckpt_path` refers to, if there is one."""
@@ -185,10 +209,19 @@ class VoiceCLI(LightningCLI):
         """Do nothing; Lightning would override flags and YAML by the hyper-parameters of the checkpoint."""
 
 
-def _wandb_run(path: str) -> str | None:
-    """Name of the W&B run of a checkpoint, if any; raises ValueError for a broken checkpoint or an exported model."""
-    run = SafeCheckpointIO().load_checkpoint(path).get("wandb_run")
-    return None if run is None else plain_name(run, "wandb_run of the checkpoint")
+def default_folder(words: Sequence[str], verb: str) -> str:
+    """`runs/<recipe>/<verb>` by the first config of a command line that is not of configs/; `runs/<verb>` without one.
+
+    The recipe is the folder of the config, from a folder `recipes` on: `librispeech-paper` for
+    `recipes/librispeech/paper/tts.yaml`.
+    """
+    files = [Path(after) for word, after in pairwise(words) if word in ("--config", "-c")]
+    files += [Path(word.partition("=")[2]) for word in words if word.startswith("--config=")]
+    folders = [file.parent for file in files if file.suffix == ".yaml" and file.parts[-3:-2] != ("configs",)]
+    folder = folders[0] if folders else Path()
+    in_recipes = "recipes" in folder.parts
+    name = folder.as_posix().rpartition("recipes/")[2].replace("/", "-") if in_recipes else folder.name
+    return str(Path("runs", name.strip("."), verb))
 
 
 def _is_required(task: type[Task], argument: str) -> bool:

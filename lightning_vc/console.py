@@ -6,12 +6,23 @@ The library logs to the logger "lightning_vc"; a verb prints what it logs, see `
 import logging
 import signal
 import sys
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import TracebackType
 
 INTERRUPTED, STOPPED = 130, 143  # exit status after Ctrl-C and after SIGTERM, as in shells
 _LOGGER = logging.getLogger("lightning_vc")
+_NOTICES = (  # loggers
+    "lightning.fabric",
+    "lightning.pytorch.utilities.rank_zero",
+    "lightning.pytorch.trainer.connectors.checkpoint_connector",
+)
+_WARNINGS = (  # beginnings of warnings that name nothing a user of a verb can change
+    r".*isinstance\(treespec, LeafSpec\)",  # Lightning 2.6 with torch 2.13
+    r"Checkpoint directory .* exists and is not empty",  # as after every resumed run
+    r"The '\w+_dataloader' does not have many workers",  # `workers: 0` is the default of small recipes
+)
 
 
 @contextmanager
@@ -25,6 +36,23 @@ def interruptible() -> Iterator[None]:
             raise
         signal.signal(signal.SIGINT, before)
         raise KeyboardInterrupt from None
+
+
+@contextmanager
+def without_notices() -> Iterator[None]:
+    """Silence what Lightning says at every start: seed, devices, tips, deprecations of its own calls."""
+    loggers = [logging.getLogger(name) for name in _NOTICES]
+    levels = [logger.level for logger in loggers]
+    with warnings.catch_warnings():
+        for message in _WARNINGS:
+            warnings.filterwarnings("ignore", message)
+        for logger in loggers:
+            logger.setLevel(logging.WARNING)
+        try:
+            yield
+        finally:
+            for logger, level in zip(loggers, levels, strict=True):
+                logger.setLevel(level)
 
 
 def report_interrupts() -> None:

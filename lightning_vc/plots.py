@@ -1,10 +1,11 @@
-"""Plots of speech."""
+"""Plots of speech and of speaker embeddings."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 from matplotlib.figure import Figure
-from torch import Tensor, block_diag
+from torch import Tensor, block_diag, linalg
 
 from lightning_vc.files import atomic_write
 from lightning_vc.speech import Speech
@@ -35,6 +36,26 @@ def draw_wave(wave: Tensor, sample_rate: int) -> Figure:
     image.set_clim(top - 80, top)
     axis.set(ylabel="kHz", xlabel="seconds")
     axis.yaxis.set_major_formatter(lambda hertz, _: f"{hertz / 1000:g}")
+    return figure
+
+
+def draw_speaker_table(table: Tensor, groups: Sequence[str]) -> Figure:
+    """Plot embeddings (N, E) on their first two principal axes, coloured by the group of each speaker, such as its sex.
+
+    Raises ValueError for fewer than two embeddings, or embeddings of fewer than two numbers.
+    """
+    if len(table) < 2 or table.shape[1] < 2:
+        raise ValueError(f"an embedding table of {tuple(table.shape)} has no plane to be drawn on")
+    centred = table.detach().cpu().double() - table.detach().cpu().double().mean(0)
+    _, sizes, axes = linalg.svd(centred, full_matrices=False)
+    axes = axes[:2] * axes[:2].gather(1, axes[:2].abs().argmax(1, keepdim=True)).sign()  # not mirrored between steps
+    points, shares = centred @ axes.T, sizes.square() / sizes.square().sum().clamp(min=1e-30)
+    figure = Figure(figsize=(5, 4), layout="constrained", dpi=70)
+    axis = figure.subplots()
+    for group in sorted({*groups}):
+        axis.plot(*points[[group == other for other in groups]].T, "o", alpha=0.6, label=group.replace("$", r"\$"))
+    axis.set(xlabel=f"axis 1, {shares[0]:.0%} of the variance", ylabel=f"axis 2, {shares[1]:.0%}")
+    axis.legend(fontsize="x-small")
     return figure
 
 

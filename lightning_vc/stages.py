@@ -19,6 +19,8 @@ stages:
 import ctypes
 import hashlib
 import json
+import os
+import re
 import shlex
 import signal
 import subprocess
@@ -34,6 +36,7 @@ from lightning_vc.files import inside, read_text, refuse_links, write_file
 from lightning_vc.recipe_file import command_line, load_yaml, output_paths, read_recipe, verb_words
 
 _PATIENCE = 10.0  # seconds from Ctrl-C until a command is terminated
+_BEST = "best.ckpt"  # beside the checkpoint: the best by validation, of the same settings
 
 
 @dataclass(frozen=True)
@@ -101,7 +104,7 @@ class Recipe:
         """
         words = [word for word in command if not (before.on_request and Path(word) == self.dir)]
         return not before.outputs or any(
-            (output != self.dir and str(output) in word) or output.is_relative_to(word)
+            (output != self.dir and _names(word, output)) or output.is_relative_to(word)
             for output in before.outputs
             for word in words
         )
@@ -115,10 +118,9 @@ class Recipe:
         all_names = [stage.name for stage in self.stages]
         if unknown := set(names or ()) - set(all_names):
             raise ValueError(f"no stage {', '.join(sorted(unknown))}: the recipe has {', '.join(all_names)}")
-        for number, stage in enumerate(self.stages, 1):
-            if stage.on_request if names is None else stage.name not in names:
-                continue
-            title = f"stage {number} of {len(all_names)}: {stage.name}"
+        chosen = [stage for stage in self.stages if (not stage.on_request if names is None else stage.name in names)]
+        for number, stage in enumerate(chosen, 1):
+            title = f"stage {number} of {len(chosen)}: {stage.name}"
             record = self._begin(stage)
             if _read(record)["finished"]:
                 _say(f"{title} is finished")
@@ -134,26 +136,39 @@ class Recipe:
             _write(record, stage, finished=True)
 
     def _begin(self, stage: Stage) -> Path:
-        """Rename the checkpoint of other settings, restore that of these settings, and return the record."""
+        """Rename checkpoints and record of other settings, restore those of these settings, and return the record."""
         record = inside(self.dir, ".stages", f"{stage.name}.json")
         checkpoint = stage.checkpoint
-        renamed = [checkpoint, _aside(checkpoint, stage.key)] if checkpoint else []
+        checkpoints = [checkpoint, checkpoint.with_name(_BEST)] if checkpoint else []
+        renamed = [name for path in checkpoints for name in (path, _aside(path, stage.key))]
         for path in (*stage.written, *renamed):  # links may have come with the recipe, or from an earlier stage
             refuse_links(path.absolute(), self.dir)
         key = _read(record).get("key")
-        if checkpoint and key != stage.key and checkpoint.exists():
-            if key is None:
-                raise ValueError(
-                    f"{checkpoint} exists, but no stage of this recipe has written it: move it away, or give "
-                    "another dir"
-                )
-            kept = checkpoint.replace(_aside(checkpoint, key))
-            _say(f"{checkpoint} has other settings: it is renamed to {kept.name}")
+        if checkpoint and key is None and checkpoint.exists():
+            raise ValueError(
+                f"{checkpoint} exists, but no stage of this recipe has written it: move it away, or give another dir"
+            )
+        existing = [path for path in checkpoints if path.exists()]
+        if existing and key not in (None, stage.key):
+            write_file(_aside(record, key), read_text(record))  # first: a kill must not separate it from its checkpoint
+            for path in reversed(existing):
+                _say(f"{path} has other settings: it is renamed to {path.replace(_aside(path, key)).name}")
         if key != stage.key:
-            _write(record, stage, finished=False)
-        if checkpoint and _aside(checkpoint, stage.key).exists():
-            _aside(checkpoint, stage.key).replace(checkpoint)
+            is_back = checkpoint is not None and _aside(checkpoint, stage.key).exists()
+            before = _read(_aside(record, stage.key)) if is_back else {}
+            _write(record, stage, finished=before.get("key") == stage.key and before["finished"])
+        for path in reversed(checkpoints):
+            if _aside(path, stage.key).exists():
+                _aside(path, stage.key).replace(path)
         return record
+
+
+def _names(word: str, output: Path) -> bool:
+    """Whether a word names a path or a file in it: `a/b/d` and `{x: a/b}` name `a/b`, `a/b-2` and `c/a/b` do not."""
+    if Path(os.path.abspath(word)).is_relative_to(os.path.abspath(output)):
+        return True
+    paths = "|".join(re.escape(path) for path in {str(output), str(output.absolute())})
+    return re.search(rf"(?<![\w./~-])(\./)*({paths})(?![\w.~-])", word) is not None
 
 
 def _content(file: Path) -> bytes:

@@ -70,7 +70,9 @@ def test_training_speakers_are_synthesised_after_validation(tmp_path: Path, task
     names = [
         f"{speaker}-{number}{suffix}" for speaker in (first, last) for number in (1, 2) for suffix in (".png", ".wav")
     ]
-    assert spoken == [f"log/version_0/spoken/000000/{name}" for name in names]
+    reference = [f"reference/{speaker}{suffix}" for speaker in (first, last) for suffix in (".png", ".wav")]
+    written = [*(f"000000/{name}" for name in names), "000000/speaker_table.png", *reference]
+    assert spoken == [f"log/version_0/spoken/{name}" for name in written]
     for name in spoken:
         if name.endswith(".wav"):
             assert io.read(tmp_path / name, 16000).abs().max() > 0.01
@@ -188,6 +190,9 @@ def test_weights_and_biases_gets_losses_sound_and_attention_without_a_key(
     assert list(run.glob("run-*.wandb"))
     media = {path.relative_to(run / "files" / "media").parts[0] for path in run.rglob("media/*/*/*") if path.is_file()}
     assert media == {"audio", "images"}
+    kinds = {path.parent.name for path in run.rglob("media/*/*/*")}
+    assert kinds == {"speech", "attention", "reference", "reference_spectrogram"}
+    assert len(list(run.glob("files/media/images/speaker_table_*.png"))) == 1
     assert not list(tmp_path.rglob("spoken"))
     assert read_checkpoint(tmp_path / "last.ckpt")["global_step"] == 1
 
@@ -221,7 +226,7 @@ def test_a_trial_does_not_overwrite_the_last_step(tmp_path: Path) -> None:
 @pytest.mark.parametrize("named", ["{}/last.ckpt", "last", "hpc"])
 def test_wandb_goes_on_with_the_run_of_the_checkpoint(tiny_run: TinyRun, tmp_path: Path, named: str) -> None:
     flags = [*tiny_run.tts_flags(tmp_path), "--config", str(ROOT / "configs" / "logger" / "wandb.yaml")]
-    quick = ["--trainer.limit_val_batches=0", "--model.scheduler.init_args.total_steps=4"]
+    quick = ["--trainer.val_check_interval=9", "--model.scheduler.init_args.total_steps=4"]
     tts.main([*flags, *quick, "--trainer.max_steps=2"])
     wandb.finish()  # as the end of the process does
     first = read_checkpoint(tmp_path / "last.ckpt")["wandb_run"]

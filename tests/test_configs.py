@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from omegaconf import OmegaConf
 
+from lightning_vc.cli import default_folder
 from lightning_vc.corpora.generated import GeneratedCorpus
 from lightning_vc.data import shards
 from lightning_vc.recipes import evaluate, prepare
@@ -72,11 +73,17 @@ def checkpoints(config: Any) -> Any:
     return result.init_args
 
 
+def best_checkpoint(config: Any) -> Any:
+    """The settings of the callback that keeps the best checkpoint."""
+    (found,) = [each for each in config.trainer.callbacks if each.class_path.endswith("ModelCheckpoint")]
+    return found.init_args
+
+
 @pytest.mark.parametrize("path", CONFIGS, ids=str)
 def test_a_config_is_a_piece_of_a_command_line(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """It changes one section; what recipes share is included by two of them at least."""
     section, *_ = OmegaConf.load(path)
-    if path.parent.name == "logger" or path.stem == "ddp":  # whoever runs a recipe chooses these
+    if path.parent.name == "logger" or path.stem in ("ddp", "slurm"):  # whoever runs a recipe chooses these
         words = ["fit", "--config", str(MINI / "tts.yaml"), "--config", str(path), "--trainer.default_root_dir", "here"]
         with_it, without = (parsed("tts", item, capsys) for item in (words, [*words[:3], *words[5:]]))
         assert {name for name in with_it if with_it[name] != without[name]} == {section}
@@ -101,6 +108,29 @@ def test_an_example_is_a_command_line(path: Path, capsys: pytest.CaptureFixture[
     assert checkpoints(config).dirpath == "here"
 
 
+@pytest.mark.parametrize(
+    ("words", "folder"),
+    [
+        (["--config", "configs/logger/csv.yaml", "--config", "recipes/mini/tts.yaml"], "runs/mini/tts"),
+        (["--config=recipes/librispeech/paper/tts.yaml", "--config=mine.yaml"], "runs/librispeech-paper/tts"),
+        (["--config", "/home/ann/study/tts.yaml"], "runs/study/tts"),
+        (["--config", "mine.yaml"], "runs/tts"),
+        (["--trainer.max_steps", "3"], "runs/tts"),
+    ],
+)
+def test_the_default_folder_is_that_of_the_recipe(words: list[str], folder: str) -> None:
+    assert default_folder(words, "tts") == folder
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=str)
+def test_an_example_needs_no_folder_to_be_measured(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    verb = verb_of(path)
+    config = parsed(verb, ["validate", "--config", str(path), "--ckpt_path", "last.ckpt"], capsys)
+    folder = "adapt_whole_model" if verb == "adapt" else verb
+    recipe = "-".join(path.parts[1:-1])
+    assert checkpoints(config).dirpath == config.trainer.default_root_dir == f"runs/{recipe}/{folder}"
+
+
 @pytest.mark.parametrize("name", RECIPES)
 def test_training_stages_understand_their_command_lines(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     configs = {}
@@ -111,8 +141,12 @@ def test_training_stages_understand_their_command_lines(name: str, capsys: pytes
         if words[:1] != ["fit"]:
             continue
         config = configs[stage.name] = parsed(verb, words, capsys)
-        saving = checkpoints(config)
+        saving, best = checkpoints(config), best_checkpoint(config)
         assert Path(saving.dirpath, "last.ckpt") == stage.checkpoint
+        assert (best.dirpath, best.filename) == (saving.dirpath, "best")
+        assert (best.monitor, best.mode) == (
+            ("val/accuracy", "max") if verb == "speaker_recognition" else ("val/loss", "min")
+        )
         assert config.trainer.max_steps >= config.trainer.val_check_interval
         rates = re.findall(r"sample_rate: (\d+)", OmegaConf.to_yaml(config.model))
         assert {int(item) for item in rates} <= {rate}  # that of the shards

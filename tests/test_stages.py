@@ -75,10 +75,13 @@ def fail_at(number: int, monkeypatch: pytest.MonkeyPatch, status: int = 1) -> Ra
     return commands
 
 
-def test_some_stages_are_asked_for_by_name(recipe: Path, ran: Ran) -> None:
+def test_some_stages_are_asked_for_by_name(recipe: Path, ran: Ran, capfd: pytest.CaptureFixture[str]) -> None:
     recipe.write_text(recipe.read_text().replace("    verb: evaluate\n", "    verb: evaluate\n    on_request: true\n"))
     Recipe(recipe).run()
     assert [command[0] for command in ran] == ["prepare", "tts"]
+    assert [line for line in capfd.readouterr().err.splitlines() if line.startswith("stage ")] == (
+        ["stage 1 of 2: dig", "stage 2 of 2: plant"]
+    )
     Recipe(recipe).run(["reap"])
     assert [command[0] for command in ran] == ["prepare", "tts", "evaluate"]
 
@@ -277,7 +280,49 @@ def test_the_checkpoint_of_earlier_settings_is_restored(
     again.clear()
     Recipe(recipe).run(["dig", "plant"])
     assert checkpoint.read_text() == "of the first settings"
-    assert [command[-2:] for command in again] == [["--ckpt_path", str(checkpoint)]]  # which is at its last step
+    assert again == []  # it is finished
+
+
+def test_the_best_checkpoint_stays_with_the_last_one(recipe: Path, ran: Ran) -> None:
+    """Both are put aside with their settings and come back with them; the stage is skipped then."""
+    Recipe(recipe).run()
+    last, best = recipe.parent / "out" / "plant.ckpt", recipe.parent / "out" / "best.ckpt"
+    for file in (last, best):
+        file.write_text("of the first settings")
+    Recipe(recipe, ["speed=6"]).run(["plant"])
+    assert not last.exists()
+    assert not best.exists()
+    best.write_text("of 6")  # and no last one: it was stopped at once
+    ran.clear()
+    Recipe(recipe).run()
+    assert ran == []
+    assert last.read_text() == best.read_text() == "of the first settings"
+
+
+@pytest.mark.parametrize(
+    ("word", "uses"),
+    [
+        ("{dir}/plant", True),
+        ("{dir}/plant/last.ckpt", True),
+        ("./{dir}/x/../plant/", True),
+        ("{{x: {{root: {dir}/plant, y: 1}}}}", True),
+        ('["{dir}/plant/a.ckpt"]', True),
+        ("{dir}", True),
+        ("{dir}/plant-2", False),
+        ("{dir}/plant.old/last.ckpt", False),
+        ("other/{dir}/plant", False),
+        ("{{x: other/{dir}/plant}}", False),
+    ],
+)
+def test_a_stage_uses_what_its_options_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, word: str, uses: bool
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    text = "dir: run\nstages:\n  plant: {verb: tts fit, options: {trainer.default_root_dir: '${dir}/plant', seed: 1}}\n"
+    text += f"  reap: {{verb: evaluate, options: {{out: run/out, model: {json.dumps(word.format(dir='run'))}}}}}\n"
+    Path("recipe.yaml").write_text(text)
+    keys = [Recipe("recipe.yaml", [f"stages.plant.options.seed={seed}"]).stages[1].key for seed in (1, 2)]
+    assert (keys[0] != keys[1]) == uses
 
 
 @pytest.mark.parametrize("key", ["old", "new"])
@@ -717,8 +762,9 @@ def test_killed_in_the_middle_of_a_stage_it_resumes_there(training: Path) -> Non
     assert second.returncode == 0, told
     assert f"--ckpt_path {checkpoint}" in told
     assert read_checkpoint(checkpoint)["global_step"] == STEPS
-    (log,) = (training / "tts").glob("log/version_1")
-    assert logged(log, "step")[0] == done
+    (log,) = (training / "tts").glob("log/version_*")  # the run goes on in its file
+    assert sorted({*logged(log, "step")}) == [*range(STEPS)]
+    assert len(logged(log, "train/loss")) == STEPS
     assert json.loads((training / ".stages" / "tts.json").read_text())["finished"]
 
 
@@ -748,5 +794,5 @@ def test_training_that_is_stopped_is_not_finished_and_goes_on(training: Path, se
         _, told = second.communicate(timeout=250)
     assert second.returncode == 0, told
     assert read_checkpoint(checkpoint)["global_step"] == STEPS
-    (log,) = (training / "tts").glob("log/version_1")
-    assert logged(log, "step")[0] == done
+    (log,) = (training / "tts").glob("log/version_*")
+    assert len(logged(log, "train/loss")) == STEPS

@@ -82,8 +82,9 @@ class ShardsDataModule(LightningDataModule):
 
     def teardown(self, stage: str) -> None:
         """Warn of the number of samples that were skipped."""
-        if skipped := sum(int(source.skipped.sum()) for source in self.sources):
+        if skipped := sum(source.n_skipped() for source in self.sources):
             warnings.warn(f"{skipped} samples of {self.index.folder} are broken and were left out", stacklevel=1)
+        self.sources.clear()  # a test after a fit reads again
 
     def test_dataloader(self) -> Any:
         """The validation loader, unless a subclass overrides this."""

@@ -7,6 +7,7 @@ import hashlib
 import multiprocessing
 import random
 import warnings
+import zlib
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from functools import partial
@@ -25,7 +26,7 @@ from lightning_vc.data.samples import Sample
 B = TypeVar("B")
 
 SHUFFLED = 1024  # size of the shuffle buffer of each worker
-_COUNTERS = 64  # of skipped samples, one per worker
+_COUNTERS = 1 << 14  # of skipped samples, one per message
 _ORDER = 3  # version of the order of samples: increased when the same seed and epoch give other batches
 
 # Lightning warns that lengths may be wrong with workers; those of `BatchStream` are right.
@@ -60,9 +61,8 @@ class Shards:
     def __init__(self, files: Sequence[ShardFile], cache: str | None = None, skip: bool = False) -> None:
         self.files = list(files)
         self.read = Stage(read_shards, cache, self._count if skip else None)
-        # In shared memory, with a counter for each worker: concurrent additions to one counter could be lost.
+        # In shared memory, with a counter for each message: all workers may find the same damage, in every epoch.
         self.skipped = torch.zeros(_COUNTERS, dtype=torch.int64).share_memory_()
-        self._counted: set[str] = set()  # messages already counted by this process: they recur in every epoch
 
     def __iter__(self) -> Iterator[Sample]:
         """All samples, in the order of the shards."""
@@ -78,11 +78,15 @@ class Shards:
             return [partial(iter, self.files), self.read]
         return [partial(shard_list, self.files, order, rank, world), wds.split_by_worker, self.read]
 
+    def n_skipped(self) -> int:
+        """Number of samples that were skipped in any process; what several processes find counts once."""
+        return int(self.skipped.clamp(min=0).sum())
+
     def _count(self, message: str, samples: int) -> None:
-        if message not in self._counted:
-            self._counted.add(message)
+        counter = zlib.crc32(message.encode()) % _COUNTERS
+        if not self.skipped[counter]:
             warnings.warn(f"left out: {message}", stacklevel=2)
-            self.skipped[_worker()[0] % _COUNTERS] += samples
+        self.skipped[counter] = samples or -1
 
 
 def shard_list(files: Sequence[ShardFile], order: str, rank: int, world: int) -> Iterator[ShardFile]:

@@ -30,7 +30,8 @@ def read_shards(shards: Iterable[ShardFile], cache: str | None = None, skip: Ski
         shards: local or remote.
         cache: folder that keeps copies of remote shards.
         skip: callback for damaged data, with a message and the number of lost samples, which are skipped; every sample
-            is decoded once more for this check. A shard that cannot be read or fetched is never skipped.
+            is decoded once more for this check. Readers of the same shard give the same message and number for the end
+            of a shard that cannot be read. A shard that cannot be read or fetched is never skipped.
 
     Raises:
         OSError: if a shard does not exist or cannot be read.
@@ -73,7 +74,7 @@ def _samples(file: ShardFile, tar: BinaryIO, skip: Skip | None) -> Iterator[Samp
     shard = file.shard
     errors: list[Exception] = []
     keys: set[str] = set()
-    n_read, seconds, key, complete = 0, 0.0, "", file.step == 1
+    n_found, seconds, key, complete = 0, 0.0, "", file.step == 1
 
     def report(where: str, why: object, lost: int) -> None:
         message = f"{file.url} is broken {where} ({why})"
@@ -85,9 +86,9 @@ def _samples(file: ShardFile, tar: BinaryIO, skip: Skip | None) -> Iterator[Samp
         number, key = len(keys), files["__key__"]
         repeated = key in keys
         keys.add(key)
+        n_found += 1
         if number % file.step != file.first and not repeated:
             continue
-        n_read += 1
         try:
             if repeated:
                 raise ValueError("it occurs twice")
@@ -106,8 +107,7 @@ def _samples(file: ShardFile, tar: BinaryIO, skip: Skip | None) -> Iterator[Samp
     if not why and complete and abs(seconds - shard.seconds) > _ROUNDING * shard.samples:
         why = f"it holds {seconds:.3f} seconds, the index says {shard.seconds}"
     if why:
-        lost = len(range(file.first, shard.samples, file.step)) - n_read
-        report(f"after sample {key}" if keys else "from the beginning", why, max(0, lost))
+        report(f"after sample {key}" if keys else "from the beginning", why, max(0, shard.samples - n_found))
 
 
 def clips_of(index: Index, speaker: str, cache: str | None = None) -> list[Sample]:

@@ -42,6 +42,7 @@ def main(args: Sequence[str] | None = None) -> AdaptationCLI:
         cast(type[AdaptationTask], method.task),
         AdaptationDataModule,
         None if args is None else list(args),
+        verb="adapt",
         linked=(
             ("pretrained.tts", "model.tts"),
             ("pretrained.encoder", "model.encoder"),

@@ -8,7 +8,9 @@ from lightning_vc.tasks.speaker_encoder import SpeakerEncoderTask
 
 
 def main(args: ArgsType = None) -> VoiceCLI:
-    return VoiceCLI(SpeakerEncoderTask, CloningDataModule, args, linked=(("pretrained.tts", "model.tts"),))
+    return VoiceCLI(
+        SpeakerEncoderTask, CloningDataModule, args, verb="encoder", linked=(("pretrained.tts", "model.tts"),)
+    )
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ def main(args: ArgsType = None) -> VoiceCLI:
         ("pretrained.encoder", "model.encoder"),
         ("pretrained.frontend", "data.frontend"),
     )
-    return VoiceCLI(JointTask, JointDataModule, args, linked=linked)
+    return VoiceCLI(JointTask, JointDataModule, args, verb="joint", linked=linked)
 
 
 if __name__ == "__main__":

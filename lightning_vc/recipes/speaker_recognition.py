@@ -9,7 +9,9 @@ from lightning_vc.tasks.speaker_recognition import SpeakerRecognitionTask
 
 def main(args: ArgsType = None) -> VoiceCLI:
     linked = (("data.speakers", "model.recognizer.init_args.speakers"), ("data.test_speakers", "model.test_speakers"))
-    return VoiceCLI(SpeakerRecognitionTask, SpeakerRecognitionDataModule, args, linked=linked)
+    return VoiceCLI(
+        SpeakerRecognitionTask, SpeakerRecognitionDataModule, args, verb="speaker_recognition", linked=linked
+    )
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ def main(args: ArgsType = None) -> VoiceCLI:
         TTSTask,
         TTSDataModule,
         args,
+        verb="tts",
         linked=(("data.speakers", "model.tts.init_args.speakers"), ("pretrained.tts", "model.init_from")),
         shared=(("model.tts.init_args.frontend", "data.frontend"),),
     )

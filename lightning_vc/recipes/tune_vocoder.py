@@ -14,7 +14,7 @@ def main(args: ArgsType = None) -> VoiceCLI:
         ("pretrained.discriminators", "model.discriminators"),
         ("pretrained.frontend", "data.frontend"),
     )
-    return VoiceCLI(VocoderTuningTask, TTSDataModule, args, linked=linked)
+    return VoiceCLI(VocoderTuningTask, TTSDataModule, args, verb="tune_vocoder", linked=linked)
 
 
 if __name__ == "__main__":

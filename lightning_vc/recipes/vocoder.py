@@ -8,7 +8,7 @@ from lightning_vc.tasks.vocoder import VocoderTask
 
 
 def main(args: ArgsType = None) -> VoiceCLI:
-    return VoiceCLI(VocoderTask, VocoderDataModule, args)
+    return VoiceCLI(VocoderTask, VocoderDataModule, args, verb="vocoder")
 
 
 if __name__ == "__main__":

@@ -245,3 +245,19 @@ def test_training_goes_on_without_what_is_broken(index: Index, tmp_path: Path, w
     assert len(batches) == 12
     with pytest.warns(UserWarning, match=r"[1-9] samples of .* are broken and were left out"):
         skipping.teardown("fit")
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_what_all_workers_of_a_validation_find_counts_once(index: Index, tmp_path: Path, workers: int) -> None:
+    for file in Path(index.folder).iterdir():
+        (tmp_path / file.name).write_bytes(file.read_bytes())
+    (shard,) = index.sets["train-held"][:1]
+    data = bytearray((tmp_path / shard.name).read_bytes())
+    data[600] ^= 1  # in the first sample
+    (tmp_path / shard.name).write_bytes(data)
+    skipping = TTSDataModule(str(tmp_path), Characters(), 1, loading=Loading(workers, broken="skip"))
+    loader = skipping.val_dataloader()
+    for _ in range(2):
+        list(loader)
+    with pytest.warns(UserWarning, match=r"^1 samples of .* are broken and were left out"):
+        skipping.teardown("fit")

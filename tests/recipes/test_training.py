@@ -52,7 +52,7 @@ def test_tts_logs_losses_and_synthesises_sentences(tiny_run: TinyRun) -> None:
             assert len(values) == count
             assert all(map(math.isfinite, values))
     spoken = sorted(path.name for path in out.rglob("spoken/000004/*"))
-    assert len(spoken) == 4
+    assert len(spoken) == 5  # with the speaker table
     assert {Path(name).suffix for name in spoken} == {".png", ".wav"}
 
 
@@ -117,7 +117,7 @@ def test_a_flag_on_an_interpolated_setting_wins(tiny_run: TinyRun, capsys: pytes
 
 def test_a_run_that_is_resumed_goes_on_with_the_settings_of_the_command_line(tiny_run: TinyRun, tmp_path: Path) -> None:
     first, second = tmp_path / "first", tmp_path / "second"
-    short = ["--trainer.max_steps=2", "--model.scheduler.init_args.total_steps=6", "--trainer.limit_val_batches=0"]
+    short = ["--trainer.max_steps=2", "--model.scheduler.init_args.total_steps=6"]
     tts.main([*tiny_run.tts_flags(first), *short])
     checkpoint = first / "last.ckpt"
     assert read_checkpoint(checkpoint)["hyper_parameters"]["attention_weight"] == 1.0
@@ -131,10 +131,62 @@ def test_a_run_that_is_resumed_goes_on_with_the_settings_of_the_command_line(tin
 
 def test_the_same_seed_trains_the_same_model_and_another_another(tiny_run: TinyRun, tmp_path: Path) -> None:
     def trained(name: str, seed: int) -> str:
-        flags = ["--trainer.max_steps=2", "--trainer.limit_val_batches=0", "--seed_everything", str(seed)]
+        flags = ["--trainer.max_steps=2", "--seed_everything", str(seed)]
         return fingerprint(tts.main([*tiny_run.tts_flags(tmp_path / name), *flags]).model.tts)
 
     assert trained("a", 1) == trained("b", 1) != trained("c", 2)
+
+
+@pytest.mark.parametrize("command", ["validate", "test"])
+def test_a_run_has_a_folder_by_default(
+    tiny_run: TinyRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    """It is named by the first config of a recipe, here `mini`."""
+    flags = tiny_run.tts_flags(tmp_path, command)
+    where = flags.index("--trainer.default_root_dir")
+    monkeypatch.chdir(tmp_path)
+    tts.main([*flags[:where], *flags[where + 2 :], "--ckpt_path", str(tiny_run.tts)])
+    assert list(tmp_path.glob("runs/mini/tts/log/version_0/metrics.csv"))
+
+
+def test_a_new_run_does_not_overwrite_the_one_in_the_default_folder(
+    tiny_run: TinyRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    flags = tiny_run.tts_flags(tmp_path)
+    where = flags.index("--trainer.default_root_dir")
+    monkeypatch.chdir(tmp_path)
+    last = tmp_path / "runs" / "mini" / "tts" / "last.ckpt"
+    last.parent.mkdir(parents=True)
+    last.write_text("trained for days")
+    message = refusal(tts, [*flags[:where], *flags[where + 2 :]], capsys)
+    assert "runs/mini/tts/last.ckpt exists: resume it with --ckpt_path last, or name the folder" in message
+    assert last.read_text() == "trained for days"
+
+
+def test_nothing_but_the_progress_is_printed(
+    tiny_run: TinyRun, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tts.main([*tiny_run.tts_flags(tmp_path), "--trainer.max_steps=2"])
+    lines = capsys.readouterr()
+    assert lines.out == ""
+    assert [line.split(",")[0] for line in lines.err.splitlines()] == ["step 1 of 2", "step 2 of 2"]
+
+
+def test_the_best_and_the_last_step_are_kept(tiny_run: TinyRun, tmp_path: Path) -> None:
+    tts.main([*tiny_run.tts_flags(tmp_path), "--trainer.max_steps=3", "--trainer.val_check_interval=1"])
+    losses = logged(tmp_path, "val/loss")
+    assert len(losses) == 3
+    assert read_checkpoint(tmp_path / "best.ckpt")["global_step"] == 1 + losses.index(min(losses))
+    assert read_checkpoint(tmp_path / "last.ckpt")["global_step"] == 3
+
+
+def test_an_empty_validation_set_is_refused_where_it_is_monitored(
+    tiny_run: TinyRun, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shards = prepare(Tones(3, 4), tmp_path / "shards", Splits(test=0, validation=0, held=0)).folder
+    message = refusal(tts, [*tiny_run.tts_flags(tmp_path), "--data.shards", str(shards)], capsys)
+    assert "ModelCheckpoint monitors 'val/loss', which nothing logs: there is no validation" in message
+    assert not (tmp_path / "last.ckpt").exists()
 
 
 # encoder
