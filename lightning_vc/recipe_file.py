@@ -15,8 +15,8 @@ from lightning_vc.console import short
 from lightning_vc.files import inside, plain_name, read_text
 from lightning_vc.settings import compose, merge, resolve
 
-# Without `run`, which would recurse, and `voices`, which changes files outside the run.
-_VERBS = {file.stem for file in Path(__file__).with_name("recipes").glob("[!_]*.py")} - {"run", "voices"}
+# Without `run`, which would recurse, and `recipes` and `voices`, which change files outside the run.
+_VERBS = {file.stem for file in Path(__file__).with_name("recipes").glob("[!_]*.py")} - {"run", "recipes", "voices"}
 _OPTION = re.compile(r"[a-zA-Z]\w*(\.\w+)*\+?")
 _FLAG = re.compile(r"-[^\d.]")  # a value that would be parsed as an option
 _GROUPS = {"trainer", "data", "data.loading"}  # option groups whose values could hold output paths
