@@ -22,7 +22,7 @@ from lightning_vc.console import print_warning, short
 from lightning_vc.modules.low_rank import load_adapted_parameters
 from lightning_vc.modules.speaker_encoder import SpeakerEncoder
 from lightning_vc.modules.tts import TTSModel, check_spectrograms
-from lightning_vc.pretrained import load_folder, shipped
+from lightning_vc.pretrained import load_folder, pretrained_folder, shipped
 from lightning_vc.synthesis import Synthesizer, check_length
 from lightning_vc.text.normalize import normalize, unspoken
 from lightning_vc.trust import trust as allow
@@ -92,9 +92,14 @@ class Cloner:
         return cls(**models)
 
     @classmethod
-    def from_pretrained(cls, name: str = "base", vocoder: str | Path | None = None) -> "Cloner":
-        """Load a model that is shipped with the package; `vocoder` and errors as in `load`."""
-        return cls.load(shipped(name), vocoder)
+    def from_pretrained(
+        cls, name: str = "base", vocoder: str | Path | None = None, revision: str | None = None
+    ) -> "Cloner":
+        """Load a model of the package, a folder, or the Hugging Face Hub (organisation/repository, extra `hub`).
+
+        `name`, `revision` and errors as in `pretrained.pretrained_folder`, `vocoder` and further errors as in `load`.
+        """
+        return cls.load(pretrained_folder(name, revision), vocoder)
 
     @property
     def methods(self) -> list[str]:

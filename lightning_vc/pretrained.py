@@ -10,6 +10,7 @@ from torch import nn
 from lightning_vc.audio.vocoder import NeuralVocoder
 from lightning_vc.checkpoint import fingerprint, model_of, save_model
 from lightning_vc.files import SUMS, read_sums, sha256_of, write_file
+from lightning_vc.hub import download, is_hub_name
 from lightning_vc.modules.speaker_encoder import SpeakerEncoder
 from lightning_vc.modules.tts import TTSModel
 from lightning_vc.untrusted import MODELS, read_checkpoint
@@ -40,6 +41,23 @@ def load_folder(folder: str | Path) -> dict[str, Any]:
     if "tts" not in models:
         raise FileNotFoundError(f"no tts/last.ckpt in {folder}: name the folder of a run")
     return models
+
+
+def pretrained_folder(name: str = "base", revision: str | None = None) -> Path:
+    """Return the folder of a model of the package, of a path, or of the Hugging Face Hub.
+
+    Args:
+        name: name of a model that comes with the package, a path of a folder, or organisation/repository. A folder that
+            exists comes before a repository of the same name.
+        revision: branch, tag or commit of a repository.
+
+    Raises:
+        FileNotFoundError: if there is no such model.
+        OSError, ValueError, ImportError: what `hub.download` raises.
+    """
+    if revision is not None or (is_hub_name(name) and not Path(name).is_dir()):
+        return download(name, revision)
+    return Path(name) if "/" in name else shipped(name)
 
 
 def shipped(name: str = "base") -> Path:

@@ -133,6 +133,8 @@ def output_paths(folder: Path, name: str, words: Sequence[str], options: dict[st
     verb, paths = words[0], []
     for option, value in options.items():
         key = str(option).removesuffix("+")
+        if (verb, key) == ("export", "push_to"):
+            raise ValueError(f"stage {name} has the option push_to, which uploads the model: run that verb by hand")
         if _PATH_PART.fullmatch(key) and (str(value).startswith("/") or ".." in Path(str(value)).parts):
             raise ValueError(f"stage {name} has {short(value)} as {option}: give a name without / in front and ..")
         is_voice = (verb, key) in (("morph", "save"), ("clone", "voice"))
