@@ -47,7 +47,7 @@ def commands(page: Path, start: str = START) -> list[list[str]]:
 
 # Those with a class of the reader's own (my_encoder.GRUEncoder) are run by test_extending.
 COMMANDS = [words for page in PAGES for words in commands(page) if not re.search(r"\bmy_\w+\.[A-Z]", " ".join(words))]
-TRAINING = [words for words in COMMANDS if words[1] in ("fit", "validate", "test")]
+TRAINING = [words for words in COMMANDS if words[1:2] and words[1] in ("fit", "validate", "test")]
 COPIED = "mine/"  # a recipe that the line before has copied
 RECIPES = [words for words in COMMANDS if words[0] == "run" and not words[1].startswith(COPIED)]
 PREPARING = [words for words in COMMANDS if words[0] == "prepare" and words[1] != "verify"]
