@@ -14,6 +14,7 @@ def export(
     license: str = "",
     datasets: list[str] | None = None,
     private: bool = False,
+    onnx: bool = False,
 ) -> None:
     """Write the models of a run as safetensors files in half precision, for distribution.
 
@@ -25,6 +26,7 @@ def export(
         license: with --push_to, the Hub's identifier of the licence of the weights, such as cc-by-4.0.
         datasets: with --push_to, the Hub's identifiers of the corpora that the model was trained on.
         private: with --push_to, create the repository as private.
+        onnx: write the models as ONNX graphs too; needs onnx and onnxscript.
     """
     if not push_to and (license or datasets or private):
         raise ValueError("--license, --datasets and --private describe an upload: give --push_to organisation/name too")
@@ -36,6 +38,11 @@ def export(
     allow(trust or ())
     for file in pretrained.export(model, out):
         print(printable(f"{file}  {file.stat().st_size / 1e6:.1f} MB"))
+    if onnx:
+        from lightning_vc.onnx_export import export_onnx
+
+        for file in export_onnx(out, **pretrained.load_folder(out)):
+            print(printable(f"{file}  {file.stat().st_size / 1e6:.1f} MB"))
     if push_to:
         from lightning_vc import hub
 
