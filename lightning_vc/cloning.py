@@ -19,7 +19,7 @@ from lightning_vc.modules.acoustic import check_speed
 from lightning_vc.modules.low_rank import load_adapted_parameters
 from lightning_vc.modules.speaker_encoder import SpeakerEncoder
 from lightning_vc.modules.tts import TTSModel, check_spectrograms
-from lightning_vc.pretrained import find_folder, load_folder, shipped
+from lightning_vc.pretrained import load_folder, pretrained_folder, shipped
 from lightning_vc.speakers import find_voice, learned_voice
 from lightning_vc.speech import Speech
 from lightning_vc.synthesis import Synthesizer, check_length
@@ -106,9 +106,13 @@ class Cloner:
         vocoder: str | Path | None = None,
         device: str | torch.device = AUTO,
         dtype: torch.dtype | None = None,
+        revision: str | None = None,
     ) -> "Cloner":
-        """Load a model by its name, which is shipped with the package, or by its path; the rest is as in `load`."""
-        return cls.load(find_folder(name), vocoder, device=device, dtype=dtype)
+        """Load a model of the package, a folder, or the Hugging Face Hub (organisation/repository, extra `hub`).
+
+        `name`, `revision` and errors as in `pretrained.pretrained_folder`; the rest is as in `load`.
+        """
+        return cls.load(pretrained_folder(name, revision), vocoder, device=device, dtype=dtype)
 
     def to(self, device: str | torch.device) -> "Cloner":
         """Move all models to a device, as in `load`, and return the cloner; not while a thread speaks or clones."""

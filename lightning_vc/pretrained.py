@@ -10,6 +10,7 @@ from torch import nn
 from lightning_vc.audio.vocoder import NeuralVocoder
 from lightning_vc.checkpoint import fingerprint, model_of, save_model
 from lightning_vc.files import SUMS, read_sums, sha256_of, write_file
+from lightning_vc.hub import download, is_hub_name
 from lightning_vc.modules.speaker_encoder import SpeakerEncoder
 from lightning_vc.modules.tts import TTSModel
 from lightning_vc.untrusted import MODELS, read_checkpoint
@@ -42,12 +43,21 @@ def load_folder(folder: str | Path) -> dict[str, Any]:
     return models
 
 
-def find_folder(name: str | Path) -> Path:
-    """Return the folder of a model by its name, as in `shipped`, which comes first, or by its path.
+def pretrained_folder(name: str | Path = "base", revision: str | None = None) -> Path:
+    """Return the folder of a model of the package, of a path, or of the Hugging Face Hub.
 
-    Raises FileNotFoundError for a name that is neither.
+    Args:
+        name: name of a model that comes with the package, which comes first, a path of a folder, or
+            organisation/repository. A folder that exists comes before a repository of the same name.
+        revision: branch, tag or commit of a repository.
+
+    Raises:
+        FileNotFoundError: if there is no such model.
+        OSError, ValueError, ImportError: what `hub.download` raises.
     """
     path = Path(name)
+    if revision is not None or (is_hub_name(str(name)) and not path.is_dir()):
+        return download(str(name), revision)
     if path.name != str(name) or (path.exists() and not (_MODELS / path / SUMS).is_file()):
         return path
     return shipped(path.name)

@@ -15,8 +15,8 @@ from lightning_vc.console import short
 from lightning_vc.files import inside, plain_name, read_text
 from lightning_vc.settings import check_yaml, compose, merge, resolve
 
-# Without `run`, which would recurse, and `voices`, which changes files outside the run.
-_VERBS = {file.stem for file in Path(__file__).with_name("recipes").glob("[!_]*.py")} - {"run", "voices"}
+# Without `run`, which would recurse, and `recipes` and `voices`, which change files outside the run.
+_VERBS = {file.stem for file in Path(__file__).with_name("recipes").glob("[!_]*.py")} - {"run", "recipes", "voices"}
 _OPTION = re.compile(r"[a-zA-Z]\w*(\.\w+)*\+?")
 _FLAG = re.compile(r"-[^\d.]")  # a value that would be parsed as an option
 _GROUPS = {"trainer", "data", "data.loading"}  # option groups whose values could hold output paths
@@ -159,6 +159,8 @@ def output_paths(folder: Path, name: str, words: Sequence[str], options: dict[st
     verb, paths = words[0], []
     for option, value in options.items():
         key = str(option).removesuffix("+")
+        if (verb, key) == ("export", "push_to"):
+            raise ValueError(f"stage {name} has the option push_to, which uploads the model: run that verb by hand")
         if _PATH_PART.fullmatch(key) and (str(value).startswith("/") or ".." in Path(str(value)).parts):
             raise ValueError(f"stage {name} has {short(value)} as {option}: give a name without / in front and ..")
         is_voice = (verb, key) in (("morph", "save"), ("clone", "voice"))

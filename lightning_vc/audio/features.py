@@ -77,13 +77,15 @@ class Spectrograms(nn.Module):
         return decibels(self.mel_scale(magnitude(linear).mT)).mT
 
     @torch.no_grad()
-    def linear_of(self, mel: Tensor, iterations: int = 50) -> Tensor:
+    def linear_of(self, mel: Tensor, iterations: int = 50, inverse: Tensor | None = None) -> Tensor:
         """Estimate the linear spectrogram of a mel spectrogram, both in decibels: (..., T, M) -> (..., T, F).
 
-        Non-negative least squares by multiplicative steps (Lee and Seung 2001), from the pseudo-inverse.
+        Non-negative least squares by multiplicative steps (Lee and Seung 2001), from the pseudo-inverse of the filter
+        bank (M, F), which is computed unless it is given as `inverse`.
         """
         bands, target = self.mel_scale.fb, magnitude(mel)
-        linear = (target @ torch.linalg.pinv(bands)).clamp(min=_FLOOR)
+        start = torch.linalg.pinv(bands) if inverse is None else inverse
+        linear = (target @ start).clamp(min=_FLOOR)
         for _ in range(iterations):
             linear = linear * (target @ bands.mT) / (linear @ bands @ bands.mT).clamp(min=1e-8)
         return decibels(linear)

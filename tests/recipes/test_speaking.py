@@ -385,7 +385,7 @@ def test_wrong_options_are_reported_in_two_lines(
     assert message in "".join(error)
 
 
-@pytest.mark.parametrize("verb", ["clone", "synthesize", "voices", "morph", "export", "demo", "run"])
+@pytest.mark.parametrize("verb", ["clone", "synthesize", "voices", "morph", "export", "demo", "run", "recipes"])
 def test_options_are_listed_without_torch(verb: str) -> None:
     code = (
         f"import sys; from lightning_vc.recipes import {verb}\n"
