@@ -1,5 +1,6 @@
 """Console output that all verbs share: warnings, errors in one line, and exit status."""
 
+import logging
 import signal
 import sys
 from collections.abc import Iterator
@@ -47,8 +48,12 @@ def short(value: object, length: int = 60) -> str:
 
 
 def print_warning(message: str) -> None:
-    """Print a warning in one line of stderr."""
-    print(f"warning: {printable(message)}", file=sys.stderr)
+    """Print a warning in one line of stderr, or give it to the handlers of the logger "lightning_vc" if it has any."""
+    logger = logging.getLogger("lightning_vc")
+    if logger.handlers:
+        logger.warning(printable(message))
+    else:
+        print(f"warning: {printable(message)}", file=sys.stderr)
 
 
 @contextmanager
