@@ -94,6 +94,12 @@ def read(cloner: Cloner, path: str) -> Tensor:
     return cloner._read(path)
 
 
+def check_count(clips: int) -> None:
+    """Raise ValueError for too many clips."""
+    if clips > MAX_CLIPS:
+        raise ValueError(f"There would be {clips} clips: give {MAX_CLIPS} or fewer")
+
+
 def examine(cloner: Cloner, path: str, transcribe: Callable[[str], str] | None = None) -> Clip:
     """Read a clip for its length, warnings or error, and suggest a transcript."""
     with collected_warnings() as warnings:
@@ -101,9 +107,8 @@ def examine(cloner: Cloner, path: str, transcribe: Callable[[str], str] | None =
             seconds = len(read(cloner, path)) / cloner.sample_rate
         except (OSError, ValueError) as error:
             return Clip(path, error=_about(str(error), path))
-    return Clip(
-        path, seconds, tuple(_about(text, path) for text in warnings), "", transcribe(path) if transcribe else ""
-    )
+    transcript = transcribe(path) if transcribe else ""
+    return Clip(path, seconds, tuple(_about(text, path) for text in warnings), transcript=transcript)
 
 
 def _about(message: str, path: str) -> str:
@@ -120,7 +125,7 @@ def transcriber() -> Callable[[str], str] | None:
 
     def transcribe(path: str) -> str:
         wave = io.read(path, _WHISPER_RATE).numpy()
-        segments, _ = whisper.model.transcribe(wave, language="en", condition_on_previous_text=False)
+        segments, _ = whisper.model.transcribe(wave, language="en", beam_size=1)
         return " ".join(segment.text.strip() for segment in segments)[:MAX_TEXT]
 
     return transcribe
@@ -141,8 +146,9 @@ def clone(
         raise ValueError("The statement of consent is empty: write who agreed, when, and to what")
     if len(consent) > MAX_CONSENT:
         raise ValueError(f"The statement of consent has {len(consent)} characters: write {MAX_CONSENT} or fewer")
-    if len(clips) > MAX_CLIPS:
-        raise ValueError(f"There are {len(clips)} clips: remove some, the limit is {MAX_CLIPS}")
+    check_count(len(clips))
+    if len(transcripts) != len(clips):
+        raise ValueError("The list of clips has just changed: clone again")
     trains = method != "encoder"
     for clip, text in zip(clips, transcripts, strict=True):
         if trains and not text.strip():
@@ -155,10 +161,8 @@ def clone(
             voice = cloner.clone(paths, method, list(transcripts) if trains else None, consent=consent.strip())
         except (OSError, ValueError) as error:
             raise ValueError(_named(str(error), clips)) from error
-    known = {text for clip in clips for text in clip.warnings}  # they stand beside the clip
-    return voice, [
-        _named(text, clips) for text in warnings if not any(_about(text, clip.path) in known for clip in clips)
-    ]
+    new = [text for text in warnings if not any(_about(text, clip.path) in clip.warnings for clip in clips)]
+    return voice, [_named(text, clips) for text in new]
 
 
 def _named(message: str, clips: Sequence[Clip]) -> str:

@@ -19,12 +19,6 @@ CSS = """
 """
 _TEXT = "Nobody has ever said this, and now my voice has."
 _CONSENT = "Ann Example, 2026-11-30: for the audio guide of the town museum, until 2027"
-_METHODS = {
-    "encoder": "encoder (seconds)",
-    "embedding": "embedding (minutes)",
-    "low_rank": "low_rank (minutes)",
-    "whole_model": "whole_model (minutes)",
-}
 _QUICK: dict[str, Any] = {"api_visibility": "private"}
 _SLOW: dict[str, Any] = {**_QUICK, "concurrency_id": "model", "concurrency_limit": 1}  # one job at a time
 _PLAIN = gr.WaveformOptions(show_recording_waveform=False)
@@ -106,11 +100,11 @@ class Page:
             placeholder=_CONSENT,
             max_length=actions.MAX_CONSENT,
         )
-        methods = [(_METHODS.get(method, method), method) for method in self.cloner.methods]
+        methods = self.cloner.methods
         options = {"interactive": True, "min_width": 180}  # they become inputs only when there are clips
         with gr.Row():
             self.method = gr.Dropdown(
-                methods, value=methods[0][1], label="Method", info="All but encoder need transcripts.", **options
+                methods, value=methods[0], label="Method", info="All but encoder train, on transcripts too.", **options
             )
             self.other = gr.Dropdown(
                 [("nothing", ""), *methods], value="", label="Compare with", info="A second method.", **options
@@ -123,12 +117,11 @@ class Page:
             event(_friendly(self.add), [source, self.clips], [source, self.clips], **_QUICK)
         with self.cards:
             gr.render(self.clips)(self._draw_clips)
-        choices: list[tuple[Any, Callable[[str], Voice]]] = [
-            (self.saved.input, lambda name: Voice.load(VoiceLibrary().known(name))),
-            (self.file.upload, Voice.load),
-            (self.speaker.input, partial(actions.builtin_voice, self.cloner)),
-        ]
-        for (event, load), source in zip(choices, (self.saved, self.file, self.speaker), strict=True):
+        for event, source, load in (
+            (self.saved.input, self.saved, lambda name: Voice.load(VoiceLibrary().known(name))),
+            (self.file.upload, self.file, Voice.load),
+            (self.speaker.input, self.speaker, partial(actions.builtin_voice, self.cloner)),
+        ):
             self._voices_from(event(_friendly(partial(_chosen, load)), source, [self.voices, self.status], **_QUICK))
         for number, slot in enumerate(self.slots):
             inputs = [self.voices, slot.name]
@@ -168,10 +161,11 @@ class Page:
     def add(self, paths: str | list[str] | None, clips: list[Clip], progress: gr.Progress = _PROGRESS) -> Any:
         """Examine new clips; empties the component that they came from."""
         new = [paths] if isinstance(paths, str) else paths or []
+        new = [path for path in dict.fromkeys(new) if path not in [clip.path for clip in clips]]
+        actions.check_count(len(clips) + len(new))
         for number, path in enumerate(new):
-            progress((number, len(new)), desc="listening to clips")
-            if len(clips) < actions.MAX_CLIPS and path not in [clip.path for clip in clips]:
-                clips = [*clips, actions.examine(self.cloner, path, self.transcribe)]
+            progress((number, len(new)), desc="examining clips")
+            clips = [*clips, actions.examine(self.cloner, path, self.transcribe)]
         return None, clips
 
     def clone(
