@@ -21,6 +21,7 @@ _TEXT = "Nobody has ever said this, and now my voice has."
 _CONSENT = "Ann Example, 2026-11-30: for the audio guide of the town museum, until 2027"
 _QUICK: dict[str, Any] = {"api_visibility": "private"}
 _SLOW: dict[str, Any] = {**_QUICK, "concurrency_id": "model", "concurrency_limit": 1}  # one job at a time
+_READY = "The voice is ready: let it speak."
 _PLAIN = gr.WaveformOptions(show_recording_waveform=False)
 _PROGRESS = gr.Progress()
 
@@ -30,9 +31,9 @@ class Slot:
 
     def __init__(self, number: int) -> None:
         with gr.Column(visible=False, min_width=300) as self.column:
-            self.about = gr.HTML(padding=False)
+            self.about = gr.HTML()
             self.sound = gr.Audio(label="Speech", interactive=False, buttons=[], elem_id=f"speech-{number}")
-            self.problems = gr.HTML(padding=False)
+            self.problems = gr.HTML()
             self.plot = gr.Image(
                 alt_text="Spectrogram and alignment", show_label=False, type="filepath", buttons=["fullscreen"]
             )
@@ -72,11 +73,11 @@ class Page:
                         self.speaker = gr.Dropdown(
                             actions.builtin_speakers(cloner), value=None, label="Speaker of the model"
                         )
+                    self.status = gr.HTML("No voice yet: clone or choose one.")
                 with gr.Column(scale=5, min_width=320):
                     gr.Markdown("## 2. Speech")
                     self.text = gr.Textbox(_TEXT, label="Text", lines=3, max_length=actions.MAX_TEXT)
                     self.speak_button = gr.Button("Speak", variant="primary")
-                    self.status = gr.HTML("No voice yet: clone or choose one.", padding=False)
                     with gr.Row():
                         self.slots = [Slot(0), Slot(1)]
             self._connect()
@@ -104,7 +105,7 @@ class Page:
         options = {"interactive": True, "min_width": 180}  # they become inputs only when there are clips
         with gr.Row():
             self.method = gr.Dropdown(
-                methods, value=methods[0], label="Method", info="All but encoder train, on transcripts too.", **options
+                methods, value=methods[0], label="Method", info="All but encoder need transcripts.", **options
             )
             self.other = gr.Dropdown(
                 [("nothing", ""), *methods], value="", label="Compare with", info="A second method.", **options
@@ -141,10 +142,7 @@ class Page:
             with gr.Column(variant="panel", key=f"clip {clip.path}"):
                 label = f"{clip.name} ({clip.seconds:.1f} s)"
                 gr.Audio(clip.path, label=label, interactive=False, buttons=[], waveform_options=_PLAIN)
-                gr.HTML(
-                    _lines([clip.error], "error") if clip.error else _lines(clip.warnings) or "No defect found.",
-                    padding=False,
-                )
+                gr.HTML(_lines([clip.error], "error") if clip.error else _lines(clip.warnings) or "No defect found.")
                 transcripts.append(
                     gr.Textbox(
                         clip.transcript,
@@ -186,11 +184,10 @@ class Page:
             voice, more = actions.clone(self.cloner, clips, transcripts, name, agreed, consent)
             voices.append(voice)
             warnings += more
-        return voices, _lines(list(dict.fromkeys(warnings)))
+        return voices, _lines(list(dict.fromkeys(warnings))) + _READY
 
     def show(self, voices: list[Voice]) -> list[Any]:
         """Show the voices, without speech yet; updates of all components of the slots."""
-        gr.Info("The voice is ready: let it speak.", duration=5)
         updates: list[Any] = []
         for voice in (*voices, *[None] * (len(self.slots) - len(voices))):
             speech = [None, "", None, gr.update(value=None, interactive=False)]
@@ -238,7 +235,7 @@ def _about(voice: Voice) -> str:
 
 
 def _chosen(load: Callable[[str], Voice], name: str) -> tuple[list[Voice], str]:
-    return [load(name)], ""
+    return [load(name)], _READY
 
 
 def _without(clip: Clip, clips: list[Clip]) -> list[Clip]:
