@@ -24,7 +24,7 @@ MAX_CLIPS = 50
 MAX_TEXT = 2_000  # characters of a text or transcript: two minutes of speech
 MAX_CONSENT = 1_000
 MIN_PASSWORD = 8
-_MAX_LABELS = 60  # symbols that are named in the plot
+_MAX_LABELS = 45  # symbols that are named in the plot
 _WHISPER_RATE = 16_000
 
 

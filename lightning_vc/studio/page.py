@@ -230,7 +230,8 @@ def _lines(texts: Sequence[str], kind: str = "warning") -> str:
 
 def _about(voice: Voice) -> str:
     """What is known of a voice, as HTML."""
-    origin = f"{voice.clips} clips, {voice.seconds:.1f} s" if voice.clips else "speaker of the model"
+    clips = "1 clip" if voice.clips == 1 else f"{voice.clips} clips"
+    origin = "speaker of the model" if voice.method == "learned" else f"{clips}, {voice.seconds:.1f} s"
     return f"<b>{escape(voice.method)}</b>: {origin}" + _lines([f"Consent: {voice.consent or 'not stated'}"], "note")
 
 
