@@ -148,6 +148,7 @@ class Page:
                         clip.transcript,
                         label=f"Transcript of {clip.name}",
                         max_length=actions.MAX_TEXT,
+                        interactive=True,  # also where Whisper has suggested a text
                         key=f"transcript {clip.path}",
                     )
                 )
