@@ -1,0 +1,1 @@
+"""The web studio: `actions` computes, `page` shows."""
