@@ -2,6 +2,7 @@
 
 import math
 from abc import ABC, abstractmethod
+from collections.abc import Iterable
 from itertools import pairwise
 
 import torch
@@ -40,6 +41,10 @@ class SpeakerEncoder(nn.Module, ABC):
     def predict(self, waves: Tensor, lengths: Tensor, table: Tensor) -> Tensor:
         """As `forward`, with `embedding_gain` applied around the mean of the learned embeddings (speakers, E)."""
         return apply_gain(self(waves, lengths), table, float(self.embedding_gain))
+
+    def trainable(self) -> Iterable[nn.Parameter]:
+        """The parameters that training changes; all other ones are frozen."""
+        return self.parameters()
 
     @property
     def tts_fingerprint(self) -> str:

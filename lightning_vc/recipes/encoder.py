@@ -8,7 +8,12 @@ from lightning_vc.tasks.speaker_encoder import SpeakerEncoderTask
 
 
 def main(args: ArgsType = None) -> VoiceCLI:
-    return VoiceCLI(SpeakerEncoderTask, CloningDataModule, args, linked=(("pretrained.tts", "model.tts"),))
+    return VoiceCLI(
+        SpeakerEncoderTask,
+        CloningDataModule,
+        args,
+        linked=(("pretrained.tts", "model.tts"), ("pretrained.encoder", "model.init_from")),
+    )
 
 
 if __name__ == "__main__":
