@@ -68,14 +68,12 @@ class GE2EEncoder(SpeakerEncoder):
 
     Args:
         speaker_dim: E, size of an embedding.
-        dropout: of the numbers of the mean vector, in training.
         embedding_gain: as in `SpeakerEncoder`.
     """
 
-    def __init__(self, speaker_dim: int = 512, dropout: float = 0.2, embedding_gain: float = 1.0) -> None:
+    def __init__(self, speaker_dim: int = 512, embedding_gain: float = 1.0) -> None:
         super().__init__(embedding_gain)
         self.network = GE2E()
-        self.dropout = nn.Dropout(dropout)
         self.head = nn.Linear(_SIZE, speaker_dim)
         nn.init.zeros_(self.head.weight)
 
@@ -85,7 +83,7 @@ class GE2EEncoder(SpeakerEncoder):
     def forward(self, waves: Tensor, lengths: Tensor) -> Tensor:
         with torch.no_grad():
             vectors = self.network(waves.flatten(0, 1), lengths.flatten()).unflatten(0, lengths.shape)  # (B, N, 256)
-        return self.head(self.dropout(F.layer_norm(vectors.mean(1), (_SIZE,))))
+        return self.head(F.layer_norm(vectors.mean(1), (_SIZE,)))
 
 
 def _segments(samples: int, lengths: Tensor) -> tuple[Tensor, Tensor]:
