@@ -27,7 +27,7 @@ Damage = Callable[[Tensor, int], Tensor]  # (W,) at a sample rate -> (W', channe
 
 def augmented(**options: float | tuple[float, float]) -> Damage:
     def damage(wave: Tensor, rate: int) -> Tensor:
-        augment = Augmentation(rate, **{"noise": 0.0, "phone": 0.0, "reverberation": 0.0} | options)  # type: ignore[arg-type]
+        augment = Augmentation(rate, **{"noise": 0.0, "telephone": 0.0, "reverberation": 0.0} | options)  # type: ignore[arg-type]
         damaged: Tensor = augment(wave.view(1, 1, -1), torch.tensor([[len(wave)]]))
         return damaged.view(-1, 1)
 
@@ -57,9 +57,9 @@ DAMAGES: dict[str, Damage] = {
     "one side inverted": lambda wave, _: torch.stack([wave, -wave], 1),
     "noise, 20 dB": augmented(noise=1.0, snr=(20.0, 20.0)),
     "noise, 10 dB": augmented(noise=1.0, snr=(10.0, 10.0)),
-    "telephone": augmented(phone=1.0),
+    "telephone": augmented(telephone=1.0),
     "room": augmented(reverberation=1.0),
-    "noise, 10 dB, by telephone": augmented(noise=1.0, snr=(10.0, 10.0), phone=1.0),
+    "noise, 10 dB, by telephone": augmented(noise=1.0, snr=(10.0, 10.0), telephone=1.0),
 }
 
 
