@@ -205,7 +205,7 @@ def adapt(
             enable_progress_bar=progress is True,
         )
         training = Loader(BatchStream(Clips(samples[held_out:]), batcher, steps))
-        if held_out and init != "mean":
+        if held_out and init == "encoder":
             task.begin(next(iter(training)))  # for the validation before training
         validation = Loader(BatchStream(Clips(samples[:held_out]), batcher, -(-held_out // size), seed=None))
         with interruptible():

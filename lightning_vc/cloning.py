@@ -247,9 +247,7 @@ class Cloner:
         if init not in get_args(Initialization):
             raise ValueError(f"unknown init {init!r}: choose one of {', '.join(get_args(Initialization))}")
         if init == "encoder" and self.encoder is None:
-            raise ValueError(
-                f"init is 'encoder', and {source_of(self.tts)} has no speaker encoder: use mean or nearest"
-            )
+            raise ValueError(f"init is 'encoder', and {source_of(self.tts)} has no speaker encoder: use mean")
         if steps is not None and steps < 1:
             raise ValueError(f"steps of adaptation must be 1 or more, got {steps}")
         if any(parameter.dtype != torch.float32 for parameter in self.tts.model.parameters()):

@@ -12,7 +12,7 @@ from typing import Literal, NamedTuple
 
 from torch import Tensor
 
-Initialization = Literal["mean", "nearest", "encoder"]  # embedding from which an adaptation starts
+Initialization = Literal["mean", "encoder"]  # embedding from which an adaptation starts
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,6 @@ from lightning_vc.modules.speaker_encoder import SpeakerEncoder
 from lightning_vc.modules.tts import TTSModel
 from lightning_vc.tasks.adaptation import AdaptationTask, EmbeddingAdaptationTask
 from lightning_vc.text.normalize import normalize
-from lightning_vc.types import Initialization
 from tests.tiny import TinyRun
 
 
@@ -57,16 +56,15 @@ def test_it_stops_by_the_clip_that_was_put_aside(tiny_run: TinyRun, tts: TTSMode
     assert float(task.loss(batch)["loss"]) == pytest.approx(min(seen), rel=1e-5)
 
 
-@pytest.mark.parametrize("init", ["nearest", "encoder"])
 def test_the_initial_voice_is_kept_where_training_makes_it_worse(
-    tiny_run: TinyRun, tts: TTSModel, seen: list[float], init: Initialization
+    tiny_run: TinyRun, tts: TTSModel, seen: list[float]
 ) -> None:
-    encoder = load_model(tiny_run.encoder, SpeakerEncoder) if init == "encoder" else None  # type: ignore[type-abstract]
+    encoder = load_model(tiny_run.encoder, SpeakerEncoder)  # type: ignore[type-abstract]
     samples = tiny_run.samples()[:5]
-    begun = EmbeddingAdaptationTask(tts, init=init, encoder=encoder)
+    begun = EmbeddingAdaptationTask(tts, init="encoder", encoder=encoder)
     begun.begin(collate_tts(samples[1:], tts.frontend, {samples[0].speaker.id: 0}, 16000))
     assert not begun.embedding.equal(EmbeddingAdaptationTask(tts).embedding)
-    task = adapt(tts, "wild", samples, steps=60, init=init, encoder=encoder)
+    task = adapt(tts, "wild", samples, steps=60, init="encoder", encoder=encoder)
     batch = collate_tts(samples[:1], tts.frontend, {samples[0].speaker.id: 0}, 16000)
     assert seen[0] == pytest.approx(float(begun.loss(batch)["loss"]), rel=1e-5)
     assert float(task.loss(batch)["loss"]) == pytest.approx(min(seen), rel=1e-5)

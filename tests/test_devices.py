@@ -21,7 +21,7 @@ def everything(run: TinyRun, device: str) -> list[torch.Tensor]:
     clips = [(sample.wave(16000), 16000) for sample in run.samples()[:2]]
     texts = [sample.text or "" for sample in run.samples()[:2]]
     results = []
-    for method, init in (("encoder", None), ("low_rank", "nearest"), ("whole_model", "encoder")):
+    for method, init in (("encoder", None), ("low_rank", "mean"), ("whole_model", "encoder")):
         voice = cloner.clone(clips, method, texts, None if method == "encoder" else 1, init)
         whole = cloner.say(TEXT, voice, speed=1.25 if method == "encoder" else 1.0)
         parts = list(cloner.stream(TEXT, voice))

@@ -21,7 +21,7 @@ def clone(
     voice: str | None = None,
     consent: str = "",
     steps: int | None = None,
-    init: Literal["mean", "nearest", "encoder"] | None = None,
+    init: Literal["mean", "encoder"] | None = None,
     speed: float = 1.0,
     device: str = "auto",
     trust: list[str] | None = None,

@@ -28,8 +28,8 @@ class AdaptationTask(Task, ABC):
     Args:
         tts: the model to adapt; a copy of it is adapted.
         encoder: the speaker encoder trained for `tts`, if `init` is "encoder".
-        init: the initial embedding: "mean", the mean of the speaker table; "nearest", its row with the least loss on
-            the first batch of clips; "encoder", the encoder's prediction from that batch.
+        init: the initial embedding: "mean", the mean of the speaker table; "encoder", the encoder's prediction from
+            the first batch of clips.
 
     Raises:
         ValueError: for `init="encoder"` without an encoder or the reverse, and for an encoder of another model.
@@ -69,22 +69,15 @@ class AdaptationTask(Task, ABC):
 
     def on_train_start(self) -> None:
         """Set the initial embedding, except in a resumed run."""
-        if self.init != "mean" and not self.global_step:
+        if self.init == "encoder" and not self.global_step:
             self.begin(next(iter(self.trainer.train_dataloader or ())))
 
     @torch.no_grad()
     def begin(self, first: TTSBatch) -> None:
-        """Set the initial embedding by the first batch of clips, for `init` "encoder" or "nearest"."""
+        """Set the initial embedding to the encoder's prediction from the first batch of clips."""
         batch: TTSBatch = self.transfer_batch_to_device(first, self.device, 0)
-        table = self.tts.table.weight
-        if self.init == "encoder":
-            encoder = self.encoders[0].to(self.device)
-            self.embedding.copy_(encoder.predict(batch.waves.unsqueeze(0), batch.lengths.unsqueeze(0), table)[0])
-        else:
-            losses = [
-                tts_loss(self.tts, batch, embedding.expand(len(batch.lengths), -1))["loss"] for embedding in table
-            ]
-            self.embedding.copy_(table[torch.stack(losses).argmin()])
+        waves, lengths = batch.waves.unsqueeze(0), batch.lengths.unsqueeze(0)
+        self.embedding.copy_(self.encoders[0].to(self.device).predict(waves, lengths, self.tts.table.weight)[0])
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         super().on_save_checkpoint(checkpoint)
