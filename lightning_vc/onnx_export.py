@@ -41,7 +41,7 @@ def export_onnx(
         import onnx  # noqa: F401
         import onnxscript  # noqa: F401
     except ImportError as error:
-        raise ImportError("ONNX graphs need onnx and onnxscript: pip install onnx onnxscript") from error
+        raise ImportError("ONNX graphs need onnx and onnxscript: pip install 'lightning_vc[onnx]'") from error
     for model, kind in ((tts.model, ConvFastPitch), (vocoder, InverseMelVocoder)):
         if model is not None and not isinstance(model, kind):
             raise ValueError(f"ONNX graphs are made of {kind.__name__}, not of {type(model).__name__}: omit --onnx")

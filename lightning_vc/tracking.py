@@ -135,10 +135,11 @@ def resume_logs(loggers: list[Logger], saved: Mapping[str, Any], path: str, stag
         ValueError: for a checkpoint whose fields for this are invalid.
     """
     run, log, step = saved.get("wandb_run"), saved.get(_LOG), saved.get("global_step")
+    if run is not None:
+        run = plain_name(run, f"wandb_run of {path}")
     for logger in loggers:
         if isinstance(logger, WandbLogger) and logger.version is None and run is not None:
-            name = plain_name(run, "wandb_run of the checkpoint")
-            logger._id = logger._wandb_init["id"] = name  # the logger starts its run when it is first used
+            logger._id = logger._wandb_init["id"] = run  # the logger starts its run when it is first used
         if not isinstance(logger, ResumableCSVLogger | TensorBoardLogger) or log is None or logger._version is not None:
             continue
         version, row = _checked(log, path)

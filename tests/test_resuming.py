@@ -309,7 +309,7 @@ def test_a_run_of_the_command_line_goes_on_from_data_only(
         ("http://localhost:1/x.pt", "http://localhost:1/x.pt is a URL: download the file"),
         ("attack.pt", "attack.pt is refused: it holds more than data"),
         ("registry:x", "no checkpoint at registry:x"),
-        ("named.ckpt", "wandb_run of the checkpoint '../../run' is not a plain name"),
+        ("named.ckpt", "wandb_run of named.ckpt '../../run' is not a plain name"),
         ("odd.ckpt", "odd.ckpt: loops has no fit_loop"),
         ("bare.ckpt", "bare.ckpt is an exported model: give a checkpoint of a training run"),
         ("late.ckpt", "the checkpoint was made after 1000000 batches of an epoch of"),

@@ -226,7 +226,10 @@ def test_verify(index: Index, server: Server, tmp_path: Path, capsys: pytest.Cap
     data = bytearray(shard.read_bytes())
     data[1000] ^= 1
     shard.write_bytes(data)
-    for change, complaint in ((bytes(data), "its checksum differs"), (bytes(data[:-1]), "should have")):
+    for change, complaint in (
+        (bytes(data), "does not have the checksum"),
+        (bytes(data[:-1]), "should have"),
+    ):
         shard.write_bytes(change)
         with pytest.raises(SystemExit):
             prepare.main(["verify", str(tmp_path)])

@@ -142,7 +142,7 @@ def test_librispeech_as_published(shared_data: Path, tmp_path: Path) -> None:
         (
             "--test bob, --validation 1",
             "no transcribed utterance is held out, so `tts fit` cannot validate",
-            "prepare with a larger --held than 0.05 (speakers of 20 or more utterances have held-out ones)",
+            "prepare with a larger --held than 0.05 (speakers with 20 or more utterances have held-out ones)",
         ),
         (
             "--test bob, --validation 0 --held 0.5",
