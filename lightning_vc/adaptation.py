@@ -24,6 +24,7 @@ from lightning_vc.data.pipeline import BatchStream, Clips, Loader
 from lightning_vc.data.samples import Sample
 from lightning_vc.data.tts import TTSBatcher
 from lightning_vc.data.utterance import Limits
+from lightning_vc.devices import training_precision
 from lightning_vc.modules.acoustic import AcousticModel
 from lightning_vc.modules.low_rank import load_adapted_parameters
 from lightning_vc.modules.speaker_encoder import SpeakerEncoder
@@ -47,7 +48,7 @@ class Method:
         task: class or function that builds the task from tts, init and encoder.
         steps: training steps for one clip, of a model with `adaptation_step_scale` 1.
         growth: steps grow as `n_clips ** growth`.
-        batch_size: largest number of clips in a batch.
+        batch_size: largest number of clips in a batch, which has half of the clips.
     """
 
     task: Callable[..., AdaptationTask]
@@ -186,7 +187,7 @@ def adapt(
             raise ValueError(f"method {method!r} must take tts, init and encoder: {error}") from error
         _check_storable(task, tts)
         steps = steps or settings.steps_for(len(samples), tts.model)
-        size = min(settings.batch_size, len(samples) - held_out)
+        size = min(settings.batch_size, -(-(len(samples) - held_out) // 2))  # half of the clips
         rows, sample_rate = {sample.speaker.id: 0 for sample in samples}, tts.spectrograms.sample_rate
         batcher = TTSBatcher(tts.frontend, rows, sample_rate, size, 1, 1)
         trainer = Trainer(
@@ -194,6 +195,7 @@ def adapt(
             accelerator=device.type,
             strategy=SingleDeviceStrategy(device),
             devices=1,
+            precision=training_precision(device, tts.model.has_attention),
             gradient_clip_val=1.0,
             val_check_interval=min(_VALIDATION_INTERVAL, steps) if held_out else None,
             limit_val_batches=1.0 if held_out else 0,

@@ -1,5 +1,7 @@
 """Choice of the device and the precision of models."""
 
+from typing import Literal
+
 import torch
 from torch import nn
 
@@ -31,6 +33,19 @@ def find_device(device: str | torch.device) -> torch.device:
             "or install a build of torch for your GPU (docs/install.md)"
         )
     return torch.device("cuda", torch.cuda.current_device() if found.index is None else found.index)
+
+
+def training_precision(device: torch.device, has_attention: bool) -> Literal["bf16-mixed", "32-true"]:
+    """Precision of Lightning's Trainer: bfloat16 where the processor computes with it, else float32.
+
+    Models with attention train in float32, as in `set_precision`.
+    """
+    if device.type == "cuda":
+        fast = torch.cuda.is_bf16_supported(including_emulation=False)
+    else:
+        capabilities = torch.cpu.get_capabilities() if device.type == "cpu" else {}
+        fast = any(capabilities.get(name, False) for name in ("avx512_bf16", "amx_bf16"))
+    return "bf16-mixed" if fast and not has_attention else "32-true"
 
 
 def set_precision(acoustic_model: nn.Module, dtype: torch.dtype, has_attention: bool) -> None:
