@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from lightning_vc import Cloner
-from lightning_vc.devices import find_device
+from lightning_vc import Cloner, adaptation
+from lightning_vc.devices import find_device, training_precision
 from tests.tiny import ROOT, TinyRun
 
 TEXT = "The old dog slept. Yes."
@@ -56,6 +56,7 @@ def on_fake_device(folder: str) -> None:
         torch.ones(3, device=fake_device.NAME).numpy()
     AcceleratorRegistry.register(fake_device.NAME, FakeAccelerator)
     devices._DEVICES = (*devices._DEVICES, fake_device.NAME)
+    torch.cpu.get_capabilities = dict  # type: ignore[assignment]  # the CPU trains in float32 too
     check_same(TinyRun(Path(folder)), fake_device.NAME, 1e-6)
     print("compared")
     del library
@@ -70,7 +71,8 @@ def test_nothing_is_copied_to_another_device_in_passing(tiny_run: TinyRun) -> No
 
 
 @pytest.mark.gpu
-def test_a_gpu_gives_what_the_cpu_gives(tiny_run: TinyRun) -> None:
+def test_a_gpu_gives_what_the_cpu_gives(tiny_run: TinyRun, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(adaptation, "training_precision", lambda *_: "32-true")
     if not torch.cuda.is_available():
         pytest.skip("needs a CUDA device")
     check_same(tiny_run, "cuda", 1e-2)
@@ -102,6 +104,14 @@ def test_half_precision_speaks_nearly_the_same(tiny_run: TinyRun, dtype: torch.d
     assert half.clone(clips) == full.clone(clips)
     with pytest.raises(ValueError, match="adaptation trains in float32: load the model without dtype"):
         half.clone(clips, "embedding", ["One.", "Two."], steps=1)
+
+
+def test_adaptation_trains_in_bfloat16_where_the_processor_computes_with_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    cpu = torch.device("cpu")
+    for capabilities, precision in (({"avx512_bf16": True}, "bf16-mixed"), ({"avx2": True}, "32-true")):
+        monkeypatch.setattr(torch.cpu, "get_capabilities", lambda found=capabilities: found)
+        assert training_precision(cpu, has_attention=False) == precision
+        assert training_precision(cpu, has_attention=True) == "32-true"
 
 
 def test_other_types_are_refused(tiny_run: TinyRun) -> None:
