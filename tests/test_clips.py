@@ -39,7 +39,8 @@ def test_a_clip_of_any_kind_makes_the_same_voice(cloner: Cloner, wave: Tensor, t
         assert cloner.clone([file]) == expected
     integers, unsigned = (samples * 32768).astype(np.int16), ((samples + 1) * 32768).astype(np.uint16)
     for clip in (
-        *(str(path), bytes_io.BytesIO(path.read_bytes()), (samples, RATE), (wave, RATE), (wave, np.int64(RATE))),
+        *(str(path), bytes_io.BytesIO(path.read_bytes()), (samples, RATE), (wave, RATE)),
+        *((wave, np.int64(RATE)), (wave, np.int16(RATE))),
         *((integers, RATE), (torch.from_numpy(integers), RATE), (unsigned, RATE), (samples.astype(np.float64), RATE)),
         *((samples[:, None], RATE), (wave.unsqueeze(0), RATE), (wave.expand(2, -1), RATE)),
     ):
