@@ -115,6 +115,15 @@ def test_steps_are_reported_and_can_be_stopped(cloner: Cloner, wave: Tensor, tin
         cloner.clone([(wave, RATE)], "embedding", texts, steps=3, progress=stop)
 
 
+def test_progress_of_adaptation_is_shown_as_that_of_training(
+    cloner: Cloner, wave: Tensor, tiny_run: TinyRun, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cloner.clone([(wave, RATE)], "embedding", [tiny_run.samples()[0].text or ""], steps=3, progress=True)
+    first, *_, last = capsys.readouterr().err.splitlines()
+    assert first.startswith("step 1 of 3, loss ")
+    assert last.startswith("step 3 of 3, ")
+
+
 def test_soundfile_reads_what_is_cloned(cloner: Cloner, wave: Tensor, tmp_path: Path) -> None:
     io.write(tmp_path / "a.flac", wave, RATE)
     assert cloner.clone([soundfile.read(tmp_path / "a.flac")]) == cloner.clone([tmp_path / "a.flac"])
