@@ -1,6 +1,6 @@
 # lightning_vc with its shipped model. For the CPU:
 #   docker build -t lightning_vc .
-#   docker run --rm -v "$PWD:/work" lightning_vc clone --clips a.wav b.wav --method encoder --text "Hello." --out hello.wav
+#   docker run --rm -v "$PWD:/work" lightning_vc clone --clips a.wav b.wav --text "Hello." --out hello.wav
 # For an NVIDIA GPU, with PyTorch's index of the CUDA version that the driver supports, and --gpus all at run time:
 #   docker build -t lightning_vc:cuda --build-arg TORCH_INDEX=https://download.pytorch.org/whl/cu128 .
 ARG PYTHON=3.12

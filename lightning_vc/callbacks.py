@@ -25,7 +25,7 @@ from lightning_vc.synthesis import Synthesizer
 from lightning_vc.tasks.adaptation import AdaptationTask
 from lightning_vc.tasks.tts import TTSTask
 from lightning_vc.text.normalize import normalize
-from lightning_vc.tracking import Sound, log_media
+from lightning_vc.tracking import Sound, index_of, log_media
 
 _NO_VALIDATION = (
     "there is no validation; set --trainer.limit_val_batches above 0, and prepare shards with utterances put aside "
@@ -232,18 +232,14 @@ class SynthesizeSentences(Callback):
                 log_media(trainer, folder, f"spoken/reference/{speaker}", name, figure, sound)
                 self.logged.add(row)
         if self.voices and min(table.shape) > 1:
-            sexes = {entry.id: entry.sex for entry in getattr(_index(trainer), "speakers", ())}
+            index = index_of(trainer)
+            sexes = {entry.id: entry.sex for entry in (index.speakers if index else ())}
             figure = draw_speaker_table(table, [sexes.get(speaker) or "unknown" for speaker in tts.speakers])
             log_media(trainer, folder, f"spoken/{step}/speaker_table", "speaker_table", figure)
 
     def _rows(self, task: TTSTask) -> list[int]:
         """Rows of the speakers who speak."""
         return torch.linspace(0, len(task.tts.speakers) - 1, self.voices).long().tolist()
-
-
-def _index(trainer: Trainer) -> Any:
-    """The index of the shards, if the data has one."""
-    return getattr(getattr(trainer, "datamodule", None), "index", None)
 
 
 class SaveVoice(Callback):

@@ -152,12 +152,6 @@ class Cloner:
         check_speed(speed, self.tts.model)
         self.tts.frontend(normalize(text))
 
-    def warn(self, text: str) -> None:
-        """Warn about letters, digits and symbols that are not spoken."""
-        if dropped := unspoken(text):
-            shown = dropped if len(dropped) <= _SHOWN else f"{dropped[:_SHOWN]}..."
-            warn(f"the text has {shown!r}, which cannot be spoken and is left out")
-
     def clone(
         self,
         clips: Sequence[Clip],
@@ -227,14 +221,14 @@ class Cloner:
         """Speak several texts in batches; arguments and errors as in `say`."""
         synthesizer = self._synthesizer(voice, speed)
         for text in texts:
-            self.warn(text)
+            _warn_unspoken(text)
         with compatible(self.tts):
             return synthesizer.speak(texts)
 
     def stream(self, text: str, voice: Voice | str | Path, speed: float = 1.0) -> Iterator[Speech]:
         """Speak one text of any length in pieces, and synthesise the next piece while one is consumed; as `say`."""
         synthesizer = self._synthesizer(voice, speed)
-        self.warn(text)
+        _warn_unspoken(text)
 
         def parts() -> Iterator[Speech]:
             with compatible(self.tts):
@@ -262,11 +256,9 @@ class Cloner:
                 f"this voice belongs to model {short(voice.tts_fingerprint)}, and {source_of(self.tts)} is "
                 f"{self.tts_fingerprint}: clone it again"
             )
-        size = self.tts.model.speaker_dim
-        if voice.embedding.shape != (size,):
-            raise ValueError(
-                f"this voice has {tuple(voice.embedding.shape)} numbers, {source_of(self.tts)} needs {size}"
-            )
+        shape, size = tuple(voice.embedding.shape), self.tts.model.speaker_dim
+        if shape != (size,):
+            raise ValueError(f"this voice has {shape} numbers, {source_of(self.tts)} needs {size}")
         if not voice.adapted_parameters:
             return Synthesizer(self.tts, voice.embedding, self.vocoder, speed=speed)
         adapted = self._adapted  # read once, as another thread may replace it
@@ -297,3 +289,9 @@ class Cloner:
             batch = pad_sequence(waves, batch_first=True).unsqueeze(0).to(self.device)
             embedding = self.encoder.predict(batch, lengths, self.tts.table.weight)[0].cpu()
         return finite(embedding, f"the embedding that {source_of(self.encoder)} predicts")
+
+
+def _warn_unspoken(text: str) -> None:
+    """Warn about letters, digits and symbols that are not spoken."""
+    if dropped := unspoken(text):
+        warn(f"the text has {short(dropped, _SHOWN)}, which cannot be spoken and is left out")

@@ -56,7 +56,7 @@ def download(name: str, revision: str | None = None) -> Path:
         OSError: if the Hub cannot be reached, or refuses.
         ValueError: for an invalid name, a file that is too large, and a SHA256SUMS that is damaged.
     """
-    hub = _library()
+    hub = _library(f"there is no folder {name}, and models")
     _check_name(name)
     cached = hub.try_to_load_from_cache(name, SUMS, revision=revision)
     if isinstance(cached, str) and all(Path(cached).with_name(file).is_file() for file in _listed(Path(cached), name)):
@@ -91,7 +91,7 @@ def upload(folder: str | Path, name: str, licence: str, datasets: Sequence[str] 
         OSError: if the Hub cannot be reached, or refuses.
         ValueError: for an invalid name, an empty licence, and files that differ from SHA256SUMS.
     """
-    hub = _library()
+    hub = _library("models")
     _check_name(name)
     if not licence.strip():
         raise ValueError("the licence of the model is missing: give the Hub's identifier of one, such as cc-by-4.0")
@@ -122,13 +122,14 @@ def _card(hub: Any, text: str, licence: str, datasets: Sequence[str]) -> str:
     return str(card)
 
 
-def _library() -> Any:
+def _library(what: str) -> Any:
+    """Return huggingface_hub; raises ImportError, naming what needs it."""
     try:
         import huggingface_hub
         import huggingface_hub.constants
         import huggingface_hub.errors
     except ImportError as error:
-        raise ImportError("models of the Hub need huggingface_hub: pip install 'lightning_vc[hub]'") from error
+        raise ImportError(f"{what} of the Hub need huggingface_hub: pip install 'lightning_vc[hub]'") from error
     return huggingface_hub
 
 

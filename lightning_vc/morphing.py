@@ -38,7 +38,7 @@ def morph(voice: Voice, plus: Sequence[Voice], minus: Sequence[Voice], amount: f
     """
     _check_amount(amount)
     means = {name: _vectors(name, group, voice).mean(0) for name, group in (("plus", plus), ("minus", minus))}
-    embedding = voice.embedding.detach().cpu() + amount * (means["plus"] - means["minus"])
+    embedding = voice.embedding + amount * (means["plus"] - means["minus"])
     consent = _consent([voice, *plus, *minus])
     return Voice(
         embedding, "morph", voice.tts_fingerprint, voice.clips, voice.adapted_parameters, voice.seconds, consent
@@ -106,7 +106,7 @@ def _vectors(name: str, voices: Sequence[Voice], reference: Voice | None = None)
             raise ValueError(
                 f"{which} has {len(voice.embedding)} numbers, not {len(first.embedding)}: clone both again"
             )
-    return torch.stack([voice.embedding.detach().cpu() for voice in voices])
+    return torch.stack([voice.embedding for voice in voices])
 
 
 def _combined(method: str, embedding: Tensor, voices: Sequence[Voice]) -> Voice:

@@ -47,8 +47,8 @@ def pretrained_folder(name: str | Path = "base", revision: str | None = None) ->
     """Return the folder of a model of the package, of a path, or of the Hugging Face Hub.
 
     Args:
-        name: name of a model that comes with the package, which comes first, a path of a folder, or
-            organisation/repository. A folder that exists comes before a repository of the same name.
+        name: name of a model that comes with the package, which comes first, a path of a folder or checkpoint, or
+            organisation/repository. A path that exists comes before a repository of the same name.
         revision: branch, tag or commit of a repository.
 
     Raises:
@@ -56,7 +56,7 @@ def pretrained_folder(name: str | Path = "base", revision: str | None = None) ->
         OSError, ValueError, ImportError: what `hub.download` raises.
     """
     path = Path(name)
-    if revision is not None or (is_hub_name(str(name)) and not path.is_dir()):
+    if revision is not None or (is_hub_name(str(name)) and not path.exists()):
         return download(str(name), revision)
     if path.name != str(name) or (path.exists() and not (_MODELS / path / SUMS).is_file()):
         return path

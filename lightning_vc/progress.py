@@ -37,6 +37,10 @@ class StepProgressBar(RichProgressBar):
         """Description, and a bar of all steps or of a validation."""
         return [TextColumn("{task.description}"), BarColumn(bar_width=20)]
 
+    def _get_train_description(self, current_epoch: int) -> str:
+        """Nothing until the first step has its text, where Lightning shows "Epoch 0/-2"."""
+        return ""
+
     @property
     def total_train_batches(self) -> int | float:
         """Steps of the whole training."""

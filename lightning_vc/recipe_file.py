@@ -15,14 +15,14 @@ from lightning_vc.console import short
 from lightning_vc.files import inside, plain_name, read_text
 from lightning_vc.settings import check_yaml, compose, merge, resolve
 
-# Without `run`, which would recurse, and `recipes` and `voices`, which change files outside the run.
-_VERBS = {file.stem for file in Path(__file__).with_name("recipes").glob("[!_]*.py")} - {"run", "recipes", "voices"}
+# `run` would recurse, `recipes` and `voices` change files outside the run, and `studio` serves until it is stopped.
+_NO_STAGES = {"run", "recipes", "voices", "studio"}
+_VERBS = {file.stem for file in Path(__file__).with_name("recipes").glob("[!_]*.py")} - _NO_STAGES
 _OPTION = re.compile(r"[a-zA-Z]\w*(\.\w+)*\+?")
 _FLAG = re.compile(r"-[^\d.]")  # a value that would be parsed as an option
 _GROUPS = {"trainer", "data", "data.loading"}  # option groups whose values could hold output paths
-_TRAINING = re.compile(
-    r"\S\s+[\"']?(fit|validate|test)[\"']?\s*$"
-)  # the end of a verb that takes the options of `training`
+# The end of a verb that takes the options of `training`.
+_TRAINING = re.compile(r"\S\s+[\"']?(fit|validate|test)[\"']?\s*$")
 # The option that names the output of a verb; verbs that train are not listed, as theirs is trainer.default_root_dir.
 _MAIN = dict.fromkeys(("clone", "demo", "evaluate", "export", "prepare", "synthesize"), "out") | {"morph": "save"}
 # Options that name output paths.

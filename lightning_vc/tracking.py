@@ -49,7 +49,7 @@ class ResumableCSVLogger(CSVLogger):
         Without such a file the run gets a new version, as a new run does.
         """
         file = Path(self.root_dir, f"version_{version}", ExperimentWriter.NAME_METRICS_FILE)
-        if file.is_file():
+        if file.is_file() and file.stat().st_size:  # a kill may have left it empty
             self._version, self.continues = version, True
             _keep_rows(file, step, row)
 
@@ -106,10 +106,16 @@ class Tracking(SaveConfigCallback):
             checkpoint[_LOG] = {"version": versions[0], "row": row and {**row, "epoch": trainer.current_epoch}}
 
 
+def index_of(trainer: Trainer) -> Index | None:
+    """The index of the shards; None for data of another kind."""
+    index = getattr(getattr(trainer, "datamodule", None), "index", None)
+    return index if isinstance(index, Index) else None
+
+
 def _fingerprint(trainer: Trainer) -> str | None:
     """Checksum of the checksums of all shards; None for data of another kind."""
-    index = getattr(getattr(trainer, "datamodule", None), "index", None)
-    if not isinstance(index, Index):
+    index = index_of(trainer)
+    if index is None:
         return None
     return hashlib.sha256("\n".join(shard.sha256 for shard in index.shards(*SETS)).encode()).hexdigest()
 

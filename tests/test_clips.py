@@ -39,7 +39,8 @@ def test_a_clip_of_any_kind_makes_the_same_voice(cloner: Cloner, wave: Tensor, t
         assert cloner.clone([file]) == expected
     integers, unsigned = (samples * 32768).astype(np.int16), ((samples + 1) * 32768).astype(np.uint16)
     for clip in (
-        *(str(path), bytes_io.BytesIO(path.read_bytes()), (samples, RATE), (wave, RATE), (wave, np.int64(RATE))),
+        *(str(path), bytes_io.BytesIO(path.read_bytes()), (samples, RATE), (wave, RATE)),
+        *((wave, np.int64(RATE)), (wave, np.int16(RATE))),
         *((integers, RATE), (torch.from_numpy(integers), RATE), (unsigned, RATE), (samples.astype(np.float64), RATE)),
         *((samples[:, None], RATE), (wave.unsqueeze(0), RATE), (wave.expand(2, -1), RATE)),
     ):
@@ -112,6 +113,15 @@ def test_steps_are_reported_and_can_be_stopped(cloner: Cloner, wave: Tensor, tin
 
     with pytest.raises(LookupError, match="enough"):
         cloner.clone([(wave, RATE)], "embedding", texts, steps=3, progress=stop)
+
+
+def test_progress_of_adaptation_is_shown_as_that_of_training(
+    cloner: Cloner, wave: Tensor, tiny_run: TinyRun, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cloner.clone([(wave, RATE)], "embedding", [tiny_run.samples()[0].text or ""], steps=3, progress=True)
+    first, *_, last = capsys.readouterr().err.splitlines()
+    assert first.startswith("step 1 of 3, loss ")
+    assert last.startswith("step 3 of 3, ")
 
 
 def test_soundfile_reads_what_is_cloned(cloner: Cloner, wave: Tensor, tmp_path: Path) -> None:

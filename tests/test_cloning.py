@@ -432,9 +432,9 @@ def test_the_encoder_method_refuses_options_of_adaptation(cloner: Cloner, clips:
 
 @pytest.mark.usefixtures("printed")
 def test_letters_that_are_left_out_are_named(cloner: Cloner, capsys: pytest.CaptureFixture[str]) -> None:
-    cloner.warn("Привет, hello 🙂")
+    cloner.stream("Привет, hello 🙂", cloner.speakers[0])
     assert "the text has 'Привет🙂', which cannot be spoken" in capsys.readouterr().err
-    cloner.warn("Café, “hello”")
+    cloner.stream("Café, “hello”", cloner.speakers[0])
     assert capsys.readouterr().err == ""
 
 

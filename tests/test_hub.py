@@ -159,6 +159,13 @@ def test_a_folder_comes_before_a_repository(server: FakeHub, exported: Path, mon
         pretrained_folder("base", "main")
 
 
+def test_a_checkpoint_comes_before_a_repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "tts").mkdir()
+    (tmp_path / "tts" / "last.ckpt").touch()
+    assert pretrained_folder("tts/last.ckpt") == Path("tts/last.ckpt")
+
+
 def test_an_upload_says_what_is_missing(
     exported: Path, server: FakeHub, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -195,5 +202,5 @@ def test_a_recipe_cannot_upload() -> None:
 
 def test_without_the_library_the_command_to_install_it_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "huggingface_hub", None)
-    with pytest.raises(ImportError, match=r"pip install 'lightning_vc\[hub\]'"):
+    with pytest.raises(ImportError, match=r"there is no folder ann/tiny, .* pip install 'lightning_vc\[hub\]'"):
         Cloner.from_pretrained(NAME)

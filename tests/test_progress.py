@@ -64,3 +64,4 @@ def test_a_terminal_gets_a_bar(
     assert re.search(r"step 5 of 5, [\d.]+ (steps/s|s/step)", captured.out)
     assert "train/loss" in captured.out
     assert "step 5" not in captured.err
+    assert "Epoch" not in captured.out

@@ -458,6 +458,7 @@ def test_an_override_needs_a_value(recipe: Path, ran: Ran, capsys: pytest.Captur
             "dir: out\nstages: {one: {verb: voices delete mum}}",
             "stage one has the verb 'voices': choose one of",
         ),
+        ("dir: out\nstages: {one: {verb: studio}}", "stage one has the verb 'studio': choose one of adapt, "),
         ("dir: out\nstages: {one: {verb: clone --out x.wav}}", "stage one has the option '--out' in its verb"),
         ("dir: out\nstages: {one: {verb: clone, options: {out: song.wav}}}", "song.wav is not inside of out"),
         ("dir: .\nstages: {one: {verb: clone, options: {out: [/tmp/song.wav]}}}", "give one path in ., without ~"),

@@ -103,6 +103,19 @@ def test_a_checkpoint_names_no_other_log(
     assert "last.ckpt: log is" in capsys.readouterr().err
 
 
+def test_an_empty_log_is_left_behind(tmp_path: Path) -> None:
+    """A run that was killed between the creation of its file and the first line."""
+    file = tmp_path / "log" / "version_0" / "metrics.csv"
+    file.parent.mkdir(parents=True)
+    file.touch()
+    logger = ResumableCSVLogger(tmp_path, "log")
+    logger.resume(0, 10, {"train/loss": 1.0})
+    logger.log_metrics({"train/loss": 0.5}, 10)
+    logger.save()
+    (new,) = tmp_path.glob("log/version_1/metrics.csv")
+    assert [row["step"] for row in csv.DictReader(new.open())] == ["10"]
+
+
 def test_a_log_that_is_gone_is_begun_anew(tmp_path: Path) -> None:
     logger = ResumableCSVLogger(tmp_path, "log")
     logger.resume(3, 10, {"train/loss": 1.0})

@@ -83,7 +83,8 @@ def check_samples(samples: Tensor | NDArray[Any], rate: int, name: str, max_seco
     """
     if isinstance(rate, bool) or not isinstance(rate, int | np.integer):
         raise TypeError(f"{name} has a sample rate of type {type(rate).__name__}: give an integer, in hertz")
-    _check_rate(int(rate), name)
+    rate = int(rate)  # products with a NumPy integer of 16 bits overflow
+    _check_rate(rate, name)
     if isinstance(samples, Tensor):
         samples = (samples.float() if samples.is_floating_point() else samples).detach().cpu().numpy()
     if samples.ndim not in (1, 2) or not samples.size:

@@ -89,6 +89,7 @@ def evaluate(
     systems: Systems = Systems(),
     metrics: Metrics = Metrics(),
     project: str | None = None,
+    device: str = "auto",
     trust: str | list[str] | None = None,
 ) -> None:
     """Write recordings, clones, results (md, json) and report.html into a folder.
@@ -100,11 +101,12 @@ def evaluate(
         out: folder to write to.
         speakers: ids of test speakers, numeric ones in quotes, as in '["32"]'; default: all.
         project: project of W&B that tables, figures and sounds are logged to.
+        device: cpu, cuda, cuda:1, or auto: cuda if there is a GPU, else cpu.
         trust: your modules whose classes model files may name, such as my_encoder.
     """
     allow(trust or [])
-    index, cloner = Index.load(shards), Cloner.load(model)
-    joint = Cloner.load(systems.joint) if systems.joint else None
+    index, cloner = Index.load(shards), Cloner.load(model, device=device)
+    joint = Cloner.load(systems.joint, device=device) if systems.joint else None
     texts, speaker_ids = read_lines(sentences), _test_speakers(index, shards, speakers)
     _check(systems, cloner, joint, index, texts, speaker_ids)
     if not metrics.objective and (metrics.sentences or metrics.whisper):

@@ -57,7 +57,7 @@ def morph(
         raise ValueError(f"{named[0]} needs {', '.join(missing_options)} too")
     else:
         selections = [attributes("--plus", plus), attributes("--minus", minus)]
-        cloner, index = Cloner.load(model, trust=trust or ()), Index.load(shards)
+        cloner, index = Cloner.load(model, trust=trust or (), device="cpu"), Index.load(shards)
         added, removed = ([*morphing.learned_embeddings(cloner, index, **group).values()] for group in selections)
         result = morphing.morph(voices[0], added, removed, 1.0 if amount is None else amount)
     result.save(place)

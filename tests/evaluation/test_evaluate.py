@@ -310,6 +310,7 @@ def test_an_evaluation_is_reproducible_and_depends_on_its_settings(
         (["--speakers", "[zoe]"], "'zoe' is not a test speaker of"),
         (["--model", "nowhere"], "no checkpoint at nowhere"),
         (["--shards", "nowhere"], "no shards here"),
+        (["--device", "tpu"], "device 'tpu' is unknown"),
         (["--bogus", "1"], "bogus"),
     ],
 )
