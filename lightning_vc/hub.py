@@ -62,7 +62,9 @@ def download(name: str, revision: str | None = None) -> Path:
     if isinstance(cached, str) and all(Path(cached).with_name(file).is_file() for file in _listed(Path(cached), name)):
         return Path(cached).parent
     api = hub.HfApi()
-    with _named_errors(hub, f"{name} at {revision}" if revision else name, "is not complete in the cache"):
+    with _named_errors(
+        hub, f"{name} at {revision}" if revision else name, "is no folder here and not complete in the cache"
+    ):
         sums = _fetch(api, name, SUMS, revision)
         commit = sums.parent.name  # of all other files, even if the branch moves on meanwhile
         for file in _listed(sums, name):

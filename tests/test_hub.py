@@ -118,10 +118,12 @@ def test_a_hub_that_is_not_there_is_named(server: FakeHub, monkeypatch: pytest.M
     monkeypatch.setattr(constants, "ENDPOINT", "http://127.0.0.1:9")
     monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", "http://127.0.0.1:9/{repo_id}/{revision}/{filename}")
     monkeypatch.setattr("time.sleep", lambda _: None)  # between its attempts
-    with pytest.raises(OSError, match=r"ann/tiny is not complete in the cache, and http://127\.0\.0\.1:9 does not"):
+    with pytest.raises(
+        OSError, match=r"ann/tiny is no folder here and not complete in the cache, and http://127\.0\.0\.1:9 does not"
+    ):
         hub.download(NAME)
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
-    with pytest.raises(OSError, match=r"ann/tiny is not complete in the cache, .*offline"):
+    with pytest.raises(OSError, match=r"ann/tiny is no folder here and not complete in the cache, .*offline"):
         hub.download(NAME)
 
 

@@ -136,6 +136,15 @@ def test_others_need_a_password(words: list[str], message: str, capsys: pytest.C
     assert message in capsys.readouterr().err
 
 
+def test_the_password_can_come_from_the_environment(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LIGHTNING_VC_PASSWORD", "1234567")
+    with pytest.raises(SystemExit):
+        main(["--share"])
+    assert "has 7 characters" in capsys.readouterr().err
+
+
 def test_loopback_and_passwords_are_fine() -> None:
     for host in ("127.0.0.1", "127.1.2.3", "::1", "localhost"):
         actions.check_access(host, False, "")

@@ -28,12 +28,14 @@ def studio(
         host: address to listen at; any but a loopback address needs a password.
         port: default: the first free one from 7860 on.
         share: also serve the page at a public address of gradio.live; needs a password.
-        password: that the page asks for, with any user name.
+        password: that the page asks for, with any user name; default: the environment variable LIGHTNING_VC_PASSWORD,
+            which other users of the machine cannot see in its list of processes.
         trust: modules whose classes a model may name.
     """
     from lightning_vc.cloning import Cloner
     from lightning_vc.studio.actions import check_access
 
+    password = password or os.environ.get("LIGHTNING_VC_PASSWORD", "")
     check_access(host, share, password)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # the temporary files are deleted then too
     with tempfile.TemporaryDirectory(prefix="lightning_vc_studio_") as folder:

@@ -254,6 +254,8 @@ def _library() -> Any:
 
 def _save(number: int, voices: list[Voice], name: str) -> Any:
     """Save a voice to the library; updates the list of its voices."""
+    if number >= len(voices):  # the page shows voices that another tab has replaced
+        raise ValueError("this voice is gone: reload the page and clone again")
     voices[number].save(VoiceLibrary().free(name.strip()))
     gr.Info(f"Saved as {escape(name.strip())}.", duration=5)
     return _library()
