@@ -49,7 +49,7 @@ class Method:
         task: class or function that builds the task from tts, init and encoder.
         steps: training steps for one clip, of a model with `adaptation_step_scale` 1.
         growth: steps grow as `n_clips ** growth`.
-        batch_size: largest number of clips in a batch, which has half of the clips.
+        batch_size: largest number of clips in a batch, which has half of the clips, two at least.
     """
 
     task: Callable[..., AdaptationTask]
@@ -188,7 +188,8 @@ def adapt(
             raise ValueError(f"method {method!r} must take tts, init and encoder: {error}") from error
         _check_storable(task, tts)
         steps = steps or settings.steps_for(len(samples), tts.model)
-        size = min(settings.batch_size, -(-(len(samples) - held_out) // 2))  # half of the clips
+        count = len(samples) - held_out
+        size = min(settings.batch_size, count, max(2, -(-count // 2)))  # half of the clips
         rows, sample_rate = {sample.speaker.id: 0 for sample in samples}, tts.spectrograms.sample_rate
         batcher = TTSBatcher(tts.frontend, rows, sample_rate, size, 1, 1)
         trainer = Trainer(
