@@ -82,12 +82,12 @@ def _decode(clip: Clip, name: str, array_rate: int | None) -> tuple[Tensor, int]
     if isinstance(clip, Tensor | np.ndarray):
         if array_rate is None:
             raise ValueError(f"{name} is of type {type(clip).__name__} without a sample rate: give sample_rate")
-        return check_samples(clip, array_rate, name), array_rate
+        return check_samples(clip, array_rate, name), int(array_rate)
     if isinstance(clip, tuple):
         if len(clip) != 2 or not isinstance(clip[0], Tensor | np.ndarray):
             kinds = ", ".join(type(item).__name__ for item in clip)
             raise TypeError(f"{name} is a tuple of ({kinds}): give (samples, sample rate)")
-        return check_samples(*clip, name), clip[1]
+        return check_samples(*clip, name), int(clip[1])  # numpy's smaller types overflow
     if not isinstance(clip, str | os.PathLike) and not hasattr(clip, "seekable"):
         raise TypeError(
             f"{name} is of type {type(clip).__name__}: give a path, an open binary file, (samples, sample rate), or an "
