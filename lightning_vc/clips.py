@@ -87,7 +87,7 @@ def _decode(clip: Clip, name: str, array_rate: int | None) -> tuple[Tensor, int]
         if len(clip) != 2 or not isinstance(clip[0], Tensor | np.ndarray):
             kinds = ", ".join(type(item).__name__ for item in clip)
             raise TypeError(f"{name} is a tuple of ({kinds}): give (samples, sample rate)")
-        return check_samples(*clip, name), int(clip[1])
+        return check_samples(*clip, name), int(clip[1])  # numpy's smaller types overflow
     if not isinstance(clip, str | os.PathLike) and not hasattr(clip, "seekable"):
         raise TypeError(
             f"{name} is of type {type(clip).__name__}: give a path, an open binary file, (samples, sample rate), or an "

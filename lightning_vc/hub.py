@@ -1,7 +1,8 @@
 """Exported models on the Hugging Face Hub: download to its cache, and upload with a model card.
 
-A repository is untrusted: only the files of an exported model are downloaded, each with a limit of size, and
-`pretrained.load_folder` compares them with SHA256SUMS. Its address is that of huggingface_hub (HF_ENDPOINT).
+A repository and its server are untrusted: only the files of an exported model are downloaded, each within limits of
+size and time, and `pretrained.load_folder` compares them with SHA256SUMS. `hf_hub_download` is not used: it writes to
+any path that a server gives as ETag, and limits neither. The address is that of huggingface_hub (HF_ENDPOINT).
 """
 
 import re
@@ -11,13 +12,17 @@ from pathlib import Path
 from typing import Any
 
 from lightning_vc.console import short
-from lightning_vc.files import SUMS, check_sum, read_sums, read_text
+from lightning_vc.files import SUMS, atomic_write, check_sum, inside, read_sums, read_text, within, write_file
 
 CARD = "README.md"
 _MODELS = ("tts.safetensors", "encoder.safetensors", "vocoder.safetensors")
 _LARGEST = {SUMS: 100_000, CARD: 1_000_000}  # bytes
 _LARGEST_MODEL = 2_000_000_000  # bytes
 _NAME = re.compile(r"[\w][\w.-]*/[\w][\w.-]*")
+_COMMIT = re.compile("[0-9a-f]{40}")
+_TRIES = 5
+_BLOCK = 1 << 20  # bytes
+_LONGEST = 300  # characters of a server's error message that is shown
 _TAGS = ("lightning_vc", "text-to-speech", "voice-cloning")
 _BODY = """# {name}
 
@@ -61,17 +66,21 @@ def download(name: str, revision: str | None = None) -> Path:
     cached = hub.try_to_load_from_cache(name, SUMS, revision=revision)
     if isinstance(cached, str) and all(Path(cached).with_name(file).is_file() for file in _listed(Path(cached), name)):
         return Path(cached).parent
-    api = hub.HfApi()
-    with _named_errors(
-        hub, f"{name} at {revision}" if revision else name, "is no folder here and not complete in the cache"
-    ):
-        sums = _fetch(api, name, SUMS, revision)
-        commit = sums.parent.name  # of all other files, even if the branch moves on meanwhile
-        for file in _listed(sums, name):
-            _fetch(api, name, file, commit)
+    repository = Path(hub.constants.HF_HUB_CACHE, f"models--{name.replace('/', '--')}")
+    where = f"{name} at {revision}" if revision else name
+    with _named_errors(hub, where, "is no folder here and not complete in the cache"):
+        commit = hub.get_hf_file_metadata(hub.hf_hub_url(name, SUMS, revision=revision)).commit_hash
+        if not isinstance(commit, str) or not _COMMIT.fullmatch(commit):
+            raise OSError(f"it names the commit {short(commit)}, which is none")
+        folder = repository / "snapshots" / commit  # of all files, even if the branch moves on meanwhile
+        _fetch(hub, name, SUMS, folder)
+        for file in _listed(folder / SUMS, name):
+            _fetch(hub, name, file, folder)
         with suppress(hub.errors.EntryNotFoundError):  # a model can be used without a card
-            _fetch(api, name, CARD, commit)
-    return sums.parent
+            _fetch(hub, name, CARD, folder)
+        if revision != commit:
+            write_file(inside(repository / "refs", revision or hub.constants.DEFAULT_REVISION), commit)
+    return folder
 
 
 def upload(folder: str | Path, name: str, licence: str, datasets: Sequence[str] = (), private: bool = False) -> str:
@@ -150,13 +159,38 @@ def _listed(sums: Path, name: str) -> list[str]:
     return files
 
 
-def _fetch(api: Any, name: str, file: str, revision: str | None) -> Path:
-    """Download one file to the cache, after a look at its size."""
-    found = api.hf_hub_download(name, file, revision=revision, dry_run=True)
-    most = _LARGEST.get(file, _LARGEST_MODEL)
-    if found.file_size is None or found.file_size > most:
-        raise ValueError(f"{file} of {name} has {found.file_size} bytes, where at most {most:,} are allowed")
-    return Path(api.hf_hub_download(name, file, revision=revision))
+def _fetch(hub: Any, name: str, file: str, folder: Path) -> None:
+    """Download one file of a commit, after which its folder in the cache is named, unless it is there."""
+    if (folder / file).is_file():
+        return
+    url = hub.hf_hub_url(name, file, revision=folder.name)
+    size, most = hub.get_hf_file_metadata(url).size, _LARGEST.get(file, _LARGEST_MODEL)
+    if size is None or size > most:
+        raise ValueError(f"{file} of {name} has {size} bytes, where at most {most:,} are allowed")
+    headers = {**hub.utils.build_hf_headers(), "Accept-Encoding": "identity"}
+    for attempt in range(1, _TRIES + 1):
+        try:
+            with (
+                atomic_write(folder / file) as partial,
+                partial.open("wb") as out,
+                hub.utils.http_stream_backoff("GET", url, headers=headers, timeout=_seconds(hub)) as answer,
+            ):
+                hub.utils.hf_raise_for_status(answer)
+                for block in within(answer.iter_raw(_BLOCK), size):
+                    out.write(block)
+                if out.tell() != size:
+                    raise OSError(f"{file} has {out.tell()} bytes, and {size} were declared")
+            return
+        except hub.errors.HTTPError as error:
+            if isinstance(error, hub.errors.HfHubHTTPError) or attempt == _TRIES:
+                raise
+        except ValueError as error:
+            raise ValueError(f"{file} of {name} was not downloaded: {error}") from error
+
+
+def _seconds(hub: Any) -> float:
+    """Seconds to wait for the next bytes."""
+    return float(hub.constants.HF_HUB_DOWNLOAD_TIMEOUT)
 
 
 @contextmanager
@@ -177,4 +211,4 @@ def _named_errors(hub: Any, where: str, what: str) -> Iterator[None]:
 
 def _first_line(error: Exception) -> str:
     cause = error.__cause__ or error
-    return next(iter(str(cause).splitlines()), type(cause).__name__)
+    return next(iter(str(cause).splitlines()), type(cause).__name__)[:_LONGEST]

@@ -50,7 +50,7 @@ def is_trained_on(cloner: Cloner, index: Index) -> bool:
     return index.speaker_table == cloner.speakers
 
 
-def learned_embeddings(cloner: Cloner, index: Index, **attributes: object) -> dict[str, Voice]:
+def learned_embeddings(cloner: Cloner, index: Index, /, **attributes: object) -> dict[str, Voice]:
     """Voices of the training speakers with the embeddings of the speaker table, by id, in the order of the table.
 
     Args:

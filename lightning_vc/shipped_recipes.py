@@ -8,7 +8,7 @@ import os
 import re
 from pathlib import Path
 
-from lightning_vc.files import read_file, write_file
+from lightning_vc.files import inside, read_file, write_file
 
 _LARGEST = 1 << 20  # bytes of one file
 _OTHER = re.compile(r"\$\{here\}/\.\./([\w./-]+)")  # a file or folder beside the folder of a recipe
@@ -54,13 +54,19 @@ def copy_recipe(name: str, folder: str | Path) -> Path:
     Raises:
         FileNotFoundError: if no recipe has that name.
         FileExistsError: if a file is there with other content; nothing is written then.
+        ValueError: if a symbolic link in the folder leads out of it; nothing is written then.
     """
+    if name not in recipe_names():
+        raise FileNotFoundError(
+            f"no recipe {name!r} comes with lightning_vc: choose one of {', '.join(recipe_names())}"
+        )
     recipe = recipe_path(name).absolute()
     sources = [recipe.parent, recipe.parents[1] / "defaults.yaml", share() / "configs"]
     sources += [recipe.parents[1] / other for other in _OTHER.findall(recipe.read_text(encoding="utf-8"))]
     files = {file for source in sources for file in ([source] if source.is_file() else source.rglob("*"))}
     copies = {Path(folder, file.relative_to(share())): file.read_bytes() for file in files if file.is_file()}
     for copy, content in copies.items():
+        inside(folder, str(copy.relative_to(folder)))
         if os.path.lexists(copy) and (not copy.is_file() or read_file(copy, _LARGEST) != content):
             raise FileExistsError(f"{copy} exists with other content: give another folder, or move the file away")
     for copy, content in sorted(copies.items()):

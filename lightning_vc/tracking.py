@@ -24,7 +24,7 @@ from torch import Tensor
 from lightning_vc.audio import io as audio
 from lightning_vc.console import short
 from lightning_vc.data.index import SETS, Index
-from lightning_vc.files import plain_name, write_file
+from lightning_vc.files import inside, plain_name, write_file
 from lightning_vc.plots import save_figure
 
 _LOG = "log"  # field of a checkpoint: number of the log's folder, and the row of the last step
@@ -46,10 +46,12 @@ class ResumableCSVLogger(CSVLogger):
     def resume(self, version: int, step: int, row: Mapping[str, float]) -> None:
         """Continue the file of a version, with the rows of the first `step` steps; `row` is the last, if it is missing.
 
-        Without such a file the run gets a new version, as a new run does.
+        Without such a file the run gets a new version, as a new run does. Raises ValueError for a damaged file and for
+        a symbolic link that leads out of the folder of logs.
         """
         file = Path(self.root_dir, f"version_{version}", ExperimentWriter.NAME_METRICS_FILE)
         if file.is_file() and file.stat().st_size:  # a kill may have left it empty
+            inside(self.save_dir, str(file.relative_to(self.save_dir)))  # a link would be written through
             self._version, self.continues = version, True
             _keep_rows(file, step, row)
 
@@ -69,10 +71,13 @@ class _Appender(ExperimentWriter):
 @rank_zero_only
 def _keep_rows(file: Path, step: int, row: Mapping[str, float]) -> None:
     """Leave the complete rows before a step, and add the row of the step before it if the file does not have it."""
-    with file.open(newline="") as old:
-        names, *rows = csv.reader(old)
-    kept = [dict(zip(names, cells, strict=True)) for cells in rows if len(cells) == len(names)]
-    kept = [cells for cells in kept if cells["step"].isdigit() and int(cells["step"]) < step]
+    try:
+        with file.open(newline="", encoding="utf-8") as old:
+            names, *rows = csv.reader(old)
+        kept = [dict(zip(names, cells, strict=True)) for cells in rows if len(cells) == len(names)]
+        kept = [cells for cells in kept if cells["step"].isdecimal() and int(cells["step"]) < step]
+    except (csv.Error, KeyError, ValueError) as error:
+        raise ValueError(f"{file} is no log of this project ({error}): move it away to begin another") from error
     if row and not any(int(cells["step"]) == step - 1 and any(map(cells.get, row)) for cells in kept):
         kept.append({**{name: str(value) for name, value in row.items()}, "step": str(step - 1)})
     text = io.StringIO()

@@ -19,6 +19,8 @@ class FakeHub:
         self.repositories: dict[str, list[Files]] = {}
         self.requests: list[str] = []
         self.sizes: dict[str, int] = {}  # what to say of a file's size instead of the truth
+        self.headers: dict[str, str] = {}  # what to say of every file instead of the truth
+        self.more: dict[str, bytes] = {}  # sent after the content of a file
         self.private: dict[str, bool] = {}
         self.url = ""
 
@@ -97,6 +99,9 @@ class _Handler(BaseHTTPRequestHandler):
         headers = {"ETag": f'"{hashlib.sha1(content).hexdigest()}"', "X_Repo_Commit": commit}
         if self.command == "HEAD":
             headers["size"] = str(self.hub.sizes.get(file, len(content)))
+        else:
+            content += self.hub.more.get(file, b"")
+        headers |= self.hub.headers
         return self.answer(200, content, **headers)
 
     def do_POST(self) -> None:

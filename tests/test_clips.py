@@ -74,6 +74,27 @@ def test_a_clip_that_cannot_be_used_is_named(
         cloner.clone([(wave, RATE), clip])
 
 
+def test_samples_without_data_of_their_own_are_refused(wave: Tensor) -> None:
+    for samples in (
+        wave.to("meta"),
+        wave.to_sparse(),
+        torch.nested.nested_tensor([wave, wave[:9]]),
+    ):
+        with pytest.raises(TypeError, match="clip 1 is a sparse, nested or quantised tensor, or has no data"):
+            read_clips([(samples, RATE)], RATE)
+
+
+def test_samples_and_rates_of_any_type_are_read(wave: Tensor) -> None:
+    (expected,) = read_clips([(wave, RATE)], 16000)
+    for samples, rate in ((wave, np.uint16(RATE)), (torch.complex(-wave, -wave).conj().imag, RATE)):
+        assert read_clips([(samples, rate)], 16000)[0].wave.equal(expected.wave)  # type: ignore[list-item]
+
+
+def test_an_expanded_tensor_is_cut_before_it_is_converted() -> None:
+    with pytest.raises(ValueError, match="clip 1 is silent"):
+        read_clips([(torch.zeros(1, dtype=torch.bfloat16).expand(10**13), 1000)], 1000)
+
+
 def test_a_sample_rate_that_nothing_needs_is_refused(cloner: Cloner, wave: Tensor) -> None:
     with pytest.raises(ValueError, match="sample_rate is 16000, and each clip has its own: leave sample_rate out"):
         cloner.clone([(wave, RATE)], sample_rate=16000)

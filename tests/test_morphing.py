@@ -75,6 +75,10 @@ def test_the_voices_that_a_model_learnt(tiny_run: TinyRun) -> None:
 
 
 def test_speakers_that_there_are_not(tiny_run: TinyRun) -> None:
+    cloner, index = Cloner.load(tiny_run.folder), tiny_run.index
+    for name in ("cloner", "index"):  # names of arguments
+        with pytest.raises(ValueError, match=f"speakers have no '{name}'"):
+            learned_embeddings(cloner, index, **{name: "F"})
     cloner, index = Cloner.load(tiny_run.tts), tiny_run.index
     with pytest.raises(ValueError, match="with sex X; there are sex: F, M"):
         learned_embeddings(cloner, index, sex="X")

@@ -64,6 +64,21 @@ def test_a_copy_overwrites_nothing(tmp_path: Path, capsys: pytest.CaptureFixture
     assert end.value.code == 2
 
 
+def test_a_copy_stays_in_its_folder(tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "sent").mkdir()
+    (tmp_path / "sent" / "recipes").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(ValueError, match="is not inside of"):
+        copy_recipe("mini", tmp_path / "sent")
+    assert not any((tmp_path / "elsewhere").iterdir())
+    assert len([*(tmp_path / "sent").iterdir()]) == 1
+
+
+def test_only_recipes_of_the_package_are_copied(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match=r"no recipe '\./recipe\.yaml' comes with"):
+        copy_recipe("./recipe.yaml", tmp_path)
+
+
 def test_the_wheel_has_a_place_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "share").mkdir()
     monkeypatch.setattr(shipped_recipes, "__file__", str(tmp_path / "shipped_recipes.py"))

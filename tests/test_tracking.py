@@ -116,6 +116,26 @@ def test_an_empty_log_is_left_behind(tmp_path: Path) -> None:
     assert [row["step"] for row in csv.DictReader(new.open())] == ["10"]
 
 
+@pytest.mark.parametrize("content", [b"a,b\n1,2\n", b"step,a\n1," + b"x" * 200_000, b"step\n\xff\n"])
+def test_a_damaged_log_is_named(tmp_path: Path, content: bytes) -> None:
+    file = tmp_path / "csv/version_0/metrics.csv"
+    file.parent.mkdir(parents=True)
+    file.write_bytes(content)
+    with pytest.raises(ValueError, match=r"metrics\.csv is no log of this project"):
+        ResumableCSVLogger(tmp_path, name="csv").resume(0, 5, {})
+    assert file.read_bytes() == content
+
+
+def test_a_log_is_not_written_through_a_link(tmp_path: Path) -> None:
+    victim, file = tmp_path / "victim", tmp_path / "run/csv/version_0/metrics.csv"
+    file.parent.mkdir(parents=True)
+    victim.write_text("step,a\n9,9\n")
+    file.symlink_to(victim)
+    with pytest.raises(ValueError, match="is not inside of"):
+        ResumableCSVLogger(tmp_path / "run", name="csv").resume(0, 5, {})
+    assert victim.read_text() == "step,a\n9,9\n"
+
+
 def test_a_log_that_is_gone_is_begun_anew(tmp_path: Path) -> None:
     logger = ResumableCSVLogger(tmp_path, "log")
     logger.resume(3, 10, {"train/loss": 1.0})

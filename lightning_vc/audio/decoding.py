@@ -86,13 +86,19 @@ def check_samples(samples: Tensor | NDArray[Any], rate: int, name: str, max_seco
     rate = int(rate)  # products with a NumPy integer of 16 bits overflow
     _check_rate(rate, name)
     if isinstance(samples, Tensor):
-        samples = (samples.float() if samples.is_floating_point() else samples).detach().cpu().numpy()
-    if samples.ndim not in (1, 2) or not samples.size:
-        raise ValueError(f"{name} has the shape {samples.shape}: give (W,) or (W, channels) samples, at least one")
+        if samples.layout != torch.strided or samples.is_nested or samples.is_quantized or samples.is_meta:
+            raise TypeError(f"{name} is a sparse, nested or quantised tensor, or has no data: give a dense one")
+        samples = samples.detach().resolve_neg().resolve_conj()
+    if samples.ndim not in (1, 2) or not len(samples) or not samples.shape[-1]:
+        raise ValueError(
+            f"{name} has the shape {tuple(samples.shape)}: give (W,) or (W, channels) samples, one or more"
+        )
     samples = samples[:, None] if samples.ndim == 1 else samples if len(samples) >= samples.shape[1] else samples.T
     if len(samples) > (limit := min(int(max_seconds * rate), _MAX_SAMPLES // samples.shape[1])):
         _warn_truncated(name, limit / rate)
         samples = samples[:limit]
+    if isinstance(samples, Tensor):  # after the cut: an expanded tensor may have any length
+        samples = (samples.float() if samples.is_floating_point() else samples).cpu().numpy()
     if samples.dtype.kind == "f":
         samples = samples.astype(np.float32)
         _check_level(samples, "FLOAT", name)
