@@ -12,7 +12,7 @@ from operator import itemgetter
 
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
-from lightning.pytorch.callbacks import EarlyStopping, RichProgressBar
+from lightning.pytorch.callbacks import EarlyStopping
 from lightning.pytorch.strategies import SingleDeviceStrategy
 from torch import Tensor
 
@@ -29,6 +29,7 @@ from lightning_vc.modules.acoustic import AcousticModel
 from lightning_vc.modules.low_rank import load_adapted_parameters
 from lightning_vc.modules.speaker_encoder import SpeakerEncoder
 from lightning_vc.modules.tts import TTSModel
+from lightning_vc.progress import StepProgressBar
 from lightning_vc.tasks.adaptation import (
     AdaptationTask,
     EmbeddingAdaptationTask,
@@ -171,7 +172,7 @@ def adapt(
         samples: from `samples_of`, at the model's sample rate.
         steps: training steps; by default those of the method for this model and number of samples.
         init, encoder: the initial embedding, as in `AdaptationTask`.
-        progress: True to show a progress bar with the losses, or a function of the numbers of steps done and in all.
+        progress: True to show the steps and the loss, or a function of the numbers of steps done and in all.
 
     Returns the trained task, for `voice_of`. Raises ValueError for an unknown method, a method that cannot be built or
     adds parameters that a voice cannot store, and for an encoder of another model.
@@ -216,7 +217,7 @@ def adapt(
 
 
 def _callbacks(progress: bool | Callable[[int, int], None], validates: bool) -> list[Callback]:
-    callbacks: list[Callback] = [RichProgressBar()] if progress is True else []
+    callbacks: list[Callback] = [StepProgressBar()] if progress is True else []
     if callable(progress):
         callbacks.append(ReportSteps(progress))
     if validates:
