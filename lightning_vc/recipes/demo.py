@@ -33,10 +33,11 @@ def demo(clips: list[str] | None = None, text: str = TEXT, out: str = "runs/demo
 
 def _named(clips: list[Path]) -> str:
     """Clips in a few words: the path of one, or the folder and number of several."""
-    folders = {str(clip.parent) for clip in clips}
     if len(clips) == 1:
         return str(clips[0])
-    return count(len(clips), "clip") + (f" of {folders.pop()}" if len(folders) == 1 else "")
+    folders = {clip.parent for clip in clips}
+    folder = folders.pop() if len(folders) == 1 else Path()
+    return count(len(clips), "clip") + (f" of {folder}" if folder != Path() else "")
 
 
 def generate_clips(folder: Path, sample_rate: int) -> Iterator[tuple[str, list[Path]]]:
