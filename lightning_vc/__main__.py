@@ -23,10 +23,22 @@ def verbs() -> dict[str, str]:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the verb named by the first argument with the other arguments; exit status 2 for an unknown verb."""
     verb, *rest = (sys.argv[1:] if arguments is None else arguments) or ["--help"]
+    if verb == "--version":
+        from lightning_vc import __version__
+
+        print(f"lightning_vc {__version__}")
+        return
     available = verbs()
     if verb in ("-h", "--help"):
         lines = [f"  {name:{max(map(len, available))}}  {meaning}" for name, meaning in available.items()]
-        print("usage: lightning-vc <verb> ...", "", *lines, "", "lightning-vc <verb> --help lists options.", sep="\n")
+        print(
+            "usage: lightning-vc <verb> ...",
+            "",
+            *lines,
+            "",
+            "lightning-vc <verb> --help lists options, lightning-vc --version the version.",
+            sep="\n",
+        )
         return
     if verb not in available:
         print(f"lightning-vc: there is no verb {verb!r}; choose one of: {', '.join(available)}", file=sys.stderr)

@@ -172,7 +172,7 @@ def adapt(
         samples: from `samples_of`, at the model's sample rate.
         steps: training steps; by default those of the method for this model and number of samples.
         init, encoder: the initial embedding, as in `AdaptationTask`.
-        progress: True for a `StepProgressBar`, or a function of the numbers of steps done and in all.
+        progress: True to show the steps and the loss, or a function of the numbers of steps done and in all.
 
     Returns the trained task, for `voice_of`. Raises ValueError for an unknown method, a method that cannot be built or
     adds parameters that a voice cannot store, and for an encoder of another model.

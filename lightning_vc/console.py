@@ -89,6 +89,11 @@ def print_warning(message: str) -> None:
     print(f"warning: {printable(message)}", file=sys.stderr)
 
 
+def count(number: int, noun: str) -> str:
+    """A number of things in words: "1 clip", "2 clips"."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
 def print_speech(path: object, duration: float, elapsed: float) -> None:
     """Print where speech was written, its duration and the time of synthesis, in seconds."""
     factor = elapsed / duration

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from lightning_vc.audio import io
+from lightning_vc.console import short
 from lightning_vc.types import Spectra
 
 
@@ -46,6 +47,9 @@ class Speech:
         Raises ValueError for another suffix, and OSError if the file cannot be written.
         """
         io.write(path, self.wave, self.sample_rate)
+
+    def __repr__(self) -> str:
+        return f"<Speech of {self.duration:.2f} s at {self.sample_rate} Hz, text {short(self.text)}>"
 
     def _repr_html_(self) -> str:
         """An audio player that holds the sound."""

@@ -124,6 +124,17 @@ def test_adaptation_takes_samples_and_names_them(cloner: Cloner, wave: Tensor, t
         cloner.clone([(wave, RATE)], "embedding", [text * 20], steps=1)
 
 
+def test_a_command_shows_steps_and_loss_of_adaptation(
+    cloner: Cloner, wave: Tensor, tiny_run: TinyRun, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cloner.clone([(wave, RATE)], "embedding", [tiny_run.samples()[0].text or ""], steps=2, progress=True)
+    told = capsys.readouterr()
+    lines = told.err.splitlines()
+    assert [line.split(",")[0] for line in lines] == ["step 1 of 2", "step 2 of 2"]
+    assert "loss" in lines[0]
+    assert told.out == ""
+
+
 def test_steps_are_reported_and_can_be_stopped(cloner: Cloner, wave: Tensor, tiny_run: TinyRun) -> None:
     texts, steps = [tiny_run.samples()[0].text or ""], []
     cloner.clone([(wave, RATE)], "embedding", texts, steps=3, progress=lambda done, count: steps.append((done, count)))

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from lightning_vc import __main__ as command
+from lightning_vc import __version__
 
 ECHO = '''"""Write down how it was called.
 
@@ -42,6 +43,11 @@ def test_without_a_verb_it_lists_them(arguments: list[str], capsys: pytest.Captu
     assert lines[0] == "usage: lightning-vc <verb> ..."
     assert lines[2:4] == ["  echo    Write down how it was called.", "  listen  Listen."]
     assert not any("part" in line for line in lines)
+
+
+def test_the_version_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    command.main(["--version"])
+    assert capsys.readouterr().out == f"lightning_vc {__version__}\n"
 
 
 @pytest.mark.usefixtures("recipes")

@@ -99,6 +99,7 @@ def test_the_demo_clones_clips_or_voices_that_it_makes(tmp_path: Path, capsys: p
     assert sorted(path.name for path in tmp_path.glob("*.wav")) == ["f000.wav", "m000.wav"]
     clips = sorted(map(str, (tmp_path / "clips" / "f000").iterdir()))
     assert len(clips) == 5
+    assert f"in the voice of 5 clips of {tmp_path / 'clips' / 'f000'}\n" in capsys.readouterr().out
     demo.main(["--out", str(tmp_path), "--clips", *clips, "--text", "Good morning."])
     assert (tmp_path / "clone.wav").read_bytes() == (tmp_path / "f000.wav").read_bytes()
     with pytest.raises(SystemExit):

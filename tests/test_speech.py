@@ -31,6 +31,10 @@ def test_its_samples_its_duration_and_its_file(speech: Speech, tmp_path: Path) -
         speech.save(tmp_path / "a.doc")
 
 
+def test_a_session_shows_one_line(speech: Speech) -> None:
+    assert repr(speech) == """<Speech of 0.05 s at 16000 Hz, text '"Yes" & <b>no</b>'>"""
+
+
 def test_a_notebook_shows_a_player(speech: Speech) -> None:
     shown = speech._repr_html_()
     assert '<audio controls title="&quot;Yes&quot; &amp; &lt;b&gt;no&lt;/b&gt;"' in shown

@@ -708,6 +708,14 @@ def test_no_recipe(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert refusal([str(tmp_path / "gone.yaml")], capsys) == f"no recipe at {tmp_path}/gone.yaml"
 
 
+def test_options_cannot_be_abbreviated(recipe: Path, ran: Ran, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as end:
+        run_recipe.main([str(recipe), "--stage", "plant"])
+    assert end.value.code == 2
+    assert "unrecognized arguments: --stage" in capsys.readouterr().err
+    assert ran == []
+
+
 @pytest.mark.parametrize("order", ["{} --stages plant,reap speed=7", "{} speed=7 --stages plant,reap"])
 def test_settings_and_stages_can_stand_in_any_order(recipe: Path, ran: Ran, order: str) -> None:
     run_recipe.main(order.format(recipe).split())

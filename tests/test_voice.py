@@ -162,10 +162,12 @@ def test_a_library_of_voices(
 ) -> None:
     monkeypatch.setenv("LIGHTNING_VC_VOICES", str(tmp_path / "home"))
     voices.main(["list"])
-    assert capsys.readouterr().out == ""
+    told = capsys.readouterr()
+    assert (told.out, told.err.partition(":")[0]) == ("", f"no voices in {tmp_path / 'home'}")
     voice.save(place_for_voice("ann.b-1"))
     voice.save(tmp_path / "file.safetensors")
     voices.main(["import", "bob", str(tmp_path / "file.safetensors")])
+    assert capsys.readouterr().out == f"{tmp_path / 'home' / 'bob.safetensors'}: voice bob\n"
     voices.main(["list"])
     assert [line.split()[:3] for line in capsys.readouterr().out.splitlines()] == [
         ["ann.b-1", "whole_model", "2"],
@@ -175,10 +177,13 @@ def test_a_library_of_voices(
     shown = capsys.readouterr().out
     for part in ("für Tests", "2026-05-01", "7.5", "0123", "4 of the voice, 6 of the model", str(tmp_path / "home")):
         assert part in shown
+    assert {line[:16].rstrip().count(" ") for line in shown.splitlines()} == {0}  # one column of names
     voices.main(["export", "bob", str(tmp_path / "out" / "bob.safetensors")])
+    assert capsys.readouterr().out == f"{tmp_path / 'out' / 'bob.safetensors'}: voice bob\n"
     assert Voice.load(tmp_path / "out" / "bob.safetensors").about == voice.about
     assert load_voice("bob").about == load_voice(str(tmp_path / "file.safetensors")).about == voice.about
     voices.main(["delete", "bob"])
+    assert capsys.readouterr().out == "voice bob is deleted\n"
     assert VoiceLibrary().names() == ["ann.b-1"]
     voices.main(["--library", str(tmp_path / "other"), "list"])
     assert capsys.readouterr().out == ""
@@ -195,7 +200,7 @@ def test_a_voice_cannot_forge_lines(tmp_path: Path, voice: Voice, capsys: pytest
     voices.main(["--library", str(tmp_path), "show", "bob"])
     shown = capsys.readouterr().out
     assert len(shown.splitlines()) == 10
-    assert r"consent  ok\nann              encoder       9 clips\x1b[2J\u202e" in shown
+    assert r"consent         ok\nann              encoder       9 clips\x1b[2J\u202e" in shown
     assert "\x1b" not in shown
 
 
@@ -216,8 +221,8 @@ def test_a_user_without_a_home_has_voices_too(
     voices.main(["list"])
     told = capsys.readouterr()
     assert told.out == ""
-    assert told.err == (
-        "warning: you have no home folder: voices are kept in ./voices; LIGHTNING_VC_VOICES names another\n"
+    assert told.err.startswith(
+        "warning: you have no home folder: voices are kept in ./voices; LIGHTNING_VC_VOICES names another\nno voices in"
     )
     voice.save(place_for_voice("ann"))
     voices.main(["list"])

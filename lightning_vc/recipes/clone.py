@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from time import perf_counter
 from typing import Literal
 
-from lightning_vc.console import print_speech, print_warning, printable
+from lightning_vc.console import count, print_speech, print_warning, printable
 from lightning_vc.verbs import call
 
 
@@ -63,7 +63,7 @@ def clone(
     cloned = cloner.clone(clips, method, texts, steps, init, consent, progress=True)
     if place:
         cloned.save(place)
-        print(printable(f"{place}: voice of {cloned.clips} clips, {cloned.seconds:.1f} s"))
+        print(printable(f"{place}: voice of {count(cloned.clips, 'clip')}, {cloned.seconds:.1f} s"))
     start = perf_counter()
     speech = cloner.say(text, cloned, speed)
     elapsed = perf_counter() - start

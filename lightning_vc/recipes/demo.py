@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 
-from lightning_vc.console import printable
+from lightning_vc.console import count, printable
 from lightning_vc.verbs import call
 
 TEXT = "Nobody has ever said this, and now my voice has."
@@ -28,7 +28,16 @@ def demo(clips: list[str] | None = None, text: str = TEXT, out: str = "runs/demo
     for name, recordings in voices.items():
         sound = Path(out, f"{name}.wav")
         write_speech(sound, cloner.say(text, cloner.clone(recordings)))
-        print(printable(f"{sound}: {text!r} in the voice of {', '.join(map(str, recordings))}"))
+        print(printable(f"{sound}: {text!r} in the voice of {_named(recordings)}"))
+
+
+def _named(clips: list[Path]) -> str:
+    """Clips in a few words: the path of one, or the folder and number of several."""
+    if len(clips) == 1:
+        return str(clips[0])
+    folders = {clip.parent for clip in clips}
+    folder = folders.pop() if len(folders) == 1 else Path()
+    return count(len(clips), "clip") + (f" of {folder}" if folder != Path() else "")
 
 
 def generate_clips(folder: Path, sample_rate: int) -> Iterator[tuple[str, list[Path]]]:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import yaml
 
+from lightning_vc.console import printable
 from lightning_vc.settings import check_yaml
 from lightning_vc.verbs import call
 
@@ -61,6 +62,7 @@ def morph(
         added, removed = ([*morphing.learned_embeddings(cloner, index, **group).values()] for group in selections)
         result = morphing.morph(voices[0], added, removed, 1.0 if amount is None else amount)
     result.save(place)
+    print(printable(f"{place}: voice by {result.method}"))
 
 
 def attributes(option: str, text: str) -> dict[str, object]:

@@ -55,7 +55,7 @@ def synthesize(
     if stream and not text:
         raise ValueError("--stream speaks one --text, not the lines of a --file")
     if (text == "") == (file == ""):
-        raise ValueError("give either --text or --file")
+        raise ValueError("give either --text, which is not empty, or --file")
     if (voice == "") == (speaker == ""):
         raise ValueError("give either --voice or --speaker")
     if not file and not stream:
@@ -65,8 +65,10 @@ def synthesize(
     if file:
         _speak_lines(cloner, found, file, Path(out), speed)
     elif stream:
+        cloner.check(text, speed)
         _speak_stream(cloner, found, text, out, speed)
     else:
+        cloner.check(text, speed)  # which reads the lexicon: no part of the real-time factor
         _speak(cloner, found, {Path(out): text}, speed)
 
 

@@ -1,9 +1,10 @@
 """List, show, export, import and delete saved voices."""
 
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from lightning_vc.console import printable, reported
+from lightning_vc.console import count, printable, reported
 from lightning_vc.verbs import VerbParser
 
 _ARGS = {"list": (), "show": ("name",), "delete": ("name",), "export": ("name", "file"), "import": ("name", "file")}
@@ -29,15 +30,18 @@ def run(folder: str | None, verb: str, name: str, file: str) -> None:
 
     library = VoiceLibrary(folder)
     if verb == "list":
-        for path in library.files():
+        files = library.files()
+        if not files:
+            told = f"no voices in {library.folder}: make one with `lightning-vc clone ... --voice NAME`"
+            print(printable(told), file=sys.stderr)
+        for path in files:
             try:
                 voice = Voice.load(path)
             except (OSError, ValueError) as error:
                 line = f"{path.stem:16} {error}"
             else:
-                line = (
-                    f"{path.stem:16} {voice.method:12} {voice.clips:3} clips  {voice.made}  tts {voice.tts_fingerprint}"
-                )
+                clips = count(voice.clips, "clip")
+                line = f"{path.stem:16} {voice.method:12} {clips:9} {voice.made}  tts {voice.tts_fingerprint}"
             print(printable(line))
     elif verb == "show":
         voice = Voice.load(library.known(name))
@@ -46,14 +50,18 @@ def run(folder: str | None, verb: str, name: str, file: str) -> None:
         n_adapted = sum(value.numel() for value in voice.adapted_parameters.values())
         about["numbers"] = f"{voice.embedding.numel()} of the voice, {n_adapted} of the model"
         for key, value in about.items():
-            print(printable(f"{key:8} {value}"))
+            print(printable(f"{key:15} {value}"))
     elif verb == "export":
         target = place_for_voice(str(Path(file).absolute()))  # absolute: a bare name would be a name in the library
         Voice.load(library.known(name)).save(target)
+        print(printable(f"{target}: voice {name}"))
     elif verb == "import":
-        Voice.load(file).save(library.free(name))
+        target = library.free(name)
+        Voice.load(file).save(target)
+        print(printable(f"{target}: voice {name}"))
     else:
         library.known(name).unlink()
+        print(printable(f"voice {name} is deleted"))
 
 
 if __name__ == "__main__":

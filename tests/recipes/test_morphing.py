@@ -30,11 +30,12 @@ def test_a_voice_moves_to_another_group_and_speaks(tiny_run: TinyRun, voices: li
     assert len(io.read(output, 16000)) > 1000
 
 
-def test_a_mixture_and_an_average(voices: list[str], tmp_path: Path) -> None:
+def test_a_mixture_and_an_average(voices: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     first, second = (Voice.load(file).embedding for file in voices)
     for number, words in enumerate((["--voice", *voices], ["--voice", voices[0], "--toward", voices[1]])):
         out = str(tmp_path / f"out{number}.safetensors")
         morph.main([*words, "--save", out])
+        assert capsys.readouterr().out.startswith(f"{out}: voice by ")
         torch.testing.assert_close(Voice.load(out).embedding, (first + second) / 2)
 
 

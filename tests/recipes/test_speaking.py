@@ -329,7 +329,7 @@ def test_invalid_options_of_clone_are_refused(
         ("--voice", "CLIP", "a.wav is not a voice"),
         ("--model", "OTHER", "this voice belongs to model"),
         ("--model", "ENCODER", "ConvAttentionEncoder, where a class derived from TTSModel is needed"),
-        ("--file", "lines.txt", "give either --text or --file"),
+        ("--file", "lines.txt", "give either --text, which is not empty, or --file"),
         ("--out", "/proc/nope/again.wav", "/proc/nope/again.wav cannot be written"),
         ("--out", "said.doc", "cannot write audio as '.doc'"),
     ],
