@@ -52,7 +52,7 @@ class StepProgressBar(RichProgressBar):
         total = trainer.estimated_stepping_batches
         self.total = total if total >= 0 else float("inf")
         self.first: tuple[float, int] | None = None  # time and number of the first step of this process
-        self.printed = float("-inf")
+        self.printed, self.printed_step = float("-inf"), 0
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Keep the bar, which does not begin again in each epoch."""
@@ -76,15 +76,15 @@ class StepProgressBar(RichProgressBar):
         self.refresh()
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Print the last step."""
-        if self.prints:
+        """Print the last step, unless it has been printed."""
+        if self.prints and self.printed_step < trainer.global_step:
             self._print(trainer, time.monotonic())
 
     def _print(self, trainer: Trainer, now: float) -> None:
         loss = trainer.callback_metrics.get("train/loss")
         text = self._text(trainer.global_step, now)
         print(text if loss is None else f"{text}, loss {loss:.4g}", file=sys.stderr, flush=True)
-        self.printed = now
+        self.printed, self.printed_step = now, trainer.global_step
 
     def _text(self, step: int, now: float) -> str:
         """The step, and pace and remaining time from the second step of this process on."""

@@ -19,7 +19,7 @@ def main(args: Sequence[str] | None = None) -> None:
     with reported():
         if options.verb == "copy":
             path = copy_recipe(*words)
-            print(printable(f"{path}: run it by `lightning-vc run {path}`"))
+            print(printable(f"{path}: run it by `lightning-vc run {path} dir=FOLDER`, in a folder of its own"))
             return
         names = recipe_names()
         for name, meaning in names.items():

@@ -49,6 +49,7 @@ def test_sounds(text: str, phonemes: tuple[str, ...]) -> None:
     [
         ("{R QX D}", "'QX'"),
         ("{R1 EH D}", "'R1'"),
+        ("{R EH9 D}", "'EH9'"),
         ("{hh ah l qx}", "'QX'"),
         ("{ɹɛ5d}", "'5'"),
         ("{øʊl}", "'ø'"),
