@@ -83,7 +83,9 @@ def download(name: str, revision: str | None = None) -> Path:
     return folder
 
 
-def upload(folder: str | Path, name: str, licence: str, datasets: Sequence[str] = (), private: bool = False) -> str:
+def push_to_hub(
+    folder: str | Path, name: str, licence: str, datasets: Sequence[str] = (), private: bool = False
+) -> str:
     """Upload an exported folder in one commit, with a model card; returns the address of the commit.
 
     The repository is created if there is none. The text of a README.md in the folder becomes that of the card; its

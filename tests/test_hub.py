@@ -212,16 +212,16 @@ def test_an_upload_says_what_is_missing(
             export.main(["--model", str(shipped()), "--out", str(tmp_path / "out"), *words])
         assert message in capsys.readouterr().err
     with pytest.raises(FileNotFoundError, match="export the model first"):
-        hub.upload(tmp_path / "nothing", NAME, "mit")
+        hub.push_to_hub(tmp_path / "nothing", NAME, "mit")
     (exported / "tts.safetensors").write_bytes(b"changed")
     with pytest.raises(ValueError, match="is damaged or was changed"):
-        hub.upload(exported, NAME, "mit")
+        hub.push_to_hub(exported, NAME, "mit")
     assert server.requests == []
 
 
 def test_the_text_of_a_card_is_kept(server: FakeHub, exported: Path) -> None:
     (exported / "README.md").write_text("---\ntags: [mine]\nlanguage: en\n---\n# Mine\n")
-    hub.upload(exported, NAME, "mit")
+    hub.push_to_hub(exported, NAME, "mit")
     card = library.ModelCard(server.repositories[NAME][0]["README.md"].decode())
     assert card.text.strip() == "# Mine"
     assert (card.data.language, card.data.license) == ("en", "mit")

@@ -46,7 +46,7 @@ def export(
     if push_to:
         from lightning_vc import hub
 
-        print(printable(hub.upload(out, push_to, license, datasets or (), private)))
+        print(printable(hub.push_to_hub(out, push_to, license, datasets or (), private)))
 
 
 def main(args: Sequence[str] | None = None) -> None:
