@@ -422,6 +422,7 @@ def test_a_corpus_that_reads_something_else(
         prepare(Odd(1, 1), tmp_path / "out", ALL)
 
 
+@pytest.mark.distributed
 def test_a_killed_preparation_leaves_no_workers_and_goes_on_where_it_was(tmp_path: Path) -> None:
     script = tmp_path / "script.py"
     script.write_text(
