@@ -32,8 +32,8 @@ def run(folder: str | None, verb: str, name: str, file: str) -> None:
     if verb == "list":
         files = library.files()
         if not files:
-            told = f"no voices in {library.folder}: make one with `lightning-vc clone ... --voice NAME`"
-            print(printable(told), file=sys.stderr)
+            hint = f"no voices in {library.folder}: make one with `lightning-vc clone ... --voice NAME`"
+            print(printable(hint), file=sys.stderr)
         for path in files:
             try:
                 voice = Voice.load(path)
