@@ -52,6 +52,20 @@ class LastCheckpoint(ModelCheckpoint):
         if stage == "fit" and self.dirpath and Path(self.dirpath).is_dir():
             remove_abandoned(Path(self.dirpath, "last.ckpt"))
 
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """Save, unless a validation follows: a run that resumes from here would skip it."""
+        loop = trainer.fit_loop
+        if not loop.epoch_loop._should_check_val_fx(loop._data_fetcher):  # type: ignore[arg-type]  # set in an epoch
+            super().on_train_batch_end(trainer, pl_module, outputs, batch, batch_idx)
+
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Save the step before the validation, if it is due, with what other callbacks keep of the validation."""
+        super().on_validation_end(trainer, pl_module)
+        if trainer.state.fn == TrainerFn.FITTING and not trainer.sanity_checking:
+            super().on_train_batch_end(trainer, pl_module, None, None, 0)
+
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Save the last step too; Lightning saves multiples of `every_n_train_steps` only."""
         if not trainer.fast_dev_run:  # type: ignore[attr-defined]  # set by a function of Lightning

@@ -21,7 +21,7 @@ from yaml import YAMLError
 
 from lightning_vc.audio.features import Spectrograms
 from lightning_vc.audio.vocoder import NeuralVocoder
-from lightning_vc.callbacks import CheckMonitors, Throughput
+from lightning_vc.callbacks import CheckMonitors, LastCheckpoint, Throughput
 from lightning_vc.checkpoint import load_model, model_of
 from lightning_vc.console import STOPPED, interruptible, reported, without_notices
 from lightning_vc.modules.discriminators import Discriminators
@@ -141,7 +141,9 @@ class VoiceCLI(LightningCLI):
         ]
         if not bars and self._get(self.config_init, "trainer.enable_progress_bar") is not False:
             self.trainer_defaults["callbacks"].append(StepProgressBar())
-        return super().instantiate_trainer(**kwargs)
+        trainer = super().instantiate_trainer(**kwargs)
+        trainer.callbacks.sort(key=lambda callback: isinstance(callback, LastCheckpoint))  # type: ignore[attr-defined]
+        return trainer  # last.ckpt is saved after best.ckpt
 
     @staticmethod
     def subcommands() -> dict[str, set[str]]:

@@ -147,7 +147,7 @@ def is_kept(file: Path) -> bool:
 def checksum(file: Path) -> str:
     """What tells whether a file is whole, and has what it should have."""
     content = file.read_bytes()
-    if file.name == "last.ckpt" and content[8:].startswith(b'{"__metadata__"'):
+    if file.suffix == ".ckpt" and content[8:].startswith(b'{"__metadata__"'):
         saved = read_checkpoint(file)
         content = b"".join(value.numpy().tobytes() for value in saved["state_dict"].values())
     elif (
