@@ -223,8 +223,9 @@ class SynthesizeSentences(Callback):
     ) -> None:
         """Keep the first recording of each speaker who speaks."""
         if isinstance(pl_module, TTSTask) and len(self.references) < self.voices:
+            rows = self._rows(pl_module)
             for number, row in enumerate(batch.speakers.tolist()):
-                if row in self._rows(pl_module) and row not in self.references:
+                if row in rows and row not in self.references:
                     self.references[row] = batch.waves[number, : batch.lengths[number]].cpu().clone()
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -239,7 +240,8 @@ class SynthesizeSentences(Callback):
             for number, speech in enumerate(Synthesizer(tts, table[row]).speak(self.sentences), 1):
                 name = f"{speaker}-{number}"
                 sound = Sound(f"speech/{name}", speech.wave.cpu(), speech.sample_rate, speech.text)
-                log_media(trainer, folder, f"spoken/{step}/{name}", f"attention/{name}", draw_speech(speech), sound)
+                figure = draw_speech(speech, tts.spectrograms.hop)
+                log_media(trainer, folder, f"spoken/{step}/{name}", f"attention/{name}", figure, sound)
             if row in self.references and row not in self.logged:
                 sound = Sound(f"reference/{speaker}", self.references[row], rate)
                 figure, name = draw_wave(sound.wave, rate), f"reference_spectrogram/{speaker}"

@@ -10,19 +10,33 @@ from torch import Tensor, block_diag, linalg
 from lightning_vc.files import atomic_write
 from lightning_vc.speech import Speech
 
+_MAX_LABELS = 45  # symbols that are named in a plot
 
-def draw_speech(speech: Speech) -> Figure:
-    """Plot the linear spectrogram, and below it the weights of each attention layer."""
+
+def draw_speech(speech: Speech, hop: int) -> Figure:
+    """Plot the linear spectrogram, and below it which symbol is spoken when, in each attention layer.
+
+    Args:
+        speech: of one segment or several, whose pauses between them the plot leaves out.
+        hop: samples between two frames of its spectrogram.
+    """
+    seconds = speech.spectra.linear.shape[1] * hop / speech.sample_rate
     alignment = [block_diag(*layer) for layer in zip(*speech.alignments, strict=True)]  # (S, L) of each layer
-    layers, symbols = len(alignment), len(speech.symbols)
-    figure = Figure(figsize=(5, 1.8 + 1.6 * layers), layout="constrained", dpi=70)
-    axes = figure.subplots(1 + layers, 1, squeeze=False)[:, 0]
-    extent = (0, len(speech.wave) / speech.sample_rate, 0, speech.sample_rate / 2000)
-    axes[0].imshow(speech.spectra.linear[0].T, origin="lower", aspect="auto", cmap="magma", extent=extent)
-    axes[0].set(ylabel="kHz", xlabel="seconds")
-    for axis, weights in zip(axes[1:], alignment, strict=True):
-        axis.imshow(weights.T, origin="lower", aspect="auto", vmin=0, vmax=1)
-        axis.set(ylabel="symbol", xlabel="decoder step", ylim=(-0.5, symbols - 0.5))
+    symbols, layers = len(speech.symbols), len(alignment)
+    height = max(1.7, 0.09 * symbols) if symbols <= _MAX_LABELS else 1.7
+    figure = Figure(figsize=(5, 1.7 + height * layers), layout="constrained", dpi=120)
+    upper, *lower = figure.subplots(1 + layers, 1, sharex=True, height_ratios=(1.5, *[height] * layers))
+    extent = (0.0, seconds, 0.0, speech.sample_rate / 2000)
+    upper.imshow(speech.spectra.linear[0].T, origin="lower", aspect="auto", cmap="magma", extent=extent)
+    upper.set(ylabel="frequency (kHz)")
+    extent = (0.0, seconds, -0.5, symbols - 0.5)
+    for axis, weights in zip(lower, alignment, strict=True):
+        axis.imshow(weights.T, origin="lower", aspect="auto", vmin=0, vmax=1, extent=extent)
+        axis.set(ylabel="phoneme or letter")
+        if symbols <= _MAX_LABELS:
+            axis.set_yticks(range(symbols), [symbol.strip("/") for symbol in speech.symbols], fontsize=5)
+    pauses = ", without pauses between sentences" if len(speech.alignments) > 1 else ""
+    lower[-1].set(xlabel=f"time (s{pauses})")
     return figure
 
 

@@ -12,6 +12,7 @@ import torch
 
 from lightning_vc import Cloner, Voice
 from lightning_vc.audio import io
+from lightning_vc.plots import draw_speech
 from lightning_vc.recipes.studio import main
 from lightning_vc.studio import actions
 from lightning_vc.studio.actions import Clip
@@ -106,9 +107,9 @@ def test_limits(cloner: Cloner, clip: str, tmp_path: Path) -> None:
 
 def test_the_plot_has_seconds_and_kilohertz(cloner: Cloner) -> None:
     speech = cloner.say(TEXT, cloner.speaker(cloner.speakers[0]))
-    hop = cloner.tts.spectrograms.hop / speech.sample_rate
-    upper, lower = actions.draw(speech, hop).axes
-    seconds = speech.spectra.linear.shape[1] * hop
+    hop = cloner.tts.spectrograms.hop
+    upper, lower = draw_speech(speech, hop).axes
+    seconds = speech.spectra.linear.shape[1] * hop / speech.sample_rate
     assert upper.images[0].get_extent() == pytest.approx((0, seconds, 0, 8))
     assert upper.get_ylabel() == "frequency (kHz)"
     assert lower.get_xlabel() == "time (s, without pauses between sentences)"

@@ -10,22 +10,19 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from matplotlib.figure import Figure
-from torch import Tensor, block_diag, stack
+from torch import Tensor
 
 from lightning_vc.audio import io
 from lightning_vc.clips import read_clips
 from lightning_vc.cloning import Cloner
 from lightning_vc.evaluation.metrics import Whisper
-from lightning_vc.plots import save_figure
-from lightning_vc.speech import Speech
+from lightning_vc.plots import draw_speech, save_figure
 from lightning_vc.voice import Voice
 
 MAX_CLIPS = 50
 MAX_TEXT = 2_000  # characters of a text or transcript: two minutes of speech
 MAX_CONSENT = 1_000
 MIN_PASSWORD = 8
-_MAX_LABELS = 45  # symbols that are named in the plot
 _WHISPER_RATE = 16_000
 
 
@@ -194,7 +191,7 @@ def speak(cloner: Cloner, voice: Voice, text: str, folder: str) -> Take:
     place = Path(tempfile.mkdtemp(dir=folder))
     take = Take(place / f"{plain(voice.method)}.wav", place / "plot.png", (*dict.fromkeys(warnings), *speech.problems))
     io.write(take.sound, speech.wave, speech.sample_rate)
-    save_figure(draw(speech, cloner.tts.spectrograms.hop / speech.sample_rate), take.plot)
+    save_figure(draw_speech(speech, cloner.tts.spectrograms.hop), take.plot)
     return take
 
 
@@ -208,22 +205,3 @@ def voice_file(voice: Voice, folder: str) -> Path:
 def plain(method: str) -> str:
     """The method of a voice as the name of a file; that of a voice file from others may be any text."""
     return re.sub(r"\W", "_", method)[:40] or "voice"
-
-
-def draw(speech: Speech, frame: float) -> Figure:
-    """Plot the spectrogram and, below it, which symbol is spoken when; `frame` is the length of a frame in seconds."""
-    seconds = speech.spectra.linear.shape[1] * frame
-    alignment = block_diag(*(stack(tuple(layers)).mean(0) for layers in speech.alignments))  # (S, L)
-    symbols = len(speech.symbols)
-    labelled = symbols <= _MAX_LABELS
-    figure = Figure(figsize=(5, 1.7 + max(1.7, 0.09 * symbols * labelled)), layout="constrained", dpi=160)
-    upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(1.5, max(1.7, 0.09 * symbols * labelled)))
-    extent = (0, seconds, 0, speech.sample_rate / 2000)
-    upper.imshow(speech.spectra.linear[0].T, origin="lower", aspect="auto", cmap="magma", extent=extent)
-    upper.set(ylabel="frequency (kHz)")
-    lower.imshow(alignment.T, origin="lower", aspect="auto", vmin=0, vmax=1, extent=(0, seconds, -0.5, symbols - 0.5))
-    pauses = ", without pauses between sentences" if len(speech.alignments) > 1 else ""
-    lower.set(ylabel="phoneme or letter", xlabel=f"time (s{pauses})")
-    if labelled:
-        lower.set_yticks(range(symbols), [symbol.strip("/") for symbol in speech.symbols], fontsize=5)
-    return figure
