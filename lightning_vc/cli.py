@@ -25,7 +25,6 @@ from lightning_vc.callbacks import CheckMonitors, LastCheckpoint, Throughput
 from lightning_vc.checkpoint import load_model, model_of
 from lightning_vc.console import STOPPED, interruptible, reported, without_notices
 from lightning_vc.modules.discriminators import Discriminators
-from lightning_vc.modules.ge2e import GE2E
 from lightning_vc.modules.speaker_encoder import SpeakerEncoder
 from lightning_vc.modules.tts import TTSModel
 from lightning_vc.progress import StepProgressBar
@@ -49,8 +48,7 @@ class Pretrained:
 
     Args:
         tts: checkpoint or exported file of the generative model.
-        encoder: checkpoint or exported file of the speaker encoder that was trained for `tts`; for `encoder fit`, one
-            with the frozen weights of the encoder to train, where it has such.
+        encoder: checkpoint or exported file of the speaker encoder that was trained for `tts`.
         vocoder: checkpoint of the vocoder, with its discriminators.
     """
 
@@ -203,7 +201,7 @@ class VoiceCLI(LightningCLI):
         """Raise ValueError where sample rates of model and data differ, which would go unnoticed otherwise."""
         rate = getattr(self.datamodule, "sample_rate", None)
         for part in self.model.modules():
-            if rate and isinstance(part, Spectrograms | GE2E) and part.sample_rate != rate:
+            if rate and isinstance(part, Spectrograms) and part.sample_rate != rate:
                 raise ValueError(
                     f"the data has {rate} Hz, the model's {type(part).__name__} {part.sample_rate} Hz: "
                     f"prepare the data with --sample_rate {part.sample_rate}, or train a model for {rate} Hz"

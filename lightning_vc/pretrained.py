@@ -23,7 +23,7 @@ def load_folder(folder: str | Path) -> dict[str, Any]:
     """Load the models "tts", "encoder" and "vocoder" of a folder, or those of them that it has.
 
     A run has tts/last.ckpt and so on, an exported folder tts.safetensors and so on, and a run of joint training one
-    last.ckpt with two models, of which a file of its own takes the place. Each file is read once.
+    last.ckpt with two models. Each file is read once.
 
     Raises:
         FileNotFoundError: if there is no TTS model.
@@ -34,10 +34,10 @@ def load_folder(folder: str | Path) -> dict[str, Any]:
     models = {}
     for part, kind in _KINDS.items():
         paths = (Path(folder, part, "last.ckpt"), Path(folder, f"{part}.safetensors"))
-        if path := next((path for path in paths if path.exists()), None):
-            models[part] = model_of(read_checkpoint(path), kind, path)
-        elif f"{part}." in joint[MODELS]:
+        if f"{part}." in joint[MODELS]:
             models[part] = model_of(joint, kind, shared)
+        elif path := next((path for path in paths if path.exists()), None):
+            models[part] = model_of(read_checkpoint(path), kind, path)
     if "tts" not in models:
         raise FileNotFoundError(f"no tts/last.ckpt in {folder}: name the folder of a run")
     return models

@@ -2,7 +2,6 @@
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
 from itertools import pairwise
 
 import torch
@@ -42,10 +41,6 @@ class SpeakerEncoder(nn.Module, ABC):
         Raises ValueError for a gain out of bounds, which a file may hold.
         """
         return apply_gain(self(waves, lengths), table, _checked_gain(self.embedding_gain.item()))
-
-    def trainable(self) -> Iterable[nn.Parameter]:
-        """The parameters that training changes; all other ones are frozen."""
-        return self.parameters()
 
     @property
     def tts_fingerprint(self) -> str:

@@ -9,11 +9,7 @@ from lightning_vc.tasks.speaker_encoder import SpeakerEncoderTask
 
 def main(args: ArgsType = None) -> VoiceCLI:
     return VoiceCLI(
-        SpeakerEncoderTask,
-        CloningDataModule,
-        args,
-        verb="encoder",
-        linked=(("pretrained.tts", "model.tts"), ("pretrained.encoder", "model.init_from")),
+        SpeakerEncoderTask, CloningDataModule, args, verb="encoder", linked=(("pretrained.tts", "model.tts"),)
     )
 
 

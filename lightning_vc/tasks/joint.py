@@ -66,7 +66,7 @@ class JointTask(Task):
 
     def trainable(self) -> Iterable[nn.Parameter]:
         table = self.tts.table.parameters() if self.learned_share else ()
-        return [*self.tts.model.parameters(), *self.encoder.trainable(), *table]
+        return [*self.tts.model.parameters(), *self.encoder.parameters(), *table]
 
     def loss(self, batch: JointBatch) -> Losses:
         waves, table = batch.clips.waves, self.tts.table.weight

@@ -1,6 +1,5 @@
 """Training of the speaker encoder: recordings to the speaker embeddings of the generative model."""
 
-from collections.abc import Iterable
 from typing import Any
 
 import torch
@@ -8,7 +7,7 @@ import torch.nn.functional as F
 from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
 from torch import Tensor, nn
 
-from lightning_vc.checkpoint import fingerprint, source_of
+from lightning_vc.checkpoint import fingerprint
 from lightning_vc.metrics import retrieval_rank
 from lightning_vc.modules.speaker_encoder import SpeakerEncoder
 from lightning_vc.modules.tts import TTSModel
@@ -31,10 +30,6 @@ class SpeakerEncoderTask(Task):
         verification: weight of a second loss, which is not in the paper: the embedding of a speaker's first clip has to
             be nearer to that of the other clips of the same speaker than to those of other speakers in the batch.
         augmentation: applied in training to clips (B, N, W) with lengths (B, N) in samples.
-        init_from: a speaker encoder of the same class with the frozen weights, for an encoder that has such.
-
-    Raises:
-        ValueError: for an encoder with frozen weights without `init_from`, or with one that does not have them.
     """
 
     parts = ("encoder",)
@@ -45,21 +40,16 @@ class SpeakerEncoderTask(Task):
         tts: TTSModel,
         verification: float = 0.0,
         augmentation: nn.Module | None = None,
-        init_from: SpeakerEncoder | None = None,
         optimizer: OptimizerCallable = lambda p: torch.optim.Adam(p, lr=6e-4),
         scheduler: LRSchedulerCallable = lambda o: torch.optim.lr_scheduler.StepLR(o, step_size=8000, gamma=0.6),
     ) -> None:
         super().__init__(optimizer, scheduler)
-        self.save_hyperparameters(ignore=["tts", "init_from"])
+        self.save_hyperparameters(ignore=["tts"])
         self.encoder, self.verification, self.augmentation = encoder, verification, augmentation
-        _copy_frozen(encoder, init_from)
         self.learned_speakers = tts.speakers
         self.embeddings: Tensor
         self.register_buffer("embeddings", tts.table.weight.detach().clone(), persistent=False)  # (speakers, E)
         encoder.tts_fingerprint = fingerprint(tts)
-
-    def trainable(self) -> Iterable[nn.Parameter]:
-        return self.encoder.trainable()
 
     @torch.no_grad()
     def setup(self, stage: str) -> None:
@@ -113,27 +103,3 @@ class SpeakerEncoderTask(Task):
                 f"{self.source} was trained for the speaker embeddings of another TTS model: resume it with that "
                 "model, or start a new run"
             )
-
-
-@torch.no_grad()
-def _copy_frozen(encoder: SpeakerEncoder, init_from: SpeakerEncoder | None) -> None:
-    """Copy the frozen weights of `init_from`; raises ValueError where they are missing or not needed."""
-    trainable = {id(parameter) for parameter in encoder.trainable()}
-    frozen = {name: value for name, value in encoder.named_parameters() if id(value) not in trainable}
-    name = type(encoder).__name__
-    if init_from is None:
-        if frozen:
-            raise ValueError(
-                f"{name} has frozen weights, which training does not make: give --pretrained.encoder, a {name} that "
-                "has them"
-            )
-        return
-    given = dict(init_from.named_parameters())
-    same = type(init_from) is type(encoder) and all(given[key].shape == frozen[key].shape for key in frozen)
-    if not frozen or not same:
-        raise ValueError(
-            f"{source_of(init_from)}, a {type(init_from).__name__}, has no frozen weights for {name}: leave out "
-            f"--pretrained.encoder, or give a file of a {name} that has such"
-        )
-    for key, value in frozen.items():
-        value.copy_(given[key])

@@ -12,18 +12,16 @@ from types import ModuleType
 import pytest
 import torch
 from omegaconf import OmegaConf
-from safetensors.torch import save_file
 
 from lightning_vc import Cloner, Voice
 from lightning_vc.adaptation import METHODS
 from lightning_vc.checkpoint import class_path, fingerprint, load_model, write_checkpoint
 from lightning_vc.data.shards import prepare
 from lightning_vc.data.splits import Splits
-from lightning_vc.modules.ge2e import GE2EEncoder
 from lightning_vc.modules.tts import TTSModel
 from lightning_vc.recipes import adapt, encoder, tts
 from lightning_vc.text.frontend import Characters
-from lightning_vc.untrusted import MODEL, read_checkpoint
+from lightning_vc.untrusted import read_checkpoint
 from tests.data.tones import Tones
 from tests.signed import signed
 from tests.tiny import MINI, ROOT, TinyRun, logged, metrics
@@ -209,32 +207,6 @@ def test_encoder_is_measured(tiny_run: TinyRun, tmp_path: Path, command: str) ->
     stage = "val" if command == "validate" else "test"
     trained = logged(tiny_run.encoder.parent, "val/loss")[-1]
     assert measured[f"{stage}/loss"] == pytest.approx(trained, rel=1e-4)
-
-
-def test_an_encoder_over_a_frozen_network(
-    tiny_run: TinyRun, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """The frozen weights come from a file of an encoder of any size; only the head is trained, and clones are made."""
-    other = GE2EEncoder(speaker_dim=1)
-    start = tmp_path / "ge2e.safetensors"
-    config = {"class_path": class_path(GE2EEncoder), "init_args": {"speaker_dim": 1}}
-    save_file(other.state_dict(), start, {MODEL: json.dumps(config)})
-    own = tmp_path / "encoder.yaml"
-    init = {"class_path": config["class_path"], "init_args": {"speaker_dim": 8}}
-    OmegaConf.save({"model": {"encoder": init, "optimizer": {"class_path": "torch.optim.Adam"}}}, own)
-    flags = [*tiny_run.encoder_flags(tmp_path / "run" / "encoder"), "--config", str(own)]
-    assert "GE2EEncoder has frozen weights, which training does not make: give" in refusal(encoder, flags, capsys)
-    of_another_class = [*flags, "--pretrained.encoder", str(tiny_run.encoder)]
-    assert "ConvAttentionEncoder, has no frozen weights for GE2EEncoder" in refusal(encoder, of_another_class, capsys)
-    encoder.main([*flags, "--pretrained.encoder", str(start)])
-    (tmp_path / "run" / "tts").symlink_to(tiny_run.tts.parent)
-    cloner = Cloner.load(tmp_path / "run")
-    assert isinstance(cloner.encoder, GE2EEncoder)
-    for name, value in cloner.encoder.network.state_dict().items():
-        assert value.equal(other.network.state_dict()[name])
-    assert cloner.encoder.head.weight.any()
-    wave = tiny_run.samples()[0].wave(16000)
-    assert cloner.embed([wave]).shape == (8,)
 
 
 def test_encoder_fit_help(capsys: pytest.CaptureFixture[str]) -> None:
