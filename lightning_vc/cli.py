@@ -16,13 +16,15 @@ from lightning.pytorch.callbacks import ProgressBar
 from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCLI
 from lightning.pytorch.trainer.states import TrainerFn
 from lightning.pytorch.utilities.exceptions import SIGTERMException
+from torch import nn
 from yaml import YAMLError
 
 from lightning_vc.audio.features import Spectrograms
 from lightning_vc.audio.vocoder import NeuralVocoder
 from lightning_vc.callbacks import CheckMonitors, LastCheckpoint, Throughput
-from lightning_vc.checkpoint import load_model
+from lightning_vc.checkpoint import load_model, model_of
 from lightning_vc.console import STOPPED, interruptible, reported, without_notices
+from lightning_vc.modules.discriminators import Discriminators
 from lightning_vc.modules.speaker_encoder import SpeakerEncoder
 from lightning_vc.modules.tts import TTSModel
 from lightning_vc.progress import StepProgressBar
@@ -31,6 +33,7 @@ from lightning_vc.settings import bounded
 from lightning_vc.tasks.base import Task
 from lightning_vc.tracking import Tracking, resume_logs
 from lightning_vc.trust import TRUST, trust
+from lightning_vc.untrusted import read_checkpoint
 from lightning_vc.verbs import VerbParser
 
 _KEYWORDS = ("best", "last", "hpc")  # values of --ckpt_path that Lightning replaces by a path
@@ -46,14 +49,17 @@ class Pretrained:
     Args:
         tts: checkpoint or exported file of the generative model.
         encoder: checkpoint or exported file of the speaker encoder that was trained for `tts`.
-        vocoder: checkpoint or exported file of the vocoder.
+        vocoder: checkpoint of the vocoder, with its discriminators.
     """
 
     def __init__(self, tts: str | None = None, encoder: str | None = None, vocoder: str | None = None) -> None:
         self.tts = load_model(tts, TTSModel) if tts else None
         self.frontend = self.tts.frontend if self.tts else None
         self.encoder = load_model(encoder, SpeakerEncoder) if encoder else None  # type: ignore[type-abstract]
-        self.vocoder = load_model(vocoder, NeuralVocoder) if vocoder else None  # type: ignore[type-abstract]
+        if vocoder:
+            saved = read_checkpoint(vocoder)
+            self.vocoder = model_of(saved, NeuralVocoder, vocoder)  # type: ignore[type-abstract]
+            self.discriminators: nn.Module = model_of(saved, Discriminators, vocoder)
 
 
 class TrainingParser(VerbParser, LightningArgumentParser):

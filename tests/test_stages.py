@@ -231,9 +231,9 @@ def test_a_changed_stage_and_those_that_use_it_run_again(
 @pytest.mark.parametrize(
     ("name", "setting", "stages"),
     [
-        ("mini", "vocoder_steps=7", "vocoder refiner"),
-        ("mini", "tts_steps=7", "tts encoder refiner evaluate joint compare"),
-        ("librispeech", "sizes.paper.refiner_steps=7", "refiner evaluate compare"),
+        ("mini", "vocoder_steps=7", "vocoder tune_vocoder"),
+        ("mini", "tts_steps=7", "tts encoder tune_vocoder evaluate joint compare"),
+        ("librispeech", "sizes.paper.tuning_steps=7", "tune_vocoder evaluate compare"),
         ("librispeech", "sizes.paper.joint_steps=7", "joint compare"),
         ("vctk", "encoder_steps=7", "encoder evaluate"),
         ("base", "compared=[ls-32]", "compare"),

@@ -35,38 +35,17 @@ class Vocoder(nn.Module, ABC):
 
 
 class NeuralVocoder(Vocoder):
-    """A network from mel spectrograms to waveforms, trained by `VocoderTask`.
-
-    Args:
-        refiner: predicted mel (B, T, M) and linear spectrogram (B, T, F) and noise (B, T, M) to the mel spectrogram
-            from which predictions are vocoded; without it, that is the predicted one.
-    """
+    """A network from mel spectrograms to waveforms, trained by `VocoderTask`."""
 
     spectrograms: Spectrograms  # settings of its input, those of the acoustic model
-
-    def __init__(self, refiner: nn.Module | None = None) -> None:
-        super().__init__()
-        self.refiner = refiner
 
     @abstractmethod
     def from_mel(self, mels: Tensor) -> Tensor:
         """(B, T, M) -> (B, W) with W = (T - 1) * hop."""
 
     def forward(self, spectra: Spectra, post_filter: PostFilter = NO_FILTER) -> Tensor:
-        """Vocode `mels`; `post_filter` is ignored."""
-        return self.from_mel(self.mels(spectra))
-
-    def mels(self, spectra: Spectra) -> Tensor:
-        """Mel bands of the predicted `spectra.linear`, which has more detail than `spectra.mel`, refined: (B, T, M).
-
-        The noise of the refiner is always the same, so that a sentence always sounds the same.
-        """
-        mels = self.spectrograms.mel_of(spectra.linear)
-        if self.refiner is None:
-            return mels
-        noise = torch.randn(mels.shape, generator=torch.Generator().manual_seed(0))
-        refined: Tensor = self.refiner(mels, spectra.linear, noise.to(mels))
-        return refined
+        """Vocode mel bands of `spectra.linear`, which has more detail than `spectra.mel`; `post_filter` is ignored."""
+        return self.from_mel(self.spectrograms.mel_of(spectra.linear))
 
 
 class GriffinLim(Vocoder):

@@ -1,4 +1,4 @@
-"""Discriminators of waves and of mel spectrograms, and the losses of generator and discriminators."""
+"""Discriminators of a GAN vocoder, and the losses of generator and discriminators."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -22,7 +22,7 @@ def generator_losses(discriminators: nn.Module, generated: Tensor, real: Tensor)
     "adversarial" and "matching" have gradients in the generator only, "discriminators" in the discriminators only.
 
     Args:
-        discriminators: generated or real waves or spectrograms, of any shape -> `DiscriminatorOutput`.
+        discriminators: generated or real waves, of any shape -> `DiscriminatorOutput`.
         generated: output of the generator.
         real: recordings, of the same shape.
     """
@@ -49,23 +49,8 @@ def _squared_error(scores: Sequence[Tensor], target: float) -> Tensor:
     return torch.stack([(score - target).square().mean() for score in scores]).sum()
 
 
-class _Group(nn.Module, ABC):
-    """Several discriminators of the same input."""
-
-    def __init__(self, parts: Sequence[nn.Module]) -> None:
-        super().__init__()
-        self.parts = nn.ModuleList(parts)
-
-    def forward(self, inputs: Tensor) -> DiscriminatorOutput:
-        """Scores, high for recordings, and features; the subclass says of what."""
-        outputs = [part(inputs) for part in self.parts]
-        return [scores for scores, _ in outputs], [feature for _, features in outputs for feature in features]
-
-
-class Discriminators(_Group):
+class Discriminators(nn.Module):
     """Small multi-period discriminators (as in HiFi-GAN) and multi-resolution spectrogram ones (as in UnivNet).
-
-    Of waves (B, 1, W).
 
     Args:
         channels: of the first layer of the period discriminators; later layers have up to eight times as many.
@@ -73,39 +58,32 @@ class Discriminators(_Group):
     """
 
     def __init__(self, channels: int = 16, spectral: int = 16) -> None:
-        super().__init__(
+        super().__init__()
+        self.parts = nn.ModuleList(
             [_PeriodDiscriminator(period, channels) for period in _PERIODS]
             + [_SpectralDiscriminator(n_fft, spectral) for n_fft in RESOLUTIONS]
         )
 
-
-class MelDiscriminators(_Group):
-    """Discriminators of refined or real mel spectrograms, conditioned on predicted ones.
-
-    Of both (B, 2, T, M). The second discriminator has differences of successive frames instead of frames.
-
-    Args:
-        channels: of the first layer of each; later layers have twice as many.
-    """
-
-    def __init__(self, channels: int = 32) -> None:
-        super().__init__([_MelDiscriminator(channels, differences) for differences in (False, True)])
+    def forward(self, waves: Tensor) -> DiscriminatorOutput:
+        """(B, 1, W) -> scores, high for recordings, and features."""
+        outputs = [part(waves) for part in self.parts]
+        return [scores for scores, _ in outputs], [feature for _, features in outputs for feature in features]
 
 
 class _Discriminator(nn.Module, ABC):
-    """Convolutions over an image of the input, the last one to the scores; all features are returned."""
+    """Convolutions over a two-dimensional view of a wave, the last one to the scores; all features are returned."""
 
     def __init__(self, convs: Sequence[nn.Conv2d]) -> None:
         super().__init__()
         self.convs = nn.ModuleList(weight_norm(conv) for conv in convs)
 
     @abstractmethod
-    def image(self, inputs: Tensor) -> Tensor:
-        """Waves or spectrograms -> (B, C, ., .)."""
+    def image(self, waves: Tensor) -> Tensor:
+        """(B, 1, W) -> (B, C, ., .)."""
 
-    def forward(self, inputs: Tensor) -> tuple[Tensor, list[Tensor]]:
-        """Waves or spectrograms -> (B, scores), features."""
-        x, features = self.image(inputs), []
+    def forward(self, waves: Tensor) -> tuple[Tensor, list[Tensor]]:
+        """(B, 1, W) -> (B, scores), features."""
+        x, features = self.image(waves), []
         for conv in self.convs[:-1]:
             x = F.leaky_relu(conv(x), _SLOPE)
             features.append(x)
@@ -120,8 +98,8 @@ class _PeriodDiscriminator(_Discriminator):
         super().__init__([*convs, same, nn.Conv2d(sizes[-1], 1, (3, 1), padding=(1, 0))])
         self.period = period
 
-    def image(self, inputs: Tensor) -> Tensor:
-        return F.pad(inputs, (0, -inputs.shape[-1] % self.period)).unflatten(-1, (-1, self.period))
+    def image(self, waves: Tensor) -> Tensor:
+        return F.pad(waves, (0, -waves.shape[-1] % self.period)).unflatten(-1, (-1, self.period))
 
 
 class _SpectralDiscriminator(_Discriminator):
@@ -133,30 +111,10 @@ class _SpectralDiscriminator(_Discriminator):
         self.n_fft = n_fft
         self.register_buffer("window", torch.hann_window(n_fft), persistent=False)
 
-    def image(self, inputs: Tensor) -> Tensor:
+    def image(self, waves: Tensor) -> Tensor:
         """Complex spectrum with magnitudes to the power of 0.3, which raises quiet parts: (B, 2, F, T)."""
         spectrum = torch.stft(
-            inputs.squeeze(1).float(), self.n_fft, self.n_fft // 4, window=self.window, return_complex=True
+            waves.squeeze(1).float(), self.n_fft, self.n_fft // 4, window=self.window, return_complex=True
         )
         size = spectrum.abs().clamp(min=1e-5)
         return torch.view_as_real(spectrum / size * size**0.3).permute(0, 3, 1, 2)
-
-
-class _MelDiscriminator(_Discriminator):
-    def __init__(self, channels: int, differences: bool) -> None:
-        more = 2 * channels
-        convs = [
-            nn.Conv2d(2, channels, 5, (2, 1), padding=2),
-            nn.Conv2d(channels, more, 5, 2, padding=2),
-            nn.Conv2d(more, more, (5, 3), (2, 1), padding=(2, 1)),
-            nn.Conv2d(more, more, 3, (1, 2), padding=1),
-        ]
-        super().__init__([*convs, nn.Conv2d(more, 1, 3, padding=1)])
-        self.differences = differences
-
-    def image(self, inputs: Tensor) -> Tensor:
-        """(B, 2, T, M) -> (B, 2, M, T), scaled to about -1 to 1."""
-        mels, predicted = inputs.mT.unbind(1)
-        if not self.differences:
-            return 3 * inputs.mT - 1.5
-        return torch.stack([9 * mels.diff(), 3 * predicted[..., 1:] - 1.5], 1)

@@ -1,5 +1,6 @@
 """Training of a neural vocoder as the generator of a GAN."""
 
+from collections.abc import Iterable
 from typing import Any
 
 import torch
@@ -10,7 +11,10 @@ from torch import Tensor, nn
 from lightning_vc.audio.features import Spectrograms
 from lightning_vc.audio.vocoder import NeuralVocoder
 from lightning_vc.modules.discriminators import RESOLUTIONS, Discriminators, generator_losses, zero_loss
-from lightning_vc.tasks.base import Losses, Task
+from lightning_vc.modules.tts import TTSModel, check_spectrograms
+from lightning_vc.tasks.base import Losses, Task, check_same_speakers
+from lightning_vc.tasks.tts import teacher_force
+from lightning_vc.types import TTSBatch
 
 _SPECTRAL, _MATCHING = 45.0, 2.0  # weights of the losses
 
@@ -70,3 +74,54 @@ class VocoderTask(Task):
             for a, b in zip(spectrograms(generated.float()), spectrograms(real), strict=True)
         ]
         return torch.stack(differences).mean()
+
+
+class VocoderTuningTask(VocoderTask):
+    """Fine-tune a vocoder on the teacher-forced predictions of a generative model (Shen et al. 2018, Kong et al. 2020).
+
+    Synthesised spectrograms are smoother than those of recordings, which the tuned vocoder compensates.
+
+    Args:
+        vocoder, discriminators: pretrained by a `VocoderTask`.
+        tts: the generative model, which is frozen.
+        frames: length of the random piece of each utterance in a step.
+
+    Raises:
+        ValueError: for a vocoder of other spectrograms than those of `tts`.
+    """
+
+    evaluated = ("tts",)  # as in synthesis
+
+    def __init__(
+        self,
+        vocoder: NeuralVocoder,
+        discriminators: nn.Module,
+        tts: TTSModel,
+        frames: int = 48,
+        optimizer: OptimizerCallable = lambda p: torch.optim.AdamW(p, lr=1e-4, betas=(0.8, 0.99)),
+        scheduler: LRSchedulerCallable | None = None,
+    ) -> None:
+        super().__init__(vocoder.train(), discriminators.train(), optimizer=optimizer, scheduler=scheduler)
+        check_spectrograms(vocoder, tts)
+        self.frames, self.tts = frames, tts
+
+    def setup(self, stage: str) -> None:
+        """Raise ValueError where speaker table and data have different speakers."""
+        check_same_speakers(self.tts.speakers, self.trainer.datamodule.speakers)  # type: ignore[attr-defined]
+
+    def trainable(self) -> Iterable[nn.Parameter]:
+        return [*self.vocoder.parameters(), *self.discriminators.parameters()]
+
+    @torch.no_grad()
+    def inputs(self, batch: TTSBatch) -> tuple[Tensor, Tensor]:
+        """Random pieces of predictions (B, T, M) and recordings (B, W); the middle ones in validation."""
+        tts, hop = self.tts, self.tts.spectrograms.hop
+        output, _, frames = teacher_force(tts, batch, tts.table(batch.speakers))
+        mels = F.pad(tts.spectrograms.mel_of(output.spectra.linear.float()), (0, 0, 0, self.frames))
+        spare = frames - self.frames  # (B,)
+        position = torch.rand(len(spare), device=spare.device) if self.training else 0.5
+        starts = (position * spare.clamp(min=0)).long().tolist()
+        waves, samples = F.pad(batch.waves, (0, self.frames * hop)), (self.frames - 1) * hop
+        pieces = [mel[at : at + self.frames] for mel, at in zip(mels, starts, strict=True)]
+        recordings = [wave[at * hop : at * hop + samples] for wave, at in zip(waves, starts, strict=True)]
+        return torch.stack(pieces), torch.stack(recordings)

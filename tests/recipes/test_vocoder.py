@@ -1,4 +1,4 @@
-"""A vocoder is trained, gets a refiner, and speaks in the place of Griffin-Lim."""
+"""A vocoder is trained, fine-tuned, and speaks in the place of Griffin-Lim."""
 
 import shutil
 from pathlib import Path
@@ -11,17 +11,16 @@ from lightning_vc.audio import io
 from lightning_vc.audio.post_filter import PostFilter
 from lightning_vc.audio.vocoder import GriffinLim, NeuralVocoder
 from lightning_vc.checkpoint import fingerprint, load_model, write_checkpoint
+from lightning_vc.modules.discriminators import Discriminators
 from lightning_vc.modules.inverse_mel import InverseMelVocoder
-from lightning_vc.modules.refiner import SpectrogramRefiner
 from lightning_vc.modules.tts import TTSModel
 from lightning_vc.pretrained import export
-from lightning_vc.recipes import clone, refiner, synthesize, vocoder
-from lightning_vc.tasks.refiner import RefinerTask
+from lightning_vc.recipes import clone, synthesize, tune_vocoder, vocoder
+from lightning_vc.tasks.vocoder import VocoderTuningTask
 from lightning_vc.untrusted import read_checkpoint
 from tests.tiny import CSV, ROOT, TinyRun, logged
 
 CONFIGS = ROOT / "recipes" / "librispeech" / "small"
-REFINER = ["--model.frames=20", "--model.refiner.init_args.channels=16", "--model.refiner.init_args.layers=2"]
 SPECTROGRAMS = "--model.vocoder.init_args.spectrograms.init_args."
 
 
@@ -33,16 +32,16 @@ def flags(run: TinyRun, verb: str, out: Path) -> list[str]:
 
 @pytest.fixture(scope="module")
 def run(tiny_run: TinyRun, tmp_path_factory: pytest.TempPathFactory) -> TinyRun:
-    """A copy of the tiny run with a vocoder, trained for two steps, whose refiner is trained for two."""
+    """A copy of the tiny run with a vocoder, trained for two steps and tuned for two."""
     folder = tmp_path_factory.mktemp("vocoder") / "run"
     shutil.copytree(tiny_run.folder, folder)
     run = TinyRun(folder)
-    alone, refined = folder / "vocoder" / "alone", folder / "vocoder"
+    alone, tuned = folder / "vocoder" / "alone", folder / "vocoder"
     small = ["channels=16", "layers=1"]
     sizes = [f"--model.vocoder.init_args.{size}" for size in small]
     vocoder.main([*flags(run, "vocoder", alone), *sizes, "--model.warmup_steps=1", "--data.seconds=0.3"])
     start = ["--pretrained.tts", str(run.tts), "--pretrained.vocoder", str(alone / "last.ckpt")]
-    refiner.main([*flags(run, "refiner", refined), *start, *REFINER])
+    tune_vocoder.main([*flags(run, "tune_vocoder", tuned), *start, "--model.frames=20"])
     return run
 
 
@@ -60,7 +59,7 @@ def clips(run: TinyRun, tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_a_refiner_is_not_trained_on_other_speakers(
+def test_a_vocoder_is_not_tuned_to_other_speakers(
     run: TinyRun, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     saved = read_checkpoint(run.tts)
@@ -69,60 +68,36 @@ def test_a_refiner_is_not_trained_on_other_speakers(
     trained = str(run.folder / "vocoder" / "alone" / "last.ckpt")
     start = ["--pretrained.tts", str(tmp_path / "other.ckpt"), "--pretrained.vocoder", trained]
     with pytest.raises(SystemExit):
-        refiner.main([*flags(run, "refiner", tmp_path), *start, *REFINER])
+        tune_vocoder.main([*flags(run, "tune_vocoder", tmp_path), *start, "--model.frames=20"])
     assert "other speakers than the data (1 only in the checkpoint: zoe; 1 only in the data" in capsys.readouterr().err
 
 
 def test_both_log_what_they_learn(run: TinyRun) -> None:
-    for folder, loss in (("vocoder/alone", "spectral"), ("vocoder/log", "mel")):
-        assert len(logged(run.folder / folder, f"val/{loss}")) == 2
-        assert logged(run.folder / folder, "train/adversarial")
+    for folder in (run.folder / "vocoder" / "alone", run.folder / "vocoder" / "log"):
+        assert len(logged(folder, "val/spectral")) == 2
+        assert logged(folder, "train/adversarial")
 
 
-def test_only_the_refiner_is_trained(run: TinyRun) -> None:
+def test_tuning_moves_the_vocoder_and_not_the_model(run: TinyRun) -> None:
     folder = run.folder / "vocoder"
     before, after = (load_model(folder / part / "last.ckpt", InverseMelVocoder) for part in ("alone", "."))
-    trained = after.state_dict()
-    assert all(value.equal(trained[name]) for name, value in before.state_dict().items())
-    assert before.refiner is None
-    assert isinstance(after.refiner, SpectrogramRefiner)
-    assert after.refiner.leave.weight.abs().sum() > 0  # which is initialised to 0
+    moved = after.state_dict()
+    assert any(not value.equal(moved[name]) for name, value in before.state_dict().items())
     assert fingerprint(load_model(run.tts, TTSModel)) == Cloner.load(run.folder).tts_fingerprint
 
 
-def test_a_refiner_is_trained_further(run: TinyRun, tmp_path: Path) -> None:
-    start = ["--pretrained.tts", str(run.tts), "--pretrained.vocoder", str(run.folder / "vocoder" / "last.ckpt")]
-    refiner.main([*flags(run, "refiner", tmp_path), *start, "--model.refiner=null", "--model.frames=20"])
-    before, after = (
-        load_model(folder / "last.ckpt", InverseMelVocoder).refiner for folder in (run.folder / "vocoder", tmp_path)
-    )
-    assert isinstance(before, SpectrogramRefiner)
-    assert isinstance(after, SpectrogramRefiner)
-    distance = (after.leave.weight - before.leave.weight).abs().max()
-    assert 0 < distance < 1e-2  # two steps away
-
-
-def test_a_vocoder_without_a_refiner_has_none_to_train(
-    run: TinyRun, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    start = ["--pretrained.tts", str(run.tts), "--pretrained.vocoder", str(run.folder / "vocoder/alone/last.ckpt")]
-    with pytest.raises(SystemExit):
-        refiner.main([*flags(run, "refiner", tmp_path), *start, "--model.refiner=null"])
-    assert "the vocoder has no refiner to train: give the settings of one as --model.refiner" in capsys.readouterr().err
-
-
-def test_pieces_of_predictions_are_those_of_the_recordings(run: TinyRun) -> None:
+def test_tuning_compares_vocoded_predictions_with_recordings(run: TinyRun) -> None:
     tts, trained = load_model(run.tts, TTSModel), load_model(run.folder / "vocoder" / "last.ckpt", InverseMelVocoder)
-    task = RefinerTask(trained, tts, frames=20).eval()
-    data = refiner.TTSDataModule(str(run.shards), tts.frontend, batch_size=2)
+    task = VocoderTuningTask(trained, Discriminators(), tts, frames=20).eval()
+    data = tune_vocoder.TTSDataModule(str(run.shards), tts.frontend, batch_size=2)
     batch = next(iter(data.train_dataloader()))
-    predicted, real = task.pieces(batch)  # in evaluation: the middle
-    mels, frames = tts.spectrograms.mel(batch.waves), tts.spectrograms.frames(batch.lengths)
+    mels, waves = task.inputs(batch)  # in evaluation: the middle
+    assert mels.shape == (2, 20, 80)
+    assert waves.shape == (2, 19 * 256)
     for row in range(2):
-        start = (int(frames[row]) - 20) // 2
-        assert real[row].equal(mels[row, start : start + 20])
-    torch.testing.assert_close(predicted.mel, tts.spectrograms.mel_of(predicted.linear))
-    assert not torch.allclose(predicted.mel, real, atol=0.01)
+        start = (int(tts.spectrograms.frames(batch.lengths)[row]) - 20) // 2
+        assert waves[row].equal(batch.waves[row, start * 256 : (start + 19) * 256])
+        assert not torch.allclose(mels[row], tts.spectrograms.mel(batch.waves)[row, start : start + 20], atol=0.01)
 
 
 def test_a_run_speaks_with_its_own_vocoder_unless_another_is_named(run: TinyRun, clips: Path) -> None:
@@ -139,14 +114,14 @@ def test_a_run_speaks_with_its_own_vocoder_unless_another_is_named(run: TinyRun,
 
 
 def test_an_adapted_model_speaks_with_settings_of_its_own(run: TinyRun, tmp_path: Path) -> None:
-    """Also one whose refiner is trained further, and what is exported."""
+    """Also what is tuned further, and what is exported."""
     start, tuned = tmp_path / "start.ckpt", tmp_path / "run" / "vocoder"
     saved = read_checkpoint(run.folder / "vocoder" / "last.ckpt")
     settings = {"post_filter": {"power": 1.5}, "adapted_post_filter": {"power": 1.5, "denoise": 4.0}}
     saved["models"]["vocoder."]["init_args"] |= settings
     write_checkpoint(saved, start)
     more = ["--pretrained.tts", str(run.tts), "--pretrained.vocoder", str(start), "--model.frames=20"]
-    refiner.main([*flags(run, "refiner", tuned), *more, "--model.refiner=null"])
+    tune_vocoder.main([*flags(run, "tune_vocoder", tuned), *more])
     shutil.copytree(run.folder / "tts", tmp_path / "run" / "tts")
     export(tmp_path / "run", tmp_path / "exported")
     for place in (start, tuned / "last.ckpt", tmp_path / "exported" / "vocoder.safetensors"):

@@ -10,7 +10,6 @@ from lightning_vc.audio.post_filter import PostFilter
 from lightning_vc.audio.vocoder import NO_FILTER, NeuralVocoder, invert
 from lightning_vc.modules.discriminators import Discriminators
 from lightning_vc.modules.inverse_mel import InverseMelVocoder
-from lightning_vc.modules.refiner import SpectrogramRefiner
 from lightning_vc.tasks.vocoder import VocoderTask
 from lightning_vc.types import Spectra, WaveBatch
 
@@ -87,19 +86,6 @@ def test_a_post_filter_keeps_the_level_and_works_in_pieces_too() -> None:
     assert not sharp.allclose(plain, rtol=0.1, atol=1e-3)
     assert float(sharp.square().mean()) == pytest.approx(float(plain.square().mean()), rel=0.3)
     torch.testing.assert_close(pieces, sharp, rtol=1e-4, atol=1e-5)
-
-
-def test_predictions_are_refined_with_the_same_noise_each_time() -> None:
-    torch.manual_seed(0)
-    made, spectra = small(), Spectra(torch.rand(1, 30, 20), torch.rand(1, 30, 129))
-    plain = InverseMelVocoder(made, channels=8, layers=2)
-    refined = InverseMelVocoder(made, channels=8, layers=2, refiner=SpectrogramRefiner(20, 129, channels=8, layers=2))
-    assert plain.mels(spectra).equal(made.mel_of(spectra.linear))
-    with torch.no_grad():
-        detail = refined.mels(spectra) - plain.mels(spectra)
-        assert detail.std() == pytest.approx(0.06, rel=0.1)  # of an untrained refiner: the noise
-        assert refined(spectra).equal(refined(spectra))
-        assert refined.from_mel(spectra.mel).equal(refined.from_mel(spectra.mel))
 
 
 def test_it_hears_the_linear_spectrogram() -> None:
