@@ -66,3 +66,10 @@ def test_files_named_in_readme_and_project_are_in_the_source_distribution() -> N
     for name in ("CITATION.cff", "CONTRIBUTING.md", "docs", "recipes", "configs", "tests", "mkdocs.yml", "Makefile"):
         assert f"/{name}" in included
         assert Path(ROOT, name).exists()
+
+
+def test_an_editable_install_copies_no_recipes() -> None:
+    wheel = PROJECT["tool"]["hatch"]["build"]["targets"]["wheel"]
+    assert "force-include" not in wheel  # those files are copied by editable installs too
+    assert {"recipes", "configs"} == wheel["sources"].keys()
+    assert {"recipes", "configs"} <= {*wheel["only-include"]}
