@@ -11,6 +11,8 @@ TIERS ?= not distributed and not slow and not gpu
 # What to clone, and to say, as in: make demo CLIPS="a.wav b.wav" TEXT="Good morning."
 CLIPS ?=
 TEXT ?=
+override TEXT := $(value TEXT)
+export TEXT  # read by the shell as a variable, so that it may hold quotes and dollar signs
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_NO_INPUT := 1
@@ -22,7 +24,7 @@ help:  ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: $(VENV)/.demo  ## clone a voice: make demo CLIPS="a.wav b.wav" TEXT="..."; without clips, two made ones: runs/demo
-	$(BIN)/python -m lightning_vc.recipes.demo $(if $(CLIPS),--clips $(CLIPS)) $(if $(TEXT),--text "$(TEXT)")
+	$(BIN)/python -m lightning_vc.recipes.demo $(if $(CLIPS),--clips $(CLIPS)) $(if $(TEXT),--text "$$TEXT")
 
 mini: $(VENV)/.demo  ## train on generated voices, clone six that were held out: runs/mini/report.html
 	$(BIN)/python -m lightning_vc.recipes.run recipes/mini/recipe.yaml

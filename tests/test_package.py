@@ -73,3 +73,15 @@ def test_an_editable_install_copies_no_recipes() -> None:
     assert "force-include" not in wheel  # those files are copied by editable installs too
     assert {"recipes", "configs"} == wheel["sources"].keys()
     assert {"recipes", "configs"} <= {*wheel["only-include"]}
+
+
+def test_the_text_of_make_demo_is_spoken_as_it_is(tmp_path: Path) -> None:
+    said, python = tmp_path / "said", tmp_path / "bin" / "python"
+    python.parent.mkdir()
+    python.write_text(f'#!/bin/sh\nprintf "%s\\n" "$@" > {said}\n')
+    python.chmod(0o755)
+    for file in ("bin/pip", ".demo"):  # so that nothing is installed
+        (tmp_path / file).touch()
+    text = """Say "it's" for $5 and `date`, $(HOME); $$PATH #1"""
+    subprocess.run(["make", "demo", f"VENV={tmp_path}", f"TEXT={text}"], cwd=ROOT, check=True, capture_output=True)
+    assert said.read_text().splitlines()[-2:] == ["--text", text]
