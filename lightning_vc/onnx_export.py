@@ -22,7 +22,7 @@ from torch import Tensor, nn
 
 from lightning_vc.audio.vocoder import NeuralVocoder
 from lightning_vc.files import atomic_write
-from lightning_vc.modules.fastpitch import ConvFastPitch, _pitch_contour, _voicing
+from lightning_vc.modules.fastpitch import ConvFastPitch, SymbolPredictions
 from lightning_vc.modules.inverse_mel import InverseMelVocoder
 from lightning_vc.modules.speaker_encoder import SpeakerEncoder, apply_gain
 from lightning_vc.modules.tts import TTSModel
@@ -55,17 +55,12 @@ def _parts(tts: TTSModel, encoder: SpeakerEncoder | None, vocoder: NeuralVocoder
     rate, speaker = tts.spectrograms.sample_rate, tts.table.weight[:1].detach()
     text = torch.arange(1, 13).unsqueeze(0)
     model = cast("ConvFastPitch", tts.model)
-    symbols = _Symbols(model)
-    outputs = symbols(text, speaker)
-    names = ("values", "prosody", "pitch", "ends")
-    frames = dict(zip(names, outputs, strict=True)) | {
-        "times": torch.arange(int(outputs[3][0, -1])),
-        "speaker": speaker,
-    }
+    symbols, names = model.predict_symbols(text, speaker), SymbolPredictions._fields
+    frames = {**symbols._asdict(), "times": torch.arange(int(symbols.ends[0, -1])), "speaker": speaker}
     axes = {name: {1: "symbols"} for name in names} | {"times": {0: "time"}}
     parts: dict[str, Any] = {
-        "symbols": (symbols, {"text": text, "speaker": speaker}, names, {"text": {1: "symbols"}}),
-        "frames": (_Frames(model), frames, ("mel_spectrogram", "linear_spectrogram"), axes),
+        "symbols": (_graph(model.predict_symbols), {"text": text, "speaker": speaker}, names, {"text": {1: "symbols"}}),
+        "frames": (_graph(model.render_frames), frames, ("mel_spectrogram", "linear_spectrogram"), axes),
     }
     if encoder is not None:
         clips = {"waves": torch.randn(1, 3, 2 * rate), "lengths": torch.tensor([[2 * rate, rate, rate]])}
@@ -98,6 +93,13 @@ def _write(
     return path
 
 
+def _graph(method: Any) -> nn.Module:
+    """A method of a module as the `forward` of another, which the exporter needs."""
+    module = nn.Module()
+    module.model, module.forward = method.__self__, method
+    return module
+
+
 class _Encoder(nn.Module):
     """`SpeakerEncoder.predict` with the speaker table of its model."""
 
@@ -109,39 +111,6 @@ class _Encoder(nn.Module):
 
     def forward(self, waves: Tensor, lengths: Tensor) -> Tensor:
         return apply_gain(self.encoder(waves, lengths), self.mean.unsqueeze(0), self.gain)
-
-
-class _Symbols(nn.Module):
-    """The first half of `ConvFastPitch.synthesize`: predictions of each symbol, and the frame at which it ends."""
-
-    def __init__(self, model: ConvFastPitch) -> None:
-        super().__init__()
-        self.model = model
-
-    def forward(self, text: Tensor, speaker: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        keys, values = self.model.encoder(text, speaker)
-        log_durations, pitch, prosody = self.model._predict(keys, speaker, text != 0)
-        durations = log_durations.exp().clamp(1, self.model.max_symbol_frames) * (text != 0)
-        return values, prosody, pitch, durations.cumsum(1).round().long()
-
-
-class _Frames(nn.Module):
-    """The second half of `ConvFastPitch.synthesize`, for the frames of `times`."""
-
-    def __init__(self, model: ConvFastPitch) -> None:
-        super().__init__()
-        self.model = model
-
-    def forward(
-        self, values: Tensor, prosody: Tensor, pitch: Tensor, ends: Tensor, times: Tensor, speaker: Tensor
-    ) -> tuple[Tensor, Tensor]:
-        path = (ends.unsqueeze(1) <= times.unsqueeze(1)).sum(-1)  # (1, T): `searchsorted`, which ONNX lacks
-        durations = torch.diff(ends, dim=1, prepend=torch.zeros_like(ends[:, :1])).float()
-        share = pitch[..., 1].sigmoid() * (durations > 0)
-        voiced = _voicing(share, durations, path)
-        contour = _pitch_contour(pitch[..., 0], share, durations, times.shape[0])
-        mask = torch.ones_like(path, dtype=torch.bool)
-        return self.model._convert(values, prosody, (contour, voiced), path, durations, speaker, mask)
 
 
 class _Magnitudes(nn.Module):

@@ -77,13 +77,7 @@ def forward_sum(scores: Tensor, symbols: Tensor, frames: Tensor, blank: float = 
     return F.ctc_loss(logs, targets, frames, symbols, zero_infinity=True)
 
 
-def symbols_of_frames(durations: Tensor, max_frames: int) -> tuple[Tensor, Tensor]:
-    """Durations (B, L) in frames -> the symbol of each frame (B, T), in padding the last; frames of each text (B,).
-
-    A text is cut off after `max_frames` frames.
-    """
-    # Sums are rounded, not durations, so that rounding errors do not add up.
-    ends = durations.cumsum(1).round().long().clamp(max=max_frames)  # (B, L)
-    frames = ends[:, -1]  # (B,)
-    times = torch.arange(int(frames.max()), device=durations.device).expand(len(ends), -1).contiguous()  # (B, T)
-    return torch.searchsorted(ends, times, right=True).clamp(max=ends.shape[1] - 1), frames
+def symbols_of_frames(ends: Tensor, times: Tensor) -> Tensor:
+    """Frames (B, L) at which symbols end, numbers of frames (T,) -> symbols (B, T); after its end, a text's last."""
+    passed = ends.unsqueeze(1) <= times.unsqueeze(1)  # (B, T, L); `searchsorted` has no ONNX operator
+    return passed.sum(-1).clamp(max=ends.shape[1] - 1)

@@ -1,6 +1,7 @@
 """A FastPitch-like model on Deep Voice 3's blocks: durations, pitch and prosody of symbols, all frames in parallel."""
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -27,6 +28,15 @@ _LEAD = 5  # frames of silence before the first sound: 0.1 s, as `audio.conditio
 _BEND = 3.0  # standard deviation, in frames, of the interpolation of pitch between symbols
 
 _MAX_WAVES = 16
+
+
+class SymbolPredictions(NamedTuple):
+    """Predictions of each symbol of a text."""
+
+    values: Tensor  # (B, L, H), of the text encoder
+    prosody: Tensor  # (B, L, P)
+    pitch: Tensor  # (B, L, 2): pitch in octaves, and logits of voicing
+    ends: Tensor  # (B, L): the frame at which each symbol ends
 
 
 class ConvFastPitch(AcousticModel):
@@ -143,21 +153,36 @@ class ConvFastPitch(AcousticModel):
         most: int = MOST_FRAMES_OF_TEXT,
         speed: float = 1.0,
     ) -> SynthesisOutput:
+        symbols = self.predict_symbols(text, speaker, speed)
+        finished = symbols.ends[:, -1] <= most
+        symbols = symbols._replace(ends=symbols.ends.clamp(max=most))
+        n_frames = symbols.ends[:, -1]
+        times = torch.arange(int(n_frames.max()), device=text.device)
+        spectra = self.render_frames(*symbols, times, speaker)
+        path = F.one_hot(symbols_of_frames(symbols.ends, times), text.shape[1])  # (B, T, L)
+        alignment = path * (times < n_frames.unsqueeze(1)).unsqueeze(-1)
+        return SynthesisOutput(spectra, n_frames, finished, alignment.unsqueeze(1).to(spectra.mel))
+
+    def predict_symbols(self, text: Tensor, speaker: Tensor, speed: float = 1.0) -> SymbolPredictions:
+        """The first half of `synthesize`: text (B, L) and speaker embedding (B, E) to durations, pitch and prosody."""
         keys, values = self.encoder(text, speaker)
-        log_durations, pitch_logits, prosody = self._predict(keys, speaker, text != 0)
-        check_finite(log_durations)
-        predicted = log_durations.exp().clamp(1, self.max_symbol_frames)  # (B, L)
-        predicted = (predicted / speed).clamp(min=1) * (text != 0)
-        path, n_frames = symbols_of_frames(predicted, most)
-        mask = torch.arange(path.shape[1], device=text.device) < n_frames.unsqueeze(1)
-        assignment = (F.one_hot(path, text.shape[1]) * mask.unsqueeze(-1)).float()
-        durations = assignment.sum(1)  # (B, L) frames
-        voiced_share = pitch_logits[..., 1].sigmoid() * (durations > 0)  # (B, L)
+        log_durations, pitch, prosody = self._predict(keys, speaker, text != 0)
+        if not torch.compiler.is_exporting():  # a graph cannot raise errors
+            check_finite(log_durations)
+        durations = (log_durations.exp().clamp(1, self.max_symbol_frames) / speed).clamp(min=1) * (text != 0)
+        # Sums are rounded, not durations, so that rounding errors do not add up.
+        return SymbolPredictions(values, prosody, pitch, durations.cumsum(1).round().long())
+
+    def render_frames(
+        self, values: Tensor, prosody: Tensor, pitch: Tensor, ends: Tensor, times: Tensor, speaker: Tensor
+    ) -> Spectra:
+        """The second half of `synthesize`: the frames `times` (T,), from 0 on, of symbols (`SymbolPredictions`)."""
+        durations = torch.diff(ends, dim=1, prepend=torch.zeros_like(ends[:, :1])).float()  # (B, L)
+        path, mask = symbols_of_frames(ends, times), times < ends[:, -1:]  # (B, T)
+        voiced_share = pitch[..., 1].sigmoid() * (durations > 0)  # (B, L)
         voiced = _voicing(voiced_share, durations, path) & mask  # (B, T)
-        pitch = _pitch_contour(pitch_logits[..., 0], voiced_share, durations, path.shape[1])
-        spectra = self._convert(values, prosody, (pitch, voiced), path, durations, speaker, mask)
-        finished = predicted.sum(1).round() <= most
-        return SynthesisOutput(spectra, n_frames, finished, assignment.unsqueeze(1).to(spectra.mel))
+        contour = _pitch_contour(pitch[..., 0], voiced_share, durations, times.shape[0])
+        return self._convert(values, prosody, (contour, voiced), path, durations, speaker, mask)
 
     def _encode_reference(self, mel: Tensor, speaker: Tensor, assignment: Tensor, mask: Tensor) -> Tensor:
         """Prosody latents of each symbol: mean of the reference encoder's output over its frames, (B, L, P)."""

@@ -67,11 +67,7 @@ def test_the_aligner_learns_without_times_of_words() -> None:
     assert (result != path).sum() <= 2  # it hears five frames at once, so borders may be off by one
 
 
-def test_durations_are_rounded_without_adding_up_errors() -> None:
-    durations = torch.tensor([[1.4, 1.4, 1.4, 1.4, 1.4], [2.0, 1.0, 0.0, 0.0, 0.0]])
-    path, frames = symbols_of_frames(durations, max_frames=100)
-    assert frames.tolist() == [7, 3]
-    assert path.tolist() == [[0, 1, 1, 2, 3, 3, 4], [0, 0, 1, 4, 4, 4, 4]]
-    path, frames = symbols_of_frames(durations, max_frames=5)  # the first is cut off
-    assert frames.tolist() == [5, 3]
-    assert path.tolist() == [[0, 1, 1, 2, 3], [0, 0, 1, 4, 4]]
+def test_a_frame_belongs_to_the_first_symbol_that_has_not_ended() -> None:
+    ends = torch.tensor([[1, 3, 4, 6, 7], [2, 3, 3, 3, 3]])
+    assert symbols_of_frames(ends, torch.arange(7)).tolist() == [[0, 1, 1, 2, 3, 3, 4], [0, 0, 1, 4, 4, 4, 4]]
+    assert symbols_of_frames(ends.clamp(max=5), torch.arange(5)).tolist() == [[0, 1, 1, 2, 3], [0, 0, 1, 4, 4]]

@@ -79,6 +79,15 @@ def test_a_sentence_that_is_too_long_is_cut_off_and_has_no_end() -> None:
     torch.testing.assert_close(cut.spectra.mel[1], whole.spectra.mel[1, :shorter], atol=1e-5, rtol=0)
 
 
+def test_durations_are_rounded_without_adding_up_errors(monkeypatch: pytest.MonkeyPatch) -> None:
+    model, (text, voice, *_) = made().eval(), batch()
+    monkeypatch.setattr(model.duration_predictor, "forward", lambda *_: torch.full((2, 9, 1), 1.4).log())
+    ends = model.predict_symbols(text, voice).ends
+    assert ends[0].tolist() == [1, 3, 4, 6, 7, 8, 10, 11, 13]
+    assert ends[1].tolist() == [1, 3, 4, 6, 7, 8, 8, 8, 8]  # padding has no frames
+    assert model.synthesize(text, voice).frames.tolist() == [13, 8]
+
+
 def test_it_learns_to_say_what_it_has_heard() -> None:
     """From one text in two voices, with pitch that the text does not tell, to frames that are like the heard ones."""
     torch.manual_seed(0)
