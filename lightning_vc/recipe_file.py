@@ -49,7 +49,8 @@ def read_recipe(file: Path, overrides: Sequence[str]) -> dict[str, Any]:
         _complete(settings["stages"], _options(f"{file}: training is", settings.pop("training", {})))
         settings = resolve(settings)
     except (OmegaConfBaseException, YAMLError) as error:
-        raise ValueError(f"{file} with {list(overrides)}: {str(error).splitlines()[0]}") from error
+        message = str(error).splitlines()[0].replace("is not in struct", f"is no setting: it has {', '.join(content)}")
+        raise ValueError(f"{file} with {list(overrides)}: {message}") from error
     if not isinstance(settings["dir"], str) or not settings["dir"]:
         raise ValueError(f"{file}: dir is {settings['dir']!r}: name the folder of all outputs")
     if not any(override.startswith("dir=") for override in overrides):

@@ -422,6 +422,17 @@ def test_an_unknown_setting(recipe: Path, override: str, ran: Ran, capsys: pytes
     assert ran == []
 
 
+def test_an_unknown_setting_is_answered_with_those_of_the_recipe(
+    recipe: Path, ran: Ran, capsys: pytest.CaptureFixture[str]
+) -> None:
+    message = refusal([str(recipe), "sped=6"], capsys)
+    _, _, rest = message.partition("Key 'sped' is no setting: it has ")
+    names, _, hint = rest.partition(". ")
+    assert {"dir", "speed", "stages"} <= {*names.split(", ")}
+    assert hint == "Did you mean: 'speed'?"
+    assert ran == []
+
+
 def test_an_override_needs_a_value(recipe: Path, ran: Ran, capsys: pytest.CaptureFixture[str]) -> None:
     assert refusal([str(recipe), "speed"], capsys) == f"'speed' is not a setting of {recipe}: write key=value"
     assert ran == []
