@@ -12,7 +12,7 @@ from operator import itemgetter
 
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
-from lightning.pytorch.callbacks import EarlyStopping
+from lightning.pytorch.callbacks import EarlyStopping, LambdaCallback
 from lightning.pytorch.strategies import SingleDeviceStrategy
 from torch import Tensor
 
@@ -133,22 +133,27 @@ def samples_of(clip: str, wave: Tensor, text: str, sample_rate: int) -> list[Sam
     return samples
 
 
+def check_transcripts(method: str, n_clips: int, transcripts: Sequence[str] | None) -> None:
+    """Raise ValueError for an unknown method, and for another number of transcripts than of clips."""
+    method_named(method)
+    if len(transcripts or ()) != n_clips:
+        raise ValueError(
+            f"method {method!r} needs a transcript of each clip: {n_clips} clips, {len(transcripts or ())} "
+            "transcripts; on the command line give them by --transcripts or --clip_texts, or as a.txt beside a.wav"
+        )
+
+
 def samples_of_clips(
     clips: Sequence[Recording], method: str, transcripts: Sequence[str] | None, sample_rate: int
 ) -> list[Sample]:
     """Return the training samples of clips, independent of their order.
 
-    Raises ValueError for an unknown method, clips without a transcript each, and whatever `samples_of` refuses.
+    Raises ValueError for whatever `check_transcripts` and `samples_of` refuse.
     """
-    method_named(method)
-    if transcripts is None or len(transcripts) != len(clips):
-        raise ValueError(
-            f"method {method!r} needs a transcript of each clip: {len(clips)} clips, {len(transcripts or ())} "
-            "transcripts; on the command line give them by --transcripts or --clip_texts, or as a.txt beside a.wav"
-        )
+    check_transcripts(method, len(clips), transcripts)
     samples = [  # in the order of the clips, so that an error names the first wrong transcript
         (clip.content, samples_of(clip.name, for_adaptation(clip.wave, sample_rate), text, sample_rate))
-        for clip, text in zip(clips, transcripts, strict=True)
+        for clip, text in zip(clips, transcripts or (), strict=True)
     ]
     return [sample for _, parts in sorted(samples, key=itemgetter(0)) for sample in parts]
 
@@ -220,7 +225,10 @@ def adapt(
 def _callbacks(progress: bool | Callable[[int, int], None], validates: bool) -> list[Callback]:
     callbacks: list[Callback] = [StepProgressBar()] if progress is True else []
     if callable(progress):
-        callbacks.append(ReportSteps(progress))
+        report = progress  # narrowed to a function
+        callbacks.append(
+            LambdaCallback(on_train_batch_end=lambda trainer, *_: report(trainer.global_step, trainer.max_steps))
+        )
     if validates:
         callbacks += [KeepBest(), EarlyStopping("val/loss", patience=_PATIENCE, check_on_train_epoch_end=False)]
     return callbacks
@@ -244,17 +252,6 @@ class KeepBest(Callback):
         """Restore the stored parameters."""
         for name, value in self.best.items():
             pl_module.get_parameter(name).copy_(value)
-
-
-class ReportSteps(Callback):
-    """Call a function with the number of training steps done and the number of all after each."""
-
-    def __init__(self, report: Callable[[int, int], None]) -> None:
-        self.report = report
-
-    def on_train_batch_end(self, trainer: Trainer, *_: object) -> None:
-        """Report the step."""
-        self.report(trainer.global_step, trainer.max_steps)
 
 
 def voice_of(task: AdaptationTask, method: str, clips: int, seconds: float = 0.0, consent: str = "") -> Voice:

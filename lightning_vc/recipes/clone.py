@@ -57,9 +57,9 @@ def clone(
     if clip_texts and transcripts:
         raise ValueError("--clip_texts and --transcripts both give what the clips say: leave one of them out")
     place = place_for_voice(voice) if voice else None
+    texts = _texts(clips, method, transcripts, clip_texts)
     cloner = Cloner.load(model, vocoder, trust or (), device)
     cloner.check(text, speed)
-    texts = _texts(clips, method, transcripts, clip_texts)
     cloned = cloner.clone(clips, method, texts, steps, init, consent, progress=True)
     if place:
         cloned.save(place)
@@ -72,16 +72,18 @@ def clone(
 
 
 def _texts(clips: list[str], method: str, transcripts: str | None, clip_texts: list[str] | None) -> list[str] | None:
-    """Return the transcripts of clips by whichever option gives them; None for the method encoder."""
+    """Return the transcripts of clips, None for the method encoder; ValueError as of `check_transcripts`."""
     from lightning_vc.text.transcripts import read_transcripts, transcripts_beside
 
     if method == "encoder":
         if clip_texts or transcripts:
             print_warning("the method encoder needs no transcripts, those given are not read")
         return None
-    if transcripts:
-        return read_transcripts(transcripts, clips)
-    return clip_texts or transcripts_beside(clips)
+    from lightning_vc.adaptation import check_transcripts  # Lightning takes seconds to import
+
+    texts = read_transcripts(transcripts, clips) if transcripts else clip_texts or transcripts_beside(clips)
+    check_transcripts(method, len(clips), texts)
+    return texts
 
 
 def _same(first: str, second: str) -> bool:

@@ -292,6 +292,22 @@ def test_transcripts(
 
 
 @pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--method", "magic"], "unknown method 'magic': choose one of encoder, embedding"),
+        (["--method", "embedding"], "needs a transcript of each clip: 2 clips, 0 transcripts"),
+        (["--method", "low_rank", "--clip_texts", "One."], "needs a transcript of each clip: 2 clips, 1 transcripts"),
+    ],
+)
+def test_methods_are_checked_before_a_model_is_loaded(
+    tiny_run: TinyRun, folder: Path, tmp_path: Path, words: list[str], message: str,
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    monkeypatch.setattr(Cloner, "load", lambda *_: pytest.fail("a model was loaded"))
+    assert message in refusal(clone.main, [*clone_line(tiny_run, folder, tmp_path, "encoder"), *words], capsys)
+
+
+@pytest.mark.parametrize(
     ("option", "value", "message"),
     [
         ("--text", "*** ###", "'*** ###' has nothing to speak"),
