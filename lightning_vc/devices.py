@@ -30,7 +30,7 @@ def find_device(device: str | torch.device) -> torch.device:
     if (found.index or 0) >= count:
         raise ValueError(
             f"device is {str(device)!r}, and torch {torch.__version__} finds {count} CUDA devices: choose cpu or auto, "
-            "or install a build of torch for your GPU (docs/install.md)"
+            "or install the build of torch for your GPU that https://pytorch.org/get-started/locally names"
         )
     return torch.device("cuda", torch.cuda.current_device() if found.index is None else found.index)
 

@@ -67,8 +67,8 @@ class Metrics:
 
     Args:
         speaker_recognition: checkpoint of a `SpeakerRecognitionTask`, for classification accuracy and verification.
-        objective: score sounds by third-party packages (installation: docs/evaluation.md) for speaker similarity,
-            predicted opinion scores and word error rate.
+        objective: score sounds by third-party packages for speaker similarity, predicted opinion scores and word error
+            rate; needs `pip install 'lightning_vc[judges]'` and `pip install --no-deps resemblyzer`.
         sentences: number of sentences of each voice to score by third-party packages; default: all.
         whisper: name or folder of a model of faster-whisper; default: the tiny.en of an installed package, which needs
             no network.
