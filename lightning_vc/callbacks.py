@@ -288,5 +288,5 @@ class SaveVoice(Callback):
             seconds = sum(clip.seconds for clip in clips)
             voice_of(pl_module, method, len(clips), seconds, self.consent).save(self.path)
             model = f"--model {source_of(pl_module.tts)} --voice {self.path}"
-            hint = f'speak with: python -m lightning_vc.recipes.synthesize {model} --text "..." --out out.wav'
+            hint = f'speak with: lightning-vc synthesize {model} --text "..." --out out.wav'
             print(printable(hint))

@@ -105,7 +105,7 @@ class VoiceCLI(LightningCLI):
                 args=args,
                 seed_everything_default=0,
                 auto_configure_optimizers=False,
-                parser_kwargs={"parser_mode": "omegaconf+"},
+                parser_kwargs={"parser_mode": "omegaconf+", "prog": f"lightning-vc {verb}"},
                 parser_class=TrainingParser,
                 save_config_callback=Tracking,
                 save_config_kwargs={"overwrite": True},

@@ -8,7 +8,7 @@ training:                             # options of all stages that fit, validate
   trainer.default_root_dir: ${dir}/${stage}
 stages:
   tts:                                # ${stage} is this name
-    verb: tts fit                     # python -m lightning_vc.recipes.tts fit
+    verb: tts fit                     # lightning-vc tts fit
     options:                          # --config recipes/mini/tts.yaml
       config: ${here}/tts.yaml        # ${here} is the folder of the recipe
     checkpoint: ${dir}/tts/last.ckpt  # to resume from; default: last.ckpt in trainer.default_root_dir
@@ -125,12 +125,12 @@ class Recipe:
             if _read(record)["finished"]:
                 _say(f"{title} is finished")
                 continue
-            words = ["-m", *stage.command]
+            module, *words = stage.command
             if stage.checkpoint and stage.checkpoint.exists():
                 words += ["--ckpt_path", str(stage.checkpoint)]
             _say(title)
-            _say(shlex.join(["python", *words]))
-            if status := _call([sys.executable, *words]):
+            _say(shlex.join(["lightning-vc", module.rpartition(".")[2], *words]))
+            if status := _call([sys.executable, "-m", module, *words]):
                 _say(f"{title} ended with status {status}; run the recipe again to go on from there")
                 raise SystemExit(status if status > 0 else 128 - status)
             _write(record, stage, finished=True)

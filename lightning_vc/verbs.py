@@ -56,9 +56,7 @@ def call(verb: Callable[..., object], args: Sequence[str] | None = None) -> None
     Raises:
         SystemExit: with status 2 for wrong options, and 1 for bad input.
     """
-    parser = VerbParser(
-        prog=f"python -m lightning_vc.recipes.{verb.__name__}", description=(verb.__doc__ or "").partition("\n")[0]
-    )
+    parser = VerbParser(prog=f"lightning-vc {verb.__name__}", description=(verb.__doc__ or "").partition("\n")[0])
     parser.add_function_arguments(verb)
     types = {f"--{name}": str(parameter) for name, parameter in inspect.signature(verb).parameters.items()}
     options = parser.parse_args(_with_json(sys.argv[1:] if args is None else args, types))

@@ -109,7 +109,7 @@ class Voice:
     def load(cls, path: str | Path) -> "Voice":
         """Read a saved voice; raises FileNotFoundError for a missing file, ValueError for any other kind of file."""
         if not Path(path).is_file():
-            raise FileNotFoundError(f"no voice at {path}: make one with `python -m lightning_vc.recipes.clone`")
+            raise FileNotFoundError(f"no voice at {path}: make one with `lightning-vc clone`")
         try:
             if _MAX_HEADER < header_size(path) <= os.path.getsize(path):
                 raise ValueError(f"{path} is not a voice: its header has more than {_MAX_HEADER} bytes")

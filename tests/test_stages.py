@@ -107,7 +107,7 @@ def test_each_command_is_printed_as_one_can_type_it(recipe: Path, ran: Ran, capf
     Recipe(recipe).run()
     told = capfd.readouterr().err.splitlines()
     assert told[0] == "stage 1 of 3: dig"
-    assert told[1] == f"python -m lightning_vc.recipes.prepare generated --out {recipe.parent}/out/shards --subsets a b"
+    assert told[1] == f"lightning-vc prepare generated --out {recipe.parent}/out/shards --subsets a b"
     assert len(ran) == 3
 
 

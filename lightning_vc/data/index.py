@@ -22,7 +22,7 @@ INDEX_NAME = "index.json"
 SAMPLE_RATES = (1000, 192_000)  # least and most, in hertz
 LONGEST_SECONDS = 600.0  # of a sample
 _LARGEST = 64 << 20  # bytes of an index; one of 10,000 shards and 10,000 speakers has 5 MB
-_AGAIN = "prepare the corpus again with `python -m lightning_vc.recipes.prepare`"
+_AGAIN = "prepare the corpus again with `lightning-vc prepare`"
 _REMEDY = "copy it from where the shards were written, or delete the folder and prepare the corpus again"
 # Sets of shards. A speaker is in one split; "-held" are utterances of its speakers that are held out for validation.
 Set = Literal["train", "train-held", "validation", "validation-held", "test"]
@@ -165,7 +165,7 @@ class Index:
         except (FileNotFoundError, NotADirectoryError) as error:
             raise FileNotFoundError(
                 f"{file}: no shards here (an unfinished preparation has no index either); "
-                f"write them with `python -m lightning_vc.recipes.prepare CORPUS --root DIR --out {folder}`"
+                f"write them with `lightning-vc prepare CORPUS --root DIR --out {folder}`"
             ) from error
         try:
             content = load(dict[str, Any], text)

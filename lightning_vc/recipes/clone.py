@@ -38,7 +38,7 @@ def clone(
         transcripts: file with the texts of the clips: lines of `clip<tab>text`, or of texts in the order of the clips;
             default: the file a.txt beside a clip a.wav.
         clip_texts: transcripts of the clips, in their order.
-        voice: name under which the voice is saved, for recipes.synthesize, or a file (.safetensors).
+        voice: name under which the voice is saved, for synthesize, or a file (.safetensors).
         consent: what the speaker has agreed to; it is stored in the voice file.
         steps: largest number of adaptation steps; default: that of the method.
         init: initial embedding of adaptation; default: that of the encoder, if there is one, else the mean.

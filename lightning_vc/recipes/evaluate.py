@@ -212,7 +212,7 @@ def _measure(
 
 
 def main(args: list[str] | None = None) -> None:
-    parser = VerbParser(prog="python -m lightning_vc.recipes.evaluate", description=__doc__)
+    parser = VerbParser(prog="lightning-vc evaluate", description=__doc__)
     parser.add_function_arguments(evaluate, as_group=False)
     options = parser.parse_args(args)
     with reported():

@@ -43,7 +43,7 @@ ALIASES = {
 def main(argv: list[str] | None = None) -> None:
     """Prepare a corpus, and print its index."""
     argv = sys.argv[1:] if argv is None else argv
-    parser = VerbParser(prog="python -m lightning_vc.recipes.prepare", description=__doc__)
+    parser = VerbParser(prog="lightning-vc prepare", description=__doc__)
     with reported():
         if argv[:1] == ["verify"]:
             return _verify(argv[1:])
@@ -95,7 +95,7 @@ def _warn(index: Index, splits: Splits) -> None:
 def _verify(argv: list[str]) -> None:
     """Check all shards of a folder; raises ValueError with the name of a damaged one."""
     parser = VerbParser(
-        prog="python -m lightning_vc.recipes.prepare verify",
+        prog="lightning-vc prepare verify",
         description="Compare shards with their index, byte for byte.",
     )
     parser.add_argument("folder", type=str, help="folder of shards, or its address")

@@ -8,7 +8,7 @@ from lightning_vc.verbs import VerbParser
 
 
 def main(args: Sequence[str] | None = None) -> None:
-    parser = VerbParser(prog="python -m lightning_vc.recipes.recipes", description=__doc__)
+    parser = VerbParser(prog="lightning-vc recipes", description=__doc__)
     parser.add_argument("verb", nargs="?", default="list", choices=["list", "copy"], help="list, or copy NAME FOLDER")
     parser.add_argument("name", nargs="?", help="of a recipe, such as mini")
     parser.add_argument("folder", nargs="?", help="that gets recipes/ and configs/; existing files are not overwritten")

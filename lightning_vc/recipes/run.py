@@ -9,7 +9,7 @@ from lightning_vc.stages import Recipe
 
 
 def main(args: Sequence[str] | None = None) -> None:
-    parser = ArgumentParser(prog="python -m lightning_vc.recipes.run", description=__doc__, allow_abbrev=False)
+    parser = ArgumentParser(prog="lightning-vc run", description=__doc__, allow_abbrev=False)
     parser.add_argument("recipe", help="name of a recipe, such as mini, or path of a recipe.yaml")
     parser.add_argument(
         "--stages", help="names of stages, separated by commas, or all; default: every stage without `on_request: true`"

@@ -36,7 +36,7 @@ def synthesize(
 
     Args:
         out: sound file, or folder for the lines of a file, which gets 001.wav, 002.wav, ...
-        voice: name or file of a voice that recipes.clone saved.
+        voice: name or file of a voice that clone saved.
         speaker: instead of voice: a training speaker of the model, such as ls-19; needs no recordings.
         text: the text to synthesise.
         file: file with one text per line, instead of text.

@@ -11,7 +11,7 @@ _ARGS = {"list": (), "show": ("name",), "delete": ("name",), "export": ("name", 
 
 
 def main(args: Sequence[str] | None = None) -> None:
-    parser = VerbParser(prog="python -m lightning_vc.recipes.voices", description=__doc__)
+    parser = VerbParser(prog="lightning-vc voices", description=__doc__)
     parser.add_argument("--library", help="folder of the voices; default: LIGHTNING_VC_VOICES, or one in your home")
     parser.add_argument("verb", choices=list(_ARGS), help="show, delete NAME; export, import NAME FILE")
     parser.add_argument("name", nargs="?", help="name of a voice")

@@ -24,7 +24,7 @@ def test_addresses_follow_the_folder(index: Index, tmp_path: Path) -> None:
 
 
 def test_without_shards_it_says_how_to_get_them(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError, match=r"index\.json: no shards here .*lightning_vc\.recipes\.prepare"):
+    with pytest.raises(FileNotFoundError, match=r"index\.json: no shards here .*`lightning-vc prepare CORPUS"):
         Index.load(tmp_path)
 
 

@@ -396,7 +396,7 @@ def test_wrong_options_are_reported_in_two_lines(
         clone.main([*line, *words])
     assert end.value.code == 2
     usage, *error = capsys.readouterr().err.splitlines()
-    assert usage == "usage: python -m lightning_vc.recipes.clone --help lists the options"
+    assert usage == "usage: lightning-vc clone --help lists the options"
     assert error[0].startswith("error: ")
     assert message in "".join(error)
 
@@ -410,4 +410,4 @@ def test_options_are_listed_without_torch(verb: str) -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "")
-    assert "usage: " in done.stdout
+    assert done.stdout.startswith(f"usage: lightning-vc {verb} ")
