@@ -2,15 +2,38 @@
 
 import inspect
 import json
+import re
 import sys
+from argparse import Action
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
 import yaml
-from jsonargparse import ArgumentParser
+from jsonargparse import ArgumentParser, DefaultHelpFormatter
 
 from lightning_vc.console import printable, reported
 from lightning_vc.settings import check_yaml
+
+_PLAIN = {  # parts of the names of types, and how the help writes them
+    r"\bOptional\[(.+)\]": r"\1",
+    r"\bLiteral\[(.+?)\]": r"\1",
+    r"( \||,) null\b": "",
+    r"(str \| )?\bPath\b|<class 'Path'>": "path",
+}
+
+
+class HelpFormatter(DefaultHelpFormatter):
+    """Help with plain names of types, and without defaults that are empty, whose meaning the texts say."""
+
+    def _get_type_str(self, action: Action) -> str | None:
+        name: str | None = super()._get_type_str(action)
+        for pattern, plain in _PLAIN.items():
+            name = name and re.sub(pattern, plain, name)
+        return name
+
+    def _get_help_string(self, action: Action) -> str:
+        text: str = super()._get_help_string(action)
+        return re.sub(r", default: %\(default\)s| \(default: .*", "", text) if action.default in (None, "") else text
 
 
 class VerbParser(ArgumentParser):
@@ -20,7 +43,7 @@ class VerbParser(ArgumentParser):
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **{"allow_abbrev": False, **kwargs})
+        super().__init__(*args, **{"allow_abbrev": False, "formatter_class": HelpFormatter, **kwargs})
 
     def parse_args(self, args: Any = None, *further: Any, **options: Any) -> Any:
         """Parse a command line; values whose YAML aliases repeat more than any setting holds are an error."""
@@ -57,8 +80,11 @@ def call(verb: Callable[..., object], args: Sequence[str] | None = None) -> None
         SystemExit: with status 2 for wrong options, and 1 for bad input.
     """
     parser = VerbParser(prog=f"lightning-vc {verb.__name__}", description=(verb.__doc__ or "").partition("\n")[0])
-    parser.add_function_arguments(verb)
+    parser.add_function_arguments(verb, as_group=False)
     types = {f"--{name}": str(parameter) for name, parameter in inspect.signature(verb).parameters.items()}
+    for action in parser._actions:
+        if "list[str]" in types.get(f"--{action.dest}", ""):
+            action.option_strings, action.metavar = [f"--{action.dest}"], f"{action.dest.upper()} ..."
     options = parser.parse_args(_with_json(sys.argv[1:] if args is None else args, types))
     with reported():
         verb(**options.as_dict())

@@ -26,6 +26,14 @@ def test_a_text_arrives_as_it_is(text: str) -> None:
     assert CALLED.pop() == {"text": text, "clips": ["a.wav", "-5 is cold", "null"], "loud": True}
 
 
+def test_the_help_of_lists_shows_that_words_follow(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        call(speak, ["--help"])
+    printed = " ".join(capsys.readouterr().out.split())
+    assert "usage: lightning-vc speak" in printed
+    assert "--text TEXT (type: str) --clips CLIPS ... (type: list[str]) --loud" in printed
+
+
 def test_an_option_without_its_value(capsys: pytest.CaptureFixture[str]) -> None:
     for words in (["--text"], ["--clips"], ["--bogus", "1"]):
         with pytest.raises(SystemExit) as end:

@@ -14,6 +14,9 @@ class CombinedCorpus(Corpus):
 
     Ids of speakers and utterances are prefixed by the name of the corpus, as they need not be unique across corpora: 32
     of `ls` becomes `ls-32`. Raises ValueError for no corpus, and for a name that is empty or has a hyphen.
+
+    Args:
+        corpora: the corpora by name.
     """
 
     def __init__(self, corpora: dict[str, Corpus]) -> None:

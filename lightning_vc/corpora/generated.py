@@ -69,8 +69,12 @@ class GeneratedVoice:
 class GeneratedCorpus(Corpus):
     """Speakers made from espeak-ng's variants and accents, vocal tract, pitch and rate; alternately women and men.
 
-    Speakers and sentences are drawn independently by `seed`, so increasing `n_speakers` or `utterances` does not change
-    the existing ones.
+    Speakers and sentences are drawn independently, so increasing their numbers does not change the existing ones.
+
+    Args:
+        n_speakers: number of speakers.
+        utterances: number of utterances of each speaker.
+        seed: of all random choices.
     """
 
     def __init__(self, n_speakers: int = 96, utterances: int = 30, seed: int = 0) -> None:

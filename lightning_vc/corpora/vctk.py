@@ -12,10 +12,12 @@ _NEW, _OLD = "wav48_silence_trimmed", "wav48"
 class VCTK(Corpus):
     """The corpus as published: version 0.92 (trimmed flac of two microphones) or older versions (wav of one).
 
-    `mic`, the microphone, is 1 or 2 and only applies to 0.92; two speakers lack the second one, so `mic=2` omits them.
     Transcripts are in `txt/<speaker>/<utterance>.txt`; an utterance without one (speaker p315) is untranscribed. A
     speaker without a line in speaker-info.txt has no sex. Raises FileNotFoundError for a root without recordings or
     speaker-info.txt, ValueError for an unavailable microphone or a line of speaker-info.txt without a sex.
+
+    Args:
+        mic: microphone of 0.92, 1 or 2; two speakers lack the second one, so that 2 omits them.
     """
 
     def __init__(self, root: str | Path, mic: int = 1) -> None:

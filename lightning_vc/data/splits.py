@@ -24,8 +24,11 @@ def shuffle_key(id: str) -> tuple[int, str]:
 class Splits:
     """How a corpus is divided.
 
-    `test` and `validation` are ids of speakers, or their number (an int) or share (a float), which are then balanced
-    over sex and accent. `held` is the share of each train and validation speaker's utterances that is held out.
+    Args:
+        test, validation: ids of speakers, or their number (an int) or share (a float), which are then balanced over sex
+            and accent.
+        held: share of the utterances of each train and validation speaker that is held out.
+        seed: of all random choices.
     """
 
     test: Sequence[str] | int | float = 0.1

@@ -26,12 +26,13 @@ class Limits:
     """Which recordings are kept, and how they are cut.
 
     Args:
-        min_seconds, max_seconds: length, after trimming and splitting; at most 10 minutes.
+        min_seconds: shortest length, after trimming and splitting.
+        max_seconds: longest length, at most 10 minutes.
         top_db: ends that are this many decibels below the loudest moment are trimmed.
         split_seconds: words are aligned, and utterances longer than this are cut at pauses between words into shorter
             pieces; utterances without a text are cut at quiet moments. By default, nothing is aligned or cut.
-        min_rate, max_rate: phonemes per second; an utterance outside of these is rejected, as its transcript is
-            probably wrong.
+        min_rate: fewest phonemes per second; with fewer, an utterance is rejected, as its text is probably wrong.
+        max_rate: most phonemes per second.
     """
 
     min_seconds: float = 0.5

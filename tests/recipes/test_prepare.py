@@ -1,10 +1,11 @@
+import re
 from pathlib import Path
 
 import pytest
 
 from lightning_vc.data.index import Index
 from lightning_vc.data.reading import read_shards
-from lightning_vc.recipes.prepare import main
+from lightning_vc.recipes.prepare import ALIASES, main
 
 MY_CORPUS = '''
 from pathlib import Path
@@ -92,12 +93,16 @@ def test_wrong_input_is_refused(arguments: str, complaint: str, capsys: pytest.C
     assert not Path("shards").exists()
 
 
-def test_help_names_the_options_of_the_corpus(capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("corpus", ALIASES)
+def test_help_describes_every_option(corpus: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as end:
-        main(["generated", "--help"])
+        main([corpus, "--help"])
     assert end.value.code == 0
     printed = capsys.readouterr().out
-    assert all(option in printed for option in ("--out", "--test", "--workers", "--n_speakers", "--max_seconds"))
+    assert all(option in printed for option in ("--out", "--test", "--workers", "--held", "--max_seconds"))
+    assert ("--n_speakers" in printed) == (corpus == "generated")
+    assert not re.search(r"<class|Path\b|null|Optional|\(\)", printed)
+    assert not re.search(r"^ +--\w+ \S+\s+\(", printed, re.MULTILINE)  # a type without a text before it
 
 
 def test_the_generated_corpus_needs_no_root(tmp_path: Path) -> None:

@@ -411,3 +411,4 @@ def test_options_are_listed_without_torch(verb: str) -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith(f"usage: lightning-vc {verb} ")
+    assert not re.search(r"<class|null|Optional|Literal|ITEM|docs/|\(\)", done.stdout)
