@@ -6,7 +6,7 @@ from pathlib import Path
 from lightning_vc.checkpoint import source_of
 from lightning_vc.console import short
 from lightning_vc.modules.tts import TTSModel
-from lightning_vc.voice import Voice, VoiceLibrary, is_voice_file
+from lightning_vc.voice import Voice, VoiceLibrary, is_voice_file, load_voice
 
 _NAMED = 10  # speakers that an error names
 
@@ -28,7 +28,7 @@ def learned_voice(tts: TTSModel, fingerprint: str, name: str) -> Voice:
 
 
 def find_voice(tts: TTSModel, fingerprint: str, voice: Voice | str | Path) -> Voice:
-    """Return a voice by the path of its file, or by its name: in the library, else of a training speaker.
+    """Return a voice by its name or the path of its file, as `load_voice`, or else that of a training speaker.
 
     Raises FileNotFoundError for an unknown voice, ValueError for a file that is no voice, TypeError for another type.
     """
@@ -36,14 +36,13 @@ def find_voice(tts: TTSModel, fingerprint: str, voice: Voice | str | Path) -> Vo
         return voice
     if not isinstance(voice, str | Path):
         raise TypeError(f"voice is of type {type(voice).__name__}: give a Voice, the path of a voice file, or a name")
-    if isinstance(voice, Path) or is_voice_file(voice):
-        return Voice.load(voice)
-    library = VoiceLibrary()
-    if voice in tts.speakers and voice not in library.names():
-        return learned_voice(tts, fingerprint, voice)
+    if voice in tts.speakers and voice not in VoiceLibrary().names():
+        return learned_voice(tts, fingerprint, str(voice))
     try:
-        return Voice.load(library.known(voice))
+        return load_voice(voice)
     except FileNotFoundError as error:
+        if isinstance(voice, Path) or is_voice_file(voice):
+            raise
         raise FileNotFoundError(f"{error}; nor is it a training speaker: {_some_speakers(tts, voice)}") from error
 
 

@@ -207,9 +207,9 @@ class VoiceLibrary:
         return path
 
 
-def load_voice(name: str) -> Voice:
+def load_voice(name: str | Path) -> Voice:
     """Load a voice file if `name` is a path or ends in .safetensors, else the voice of this name in the library."""
-    return Voice.load(name if is_voice_file(name) else VoiceLibrary().known(name))
+    return Voice.load(name if isinstance(name, Path) or is_voice_file(name) else VoiceLibrary().known(name))
 
 
 def place_for_voice(name: str) -> Path:

@@ -36,7 +36,7 @@ def synthesize(
 
     Args:
         out: sound file, or folder for the lines of a file, which gets 001.wav, 002.wav, ...
-        voice: name or file of a voice that clone saved.
+        voice: name or file of a voice that clone saved, or a training speaker of the model.
         speaker: instead of voice: a training speaker of the model, such as ls-19; needs no recordings.
         text: the text to synthesise.
         file: file with one text per line, instead of text.
@@ -50,7 +50,7 @@ def synthesize(
     """
     from lightning_vc.audio import io
     from lightning_vc.cloning import Cloner
-    from lightning_vc.voice import load_voice
+    from lightning_vc.speakers import find_voice
 
     if stream and not text:
         raise ValueError("--stream speaks one --text, not the lines of a --file")
@@ -61,7 +61,7 @@ def synthesize(
     if not file and not stream:
         io.writable(out)  # first, because synthesis is slow
     cloner = Cloner.load(model, vocoder, trust or (), device)
-    found = load_voice(voice) if voice else cloner.speaker(speaker)
+    found = find_voice(cloner.tts, cloner.tts_fingerprint, voice) if voice else cloner.speaker(speaker)
     if file:
         _speak_lines(cloner, found, file, Path(out), speed)
     elif stream:

@@ -91,7 +91,11 @@ def test_a_training_speaker_speaks(tiny_run: TinyRun, tmp_path: Path, capsys: py
     synthesize.main([*line, name])
     cloner.say(TEXT, name).save(tmp_path / "b.wav")
     assert (tmp_path / "a.wav").read_bytes() == (tmp_path / "b.wav").read_bytes()
+    synthesize.main([*line[:-2], str(tmp_path / "c.wav"), "--voice", name])
+    assert (tmp_path / "c.wav").read_bytes() == (tmp_path / "b.wav").read_bytes()
     capsys.readouterr()
+    told = refusal(synthesize.main, [*line[:-1], "--voice", f"{name}x"], capsys)
+    assert f"nor is it a training speaker: the model has {len(cloner.speakers)}, such as {name}" in told
     assert f"has no speaker 'nobody'; the model has {len(cloner.speakers)}, such as {name}, " in refusal(
         synthesize.main, [*line, "nobody"], capsys
     )
