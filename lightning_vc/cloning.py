@@ -165,6 +165,8 @@ class Cloner:
     ) -> Voice:
         """Clone the voice of a speaker from recordings (any format that soundfile reads, any sample rate).
 
+        Not thread-safe: adaptation seeds the random generator of the process, so clone in one thread at a time.
+
         Args:
             clips: paths of sound files, open binary files, (samples, sample rate) tuples, or arrays and tensors of
                 samples, which are (W,), (W, channels) or (channels, W).
@@ -203,7 +205,7 @@ class Cloner:
         return voice_of(task, method, len(clips), seconds, consent)
 
     def say(self, text: str, voice: Voice | str | Path, speed: float = 1.0) -> Speech:
-        """Speak one text. Nothing is random: the same text and voice give the same samples.
+        """Speak one text; thread-safe. Nothing is random: the same text and voice give the same samples.
 
         Args:
             text: of up to 20,000 characters.
