@@ -211,3 +211,9 @@ def remove_folder(folder: str | Path, *names: str) -> None:
     path = inside(folder, *names)
     if path.exists():
         shutil.rmtree(path)
+
+
+def header_size(path: str | Path) -> int:
+    """Return the size of the header of a safetensors file in bytes, as stored in the file."""
+    with Path(path).open("rb") as file:
+        return int.from_bytes(file.read(8), "little")

@@ -15,7 +15,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from lightning_vc.console import short
-from lightning_vc.files import check_sum
+from lightning_vc.files import check_sum, header_size
 
 FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 VERSION = "pytorch-lightning_version"
@@ -71,12 +71,6 @@ def finite(value: Tensor, what: str) -> Tensor:
     if not is_finite:
         raise ValueError(f"{what} has numbers that are NaN or infinite")
     return value
-
-
-def header_size(path: str | Path) -> int:
-    """Return the size of the header of a safetensors file in bytes, as stored in the file."""
-    with Path(path).open("rb") as file:
-        return int.from_bytes(file.read(8), "little")
 
 
 class _Refused(ValueError):

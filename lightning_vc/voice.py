@@ -8,15 +8,15 @@ from dataclasses import dataclass, field
 from datetime import date
 from importlib.metadata import version
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
-from torch import Tensor
 
-from lightning_vc.audio import io
 from lightning_vc.console import short, warn
-from lightning_vc.files import write_file
-from lightning_vc.untrusted import header_size, single_precision
+from lightning_vc.files import header_size, write_file
+
+if TYPE_CHECKING:  # functions import torch where they need it, as a list of voices does not
+    from torch import Tensor
 
 _FORMAT = "lightning_vc voice 4"
 _PREFIX = "adapted_parameters."  # of the names of tensors in a voice file
@@ -52,11 +52,11 @@ class Voice:
             infinite number, and a text that is too long. Tensors are converted to float32 and moved to the CPU.
     """
 
-    embedding: Tensor
+    embedding: "Tensor"
     method: str
     tts_fingerprint: str
     clips: int
-    adapted_parameters: dict[str, Tensor] = field(default_factory=dict)
+    adapted_parameters: dict[str, "Tensor"] = field(default_factory=dict)
     seconds: float = 0.0
     consent: str = ""
     made: str = field(default_factory=lambda: date.today().isoformat())
@@ -64,6 +64,8 @@ class Voice:
 
     def __post_init__(self) -> None:
         """Check shapes, values and texts."""
+        from lightning_vc.untrusted import single_precision
+
         if self.embedding.dim() != 1 or not len(self.embedding):
             raise ValueError(f"the embedding of a voice must be a vector, got the shape {tuple(self.embedding.shape)}")
         object.__setattr__(self, "embedding", single_precision(self.embedding.detach().cpu(), "embedding"))
@@ -100,6 +102,8 @@ class Voice:
 
     def save(self, path: str | Path) -> None:
         """Write the voice to one portable file."""
+        from safetensors.torch import save
+
         parameters = {f"{_PREFIX}{name}": value for name, value in self.adapted_parameters.items()}
         tensors = {"embedding": self.embedding, **parameters}
         tensors = {name: value.contiguous() for name, value in tensors.items()}
@@ -108,28 +112,34 @@ class Voice:
     @classmethod
     def load(cls, path: str | Path) -> "Voice":
         """Read a saved voice; raises FileNotFoundError for a missing file, ValueError for any other kind of file."""
-        if not Path(path).is_file():
-            raise FileNotFoundError(f"no voice at {path}: make one with `lightning-vc clone`")
+        about = read_about(path)
+        clips, seconds = int(about.pop("clips")), float(about.pop("seconds"))
         try:
-            if _MAX_HEADER < header_size(path) <= os.path.getsize(path):
-                raise ValueError(f"{path} is not a voice: its header has more than {_MAX_HEADER} bytes")
             with safe_open(path, "pt") as file:
-                about = file.metadata() or {}
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
-        except (SafetensorError, MemoryError) as error:
-            raise ValueError(f"{path} is not a voice: {error}") from error
-        if about.pop("format", None) != _FORMAT or "embedding" not in tensors:
-            raise ValueError(
-                f"{path} is a safetensors file, but not a voice of this version of lightning_vc: clone it again"
-            )
-        embedding = tensors.pop("embedding")
-        try:
-            _check_about(about, tensors)
+            embedding = tensors.pop("embedding")
             parameters = {name.removeprefix(_PREFIX): value for name, value in tensors.items()}
-            clips, seconds = int(about.pop("clips")), float(about.pop("seconds"))
             return cls(embedding=embedding, adapted_parameters=parameters, clips=clips, seconds=seconds, **about)
-        except ValueError as error:
+        except (SafetensorError, MemoryError, ValueError) as error:
             raise ValueError(f"{path} is not a voice of this version of lightning_vc: {error}") from error
+
+
+def read_about(path: str | Path) -> dict[str, str]:
+    """Read the texts of a voice file, and check them and the names of its tensors; errors as of `Voice.load`."""
+    if not Path(path).is_file():
+        raise FileNotFoundError(f"no voice at {path}: make one with `lightning-vc clone`")
+    try:
+        if _MAX_HEADER < header_size(path) <= os.path.getsize(path):
+            raise ValueError(f"its header has more than {_MAX_HEADER} bytes")
+        with safe_open(path, "np") as file:
+            about, tensors = file.metadata() or {}, {*file.keys()}
+        if about.pop("format", None) != _FORMAT or "embedding" not in tensors:
+            raise ValueError("clone it again")
+        _check_about(about, tensors - {"embedding"})
+        check_texts(about)
+    except (SafetensorError, MemoryError, ValueError) as error:
+        raise ValueError(f"{path} is not a voice of this version of lightning_vc: {error}") from error
+    return about
 
 
 def check_texts(about: Mapping[str, str]) -> None:
@@ -199,8 +209,10 @@ class VoiceLibrary:
 
     def free(self, name: str) -> Path:
         """Return the file for a new voice; raises ValueError for an invalid, FileExistsError for an existing name."""
+        from lightning_vc.audio.io import SUFFIXES
+
         path = self.path(name)
-        if Path(name).suffix.lower() in io.SUFFIXES:
+        if Path(name).suffix.lower() in SUFFIXES:
             raise ValueError(f"{name!r} is the name of a sound: take another for a voice, or a file ({_SUFFIX})")
         if os.path.lexists(path):  # also a broken link, through which the voice would be written
             raise FileExistsError(f"there is a voice {name!r} already: take another name, or delete that one first")
@@ -217,13 +229,15 @@ def place_for_voice(name: str) -> Path:
 
     Raises whatever `VoiceLibrary.free` raises, and OSError if the file cannot be written.
     """
+    from lightning_vc.audio.io import probe
+
     if not is_voice_file(name):
         path = VoiceLibrary().free(name)
     elif not name.endswith(_SUFFIX):
         raise ValueError(f"{name} is no name of a voice file: let it end in {_SUFFIX}")
     elif (path := Path(name)).exists():
         raise FileExistsError(f"there is {name} already: take another name, or delete that one first")
-    io.probe(path)
+    probe(path)
     return path
 
 

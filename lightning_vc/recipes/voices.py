@@ -6,6 +6,7 @@ from pathlib import Path
 
 from lightning_vc.console import count, printable, reported
 from lightning_vc.verbs import VerbParser
+from lightning_vc.voice import Voice, VoiceLibrary, place_for_voice, read_about
 
 _ARGS = {"list": (), "show": ("name",), "delete": ("name",), "export": ("name", "file"), "import": ("name", "file")}
 
@@ -26,8 +27,6 @@ def main(args: Sequence[str] | None = None) -> None:
 
 def run(folder: str | None, verb: str, name: str, file: str) -> None:
     """Run one verb; raises OSError or ValueError for a missing or invalid name or file."""
-    from lightning_vc.voice import Voice, VoiceLibrary, place_for_voice
-
     library = VoiceLibrary(folder)
     if verb == "list":
         files = library.files()
@@ -36,12 +35,12 @@ def run(folder: str | None, verb: str, name: str, file: str) -> None:
             print(printable(hint), file=sys.stderr)
         for path in files:
             try:
-                voice = Voice.load(path)
+                texts = read_about(path)
             except (OSError, ValueError) as error:
                 line = f"{path.stem:16} {error}"
             else:
-                clips = count(voice.clips, "clip")
-                line = f"{path.stem:16} {voice.method:12} {clips:9} {voice.made}  tts {voice.tts_fingerprint}"
+                clips = count(int(texts["clips"]), "clip")
+                line = f"{path.stem:16} {texts['method']:12} {clips:9} {texts['made']}  tts {texts['tts_fingerprint']}"
             print(printable(line))
     elif verb == "show":
         voice = Voice.load(library.known(name))
