@@ -54,13 +54,13 @@ def test_steps_are_counted_over_epochs_and_accumulated_batches(
     assert re.match(r"step \d+, ", lines(capsys)[-1])
 
 
-def test_a_terminal_gets_a_bar(
+def test_a_terminal_gets_one_line(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
     fit(tmp_path, StepProgressBar(0))
     captured = capsys.readouterr()
-    assert re.search(r"step 5 of 5, [\d.]+ (steps/s|s/step)", captured.out)
-    assert "train/loss" in captured.out
-    assert "step 5" not in captured.err
-    assert "Epoch" not in captured.out
+    first, *_, last = [text for text in captured.err.split("\r\033[K") if text.startswith("step")]
+    assert first.startswith("step 1 of 5") and "\n" not in first
+    assert re.fullmatch(r"step 5 of 5, [\d.]+ (steps/s|s/step), loss -?[\d.e-]+\n", last)
+    assert "step" not in captured.out
