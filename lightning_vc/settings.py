@@ -1,4 +1,4 @@
-"""Untrusted YAML, read within bounds: aliases cannot grow, and only settings of the file itself are interpolated.
+"""Untrusted YAML, read within bounds: without aliases, and only settings of the file itself are interpolated.
 
 Settings may be composed: `include: [../../configs/optim/cosine.yaml]` names files, relative to the including file,
 which overrides their settings key by key. A key `callbacks+` extends the included list `callbacks`.
@@ -14,39 +14,27 @@ import yaml
 from lightning_vc.console import short
 from lightning_vc.files import read_text
 
-_LARGEST = 1 << 20  # characters, after aliases are expanded
+_LARGEST = 1 << 20  # characters, also after interpolation
 _DEEPEST = 50  # lists and mappings within each other
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _REFERENCE = re.compile(r"\$\{(\.*)([\w-]+(?:\.[\w-]+)*)\}")  # ${a.b}, or relative, ${..b}
 
 
 def check_yaml(text: str) -> None:
-    """Check size and depth of a YAML text after its aliases (`*name`) are expanded.
+    """Check that a YAML text has no aliases (`*name`), which can grow without bounds, and check its size and depth.
 
     Raises:
-        yaml.YAMLError: for a text that is too large, too deeply nested, or not YAML.
+        yaml.YAMLError: for a text that is too large, too deeply nested, has an alias, or is not YAML.
     """
-    total = len(text)
-    opened: list[tuple[str | None, int]] = []  # anchor of each open list or mapping, and `total` at its start
-    sizes: dict[str | None, int] = {}  # by anchor
-    for event in yaml.parse(text, _LOADER) if total <= _LARGEST else ():
+    if len(text) > _LARGEST:
+        raise yaml.YAMLError(f"it has more than {_LARGEST} characters: make it smaller")
+    depth = 0
+    for event in yaml.parse(text, _LOADER):
         if isinstance(event, yaml.AliasEvent):
-            total += sizes.get(event.anchor, _LARGEST)  # an alias within its own anchor is endless
-        elif isinstance(event, yaml.ScalarEvent):
-            sizes[event.anchor] = len(event.value)
-            total += 1
-        elif isinstance(event, yaml.CollectionStartEvent):
-            opened.append((event.anchor, total))
-            total += 1
-        elif isinstance(event, yaml.CollectionEndEvent):
-            anchor, start = opened.pop()
-            sizes[anchor] = total - start
-        if total > _LARGEST:
-            break
-        if len(opened) > _DEEPEST:
+            raise yaml.YAMLError(f"it has the alias *{event.anchor}: write the value again, or name it as ${{setting}}")
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > _DEEPEST:
             raise yaml.YAMLError(f"it nests more than {_DEEPEST} lists and mappings: flatten it")
-    if total > _LARGEST:
-        raise yaml.YAMLError(f"it has more than {_LARGEST} characters after its aliases are expanded: make it smaller")
 
 
 def resolve(content: Any, elsewhere: bool = False) -> Any:

@@ -46,7 +46,7 @@ class VerbParser(ArgumentParser):
         super().__init__(*args, **{"allow_abbrev": False, "formatter_class": HelpFormatter, **kwargs})
 
     def parse_args(self, args: Any = None, *further: Any, **options: Any) -> Any:
-        """Parse a command line; values whose YAML aliases repeat more than any setting holds are an error."""
+        """Parse a command line; a value with an anchor and an alias of YAML is an error."""
         words = sys.argv[1:] if args is None else args
         for word in words:
             try:

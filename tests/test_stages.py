@@ -613,7 +613,7 @@ def test_an_override_needs_a_value(recipe: Path, ran: Ran, capsys: pytest.Captur
         ),
         ("dir: ${oc.env:SECRET}\nstages: {}", "dir is '${oc.env:SECRET}': it may interpolate other settings only"),
         ("dir: out\na: $\nstages: {one: {verb: tts, options: {b: '${a}{oc.env:SECRET}'}}}", "stages.one.options.b is"),
-        (f"dir: out\nstages: {{}}\n{LAUGHS}", "characters after its aliases are expanded: make it smaller"),
+        (f"dir: out\nstages: {{}}\n{LAUGHS}", "it has the alias *a0: write the value again"),
         (f"dir: out\nstages: {{}}\n{INTERPOLATED}", "characters after interpolation: write values"),
         ("dir: out\nstages: " + "[" * 900, "lists and mappings: flatten it"),
     ],

@@ -56,7 +56,7 @@ def test_values_of_speaker_attributes_stay_text() -> None:
             (["--plus", "{sex: F}", "--minus", odd, "--model", "m", "--shards", "s"], "write attributes of speakers")
             for odd in ("{a: {b: c}}", "{a: [b]}", "{[a]: b}", "{}", "{a: " * 5000)
         ),
-        *((["--plus", odd], "after its aliases are expanded") for odd in ("{a: &a {a: *a}}", LAUGHS)),
+        *((["--plus", odd], "it has the alias") for odd in ("{a: &a {a: *a}}", LAUGHS)),
         *(
             (["--toward", "SELF", f"--amount={odd}"], "amount must be a number from -100 to 100, got ")
             for odd in ("1e300", "-1e300", "101")
