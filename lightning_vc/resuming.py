@@ -149,14 +149,9 @@ def _check_optimizer(optimizer: Optimizer, states: list[Any], at_start: bool, pa
         where = f"{_OPTIMIZERS}[0].param_groups[{number}]"
         saved |= {name: value for name, value in group.items() if name not in saved}  # of a newer torch
         _check_same(group | {"params": []}, saved, where, path, closed=True)
-        if saved["params"] != group["params"]:
-            raise ValueError(
-                f"{path}: {_OPTIMIZERS} has {len(saved['params'])} parameters in params of group {number}, and this "
-                f"run has {len(group['params'])}: resume it with the settings that it was made with"
-            )
         for name, value in group.items():
-            is_same = saved[name] is value if value is None or isinstance(value, bool) else True
-            if not is_same or (name == "betas" and not all(beta < 1 for beta in saved[name])):
+            is_fixed = name == "params" or value is None or isinstance(value, bool)
+            if (is_fixed and saved[name] != value) or (name == "betas" and max(saved[name]) >= 1):
                 raise _differs(f"{path}: {where}.{name}", saved[name], value)
     moments = _state_after_a_step(optimizer) if state or not at_start else None
     if moments is not None:
@@ -185,23 +180,15 @@ def _state_after_a_step(optimizer: Optimizer) -> dict[Any, Any] | None:
 
 def _check_moments(expected: dict[Any, Any], state: dict[Any, Any], path: str) -> None:
     """Check the moments of all parameters: their names, shapes and types, and finite numbers."""
-    if unmatched := sorted(map(short, expected.keys() ^ state.keys())):
-        raise ValueError(
-            f"{path}: {_OPTIMIZERS}[0].state has {len(state)} parameters, this run has "
-            f"{len(expected)} (only one of them has {unmatched[0]}): resume it with the settings that it was made with"
-        )
+    where = f"{_OPTIMIZERS}[0].state"
+    if expected.keys() != state.keys():
+        raise _differs(f"{path}: the number of parameters in {where}", len(state), len(expected))
+    _check_same(expected, state, where, path, closed=True)
     for number, moments in expected.items():
-        where = f"{_OPTIMIZERS}[0].state.{number}"
-        _check_same(moments, state[number], where, path, closed=True)
-        for name, moment in moments.items():
-            value, what = state[number][name], f"{path}: {where}.{name}"
-            if isinstance(moment, Tensor):
-                if value.shape != moment.shape:
-                    raise ValueError(
-                        f"{what} has the shape {tuple(value.shape)}, where {tuple(moment.shape)} is needed"
-                    )
-                if finite(value, what).dim() == 0 and value < 0:
-                    raise ValueError(f"{what} is {value.item()}, where a number like {moment.item()} is needed")
+        for name in (name for name, moment in moments.items() if isinstance(moment, Tensor)):
+            value, what = state[number][name], f"{path}: {where}.{number}.{name}"
+            if finite(value, what).dim() == 0 and value < 0:
+                raise ValueError(f"{what} is {value.item()}, where a number like {moments[name].item()} is needed")
 
 
 def _check_same(expected: Any, actual: Any, where: str, path: str, closed: bool = False) -> None:
@@ -226,9 +213,11 @@ def _check_same(expected: Any, actual: Any, where: str, path: str, closed: bool 
         matches = matches and (type(actual) is float or abs(actual) <= _LARGEST)
         needed = f"a number like {expected}"
     elif isinstance(expected, Tensor):
-        matches = isinstance(actual, Tensor) and (expected.dim() > 0 or actual.numel() == 1)
+        matches = isinstance(actual, Tensor)
+        matches = matches and (actual.shape == expected.shape if expected.dim() else actual.numel() == 1)
         matches = matches and (actual.dtype in FLOATS if expected.dtype in FLOATS else actual.dtype == expected.dtype)
-        needed = f"a tensor of {expected.dtype}" if expected.dim() else f"a number like {expected}"
+        shape = f"the shape {tuple(expected.shape)}"
+        needed = f"a tensor of {expected.dtype} and {shape}" if expected.dim() else f"a number like {expected}"
     if not matches:
         raise ValueError(f"{path}: {where} is {short(actual)}, where {needed} is needed")
     if isinstance(expected, dict):
