@@ -1,9 +1,7 @@
 """Adaptation of a model to transcribed recordings of one speaker: methods, training samples and training."""
 
-import logging
 import warnings
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, replace
 from importlib import import_module
@@ -18,7 +16,7 @@ from torch import Tensor
 
 from lightning_vc.audio.io import encode_flac, resample
 from lightning_vc.clips import Recording, for_adaptation
-from lightning_vc.console import interruptible, warn
+from lightning_vc.console import interruptible, warn, without_notices
 from lightning_vc.data.alignment import SAMPLE_RATE, Piece, align, split
 from lightning_vc.data.pipeline import BatchStream, Clips, Loader
 from lightning_vc.data.samples import Sample
@@ -185,7 +183,8 @@ def adapt(
     settings = method_named(method)
     held_out = len(samples) // _SAMPLES_PER_HELD_OUT if len(samples) >= _MIN_SAMPLES else 0
     device = tts.table.weight.device
-    with _quiet(), torch.random.fork_rng():
+    with without_notices(), warnings.catch_warnings(), torch.random.fork_rng():
+        warnings.simplefilter("ignore")  # those of Lightning do not apply here
         torch.manual_seed(0)  # the same clips give the same voice
         try:
             task = settings.task(tts, init=init, encoder=encoder).to(device)
@@ -280,17 +279,3 @@ def _check_storable(task: AdaptationTask, tts: TTSModel) -> None:
         load_adapted_parameters(deepcopy(tts.model), added)
     except ValueError as error:
         raise ValueError(f"{type(task).__name__} adds parameters that a voice cannot store: {error}") from error
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Silence Lightning, which reports devices at every adaptation, and its warnings, which do not apply here."""
-    logger = logging.getLogger("lightning.pytorch")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logger.setLevel(level)

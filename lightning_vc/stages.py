@@ -1,19 +1,6 @@
 """Recipes: stages run one after the other; finished ones are skipped, an interrupted one is resumed.
 
-```yaml
-include: ../defaults.yaml             # default settings
-dir: runs/mini                        # folder of all outputs
-training:                             # options of all stages that fit, validate or test a model
-  data.shards: ${dir}/shards
-  trainer.default_root_dir: ${dir}/${stage}
-stages:
-  tts:                                # ${stage} is this name
-    verb: tts fit                     # lightning-vc tts fit
-    options:                          # --config recipes/mini/tts.yaml
-      config: ${here}/tts.yaml        # ${here} is the folder of the recipe
-    checkpoint: ${dir}/tts/last.ckpt  # to resume from; default: last.ckpt in trainer.default_root_dir
-    on_request: true                  # run only if --stages names it
-```
+docs/recipes.md describes the file.
 """
 
 import ctypes
