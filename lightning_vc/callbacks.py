@@ -20,7 +20,7 @@ from lightning_vc.audio import io
 from lightning_vc.checkpoint import source_of
 from lightning_vc.console import printable
 from lightning_vc.files import plain_name, remove_abandoned
-from lightning_vc.plots import draw_speaker_table, draw_speech, draw_wave
+from lightning_vc.plots import draw_embeddings, draw_speech, draw_wave
 from lightning_vc.synthesis import Synthesizer
 from lightning_vc.tasks.adaptation import AdaptationTask
 from lightning_vc.tasks.tts import TTSTask
@@ -250,7 +250,7 @@ class SynthesizeSentences(Callback):
         if self.voices and min(table.shape) > 1:
             index = index_of(trainer)
             sexes = {entry.id: entry.sex for entry in (index.speakers if index else ())}
-            figure = draw_speaker_table(table, [sexes.get(speaker) or "unknown" for speaker in tts.speakers])
+            figure = draw_embeddings(table, {"sex": [sexes.get(speaker) or "unknown" for speaker in tts.speakers]})
             log_media(trainer, folder, f"spoken/{step}/speaker_table", "speaker_table", figure)
 
     def _rows(self, task: TTSTask) -> list[int]:

@@ -1,6 +1,6 @@
 """Plots of speech and of speaker embeddings."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +11,7 @@ from lightning_vc.files import atomic_write
 from lightning_vc.speech import Speech
 
 _MAX_LABELS = 45  # symbols that are named in a plot
+_MARKERS = ".os*"  # of kinds of embeddings
 
 
 def draw_speech(speech: Speech, hop: int) -> Figure:
@@ -53,23 +54,30 @@ def draw_wave(wave: Tensor, sample_rate: int) -> Figure:
     return figure
 
 
-def draw_speaker_table(table: Tensor, groups: Sequence[str]) -> Figure:
-    """Plot embeddings (N, E) on their first two principal axes, coloured by the group of each speaker, such as its sex.
+def draw_embeddings(rows: Tensor, traits: Mapping[str, Sequence[str]], kinds: Sequence[str] = ()) -> Figure:
+    """Plot embeddings (N, E) on two principal axes, once for each trait, whose values are colours.
 
-    Raises ValueError for fewer than two embeddings, or embeddings of fewer than two numbers.
+    Kinds are markers; the axes are those of the embeddings of the first kind. The largest component of an axis is
+    positive, so that figures are not mirrored between steps or runs. Raises ValueError for fewer than two embeddings or
+    numbers.
     """
-    if len(table) < 2 or table.shape[1] < 2:
-        raise ValueError(f"an embedding table of {tuple(table.shape)} has no plane to be drawn on")
-    centred = table.detach().cpu().double() - table.detach().cpu().double().mean(0)
-    _, sizes, axes = linalg.svd(centred, full_matrices=False)
-    axes = axes[:2] * axes[:2].gather(1, axes[:2].abs().argmax(1, keepdim=True)).sign()  # not mirrored between steps
-    points, shares = centred @ axes.T, sizes.square() / sizes.square().sum().clamp(min=1e-30)
-    figure = Figure(figsize=(5, 4), layout="constrained", dpi=70)
-    axis = figure.subplots()
-    for group in sorted({*groups}):
-        axis.plot(*points[[group == other for other in groups]].T, "o", alpha=0.6, label=group.replace("$", r"\$"))
-    axis.set(xlabel=f"axis 1, {shares[0]:.0%} of the variance", ylabel=f"axis 2, {shares[1]:.0%}")
-    axis.legend(fontsize="x-small")
+    kinds, rows = kinds or [""] * len(rows), rows.detach().cpu().double()
+    first = rows[[kind == kinds[0] for kind in kinds]]
+    if len(first) < 2 or rows.shape[1] < 2:
+        raise ValueError(f"{len(first)} embeddings of {rows.shape[1]} numbers span no plane to be drawn on")
+    _, sizes, axes = linalg.svd(first - first.mean(0), full_matrices=False)
+    axes = axes[:2] * axes[:2].gather(1, axes[:2].abs().argmax(1, keepdim=True)).sign()
+    points, shares = (rows - first.mean(0)) @ axes.T, sizes.square() / sizes.square().sum().clamp(min=1e-30)
+    figure = Figure(figsize=(6 * len(traits), 4.5), layout="constrained", dpi=80)
+    for plot, (trait, values) in zip(figure.subplots(1, len(traits), squeeze=False)[0], traits.items(), strict=True):
+        for number, value in enumerate(sorted({*values})):
+            for kind, marker in zip(dict.fromkeys(kinds), _MARKERS, strict=False):
+                group = points[[(kind, value) == pair for pair in zip(kinds, values, strict=True)]]
+                if len(group):
+                    label = (f"{value}, {kind}" if kind else value).replace("$", r"\$")
+                    plot.plot(*group.T, marker, color=f"C{number}", alpha=0.5, markersize=8, label=label)
+        plot.set(title=trait, xlabel=f"axis 1, {shares[0]:.0%} of the variance", ylabel=f"axis 2, {shares[1]:.0%}")
+        plot.legend(fontsize="x-small", loc="center left", bbox_to_anchor=(1, 0.5))
     return figure
 
 

@@ -9,6 +9,7 @@ import yaml
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from lightning_vc import plots
 from lightning_vc.cloning import Cloner
 from lightning_vc.evaluation.folder import TRAITS, EvaluationFolder, Row, Sound
 from lightning_vc.evaluation.tables import Result
@@ -17,7 +18,6 @@ from lightning_vc.voice import Voice
 
 PAPER: Mapping[str, Any] = yaml.safe_load(files(__package__).joinpath("paper.yaml").read_text(encoding="utf-8"))
 _KINDS = {"learned": "training speaker", "encoder": "encoded", "morph": "edited"}  # by `Voice.method`
-_MARKERS = {"training speaker": ".", "encoded": "o", "adapted": "s", "edited": "*"}
 _FEWEST = 3  # training speakers; fewer embeddings do not span a plane
 
 
@@ -89,27 +89,12 @@ def draw_speakers(folder: EvaluationFolder, cloner: Cloner, sounds: Sequence[Sou
 
 
 def draw_embeddings(voices: Sequence[Voice], traits: Sequence[Mapping[str, str | None]]) -> Figure:
-    """Plot embeddings on the first two principal axes of the training speakers' embeddings, once for each trait.
+    """Plot embeddings on the principal axes of those of the training speakers, the first ones, once for each trait.
 
-    The largest component of an axis is positive, so that figures are not mirrored between runs. Raises ValueError for
-    fewer than three training speakers.
+    Raises ValueError for fewer than three training speakers.
     """
     kinds = [_KINDS.get(voice.method, "adapted") for voice in voices]
-    rows = torch.stack([voice.embedding.detach().cpu().double() for voice in voices])  # (N, E)
-    training = rows[[kind == "training speaker" for kind in kinds]]
-    if len(training) < _FEWEST:
-        raise ValueError(f"{len(training)} training speakers do not span a plane: give {_FEWEST} or more")
-    _, singular_values, axes = torch.linalg.svd(training - training.mean(0), full_matrices=False)
-    axes = axes[:2] * axes[:2].gather(1, axes[:2].abs().argmax(1, keepdim=True)).sign()
-    points, shares = (rows - training.mean(0)) @ axes.T, singular_values.square() / singular_values.square().sum()
-    figure = Figure(figsize=(12, 5), layout="constrained", dpi=80)
-    for trait, plot in zip(traits[0], figure.subplots(1, len(traits[0]), squeeze=False)[0], strict=True):
-        values = [item[trait] or "unknown" for item in traits]
-        for number, value in enumerate(sorted({*values})):
-            for kind, marker in _MARKERS.items():
-                group = points[[(kind, value) == pair for pair in zip(kinds, values, strict=True)]]
-                label = f"{value}, {kind}".replace("$", r"\$") if len(group) else None
-                plot.plot(*group.T, marker, color=f"C{number}", alpha=0.5, markersize=8, label=label)
-        plot.set(title=trait, xlabel=f"axis 1, {shares[0]:.0%} of the variance", ylabel=f"axis 2, {shares[1]:.0%}")
-        plot.legend(fontsize="x-small", loc="center left", bbox_to_anchor=(1, 0.5))
-    return figure
+    if (count := kinds.count(_KINDS["learned"])) < _FEWEST:
+        raise ValueError(f"{count} training speakers do not span a plane: give {_FEWEST} or more")
+    values = {trait: [item[trait] or "unknown" for item in traits] for trait in traits[0]}
+    return plots.draw_embeddings(torch.stack([voice.embedding for voice in voices]), values, kinds)
