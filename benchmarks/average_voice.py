@@ -13,8 +13,9 @@ import torch
 from matplotlib.figure import Figure
 
 from lightning_vc import Cloner, Voice
+from lightning_vc.audio.features import Spectrograms
 from lightning_vc.audio.loudness import level
-from lightning_vc.audio.pitch import pitch
+from lightning_vc.audio.pitch import LOWEST, HarmonicPitch
 from lightning_vc.data.index import Index
 from lightning_vc.data.reading import clips_of
 
@@ -23,6 +24,16 @@ TEXTS = [
     "Two clever foxes slept under the bridge.",
     "We will sing an old song about the river.",
 ]
+
+
+def pitch(wave: torch.Tensor, sample_rate: int) -> float:
+    """Median fundamental frequency of the voiced frames of a wave (W,), in hertz."""
+    window = round(0.064 * sample_rate)  # several periods of the lowest pitch
+    spectrograms = Spectrograms(sample_rate, window, window, sample_rate // 100)
+    linear = spectrograms(wave.unsqueeze(0)).linear
+    mask = torch.ones(linear.shape[:2], dtype=torch.bool)
+    octaves, voiced = HarmonicPitch(spectrograms.n_bins, sample_rate)(linear, mask)
+    return float((LOWEST * 2 ** octaves[voiced]).median())
 
 
 def main() -> None:
@@ -40,8 +51,8 @@ def main() -> None:
             waves = [level(clip.wave(cloner.sample_rate)) for clip in clips_of(index, speaker.id)[:5]]
             voice = Voice(cloner.embed(waves), "encoder", cloner.tts_fingerprint, len(waves))
             spoken = [speech.wave for speech in cloner.say_all(TEXTS, voice)]
-            real.append(float(pitch(torch.cat(waves), cloner.sample_rate).nanmedian()))
-            cloned.append(float(pitch(torch.cat(spoken), cloner.sample_rate).nanmedian()))
+            real.append(pitch(torch.cat(waves), cloner.sample_rate))
+            cloned.append(pitch(torch.cat(spoken), cloner.sample_rate))
         both = torch.tensor([real, cloned]).log2() * 12  # semitones
         slope = float(torch.cov(both)[0, 1] / both[0].var())
         spread = float(both[1].std() / both[0].std())

@@ -5,10 +5,7 @@ import math
 import torch
 from torch import Tensor, nn
 
-from lightning_vc.audio.features import Spectrograms
-
 LOWEST, HIGHEST = 60.0, 420.0  # hertz, range of speech
-_STEP, _WINDOW = 0.01, 0.064  # seconds: hop, and window of several periods of the lowest pitch
 _STEPS = 36  # of an octave
 _TOP = 2500.0  # hertz: above, harmonics of speech are too unsteady
 _LOUD = 0.35  # normalised decibels below the loudest frame; quieter frames are unvoiced
@@ -56,16 +53,6 @@ class HarmonicPitch(nn.Module):
         before, at, after = (salience.gather(2, (best + off).unsqueeze(2)).squeeze(2) for off in (-1, 0, 1))
         off = (0.5 * (before - after) / (before - 2 * at + after).clamp(max=-1e-9)).clamp(-0.5, 0.5)
         return self.octaves[best] + off / _STEPS, voiced
-
-
-def pitch(wave: Tensor, sample_rate: int) -> Tensor:
-    """Fundamental frequency of a recording (W,) in hertz every 10 ms: (frames,), NaN in unvoiced frames."""
-    window = round(_WINDOW * sample_rate)
-    spectrograms = Spectrograms(sample_rate, window, window, round(_STEP * sample_rate))
-    linear = spectrograms(wave.unsqueeze(0)).linear
-    mask = torch.ones(linear.shape[:2], dtype=torch.bool)
-    octaves, voiced = HarmonicPitch(spectrograms.n_bins, sample_rate)(linear, mask)
-    return (LOWEST * 2**octaves).where(voiced, torch.nan)[0]
 
 
 def _comb(hertz: Tensor, octaves: Tensor) -> Tensor:
