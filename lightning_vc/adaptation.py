@@ -14,7 +14,7 @@ from lightning.pytorch.callbacks import EarlyStopping, LambdaCallback
 from lightning.pytorch.strategies import SingleDeviceStrategy
 from torch import Tensor
 
-from lightning_vc.audio.io import encode_flac, resample
+from lightning_vc.audio.io import encode, resample
 from lightning_vc.clips import Recording, for_adaptation
 from lightning_vc.console import interruptible, warn, without_notices
 from lightning_vc.data.alignment import SAMPLE_RATE, Piece, align, split
@@ -125,7 +125,7 @@ def samples_of(clip: str, wave: Tensor, text: str, sample_rate: int) -> list[Sam
     samples = []
     for number, piece in enumerate(pieces):
         cut = wave[round(piece.start * sample_rate) : round(piece.end * sample_rate)]
-        flac = encode_flac(cut, sample_rate)
+        flac = encode(cut, sample_rate, ".flac")
         content = (written(piece.words), piece.words, piece.spans, len(cut) / sample_rate, flac)
         samples.append(Sample(f"{clip}_{number:02d}", Speaker("clone"), *content))
     return samples

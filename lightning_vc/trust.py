@@ -76,8 +76,8 @@ def find_class(path: object, needed: type[T], field: str) -> type[T]:
     if not isinstance(path, str) or len(path) > _LONGEST_PATH or not _CLASS_PATH.fullmatch(path):
         raise SettingsError(f"{field} is {short(path)}, where the import path of a class is needed")
     module, _, name = path.rpartition(".")
-    top = module.partition(".")[0]
-    if top != _PACKAGE and top not in _trusted and not (module in sys.modules and _is_ours(needed)):
+    top, is_ours = module.partition(".")[0], needed.__module__.partition(".")[0] == _PACKAGE
+    if top != _PACKAGE and top not in _trusted and not (module in sys.modules and is_ours):
         raise SettingsError(
             f"{field} names {path}, which is not a class of lightning_vc: if you trust the code of {top}, "
             f'allow it by --trust {top} (in Python: trust=("{top}",))'
@@ -152,10 +152,6 @@ def limited(tensors: int) -> Iterator[None]:
     finally:
         for hook in hooks:
             hook.remove()
-
-
-def _is_ours(kind: type) -> bool:
-    return kind.__module__.partition(".")[0] == _PACKAGE
 
 
 def _annotations(kind: type) -> dict[str, Any]:

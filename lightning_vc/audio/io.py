@@ -121,11 +121,6 @@ def encode(wave: Tensor, sample_rate: int, suffix: str, name: str = "audio") -> 
     return file.getvalue()
 
 
-def encode_flac(wave: Tensor, sample_rate: int) -> bytes:
-    """Encode (W,) samples in [-1, 1] as the bytes of a 16-bit flac file."""
-    return encode(wave, sample_rate, ".flac")
-
-
 def _encode(file: Path | BinaryIO, parts: Iterable[Tensor], sample_rate: int, suffix: str, name: str) -> int:
     """Write parts (W,) to a path or an open file; returns the number of samples, at the sample rate of the file."""
     container, coding = _FORMATS[suffix.lower()]

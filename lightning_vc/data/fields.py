@@ -9,6 +9,7 @@ from lightning_vc.files import plain_name
 
 T = TypeVar("T")
 
+_adapter: Any = cache(TypeAdapter)
 MOST = 2**53  # largest integer that JSON readers with floating-point numbers read exactly
 _SHOWN = 40  # characters of a wrong value in a message
 _MOST_VALUES = 1_000_000  # in a text; each may take 800 bytes of memory when parsed
@@ -40,8 +41,3 @@ def load(kind: type[T], text: str | bytes) -> T:
     value = first["input"]
     shown_value = f"of type {type(value).__name__}" if isinstance(value, list | dict) else f"{value!r:.{_SHOWN}}"
     raise ValueError(f"{path or 'the JSON text'} is {shown_value}: {first['msg']}".replace("\n", " "))
-
-
-@cache
-def _adapter(kind: Any) -> TypeAdapter[Any]:
-    return TypeAdapter(kind)

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from lightning_vc.audio import io
 from lightning_vc.audio.conditioning import condition, is_silent
-from lightning_vc.audio.io import encode_flac, resample
 from lightning_vc.console import printable
 from lightning_vc.corpora.base import Corpus
 from lightning_vc.data.alignment import SAMPLE_RATE, Piece, align, split, split_untranscribed
@@ -99,7 +99,7 @@ def encode(corpus: Corpus, utterance: Utterance, limits: Limits, sample_rate: in
         cut = wave[round(piece.start * sample_rate) : round(piece.end * sample_rate)]
         piece_text = text if piece.spans is None else written(piece.words)
         piece_words = None if words is None else piece.words
-        seconds, flac = len(cut) / sample_rate, encode_flac(cut, sample_rate)
+        seconds, flac = len(cut) / sample_rate, io.encode(cut, sample_rate, ".flac")
         samples.append(Sample(id, utterance.speaker, piece_text, piece_words, piece.spans, seconds, flac))
     return Outcome(tuple(samples), tuple(rejected), unaligned=not aligned, events=text != utterance.text)
 
@@ -122,7 +122,7 @@ def _read(corpus: Corpus, utterance: Utterance, limits: Limits, sample_rate: int
     if float((wave.abs() >= _FULL_SCALE).float().mean()) > _MAX_CLIPPED:
         raise Rejected("clipped")
     wave = condition(wave, sample_rate, limits.top_db)
-    return wave if utterance.speed == 1 else resample(wave, round(sample_rate * utterance.speed), sample_rate)
+    return wave if utterance.speed == 1 else io.resample(wave, round(sample_rate * utterance.speed), sample_rate)
 
 
 def _words(text: str | None, seconds: float) -> tuple[str | None, tuple[Word, ...] | None]:
@@ -151,6 +151,6 @@ def _pieces(
     seconds = len(wave) / sample_rate
     if longest is not None and words is None:
         return list(split_untranscribed(wave, sample_rate, longest)), True
-    if longest is not None and words and (spans := align(resample(wave, sample_rate, SAMPLE_RATE), words)):
+    if longest is not None and words and (spans := align(io.resample(wave, sample_rate, SAMPLE_RATE), words)):
         return list(split(words, spans, seconds, longest)), True
     return [Piece(0.0, seconds, words or ())], longest is None
