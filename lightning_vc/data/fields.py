@@ -30,7 +30,7 @@ def load(kind: type[T], text: str | bytes) -> T:
     if sum(map(content.count, (b",", b"[", b"{"))) > _MOST_VALUES:
         raise ValueError(f"it has more than {_MOST_VALUES:,} values")
     try:
-        return _adapter(kind).validate_json(text, strict=True)  # type: ignore[arg-type]  # a class is hashable
+        return _adapter(kind).validate_json(text, strict=True)
     except ValidationError as error:
         first = error.errors(include_url=False, include_context=False)[0]
     path = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in first["loc"]).lstrip(".")
