@@ -61,6 +61,7 @@ def test_a_terminal_gets_one_line(
     fit(tmp_path, StepProgressBar(0))
     captured = capsys.readouterr()
     first, *_, last = [text for text in captured.err.split("\r\033[K") if text.startswith("step")]
-    assert first.startswith("step 1 of 5") and "\n" not in first
+    assert first.startswith("step 1 of 5")
+    assert "\n" not in first
     assert re.fullmatch(r"step 5 of 5, [\d.]+ (steps/s|s/step), loss -?[\d.e-]+\n", last)
     assert "step" not in captured.out
