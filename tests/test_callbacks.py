@@ -119,7 +119,7 @@ def test_a_voice_is_saved_when_its_adaptation_has_finished(
     assert (voice.clips, voice.tts_fingerprint, voice.adapted_parameters) == (4, task.tts_fingerprint, {})
     assert voice.embedding.equal(task.embedding.detach())
     told = capsys.readouterr().out.replace("\n", " ")
-    assert f"recipes.synthesize --model {tiny_run.tts} --voice {path}" in told
+    assert f"lightning-vc synthesize --model {tiny_run.tts} --voice {path}" in told
 
 
 def test_a_voice_that_cannot_be_saved_is_not_trained(tiny_run: TinyRun, tmp_path: Path) -> None:
