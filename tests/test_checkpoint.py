@@ -14,6 +14,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -28,6 +29,7 @@ from lightning_vc.files import SUMS
 from lightning_vc.modules.speaker_encoder import SpeakerEncoder
 from lightning_vc.modules.tts import TTSModel
 from lightning_vc.pretrained import export
+from lightning_vc.recipes import tts
 from lightning_vc.tasks.speaker_encoder import SpeakerEncoderTask
 from lightning_vc.untrusted import read_checkpoint
 from tests.tiny import ROOT, TinyRun
@@ -152,6 +154,29 @@ def test_nothing_of_training_is_looked_at(here: Path, saved: Saved, value: objec
     write_checkpoint(saved, here / "it.ckpt")
     assert load_model("it.ckpt", TTSModel).speakers == settings_of(saved)["speakers"]
     assert not (here / "ran").exists()
+
+
+def test_the_task_of_a_checkpoint_is_not_imported(
+    tiny_run: TinyRun, saved: Saved, here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (here / "by_accident.py").write_text("open('ran', 'w')\n")
+    write_checkpoint(saved | {"task": "by_accident.Task"}, here / "it.ckpt")
+    load_model("it.ckpt", TTSModel)
+    with pytest.raises(SystemExit):
+        tts.main([*tiny_run.tts_flags(here), "--ckpt_path", "it.ckpt"])
+    assert "it.ckpt is a checkpoint of by_accident.Task: " in capsys.readouterr().err
+    assert not (here / "ran").exists()
+
+
+def test_a_class_that_the_program_has_imported_may_be_named(
+    saved: Saved, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module = ModuleType("my_frontend")
+    exec("from lightning_vc.text.frontend import Mixed\nclass Mine(Mixed): pass\n", vars(module))
+    settings_of(saved)["frontend"] = {"class_path": "my_frontend.Mine"}
+    assert "allow it by --trust my_frontend" in refusal(saved, tmp_path)
+    monkeypatch.setitem(sys.modules, "my_frontend", module)
+    assert type(load_model(tmp_path / "it.ckpt", TTSModel).frontend).__name__ == "Mine"
 
 
 @pytest.mark.parametrize(
@@ -461,12 +486,12 @@ def test_an_exported_model_whose_header_lies(tmp_path: Path, header: bytes) -> N
 
 def test_an_exported_model_names_only_our_classes(tiny_run: TinyRun, here: Path) -> None:
     (here / "by_accident.py").write_text("open('ran', 'w')\n")
-    tts, *_ = export(tiny_run.folder, here / "out")
+    file, *_ = export(tiny_run.folder, here / "out")
     (here / "out" / SUMS).unlink()
-    content = tts.read_bytes()
-    tts.write_bytes(content.replace(b"lightning_vc.modules.tts.TTSModel", b"by_accident.Model0123456789ABCDEF"))
+    content = file.read_bytes()
+    file.write_bytes(content.replace(b"lightning_vc.modules.tts.TTSModel", b"by_accident.Model0123456789ABCDEF"))
     with pytest.raises(ValueError, match=r"the model names by_accident\..* allow it by --trust by_accident"):
-        load_model(tts, TTSModel)
+        load_model(file, TTSModel)
     assert not (here / "ran").exists()
 
 

@@ -1,5 +1,7 @@
 """Voices by name, of the library and of the training speakers; what voices are; several threads."""
 
+import os
+import resource
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -103,3 +105,19 @@ def test_threads_speak_with_voices_of_different_weights(cloner: Cloner) -> None:
     with ThreadPoolExecutor(4) as pool:
         waves = list(pool.map(lambda number: cloner.say(TEXT, voices[number % 2]).wave, range(16)))
     assert all(wave.equal(alone[number % 2]) for number, wave in enumerate(waves))
+
+
+def test_a_hundred_sentences_leave_neither_memory_nor_files(cloner: Cloner, tmp_path: Path) -> None:
+    def held() -> tuple[int, int]:
+        """Megabytes of memory, and open files."""
+        pages = int(Path("/proc/self/statm").read_text().split()[1])
+        return pages * resource.getpagesize() >> 20, len(os.listdir("/proc/self/fd"))
+
+    voice = cloner.speaker(cloner.speakers[0])
+    for _ in range(20):
+        cloner.say(TEXT, voice).save(tmp_path / "a.wav")
+    memory, files = held()
+    for _ in range(100):
+        cloner.say(TEXT, voice).save(tmp_path / "a.wav")
+    assert held()[0] - memory < 20
+    assert held()[1] <= files

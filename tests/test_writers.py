@@ -14,12 +14,17 @@ from matplotlib.figure import Figure
 
 from lightning_vc.audio import io
 from lightning_vc.data.index import Index
+from lightning_vc.data.shards import prepare
+from lightning_vc.data.splits import Splits
 from lightning_vc.evaluation.folder import Row
 from lightning_vc.evaluation.report import write_report
 from lightning_vc.evaluation.tables import Result, write_results
 from lightning_vc.files import named_errors
 from lightning_vc.plots import save_figure
+from lightning_vc.pretrained import export
 from lightning_vc.voice import Voice
+from tests.data.tones import Tones
+from tests.tiny import TinyRun
 
 WAVE = torch.rand(16000, generator=torch.Generator().manual_seed(0)) - 0.5
 INDEX = Index("", 16000, {}, (), {}, 0, 0, "x" * 500)
@@ -35,10 +40,10 @@ WRITERS: dict[str, Callable[[Path], object]] = {
 
 
 @contextmanager
-def full_disk() -> Iterator[None]:
-    """Let no file of this process grow beyond 200 bytes: within a test only, for pytest may write to a file too."""
+def full_disk(size: int = 200) -> Iterator[None]:
+    """Let no file of this process grow beyond some bytes: within a test only, for pytest may write to a file too."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (200, before[1]))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
     try:
         yield
     finally:
@@ -53,6 +58,15 @@ def test_on_a_full_disk_what_was_there_stays(tmp_path: Path, name: str) -> None:
         WRITERS[name](path)
     assert path.read_text() == "before"
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_preparation_and_export_name_the_file_that_the_disk_has_no_place_for(tiny_run: TinyRun, tmp_path: Path) -> None:
+    with full_disk(2000), pytest.raises(OSError, match=r"train-000000\.tar cannot be written: File too large"):
+        prepare(Tones(2, 4), tmp_path / "shards", Splits(test=0, validation=0), sample_rate=8000)
+    assert not (tmp_path / "shards").exists()
+    with full_disk(2000), pytest.raises(OSError, match=r"exported/tts\.safetensors cannot be written: File too large"):
+        export(tiny_run.folder, tmp_path / "exported")
+    assert list((tmp_path / "exported").iterdir()) == []
 
 
 @pytest.fixture(scope="module")

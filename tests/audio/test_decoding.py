@@ -162,6 +162,7 @@ def liars(folder: Path) -> dict[str, str]:
     struct.pack_into(">I", xing, xing.index(b"Xing") + 8, 2**31 - 1)
     files = {  # content, zeros after it, message
         "rate.wav": (wav(3236, 3200, bytes(3200), rate=2**31 - 1), 0, "declares a sample rate of 2147483647 Hz"),
+        "fast.wav": (wav(3236, 3200, bytes(3200), rate=768_001), 0, "declares a sample rate of 768001 Hz"),
         "slow.wav": (wav(3236, 3200, bytes(3200), rate=999), 0, "declares a sample rate of 999 Hz"),
         "frames.flac": (flac_of(2**36 - 1), 0, "is cut off"),
         "xing.mp3": (bytes(xing), 0, "is cut off"),
@@ -224,6 +225,17 @@ def test_samples_of_absurd_size_are_refused(tmp_path: Path, subtype: str) -> Non
             decode(tmp_path / "a.wav")
     soundfile.write(tmp_path / "a.wav", np.array([0.1, -(2.0**31)]), RATE, subtype=subtype)  # integers as floats
     assert float(decode(tmp_path / "a.wav")[0].min()) == -(2.0**31)
+
+
+@pytest.mark.parametrize(
+    ("container", "coding"), [("AU", "G721_32"), ("WAV", "GSM610"), ("WAV", "NMS_ADPCM_16"), ("XI", "DPCM_16")]
+)
+def test_codings_that_cannot_seek_are_read(tmp_path: Path, container: str, coding: str) -> None:
+    content = encoded(noise(1), container, coding)
+    assert not soundfile.SoundFile(io.BytesIO(content)).seekable()
+    (tmp_path / "a.snd").write_bytes(content)
+    for file in (tmp_path / "a.snd", io.BytesIO(content)):
+        assert len(decode(file)[0]) == pytest.approx(RATE, abs=120)  # whole blocks
 
 
 @pytest.mark.parametrize("rate", [1000, 768_000])

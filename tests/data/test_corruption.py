@@ -161,6 +161,15 @@ def test_a_broken_sample_is_named_or_left_out(tmp_path: Path, kind: str) -> None
     assert lost == 1
 
 
+def test_a_sample_without_a_name(tmp_path: Path) -> None:
+    files = shard(tmp_path / "odd.tar", tar([*sample("a"), *sample("")]), 2)
+    with pytest.raises(ValueError, match=r"odd\.tar is broken"):
+        list(read_shards(files))
+    told: list[int] = []
+    assert [each.id for each in read_shards(files, skip=lambda _, lost: told.append(lost))] == ["a"]
+    assert told == [1]
+
+
 def test_a_name_that_comes_again(tmp_path: Path) -> None:
     files = shard(tmp_path / "twice.tar", tar([*sample("a"), *sample("b"), *sample("a")]), 3)
     with pytest.raises(ValueError, match=r"twice\.tar is broken at sample a \(it occurs twice\)"):

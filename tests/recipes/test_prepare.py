@@ -139,6 +139,23 @@ def test_librispeech_as_published(shared_data: Path, tmp_path: Path) -> None:
     assert index.samples("train", "train-held") == len(list((root / "flac-sample" / "1737").rglob("*.flac")))
 
 
+@pytest.mark.parametrize("id", ["VICTIM", "..", "../victim"])
+def test_a_speaker_of_a_kaldi_directory_is_no_path(tmp_path: Path, id: str, capsys: pytest.CaptureFixture[str]) -> None:
+    victim, root, out = tmp_path / "victim", tmp_path / "data", tmp_path / "shards"
+    for folder in (victim, root):
+        folder.mkdir()
+    (victim / "letter.txt").write_text("dear")
+    id = id.replace("VICTIM", str(victim))
+    (root / "wav.scp").write_text("u1 a.wav\n")
+    (root / "utt2spk").write_text(f"u1 {id}\n")
+    with pytest.raises(SystemExit) as end:
+        main(["kaldi", "--root", str(root), "--out", str(out)])
+    assert end.value.code == 1
+    assert f"1 ids that cannot be names of files: speaker {id!r:.60}" in capsys.readouterr().err
+    assert (victim / "letter.txt").read_text() == "dear"
+    assert not out.exists()
+
+
 @pytest.mark.usefixtures("outside")
 @pytest.mark.parametrize(
     ("options", "said", "remedy"),

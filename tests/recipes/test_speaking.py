@@ -1,5 +1,6 @@
 """The verbs that clone and speak, called as from the command line."""
 
+import pwd
 import re
 import subprocess
 import sys
@@ -164,6 +165,20 @@ def test_a_voice_is_saved_under_its_name(
     capsys.readouterr()
     assert "there is a voice 'ann' already" in refusal(clone.main, line, capsys)
     assert "no voice 'bob' in" in refusal(synthesize.main, [*said, "--voice", "bob"], capsys)
+
+
+def test_a_user_without_a_home_clones_and_speaks(
+    tiny_run: TinyRun, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("HOME")
+    monkeypatch.delenv("LIGHTNING_VC_VOICES", raising=False)
+    monkeypatch.setattr(pwd, "getpwuid", lambda _: {}["nobody"])  # KeyError, as for a number that has no entry
+    monkeypatch.chdir(tmp_path)
+    clone.main([*clone_line(tiny_run, folder, tmp_path, "embedding"), "--voice", "ann"])
+    assert Voice.load(tmp_path / "voices" / "ann.safetensors").clips == 2
+    line = ["--model", str(tiny_run.folder), "--voice", "ann", "--text", TEXT, "--out", "again.wav"]
+    synthesize.main(line)
+    assert io.read("again.wav", 16000).equal(io.read("said.wav", 16000))
 
 
 @pytest.fixture

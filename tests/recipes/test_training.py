@@ -395,6 +395,19 @@ def test_two_ranks_train_on_disjoint_samples(tiny_run: TinyRun, tmp_path: Path, 
     assert read_checkpoint(tmp_path / "last.ckpt")["global_step"] == 2
 
 
+@pytest.mark.distributed
+@pytest.mark.timeout(280)
+def test_two_runs_in_one_folder_leave_whole_files(tiny_run: TinyRun, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "lightning_vc.recipes.tts", *tiny_run.tts_flags(tmp_path)]
+    command += ["--trainer.max_steps=6", "--trainer.val_check_interval=2"]
+    runs = [subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True) for _ in range(2)]
+    for run in runs:
+        _, told = run.communicate(timeout=250)
+        assert run.returncode == 0, told[-3000:]
+    assert read_checkpoint(tmp_path / "last.ckpt")["global_step"] == 6
+    assert {file.suffix for file in tmp_path.glob("*.*")} <= {".ckpt", ".yaml"}  # nothing is left half-written
+
+
 @pytest.mark.parametrize(
     ("flags", "complaint"),
     [
@@ -471,6 +484,17 @@ def test_a_model_is_not_resumed_on_other_speakers(
     flags = ["--ckpt_path", str(tiny_run.tts), "--data.shards", str(shards), "--data.loading.restart_epoch", restart]
     message = refusal(tts, [*tiny_run.tts_flags(tmp_path), *flags], capsys)
     assert f"(1 only in the checkpoint: {known[0]}; 1 only in the data: zoe)" in message
+    assert "--pretrained.tts CHECKPOINT" in message
+
+
+def test_a_model_is_not_resumed_on_another_number_of_speakers(
+    tiny_run: TinyRun, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    index = prepare(Tones(4, 8), tmp_path / "shards", Splits(test=1, validation=1, held=0.25))
+    flags = ["--ckpt_path", str(tiny_run.tts), "--data.shards", str(tmp_path / "shards")]
+    message = refusal(tts, [*tiny_run.tts_flags(tmp_path), *flags], capsys)
+    assert "6 only in the checkpoint: " in message
+    assert f"3 only in the data: {', '.join(index.speaker_table)})" in message
     assert "--pretrained.tts CHECKPOINT" in message
 
 
