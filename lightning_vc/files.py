@@ -98,8 +98,8 @@ def read_text(path: str | Path, most: int = 64 << 20) -> str:
 def refuse_links(path: Path, root: Path | None = None) -> None:
     """Raise ValueError if `path`, or a symbolic link in it at any depth, leads out of `root`, by default `path`.
 
-    Links to folders are followed. The logs of W&B may be links, because nothing else is written there. Raises OSError
-    for a folder that cannot be listed.
+    Links to folders are followed. The log files of W&B may be links, because nothing else is written there. Raises
+    OSError for a folder that cannot be listed.
     """
     root = root or path
     allowed = Path(os.path.realpath(root))
@@ -108,7 +108,7 @@ def refuse_links(path: Path, root: Path | None = None) -> None:
         place = left.pop()
         target = os.path.realpath(place)
         if not Path(target).is_relative_to(allowed):
-            if not place.match("wandb/*/logs/*.log"):
+            if os.path.isdir(target) or not place.match("wandb/*/logs/*.log"):
                 raise ValueError(f"{place} is a symbolic link: give a folder without links that lead out of {root}")
         elif target not in seen and os.path.isdir(target):
             seen.add(target)

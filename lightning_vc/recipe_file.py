@@ -30,6 +30,7 @@ _OUTPUT = re.compile(
     r"out|save|data\.loading\.cache|(.+\.)?(default_root_dir|dirpath|save_dir)|trainer\..+\.(path|dir)"
 )
 _PATH_PART = re.compile(r"trainer\..+\.(name|version|filename|sub_dir)")  # options that name a part of an output path
+_ELSEWHERE = re.compile(r"\$|::|://")  # in a path that a logger expands, or takes as an address
 
 
 def read_recipe(file: Path, overrides: Sequence[str]) -> dict[str, Any]:
@@ -138,6 +139,8 @@ def command_line(name: str, words: Sequence[str], options: dict[str, Any]) -> li
             command += [word for file in values for word in ("--config", file)]
         elif value is not None:
             command += [f"--{option}", *values]
+    if invalid := [word for word in command if "${" in word]:  # in a key or a path, where `resolve` replaces nothing
+        raise ValueError(f"stage {name} has {short(invalid[0])}, which the verb would interpolate: write it as text")
     return command
 
 
@@ -165,7 +168,10 @@ def output_paths(folder: Path, name: str, words: Sequence[str], options: dict[st
         if _PATH_PART.fullmatch(key) and (str(value).startswith("/") or ".." in Path(str(value)).parts):
             raise ValueError(f"stage {name} has {short(value)} as {option}: give a name without / in front and ..")
         is_voice = (verb, key) in (("morph", "save"), ("clone", "voice"))
-        if value is None or not (is_voice or _OUTPUT.fullmatch(key)):
+        is_output = is_voice or _OUTPUT.fullmatch(key)
+        if (is_output or _PATH_PART.fullmatch(key)) and _ELSEWHERE.search(str(value)):
+            raise ValueError(f"stage {name} has {short(value)} as {option}: give a path without $, :: and ://")
+        if value is None or not is_output:
             continue
         if not isinstance(value, str) or value.startswith("~"):
             raise ValueError(f"stage {name} has {short(value)} as {option}: give one path in {folder}, without ~")

@@ -128,7 +128,7 @@ class Recipe:
         checkpoint = stage.checkpoint
         checkpoints = [checkpoint, checkpoint.with_name(_BEST)] if checkpoint else []
         renamed = [name for path in checkpoints for name in (path, _aside(path, stage.key))]
-        for path in (*stage.written, *renamed):  # links may have come with the recipe, or from an earlier stage
+        for path in (record.parent, *stage.written, *renamed):  # links may have come with the recipe, or from a stage
             refuse_links(path.absolute(), self.dir)
         key = _read(record).get("key")
         if checkpoint and key is None and checkpoint.exists():

@@ -24,7 +24,7 @@ from torch import Tensor
 from lightning_vc.audio import io as audio
 from lightning_vc.console import short
 from lightning_vc.data.index import SETS, Index
-from lightning_vc.files import inside, plain_name, write_file
+from lightning_vc.files import inside, plain_name, refuse_links, write_file
 from lightning_vc.plots import save_figure
 
 _LOG = "log"  # field of a checkpoint: number of the log's folder, and the row of the last step
@@ -143,7 +143,8 @@ def resume_logs(loggers: list[Logger], saved: Mapping[str, Any], path: str, stag
     A log in files is continued by `fit` only, and if the checkpoint lies in its folder, because versions count there.
 
     Raises:
-        ValueError: for a checkpoint whose fields for this are invalid.
+        ValueError: for a checkpoint whose fields for this are invalid, and for a log with a symbolic link that leads
+            out of the folder of logs.
     """
     run, log, step = saved.get("wandb_run"), saved.get(_LOG), saved.get("global_step")
     if run is not None:
@@ -156,6 +157,7 @@ def resume_logs(loggers: list[Logger], saved: Mapping[str, Any], path: str, stag
         version, row = _checked(log, path)
         is_here = Path(path).resolve().is_relative_to(Path(logger.save_dir).resolve())
         if stage == "fit" and is_here and type(step) is int:
+            refuse_links(Path(logger.root_dir, f"version_{version}"), Path(logger.save_dir))
             if isinstance(logger, ResumableCSVLogger):
                 logger.resume(version, step, row)
             elif Path(logger.root_dir, f"version_{version}").is_dir():

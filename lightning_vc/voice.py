@@ -235,7 +235,7 @@ def place_for_voice(name: str) -> Path:
         path = VoiceLibrary().free(name)
     elif not name.endswith(_SUFFIX):
         raise ValueError(f"{name} is no name of a voice file: let it end in {_SUFFIX}")
-    elif (path := Path(name)).exists():
+    elif os.path.lexists(path := Path(name)):
         raise FileExistsError(f"there is {name} already: take another name, or delete that one first")
     probe(path)
     return path

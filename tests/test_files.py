@@ -99,6 +99,17 @@ def test_paths_stay_inside(tmp_path: Path) -> None:
     assert sorted(os.listdir(folder)) == ["link"]
 
 
+def test_a_log_of_wandb_may_be_a_link_to_a_file_but_not_to_a_folder(tmp_path: Path) -> None:
+    folder, outside = tmp_path / "run", tmp_path / "outside"
+    (folder / "wandb" / "a" / "logs").mkdir(parents=True)
+    outside.mkdir()
+    (folder / "wandb" / "a" / "logs" / "debug.log").symlink_to(tmp_path / "debug.log")
+    refuse_links(folder)
+    (folder / "wandb" / "a" / "logs" / "all.log").symlink_to(outside)
+    with pytest.raises(ValueError, match=r"all\.log is a symbolic link: give a folder without links"):
+        refuse_links(folder)
+
+
 @pytest.mark.timeout(20)
 def test_only_regular_files_of_bounded_size_are_read(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"12345")

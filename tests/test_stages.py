@@ -611,6 +611,30 @@ def test_an_override_needs_a_value(recipe: Path, ran: Ran, capsys: pytest.Captur
             "dir: out\nstages: {one: {verb: prepare verify x, checkpoint: /tmp/x.ckpt}}",
             "/tmp/x.ckpt is not inside of out",
         ),
+        *(
+            (
+                f"dir: '{folder}'\nstages: {{one: {{verb: tts fit, options: {{{option}}}}}}}",
+                ": give a path without $, :: and ://",
+            )
+            for folder, option in (
+                (".", "trainer.logger.save_dir: file:///tmp/x"),
+                ("file:", "trainer.logger.save_dir: file:///tmp/x"),
+                (".", "data.loading.cache: filecache::/tmp/x"),
+                ("$HOME", "trainer.default_root_dir: $HOME/x"),
+                (".", "trainer.logger.name: $SECRET"),
+            )
+        ),
+        *(
+            (
+                f"dir: out\nstages: {{one: {{verb: tts fit, options: {{data.shards: {value}}}}}}}",
+                "which the verb would interpolate: write it as text",
+            )
+            for value in (
+                "!!python/object/apply:pathlib.Path ['${oc.env:SECRET}']",
+                "[!!python/object/apply:pathlib.Path ['${oc.env:SECRET}']]",
+                "{'${oc.env:SECRET}': 1}",
+            )
+        ),
         ("dir: ${oc.env:SECRET}\nstages: {}", "dir is '${oc.env:SECRET}': it may interpolate other settings only"),
         ("dir: out\na: $\nstages: {one: {verb: tts, options: {b: '${a}{oc.env:SECRET}'}}}", "stages.one.options.b is"),
         (f"dir: out\nstages: {{}}\n{LAUGHS}", "it has the alias *a0: write the value again"),
@@ -652,6 +676,18 @@ def test_a_record_that_is_a_link_to_elsewhere_is_not_written(recipe: Path, ran: 
         Recipe(recipe).run()
     assert victim.read_text() == "before"
     assert ran == []
+
+
+def test_an_earlier_record_that_is_a_link_to_elsewhere_is_not_written(recipe: Path, ran: Ran) -> None:
+    """A record is copied to a name with the key that stands in it, which may have come with the recipe."""
+    victim, out = recipe.parent / "victim", recipe.parent / "out"
+    (out / ".stages").mkdir(parents=True)
+    (out / ".stages" / "plant.json").write_text(json.dumps({"key": "old", "finished": False}))
+    (out / ".stages" / "plant-old.json").symlink_to(victim)
+    (out / "plant.ckpt").touch()
+    with pytest.raises(ValueError, match=r"plant-old\.json is a symbolic link"):
+        Recipe(recipe).run(["plant"])
+    assert (victim.exists(), ran) == (False, [])
 
 
 @pytest.mark.parametrize("link", ["shards", "shards/001.wav", "shards/clips/f000", "plant-{}.ckpt"])

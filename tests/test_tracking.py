@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 import wandb
 import yaml
+from lightning.pytorch.loggers import Logger, TensorBoardLogger
 
 from lightning_vc.checkpoint import write_checkpoint
 from lightning_vc.recipes import tts
-from lightning_vc.tracking import ResumableCSVLogger, git_commit
+from lightning_vc.tracking import ResumableCSVLogger, git_commit, resume_logs
 from lightning_vc.untrusted import read_checkpoint
 from tests.tiny import ROOT, TinyRun, logged, metrics
 
@@ -134,6 +135,21 @@ def test_a_log_is_not_written_through_a_link(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="is not inside of"):
         ResumableCSVLogger(tmp_path / "run", name="csv").resume(0, 5, {})
     assert victim.read_text() == "step,a\n9,9\n"
+
+
+@pytest.mark.parametrize("kind", [ResumableCSVLogger, TensorBoardLogger])
+@pytest.mark.parametrize("link", ["version_0", "version_0/spoken"])
+def test_a_resumed_run_writes_no_log_through_a_link_to_elsewhere(tmp_path: Path, link: str, kind: type[Any]) -> None:
+    """A run may come from somebody else, with links in it."""
+    outside, log = tmp_path / "outside", tmp_path / "run" / "log"
+    for folder in (outside, (log / link).parent):
+        folder.mkdir(parents=True)
+    (log / link).symlink_to(outside)
+    logger: Logger = kind(str(log.parent), name="log")
+    saved = {"log": {"version": 0, "row": {}}, "global_step": 2}
+    with pytest.raises(ValueError, match=f"{link} is a symbolic link: give a folder without links"):
+        resume_logs([logger], saved, str(log.parent / "last.ckpt"), "fit")
+    assert not any(outside.iterdir())
 
 
 def test_a_log_that_is_gone_is_begun_anew(tmp_path: Path) -> None:

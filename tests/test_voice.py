@@ -225,6 +225,8 @@ def test_a_broken_link_is_not_a_free_name(tmp_path: Path, voice: Voice) -> None:
     (tmp_path / "library" / "ann.safetensors").symlink_to(tmp_path / "victim")
     with pytest.raises(FileExistsError, match="there is a voice 'ann' already"):
         VoiceLibrary(tmp_path / "library").free("ann")
+    with pytest.raises(FileExistsError, match=r"ann\.safetensors already: take another name"):
+        place_for_voice(str(tmp_path / "library" / "ann.safetensors"))
 
 
 def test_a_user_without_a_home_has_voices_too(
