@@ -6,19 +6,19 @@ last part of its address, and never checks a cached file again.
 """
 
 import errno
-import hashlib
-import io
 import logging
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import TypeVar
 
 import fsspec
 
-from lightning_vc.files import atomic_write, sha256_of
+from lightning_vc.files import atomic_write, named_errors, sha256_of
+
+T = TypeVar("T")
 
 _TRIES = 5
 _PATIENCE = 60.0  # seconds to wait for the next bytes, and that a download may take at any rate
@@ -40,9 +40,7 @@ def read_bytes(url: str, max_bytes: int) -> bytes:
 
     Raises FileNotFoundError if it does not exist, ValueError if it is longer or cannot be fetched.
     """
-    file = io.BytesIO()
-    _fetch(url, file, max_bytes)
-    return file.getvalue()
+    return _with_retries(url, lambda: b"".join(_blocks(url, max_bytes)))
 
 
 @contextmanager
@@ -57,9 +55,10 @@ def local(url: str, sha256: str, size: int, cache: str | None = None) -> Iterato
             raise FileNotFoundError(f"{url}: no such file; copy it again from its source")
         yield Path(url)
     elif cache is None:
-        with tempfile.TemporaryFile(buffering=0) as file:
-            _fetch(url, file, size, sha256)
-            yield Path(f"/dev/fd/{file.fileno()}")
+        with tempfile.TemporaryFile() as file:
+            path = Path(f"/dev/fd/{file.fileno()}")
+            _copy(url, sha256, size, path)
+            yield path
     else:
         path = Path(cache, f"{sha256[:16]}-{url.rpartition('/')[2]}")
         cached = path.exists()
@@ -67,36 +66,24 @@ def local(url: str, sha256: str, size: int, cache: str | None = None) -> Iterato
             _log.warning("%s does not have the checksum of the index: fetching it again", path)
             cached = False
         if not cached:
-            with atomic_write(path) as partial, partial.open("wb", buffering=0) as file:
-                _fetch(url, file, size, sha256)
+            with atomic_write(path) as partial:
+                _copy(url, sha256, size, partial)
         _compared.add(path)
         yield path
 
 
-def _fetch(url: str, out: BinaryIO, max_bytes: int, sha256: str | None = None) -> None:
-    """Write a file to an open one; after a dropped connection from its start, each time after a longer wait."""
-    for attempt in range(1, _TRIES + 1):
-        try:
-            out.seek(0)
-            out.truncate()
-            digest = hashlib.sha256()
-            for block in _blocks(url, max_bytes):
-                out.write(block)
-                digest.update(block)
-            if sha256 not in (None, digest.hexdigest()):
-                raise OSError("its checksum differs from that in the index")
-            return
-        except FileNotFoundError:
-            raise
-        except ImportError as error:
-            raise ValueError(f"{url} needs a package: {error}") from error
-        except Exception as error:  # every filesystem has its own errors
-            permanent = isinstance(error, ValueError) or (isinstance(error, OSError) and error.errno in _LOCAL_ERRORS)
-            if permanent or attempt == _TRIES:
-                raise ValueError(f"{url} cannot be fetched, tried {attempt} times: {error!r}") from error
-            wait = _WAIT * 2 ** (attempt - 1)
-            _log.warning("%s: %r; trying again in %s s", url, error, wait)
-            time.sleep(wait)
+def _copy(url: str, sha256: str, size: int, path: Path) -> None:
+    """Fetch a file of `size` bytes into an existing file, and check it."""
+
+    def fetch() -> None:
+        with path.open("wb", buffering=0) as out:
+            for block in _blocks(url, size):
+                with named_errors(path):
+                    out.write(block)
+        if sha256_of(path) != sha256:
+            raise OSError("its checksum differs from that in the index")
+
+    _with_retries(url, fetch)
 
 
 def _blocks(url: str, max_bytes: int) -> Iterator[bytes]:
@@ -118,3 +105,22 @@ def _blocks(url: str, max_bytes: int) -> Iterator[bytes]:
             if (seconds := time.monotonic() - started) > _PATIENCE + arrived / _SLOWEST:
                 raise TimeoutError(f"{arrived} bytes arrived in {seconds:.0f} s, which is too slow")
             yield block
+
+
+def _with_retries(url: str, fetch: Callable[[], T]) -> T:
+    """Call `fetch`, again after a dropped connection, each time after a longer wait."""
+    for attempt in range(1, _TRIES + 1):
+        try:
+            return fetch()
+        except FileNotFoundError:
+            raise
+        except ImportError as error:
+            raise ValueError(f"{url} needs a package: {error}") from error
+        except Exception as error:  # every filesystem has its own errors
+            permanent = isinstance(error, ValueError) or (isinstance(error, OSError) and error.errno in _LOCAL_ERRORS)
+            if permanent or attempt == _TRIES:
+                raise ValueError(f"{url} cannot be fetched, tried {attempt} times: {error!r}") from error
+            wait = _WAIT * 2 ** (attempt - 1)
+            _log.warning("%s: %r; trying again in %s s", url, error, wait)
+            time.sleep(wait)
+    raise AssertionError("unreachable")

@@ -65,7 +65,12 @@ class AcousticModel(nn.Module, ABC):
 
     @abstractmethod
     def synthesize(
-        self, text: Tensor, speaker: Tensor, strict: bool = False, most: int = MOST_FRAMES_OF_TEXT, speed: float = 1.0
+        self,
+        text: Tensor,
+        speaker: Tensor,
+        strict: bool = False,
+        most: int = MOST_FRAMES_OF_TEXT,
+        speed: float = 1.0,
     ) -> SynthesisOutput:
         """Free-running synthesis of symbols (B, L), padded with 0, with speaker embeddings (B, E).
 
@@ -162,7 +167,12 @@ class DeepVoice3(AcousticModel):
 
     @torch.no_grad()
     def synthesize(
-        self, text: Tensor, speaker: Tensor, strict: bool = False, most: int = MOST_FRAMES_OF_TEXT, speed: float = 1.0
+        self,
+        text: Tensor,
+        speaker: Tensor,
+        strict: bool = False,
+        most: int = MOST_FRAMES_OF_TEXT,
+        speed: float = 1.0,
     ) -> SynthesisOutput:
         check_speed(speed, self)
         keys, values = self.encoder(text, speaker)
