@@ -9,13 +9,16 @@ import re
 import secrets
 import shutil
 import stat
-from collections.abc import Iterator
+import time
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 SUMS = "SHA256SUMS"  # file beside exported models, in the format of `sha256sum`
 _MAX_SUMS = 100_000  # bytes of that file
 _PARTIAL = ".partial"
+_PATIENCE = 60.0  # seconds that a download may take at any rate
+_SLOWEST = 50_000  # least mean rate of a download in bytes a second, after that time
 _PLAIN = re.compile(r"[\w+@=,#][\w.+@=,#~-]{0,199}")
 
 
@@ -114,6 +117,18 @@ def refuse_links(path: Path, root: Path | None = None) -> None:
             seen.add(target)
             with os.scandir(target) as entries:
                 left += [place / entry.name for entry in entries if entry.is_symlink() or entry.is_dir()]
+
+
+def within(blocks: Iterable[bytes], most: int) -> Iterator[bytes]:
+    """Blocks of a download as they arrive; raises ValueError for more than `most` bytes, OSError for a slow server."""
+    arrived, started = 0, time.monotonic()
+    for block in blocks:
+        arrived += len(block)
+        if arrived > most:
+            raise ValueError(f"it is longer than the {most} bytes that are allowed")
+        if (seconds := time.monotonic() - started) > _PATIENCE + arrived / _SLOWEST:
+            raise TimeoutError(f"{arrived} bytes arrived in {seconds:.0f} s, which is too slow")
+        yield block
 
 
 def sha256_of(file: Path) -> str:

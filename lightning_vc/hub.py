@@ -1,7 +1,8 @@
 """Exported models on the Hugging Face Hub: download to its cache, and upload with a model card.
 
-A repository is untrusted: only the files of an exported model are downloaded, each up to a limit of size, and
-`pretrained.load_folder` compares them with SHA256SUMS. The address is that of huggingface_hub (HF_ENDPOINT).
+A repository and its server are untrusted: only the files of an exported model are downloaded, each within limits of
+size and time, and `pretrained.load_folder` compares them with SHA256SUMS. `hf_hub_download` is not used: it writes to
+any path that a server gives as ETag, and limits neither. The address is that of huggingface_hub (HF_ENDPOINT).
 """
 
 import re
@@ -11,14 +12,16 @@ from pathlib import Path
 from typing import Any
 
 from lightning_vc.console import short
-from lightning_vc.files import SUMS, check_sum, read_sums, read_text
+from lightning_vc.files import SUMS, atomic_write, check_sum, inside, read_sums, read_text, within, write_file
 
 CARD = "README.md"
 _MODELS = ("tts.safetensors", "encoder.safetensors", "vocoder.safetensors")
 _LARGEST = {SUMS: 100_000, CARD: 1_000_000}  # bytes
-_MODEL = 2_000_000_000  # bytes of a model at most
+_LARGEST_MODEL = 2_000_000_000  # bytes
 _NAME = re.compile(r"[\w][\w.-]*/[\w][\w.-]*")
-_PLAIN = re.compile(r"[\w-]{1,100}")  # commit and ETag, which become names of files in the cache
+_COMMIT = re.compile("[0-9a-f]{40}")
+_TRIES = 5
+_BLOCK = 1 << 20  # bytes
 _LONGEST = 300  # characters of a server's error message that is shown
 _TAGS = ("lightning_vc", "text-to-speech", "voice-cloning")
 _BODY = """# {name}
@@ -63,14 +66,20 @@ def download(name: str, revision: str | None = None) -> Path:
     cached = hub.try_to_load_from_cache(name, SUMS, revision=revision)
     if isinstance(cached, str) and all(Path(cached).with_name(file).is_file() for file in _listed(Path(cached), name)):
         return Path(cached).parent
+    repository = Path(hub.constants.HF_HUB_CACHE, f"models--{name.replace('/', '--')}")
     where = f"{name} at {revision}" if revision else name
     with _named_errors(hub, where, "is no folder here and not complete in the cache"):
-        folder = _fetch(hub, name, SUMS, revision).parent
-        commit = folder.name  # of all files, even if the branch moves on meanwhile
+        commit = hub.get_hf_file_metadata(hub.hf_hub_url(name, SUMS, revision=revision)).commit_hash
+        if not isinstance(commit, str) or not _COMMIT.fullmatch(commit):
+            raise OSError(f"it names the commit {short(commit)}, which is none")
+        folder = repository / "snapshots" / commit  # of all files, even if the branch moves on meanwhile
+        _fetch(hub, name, SUMS, folder)
         for file in _listed(folder / SUMS, name):
-            _fetch(hub, name, file, commit)
+            _fetch(hub, name, file, folder)
         with suppress(hub.errors.EntryNotFoundError):  # a model can be used without a card
-            _fetch(hub, name, CARD, commit)
+            _fetch(hub, name, CARD, folder)
+        if revision != commit:
+            write_file(inside(repository / "refs", revision or hub.constants.DEFAULT_REVISION), commit)
     return folder
 
 
@@ -152,15 +161,38 @@ def _listed(sums: Path, name: str) -> list[str]:
     return files
 
 
-def _fetch(hub: Any, name: str, file: str, revision: str | None) -> Path:
-    """Download one file to the cache, if the size and the names that the server declares are allowed."""
-    about, most = hub.get_hf_file_metadata(hub.hf_hub_url(name, file, revision=revision)), _LARGEST.get(file, _MODEL)
-    for what, value in (("commit", about.commit_hash), ("ETag", about.etag)):
-        if not isinstance(value, str) or not _PLAIN.fullmatch(value):
-            raise OSError(f"it names the {what} {short(value)}, which is none")
-    if about.size is None or about.size > most:
-        raise ValueError(f"{file} of {name} has {about.size} bytes, where at most {most:,} are allowed")
-    return Path(hub.hf_hub_download(name, file, revision=revision))
+def _fetch(hub: Any, name: str, file: str, folder: Path) -> None:
+    """Download one file of a commit, after which its folder in the cache is named, unless it is there."""
+    if (folder / file).is_file():
+        return
+    url = hub.hf_hub_url(name, file, revision=folder.name)
+    size, most = hub.get_hf_file_metadata(url).size, _LARGEST.get(file, _LARGEST_MODEL)
+    if size is None or size > most:
+        raise ValueError(f"{file} of {name} has {size} bytes, where at most {most:,} are allowed")
+    headers = {**hub.utils.build_hf_headers(), "Accept-Encoding": "identity"}
+    for attempt in range(1, _TRIES + 1):
+        try:
+            with (
+                atomic_write(folder / file) as partial,
+                partial.open("wb") as out,
+                hub.utils.http_stream_backoff("GET", url, headers=headers, timeout=_seconds(hub)) as answer,
+            ):
+                hub.utils.hf_raise_for_status(answer)
+                for block in within(answer.iter_raw(_BLOCK), size):
+                    out.write(block)
+                if out.tell() != size:
+                    raise OSError(f"{file} has {out.tell()} bytes, and {size} were declared")
+            return
+        except hub.errors.HTTPError as error:
+            if isinstance(error, hub.errors.HfHubHTTPError) or attempt == _TRIES:
+                raise
+        except ValueError as error:
+            raise ValueError(f"{file} of {name} was not downloaded: {error}") from error
+
+
+def _seconds(hub: Any) -> float:
+    """Seconds to wait for the next bytes."""
+    return float(hub.constants.HF_HUB_DOWNLOAD_TIMEOUT)
 
 
 @contextmanager

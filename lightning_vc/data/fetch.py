@@ -16,13 +16,12 @@ from typing import TypeVar
 
 import fsspec
 
-from lightning_vc.files import atomic_write, named_errors, sha256_of
+from lightning_vc.files import atomic_write, named_errors, sha256_of, within
 
 T = TypeVar("T")
 
 _TRIES = 5
-_PATIENCE = 60.0  # seconds to wait for the next bytes, and that a download may take at any rate
-_SLOWEST = 50_000  # least mean rate of a download in bytes a second, after that time
+_PATIENCE = 60.0  # seconds to wait for the next bytes
 _BLOCK = 1 << 20
 _LOCAL_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EACCES, errno.EROFS}  # a new attempt would fail too
 _WAIT = 0.5  # seconds before the second attempt, doubled for each further one
@@ -96,15 +95,8 @@ def _blocks(url: str, max_bytes: int) -> Iterator[bytes]:
         # server could delay the end of each block without limit.
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=_PATIENCE, sock_read=_PATIENCE)
         options = {"block_size": 0, "client_kwargs": {"timeout": timeout}}
-    arrived, started = 0, time.monotonic()
     with fsspec.open(url, "rb", **options) as remote:
-        while block := remote.read(_BLOCK):
-            arrived += len(block)
-            if arrived > max_bytes:
-                raise ValueError(f"it is longer than the {max_bytes} bytes that are allowed")
-            if (seconds := time.monotonic() - started) > _PATIENCE + arrived / _SLOWEST:
-                raise TimeoutError(f"{arrived} bytes arrived in {seconds:.0f} s, which is too slow")
-            yield block
+        yield from within(iter(lambda: remote.read(_BLOCK), b""), max_bytes)
 
 
 def _with_retries(url: str, fetch: Callable[[], T]) -> T:

@@ -139,7 +139,7 @@ def test_an_index_without_an_end_is_cut_off(server: Server, monkeypatch: pytest.
 
 
 def test_a_download_that_is_too_slow_is_given_up(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("lightning_vc.data.fetch._PATIENCE", 0.3)
+    monkeypatch.setattr("lightning_vc.files._PATIENCE", 0.3)
     server.moods = ["slow"] * 50
     started = time.monotonic()
     with pytest.raises(ValueError, match=r"train-000000\.tar cannot be fetched, tried 5 times: .*which is too slow"):
