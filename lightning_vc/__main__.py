@@ -44,7 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         print(f"lightning-vc: there is no verb {verb!r}; choose one of: {', '.join(available)}", file=sys.stderr)
         raise SystemExit(2)
     sys.argv[1:] = rest
-    sys.path.insert(0, os.getcwd())  # as `python -m` does, for the user's modules
+    sys.path.append(os.getcwd())  # for the user's modules; last, so that no file there replaces a module
     # As __main__ with the name of the verb's module, which worker processes then import.
     runpy.run_module(f"{RECIPES}.{verb}", run_name="__main__", alter_sys=True)
 

@@ -94,8 +94,15 @@ def _open_at_once(path: str, flags: int) -> int:
 
 
 def read_text(path: str | Path, most: int = 64 << 20) -> str:
-    """Read a UTF-8 file, without a byte order mark; raises what `read_file` raises, and UnicodeDecodeError."""
-    return read_file(path, most).decode("utf-8-sig")
+    """Read a UTF-8 file, without a byte order mark.
+
+    Raises what `read_file` raises, UnicodeDecodeError, and ValueError for a NUL character, as in the environment of a
+    process (/proc/self/environ).
+    """
+    text = read_file(path, most).decode("utf-8-sig")
+    if "\0" in text:
+        raise ValueError(f"{path} has a NUL character, so it is no text: give a text file")
+    return text
 
 
 def refuse_links(path: Path, root: Path | None = None) -> None:

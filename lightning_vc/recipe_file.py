@@ -29,8 +29,8 @@ _MAIN = dict.fromkeys(("clone", "demo", "evaluate", "export", "prepare", "synthe
 _OUTPUT = re.compile(
     r"out|save|data\.loading\.cache|(.+\.)?(default_root_dir|dirpath|save_dir)|trainer\..+\.(path|dir)"
 )
-_PATH_PART = re.compile(r"trainer\..+\.(name|version|filename|sub_dir)")  # options that name a part of an output path
-_ELSEWHERE = re.compile(r"\$|::|://")  # in a path that a logger expands, or takes as an address
+# In a path that a logger expands or takes as an address; {step:c} formats a number as any character, such as a dot.
+_ELSEWHERE = re.compile(r"\$|::|:/|^(\./)*[a-zA-Z]\w*:|\{[^{}]*:(?![\d.]*[df]?\})")
 
 
 def read_recipe(file: Path, overrides: Sequence[str]) -> dict[str, Any]:
@@ -60,10 +60,15 @@ def read_recipe(file: Path, overrides: Sequence[str]) -> dict[str, Any]:
 
 
 def _refuse_sent_link(file: Path, folder: str) -> None:
-    """Raise ValueError for a `dir` inside the folder of the recipe that is, or is below, a symbolic link."""
-    here, place = file.parent.absolute(), Path(os.path.abspath(folder))
-    for path in (place, *place.parents):
-        if path.is_relative_to(here) and path != here and path.is_symlink():
+    """Raise ValueError for a `dir` that leads through a symbolic link in the folders that come with the recipe.
+
+    They are the folder of the recipe, or, where that is in `recipes`, the folder of `recipes`.
+    """
+    here = Path(os.path.abspath(file.parent))
+    here = here.parents[1] if here.parent.name == "recipes" else here
+    place = Path(folder).absolute()
+    for path in (place, *place.parents):  # as written, because the kernel follows a link before a `..` behind it
+        if Path(os.path.abspath(path)).is_relative_to(here) and path != here and path.is_symlink():
             raise ValueError(
                 f"{file}: dir is {folder}, and {path} is a symbolic link, which may have come with the recipe: give "
                 f"the folder yourself, as in dir={os.path.realpath(folder)}"
@@ -165,12 +170,10 @@ def output_paths(folder: Path, name: str, words: Sequence[str], options: dict[st
         key = str(option).removesuffix("+")
         if (verb, key) == ("export", "push_to"):
             raise ValueError(f"stage {name} has the option push_to, which uploads the model: run that verb by hand")
-        if _PATH_PART.fullmatch(key) and (str(value).startswith("/") or ".." in Path(str(value)).parts):
-            raise ValueError(f"stage {name} has {short(value)} as {option}: give a name without / in front and ..")
         is_voice = (verb, key) in (("morph", "save"), ("clone", "voice"))
         is_output = is_voice or _OUTPUT.fullmatch(key)
-        if (is_output or _PATH_PART.fullmatch(key)) and _ELSEWHERE.search(str(value)):
-            raise ValueError(f"stage {name} has {short(value)} as {option}: give a path without $, :: and ://")
+        if is_output or key.startswith("trainer."):
+            _check_parts(f"stage {name} has {short(value)} as {option}", value, bool(is_output))
         if value is None or not is_output:
             continue
         if not isinstance(value, str) or value.startswith("~"):
@@ -193,6 +196,23 @@ def output_paths(folder: Path, name: str, words: Sequence[str], options: dict[st
     if options.get(main) is None and words[:2] != ["prepare", "verify"]:
         raise ValueError(f"stage {name} lacks the option {main}: give the path in {folder} that it writes to")
     return tuple(paths)
+
+
+def _check_parts(what: str, value: Any, is_output: bool) -> None:
+    """Raise ValueError for a value that names a place elsewhere; any value of the trainer may be a part of a path."""
+    if isinstance(value, list):
+        for item in value:
+            _check_parts(what, item, is_output)
+        return
+    text = str(value)
+    if _ELSEWHERE.search(text):
+        raise ValueError(
+            f"{what}: give a path without $, :: and ://, a scheme such as file:, or a format code such as {{step:c}}"
+        )
+    if not is_output and (text.startswith(("/", "~")) or ".." in Path(text).parts):
+        raise ValueError(f"{what}: give a name without / in front and ..")
+    if Path(text).suffix in (".yaml", ".yml", ".json"):
+        raise ValueError(f"{what}, which may be read as settings that no check sees: write each setting as an option")
 
 
 def load_yaml(file: Path) -> Any:

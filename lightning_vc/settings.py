@@ -60,6 +60,8 @@ def resolve(content: Any, elsewhere: bool = False) -> Any:
             )
         if isinstance(value, bytes) or (isinstance(value, str) and "\0" in value):
             raise yaml.YAMLError(f"{_name(place)} is {short(value)}, which is binary: write it as text")
+        if isinstance(value, tuple | set):  # !!pairs, !!omap and !!set
+            raise yaml.YAMLError(f"{_name(place)} is {short(value)}: write a list or a mapping, without a tag")
         if isinstance(value, dict):
             return {key: resolved(item, (*place, key), depth + 1) for key, item in value.items()}
         if isinstance(value, list):

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from lightning_vc.files import atomic_write, inside, plain_name, read_file, refuse_links, remove_folder
+from lightning_vc.files import atomic_write, inside, plain_name, read_file, read_text, refuse_links, remove_folder
 
 WRITER = """
 import sys, time
@@ -17,6 +17,16 @@ with atomic_write(sys.argv[1]) as partial:
     print("written", flush=True)
     time.sleep(60)
 """
+
+
+def test_a_file_with_nul_characters_is_no_text(tmp_path: Path) -> None:
+    path = tmp_path / "environ"
+    path.write_bytes(b"HOME=/root\0SECRET=x\0")
+    for file in (path, Path("/proc/self/environ")):
+        with pytest.raises(ValueError, match="has a NUL character, so it is no text: give a text file"):
+            read_text(file)
+    path.write_bytes(b"\xef\xbb\xbfGood dog.\n")
+    assert read_text(path) == "Good dog.\n"
 
 
 def test_a_failed_write_leaves_what_was_there(tmp_path: Path) -> None:

@@ -78,3 +78,16 @@ def test_the_list_does_not_wait_for_torch() -> None:
     listing = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert (listing.returncode, listing.stderr) == (0, "")
     assert "usage: lightning-vc" in listing.stdout
+
+
+def test_a_file_of_the_current_folder_replaces_no_module(tmp_path: Path) -> None:
+    for name in ("json", "yaml", "torch"):
+        (tmp_path / f"{name}.py").write_text("raise SystemExit('ran a module of the current folder')")
+    (tmp_path / "mine.py").write_text("from lightning_vc.corpora.kaldi import KaldiCorpus as Mine")
+    code = f"import sys; sys.argv = ['lightning-vc', *sys.argv[1:]]; sys.path[:] = {sys.path!r}; "
+    code += "from lightning_vc.__main__ import main; main()"
+    done = subprocess.run(
+        [sys.executable, "-c", code, "prepare", "mine.Mine", "--help"], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "--max_seconds" in done.stdout

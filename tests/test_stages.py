@@ -581,7 +581,31 @@ def test_an_override_needs_a_value(recipe: Path, ran: Ran, capsys: pytest.Captur
                 f"dir: out\nstages: {{one: {{verb: tts fit, options: {{trainer.logger.{option}}}}}}}",
                 ": give a name without / in front and ..",
             )
-            for option in ("name: ../../x", "version: /tmp/x", "init_args.sub_dir: a/../../x")
+            for option in (
+                "name: ../../x",
+                "version: /tmp/x",
+                "version: [/tmp/x]",
+                "name: [[../x]]",
+                "init_args.sub_dir: a/../../x",
+                "project: ..",
+                "id: ..",
+                "root: ~/x",
+            )
+        ),
+        *(
+            (
+                f"dir: out\nstages: {{one: {{verb: tts fit, options: {{trainer.{option}}}}}}}",
+                "which may be read as settings that no check sees: write each setting as an option",
+            )
+            for option in ("logger: own.yaml", "logger: [own.yml]", "callbacks.exclude_batches_path: skip.json")
+        ),
+        (
+            "dir: out\nstages: {one: {verb: tts fit, options: {trainer.callbacks.exclude_batches_path: /tmp/skip}}}",
+            ": give a name without / in front and ..",
+        ),
+        (
+            "dir: out\ntraining: {a: !!pairs [b: 1]}\nstages: {one: {verb: tts fit}}",
+            "a list or a mapping, without a tag",
         ),
         ("dir: out\nstages: {one: {verb: ' '}}", "stage one has the verb ' ': choose one of adapt, "),
         ("dir: out\nstages: {one: {verb: tts '}}", 'stage one has the verb "tts \'": choose one of adapt, '),
@@ -622,6 +646,11 @@ def test_an_override_needs_a_value(recipe: Path, ran: Ran, capsys: pytest.Captur
                 (".", "data.loading.cache: filecache::/tmp/x"),
                 ("$HOME", "trainer.default_root_dir: $HOME/x"),
                 (".", "trainer.logger.name: $SECRET"),
+                ("./file:", "trainer.default_root_dir: ./file:/tmp/x"),
+                (".", "trainer.logger.save_dir: file:/tmp/x"),
+                (".", "trainer.logger.save_dir: local:x"),
+                (".", "trainer.callbacks.filename: 'x/{step:c}{step:c}/y'"),
+                (".", "trainer.callbacks.filename: 'x/{step:/>2}'"),
             )
         ),
         *(
@@ -712,6 +741,32 @@ def test_a_dir_that_came_as_a_link_is_written_only_when_asked_for(recipe: Path, 
     assert (ran, list(elsewhere.iterdir())) == ([], [])
     Recipe(recipe, [f"dir={elsewhere}"]).run()
     assert len(ran) == 3
+
+
+@pytest.mark.parametrize(
+    ("here", "folder"), [(".", "{here}/link/../out"), ("../{name}", "{here}/link"), (".", "runs/x")]
+)
+def test_no_dir_leads_through_a_link_that_came_with_the_recipe(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, here: str, folder: str
+) -> None:
+    elsewhere, sent = tmp_path / "elsewhere" / "a", tmp_path / "sent" / "recipes" / "own"
+    elsewhere.mkdir(parents=True)
+    sent.mkdir(parents=True)
+    (sent / "link").symlink_to(elsewhere)
+    (tmp_path / "sent" / "runs").mkdir()
+    (tmp_path / "sent" / "runs" / "x").symlink_to(elsewhere)
+    (sent / "recipe.yaml").write_text(f"dir: {folder.replace('{here}', '${here}')}\nstages: {{}}")
+    monkeypatch.chdir(tmp_path / "sent" if folder == "runs/x" else sent)
+    file = Path("recipes/own/recipe.yaml" if folder == "runs/x" else Path(here.format(name="own"), "recipe.yaml"))
+    with pytest.raises(ValueError, match="is a symbolic link, which may have come with the recipe"):
+        Recipe(file)
+
+
+def test_an_ordinary_checkpoint_name_and_duration_are_allowed(recipe: Path) -> None:
+    options = "{trainer.callbacks.filename: 'x-{step:06d}-{val_loss:.3f}', trainer.max_time: '00:12:00:00'}"
+    text = f"dir: out\nstages: {{one: {{verb: tts fit, options: {options}}}}}"
+    recipe.write_text(text.replace("{trainer", "{trainer.default_root_dir: out/one, trainer", 1))
+    assert Recipe(recipe).stages[0].name == "one"
 
 
 def test_links_within_dir_are_written_through(recipe: Path, ran: Ran) -> None:

@@ -109,8 +109,8 @@ def _verify(argv: list[str]) -> None:
 def _find(name: str) -> type[Corpus]:
     """The class with a short name or a class path. Raises ValueError if there is none."""
     module, _, cls = ALIASES.get(name, name).rpartition(".")
-    if os.getcwd() not in sys.path:  # as with `python -m`, so that the user's modules are found
-        sys.path.insert(0, os.getcwd())
+    if os.getcwd() not in sys.path:  # so that the user's modules are found
+        sys.path.append(os.getcwd())
     try:
         candidate = getattr(importlib.import_module(module), cls)
     except (ImportError, AttributeError, ValueError) as error:

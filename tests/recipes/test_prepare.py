@@ -1,4 +1,6 @@
 import re
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -31,14 +33,15 @@ class Hums(Corpus):
 
 
 @pytest.fixture
-def outside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def outside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A folder outside the project with a corpus class and its data, in which the command is called."""
     (tmp_path / "my_corpus.py").write_text(MY_CORPUS)
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "names.txt").write_text("ann bob cid")
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(str(tmp_path))
-    return tmp_path
+    yield tmp_path
+    sys.modules.pop("my_corpus", None)  # other tests have another
 
 
 @pytest.mark.usefixtures("outside")
