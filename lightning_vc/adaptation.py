@@ -47,7 +47,7 @@ class Method:
         task: class or function that builds the task from tts, init and encoder.
         steps: training steps for one clip, of a model with `adaptation_step_scale` 1.
         growth: steps grow as `n_clips ** growth`.
-        batch_size: largest number of clips in a batch, which has half of the clips, two at least.
+        batch_size: a batch has half of the clips, but at least two and at most this many.
     """
 
     task: Callable[..., AdaptationTask]

@@ -47,7 +47,7 @@ class LastCheckpoint(ModelCheckpoint):
         )
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        """Remove what a killed run has left of a save; a run that resumes from the last step does not save again."""
+        """Remove what a killed run has left of a save, as a run that resumes from its last step may not save again."""
         super().setup(trainer, pl_module, stage)
         if stage == "fit" and self.dirpath and Path(self.dirpath).is_dir():
             remove_abandoned(Path(self.dirpath, "last.ckpt"))
@@ -55,13 +55,13 @@ class LastCheckpoint(ModelCheckpoint):
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        """Save, unless a validation follows: a run that resumes from here would skip it."""
+        """Save if it is due, unless a validation follows: a run that resumes from here would skip the validation."""
         loop = trainer.fit_loop
         if not loop.epoch_loop._should_check_val_fx(loop._data_fetcher):  # type: ignore[arg-type]  # set in an epoch
             super().on_train_batch_end(trainer, pl_module, outputs, batch, batch_idx)
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Save the step before the validation, if it is due, with what other callbacks keep of the validation."""
+        """Make the save that `on_train_batch_end` put off, with what other callbacks store after a validation."""
         super().on_validation_end(trainer, pl_module)
         if trainer.state.fn == TrainerFn.FITTING and not trainer.sanity_checking:
             super().on_train_batch_end(trainer, pl_module, None, None, 0)

@@ -140,8 +140,9 @@ class VoiceCLI(LightningCLI):
         if not bars and self._get(self.config_init, "trainer.enable_progress_bar") is not False:
             self.trainer_defaults["callbacks"].append(StepProgressBar())
         trainer = super().instantiate_trainer(**kwargs)
+        # LastCheckpoint comes last, so that last.ckpt holds the state of the callback that has just saved best.ckpt.
         trainer.callbacks.sort(key=lambda callback: isinstance(callback, LastCheckpoint))  # type: ignore[attr-defined]
-        return trainer  # last.ckpt is saved after best.ckpt
+        return trainer
 
     @staticmethod
     def subcommands() -> dict[str, set[str]]:

@@ -59,7 +59,7 @@ def write_file(path: str | Path, content: str | bytes) -> None:
 
 @contextmanager
 def named_errors(path: str | Path, partial: Path | None = None) -> Iterator[None]:
-    """Name `path` in errors of writing it that name no file, `partial`, or a parent folder."""
+    """Name `path` in errors of writing it, unless they name a file other than `partial` and the parent folders."""
     try:
         yield
     except OSError as error:
@@ -108,7 +108,7 @@ def read_text(path: str | Path, most: int = 64 << 20) -> str:
 def refuse_links(path: Path, root: Path | None = None) -> None:
     """Raise ValueError if `path`, or a symbolic link in it at any depth, leads out of `root`, by default `path`.
 
-    Links to folders are followed. The log files of W&B may be links, because nothing else is written there. Raises
+    Links to folders are followed. Log files of W&B may be links out of `root`, because only W&B writes to them. Raises
     OSError for a folder that cannot be listed.
     """
     root = root or path

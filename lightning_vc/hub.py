@@ -162,7 +162,7 @@ def _listed(sums: Path, name: str) -> list[str]:
 
 
 def _fetch(hub: Any, name: str, file: str, folder: Path) -> None:
-    """Download one file of a commit, after which its folder in the cache is named, unless it is there."""
+    """Download a file to `folder`, whose name is the hash of the commit, unless the file is there."""
     if (folder / file).is_file():
         return
     url = hub.hf_hub_url(name, file, revision=folder.name)
@@ -204,7 +204,7 @@ def _named_errors(hub: Any, where: str, what: str) -> Iterator[None]:
         yield
     except (errors.RepositoryNotFoundError, errors.RevisionNotFoundError, errors.RemoteEntryNotFoundError) as error:
         raise FileNotFoundError(
-            f"no folder is here, and {place} shows you no repository, of the name {where}: check name and revision; "
+            f"{where} is neither a folder here nor a repository that {place} shows you: check name and revision; "
             f"`hf auth login` gives access to private ones ({_first_line(error)})"
         ) from error
     except (OSError, errors.HTTPError) as error:  # HTTPError is that of the HTTP library, such as a refused connection

@@ -9,8 +9,8 @@ symbol, the second each frame. Between them the caller counts: times = arange(en
                    mel_spectrogram (1, T, M), linear_spectrogram (1, T, F)
     vocoder.onnx   linear_spectrogram (1, T, F) -> vocoder_spectrogram (1, T, F)
 
-Spectrograms are in the normalised decibels of `Spectrograms`. Neither the post-filter nor Griffin-Lim, which makes the
-waveform, is in a graph: its phases are a loop over frames, and complex numbers.
+Spectrograms are in the normalised decibels of `Spectrograms`. The post-filter, and Griffin-Lim, which makes the
+waveform, are in no graph, because Griffin-Lim needs complex numbers and a loop over frames.
 """
 
 from collections.abc import Sequence
@@ -87,7 +87,7 @@ def _write(
         dynamo=True,
         verbose=False,
     )
-    assert program is not None  # which only the exporter by tracing returns
+    assert program is not None  # torch.onnx.export returns None only with dynamo=False
     with atomic_write(path) as partial:
         program.save(partial)
     return path
@@ -125,4 +125,4 @@ class _Magnitudes(nn.Module):
     def forward(self, linear: Tensor) -> Tensor:
         mel = self.vocoder.spectrograms.mel_of(linear)
         estimate = self.vocoder.spectrograms.linear_of(mel, inverse=self.inverse)
-        return (estimate + self.vocoder.network(mel).float()).clamp(0.0, 1.2)  # of one type, or the exporter fails
+        return (estimate + self.vocoder.network(mel).float()).clamp(0.0, 1.2)  # not (0, 1.2): it must be two floats

@@ -18,7 +18,7 @@ def draw_speech(speech: Speech, hop: int) -> Figure:
     """Plot the linear spectrogram, and below it which symbol is spoken when, in each attention layer.
 
     Args:
-        speech: of one segment or several, whose pauses between them the plot leaves out.
+        speech: of one segment or several; the pauses between segments are not plotted.
         hop: samples between two frames of its spectrogram.
     """
     seconds = speech.spectra.linear.shape[1] * hop / speech.sample_rate

@@ -47,9 +47,9 @@ def pretrained_folder(name: str | Path = "base", revision: str | None = None) ->
     """Return the folder of a model of the package, of a path, or of the Hugging Face Hub.
 
     Args:
-        name: name of a model that comes with the package, which comes first, a path of a folder or checkpoint, or
-            organisation/repository. A path that exists comes before a repository of the same name.
-        revision: branch, tag or commit of a repository.
+        name: the first that exists of a model of the package, a folder or checkpoint, and a repository of the Hub,
+            organisation/repository.
+        revision: branch, tag or commit; with one, `name` is a repository.
 
     Raises:
         FileNotFoundError: if there is no such model.

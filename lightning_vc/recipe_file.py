@@ -29,7 +29,8 @@ _MAIN = dict.fromkeys(("clone", "demo", "evaluate", "export", "prepare", "synthe
 _OUTPUT = re.compile(
     r"out|save|data\.loading\.cache|(.+\.)?(default_root_dir|dirpath|save_dir)|trainer\..+\.(path|dir)"
 )
-# In a path that a logger expands or takes as an address; {step:c} formats a number as any character, such as a dot.
+# Parts of a path that a logger would expand, or take as an address. {step:c} would format a number as any character,
+# such as a dot.
 _ELSEWHERE = re.compile(r"\$|::|:/|^(\./)*[a-zA-Z]\w*:|\{[^{}]*:(?![\d.]*[df]?\})")
 
 
@@ -60,9 +61,9 @@ def read_recipe(file: Path, overrides: Sequence[str]) -> dict[str, Any]:
 
 
 def _refuse_sent_link(file: Path, folder: str) -> None:
-    """Raise ValueError for a `dir` that leads through a symbolic link in the folders that come with the recipe.
+    """Raise ValueError for a `dir` that leads through a symbolic link in a folder that came with the recipe.
 
-    They are the folder of the recipe, or, where that is in `recipes`, the folder of `recipes`.
+    That is the folder of recipe.yaml; for recipes/<name>/recipe.yaml, it is the folder that holds recipes/.
     """
     here = Path(os.path.abspath(file.parent))
     here = here.parents[1] if here.parent.name == "recipes" else here
@@ -132,7 +133,7 @@ def command_line(name: str, words: Sequence[str], options: dict[str, Any]) -> li
             raise ValueError(f"stage {name} has the option {option!r}: write its whole name, as in trainer.max_steps")
         if invalid := [item for item in values if _FLAG.match(item)]:
             raise ValueError(
-                f"stage {name} has the value {invalid[0]!r} of {option}, which is an option: make it a key"
+                f"stage {name} has the value {invalid[0]!r} of {option}, which is an option: write it as one"
             )
         may_name_folders = str(option).startswith(("trainer.", "config"))
         if may_name_folders and (invalid := [item for item in values if _has_mapping(item)]):
@@ -150,7 +151,7 @@ def command_line(name: str, words: Sequence[str], options: dict[str, Any]) -> li
 
 
 def _has_mapping(value: str) -> bool:
-    """Whether a value that the verb reads as YAML is or holds a mapping, whose settings no check of options sees."""
+    """Whether a value is YAML with a mapping; the verb would read its settings, which the checks of options miss."""
     try:
         check_yaml(value)
         return any(isinstance(event, MappingStartEvent) for event in parse(value))

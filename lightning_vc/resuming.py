@@ -98,7 +98,8 @@ def _check_callbacks(trainer: Trainer, states: Any, path: str) -> None:
 def _check_files(callback: ModelCheckpoint, state: dict[str, Any], where: str, path: str) -> None:
     """Check the files that a ModelCheckpoint would delete: they have to be checkpoints directly in its folder.
 
-    If the state is of another folder, Lightning restores the best file only, and deletes it only below its folder.
+    From a state with another `dirpath`, Lightning restores only `best_model_path`, a file that it deletes only if it is
+    below `callback.dirpath`.
     """
     folder, best = Path(os.path.abspath(callback.dirpath or "")), state.get("best_k_models") or {}
     same = state.get("dirpath") == callback.dirpath
@@ -140,7 +141,7 @@ def _differs(what: str, saved: object, value: object) -> ValueError:
 
 
 def _check_optimizer(optimizer: Optimizer, states: list[Any], at_start: bool, path: str) -> None:
-    """Check saved groups and moments against the parameters of the optimizer, and what it keeps of each."""
+    """Check saved parameter groups, and the saved moments of each parameter, against those of the optimizer."""
     groups = optimizer.state_dict()["param_groups"]
     expected = {"state": {}, "param_groups": [{"params": [], "lr": 0.0}] * len(groups)}
     _check_same([expected], states, _OPTIMIZERS, path)
@@ -159,9 +160,10 @@ def _check_optimizer(optimizer: Optimizer, states: list[Any], at_start: bool, pa
 
 
 def _state_after_a_step(optimizer: Optimizer) -> dict[Any, Any] | None:
-    """State of an optimizer after a step with gradients and learning rates of 0; the checkpoint replaces the weights.
+    """State of an optimizer after a step with gradients and learning rates of 0, which shows what it stores.
 
-    None for an optimizer whose step needs arguments, such as LBFGS.
+    Weights that the step changes are overwritten when the checkpoint is loaded. None for an optimizer whose step needs
+    arguments, such as LBFGS.
     """
     parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
     for group in optimizer.param_groups:
@@ -195,7 +197,7 @@ def _check_same(expected: Any, actual: Any, where: str, path: str, closed: bool 
     """Raise ValueError where `actual` has another structure or other kinds of values than `expected`.
 
     A None in `expected` allows any value, and an empty list or mapping any content. A number has to be 0 or more where
-    the expected one is. With `closed`, other mappings may have no further keys.
+    the expected one is. With `closed`, a mapping with expected keys may have no others.
     """
     if expected is None or (actual is None and isinstance(expected, bool | str)):
         return

@@ -123,7 +123,10 @@ class Recipe:
             _write(record, stage, finished=True)
 
     def _begin(self, stage: Stage) -> Path:
-        """Rename checkpoints and record of other settings, restore those of these settings, and return the record."""
+        """Move checkpoints and record of other settings aside, and those of the present settings back.
+
+        Returns the path of the record.
+        """
         record = inside(self.dir, ".stages", f"{stage.name}.json")
         checkpoint = stage.checkpoint
         checkpoints = [checkpoint, checkpoint.with_name(_BEST)] if checkpoint else []

@@ -44,10 +44,10 @@ class ResumableCSVLogger(CSVLogger):
         return super().experiment
 
     def resume(self, version: int, step: int, row: Mapping[str, float]) -> None:
-        """Continue the file of a version, with the rows of the first `step` steps; `row` is the last, if it is missing.
+        """Continue metrics.csv of a version after `step` steps: rows of later steps are removed.
 
-        Without such a file the run gets a new version, as a new run does. Raises ValueError for a damaged file and for
-        a symbolic link that leads out of the folder of logs.
+        `row`, that of the last step, is added if the file lacks it. Without such a file the run gets a new version.
+        Raises ValueError for a damaged file and for a symbolic link that leads out of the folder of logs.
         """
         file = Path(self.root_dir, f"version_{version}", ExperimentWriter.NAME_METRICS_FILE)
         if file.is_file() and file.stat().st_size:  # a kill may have left it empty
@@ -70,7 +70,7 @@ class _Appender(ExperimentWriter):
 
 @rank_zero_only
 def _keep_rows(file: Path, step: int, row: Mapping[str, float]) -> None:
-    """Leave the complete rows before a step, and add the row of the step before it if the file does not have it."""
+    """Keep the complete rows of steps before `step`; add `row`, of step - 1, if the file lacks it."""
     try:
         with file.open(newline="", encoding="utf-8") as old:
             names, *rows = csv.reader(old)
@@ -92,7 +92,7 @@ class Tracking(SaveConfigCallback):
 
     def save_config(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """Log the settings of `fit`, with the fingerprint of the shards and the commit of the code."""
-        if stage != "fit":  # measures of a run leave its settings as they are
+        if stage != "fit":  # validate and test must not replace the settings of training
             return
         settings = yaml.safe_load(self.parser.dump(self.config, skip_none=False))
         settings |= {"shards_sha256": _fingerprint(trainer), "git_commit": git_commit()}
@@ -140,7 +140,8 @@ def git_commit() -> str | None:
 def resume_logs(loggers: list[Logger], saved: Mapping[str, Any], path: str, stage: str) -> None:
     """Let loggers continue the log of a checkpoint, unless they were given a run or version.
 
-    A log in files is continued by `fit` only, and if the checkpoint lies in its folder, because versions count there.
+    Only `fit` continues a log in files, and only if the checkpoint lies in the folder of logs: in another folder, the
+    same version number is that of another run.
 
     Raises:
         ValueError: for a checkpoint whose fields for this are invalid, and for a log with a symbolic link that leads

@@ -135,7 +135,8 @@ def pack(value: Any, tensors: dict[str, Tensor], where: str = "checkpoint", dept
 
 
 def _is_key(key: object) -> bool:
-    return isinstance(key, str) or (isinstance(key, int) and abs(key) < _LARGEST_KEY)  # integers may share a hash
+    # Larger integers can be chosen to have one hash, with which a dictionary takes quadratic time.
+    return isinstance(key, str) or (isinstance(key, int) and abs(key) < _LARGEST_KEY)
 
 
 def _unpack(value: Any, tensors: dict[str, Tensor], depth: int = 0) -> Any:

@@ -23,7 +23,7 @@ _PLAIN = {  # parts of the names of types, and how the help writes them
 
 
 class HelpFormatter(DefaultHelpFormatter):
-    """Help with plain names of types, and without defaults that are empty, whose meaning the texts say."""
+    """Help with plain names of types, and without empty defaults, as the help texts say what those mean."""
 
     def _get_type_str(self, action: Action) -> str | None:
         name: str | None = super()._get_type_str(action)

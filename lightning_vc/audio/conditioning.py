@@ -20,8 +20,8 @@ _MARGIN = 2  # seconds on both sides of a block, in which the filter's response 
 _FRAME = 0.01  # seconds
 _LEVEL_FRAME = 0.02  # seconds, frame in which power is measured to find the ends
 _SILENCE = 1e-3  # -60 dB: below recorded speech, above the hiss of a muted input
-_CANCELLED = 0.5  # channels cancel if their mean has less than this share of the power that independent ones give
-_LOUDEST = 0.3, 0.02  # seconds, and share of a recording, that exceed the reference for bursts
+_CANCELLED = 0.5  # channels cancel if the power of their mean is below this share of that of uncorrelated channels
+_LOUDEST = 0.3, 0.02  # seconds, or share, of the frames that are above the reference for bursts
 _BURST, _BURST_EDGE = 12.0, 6.0  # decibels above the reference: peak and edges of a burst
 _AROUND, _FADE = 0.05, 0.002  # seconds: context whose level a burst is attenuated to, and length of the fades
 _QUIET, _NOISE, _LEAST = 40.0, 6.0, 15.0  # decibels: see `shorten_pauses`
@@ -110,9 +110,9 @@ def remove_offset(wave: Tensor, sample_rate: int) -> Tensor:
 def find_bursts(wave: Tensor, sample_rate: int) -> list[Burst]:
     """Find clicks and thumps in (W,).
 
-    The reference is the frame peak that 0.3 seconds, or 2 % of a long recording, exceed. Peaks of clean speech are less
-    than 10 dB above it (200 clips of LibriSpeech and speechocean762). Recordings below 0.9 seconds have no bursts, as
-    their reference may be silence.
+    The reference is the peak that frames of 0.3 seconds in all, or 2 % of the frames of a long recording, exceed. Peaks
+    of clean speech are less than 10 dB above it (200 clips of LibriSpeech and speechocean762). Recordings below 0.9
+    seconds have no bursts, as their reference may be silence.
     """
     size = max(1, round(_FRAME * sample_rate))
     peaks = F.pad(wave, (0, -len(wave) % size)).view(-1, size).abs().amax(1)  # (W / frame,)

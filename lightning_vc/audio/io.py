@@ -35,7 +35,7 @@ _RATES = {
     "MPEG_LAYER_III": (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000),
 }
 _RESAMPLED = 2**25  # samples that are resampled at once, 12 minutes at 48 kHz: they take 0.9 GB meanwhile
-_MARGIN = 8  # periods of the ratio on both sides of a block that a resampled sample may depend on, with one to spare
+_MARGIN = 8  # periods of input before and after a block: one more than its resampled samples depend on
 _BLOCK = 65536  # samples per write, as libsndfile's Vorbis encoder crashes on half a minute at once
 
 

@@ -30,8 +30,8 @@ def read_shards(shards: Iterable[ShardFile], cache: str | None = None, skip: Ski
         shards: local or remote.
         cache: folder that keeps copies of remote shards.
         skip: callback for damaged data, with a message and the number of lost samples, which are skipped; every sample
-            is decoded once more for this check. Readers of the same shard give the same message and number for the end
-            of a shard that cannot be read. A shard that cannot be read or fetched is never skipped.
+            is decoded once more for this check. If the end of a shard is damaged, all of its readers pass the same
+            message and number. A shard that cannot be opened or fetched is an error nevertheless.
 
     Raises:
         OSError: if a shard does not exist or cannot be read.

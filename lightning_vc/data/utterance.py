@@ -17,7 +17,7 @@ from lightning_vc.text.normalize import normalize, written
 from lightning_vc.types import Utterance, Word
 
 _FULL_SCALE = 0.999
-_MOST_LETTERS = 100  # of a text, in addition and per second; speech has 15 per second
+_MOST_LETTERS = 100  # of a text: so many, plus so many per second; speech has 15 per second
 _MAX_CLIPPED = 0.01  # largest share of samples at full scale
 
 

@@ -65,7 +65,8 @@ class EvaluationFolder:
 
     Attributes:
         clips: by speaker, the recordings to clone from.
-        real_recordings: by speaker, held-out or training, the other recordings; they are references of each other.
+        real_recordings: by speaker, recordings that are not cloned from, also of training speakers; those of a speaker
+            are references of each other.
 
     Raises:
         FileExistsError: for a folder with files that no evaluation wrote.

@@ -78,6 +78,9 @@ def forward_sum(scores: Tensor, symbols: Tensor, frames: Tensor, blank: float = 
 
 
 def symbols_of_frames(ends: Tensor, times: Tensor) -> Tensor:
-    """Frames (B, L) at which symbols end, numbers of frames (T,) -> symbols (B, T); after its end, a text's last."""
+    """Frames (B, L) at which symbols end, indices of frames (T,) -> the symbol of each frame (B, T).
+
+    Frames after the end of a text have its last symbol.
+    """
     passed = ends.unsqueeze(1) <= times.unsqueeze(1)  # (B, T, L); `searchsorted` has no ONNX operator
     return passed.sum(-1).clamp(max=ends.shape[1] - 1)

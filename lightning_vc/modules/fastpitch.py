@@ -233,9 +233,8 @@ def _voicing(voiced_share: Tensor, durations: Tensor, path: Tensor) -> Tensor:
     silent = torch.maximum((1 - voiced_share[:, :1]) * first, (first - _LEAD).clamp(max=_LEAD)).round()  # (B, 1)
     after_silence = torch.arange(path.shape[1], device=path.device) >= silent  # (B, T)
     is_first = path == 0
-    return is_first & after_silence | ~is_first & (
-        voiced_share.gather(1, path) > 0.5
-    )  # ONNX Runtime selects no booleans
+    is_voiced = voiced_share.gather(1, path) > 0.5
+    return is_first & after_silence | ~is_first & is_voiced  # not torch.where: ONNX Runtime has none for booleans
 
 
 def _pitch_contour(symbol_pitch: Tensor, voiced: Tensor, durations: Tensor, count: int) -> Tensor:

@@ -41,8 +41,8 @@ class Systems:
     Args:
         methods: methods of cloning; default: all that the models support.
         clips: numbers of recordings to clone each speaker from.
-        steps: numbers of adaptation steps, for each of which clones are evaluated, by those of `methods` that adapt (by
-            embedding and whole_model if `methods` is not given); default: none.
+        steps: numbers of adaptation steps to compare, by those of `methods` that adapt (embedding and whole_model if
+            `methods` is not given); default: none.
         steps_clips: numbers of recordings for the clones by `steps`.
         joint: folder of a joint fine-tuning, which is compared as the method "joint".
         table_speakers: number of training speakers that are synthesised; default: the number of cloned speakers.
