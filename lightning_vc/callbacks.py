@@ -281,7 +281,7 @@ class SaveVoice(Callback):
         if not isinstance(pl_module, AdaptationTask):
             raise ValueError(f"SaveVoice needs a task that adapts, not {type(pl_module).__name__}")
         if trainer.is_global_zero:
-            clips = trainer.datamodule.known  # type: ignore[attr-defined]
+            clips = trainer.datamodule.training_clips  # type: ignore[attr-defined]
             method = next(
                 (name for name, entry in METHODS.items() if entry.task is type(pl_module)), type(pl_module).__name__
             )

@@ -73,7 +73,7 @@ def source_of(model: nn.Module) -> str:
 
 
 @contextmanager
-def compatible(model: nn.Module) -> Iterator[None]:
+def layer_errors(model: nn.Module) -> Iterator[None]:
     """Convert errors of incompatible layers of a loaded model to ValueError."""
     try:
         yield

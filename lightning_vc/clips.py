@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from lightning_vc.audio import io
-from lightning_vc.audio.conditioning import cancels, mix, outside, repair, shorten_pauses, trim
+from lightning_vc.audio.conditioning import cancels, mix, repair, shorten_pauses, trim, without_bursts
 from lightning_vc.audio.decoding import check_samples, decode
 from lightning_vc.audio.loudness import level
 from lightning_vc.audio.quality import clipping, quality_warnings
@@ -105,6 +105,6 @@ def _condition(channels: Tensor, rate: int, name: str, sample_rate: int) -> Tens
         raise ValueError(f"{name} has {seconds:.2f} s of sound: give a recording of {_SHORTEST} s or more")
     if cancels(channels):
         warn(f"{name} has channels that cancel each other, one is inverted: the loudest is used alone")
-    for warning in quality_warnings(wave, sample_rate, clipping(outside(channels, rate, bursts)), bursts):
+    for warning in quality_warnings(wave, sample_rate, clipping(without_bursts(channels, rate, bursts)), bursts):
         warn(f"{name} {warning}")
     return wave

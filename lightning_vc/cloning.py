@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from lightning_vc.audio.vocoder import NeuralVocoder, Vocoder
-from lightning_vc.checkpoint import compatible, fingerprint, load_model, source_of
+from lightning_vc.checkpoint import fingerprint, layer_errors, load_model, source_of
 from lightning_vc.clips import Clip, for_encoder, read_clips
 from lightning_vc.console import short, warn
 from lightning_vc.devices import AUTO, find_device, set_precision
@@ -224,7 +224,7 @@ class Cloner:
         synthesizer = self._synthesizer(voice, speed)
         for text in texts:
             _warn_unspoken(text)
-        with compatible(self.tts):
+        with layer_errors(self.tts):
             return synthesizer.speak(texts)
 
     def stream(self, text: str, voice: Voice | str | Path, speed: float = 1.0) -> Iterator[Speech]:
@@ -233,7 +233,7 @@ class Cloner:
         _warn_unspoken(text)
 
         def parts() -> Iterator[Speech]:
-            with compatible(self.tts):
+            with layer_errors(self.tts):
                 yield from synthesizer.stream(text)
 
         return parts()
@@ -287,7 +287,7 @@ class Cloner:
             )
         waves = [for_encoder(wave, self.sample_rate) for wave in waves]
         lengths = torch.tensor([[len(wave) for wave in waves]], device=self.device)
-        with compatible(self.encoder):
+        with layer_errors(self.encoder):
             batch = pad_sequence(waves, batch_first=True).unsqueeze(0).to(self.device)
             embedding = self.encoder.predict(batch, lengths, self.tts.table.weight)[0].cpu()
         return finite(embedding, f"the embedding that {source_of(self.encoder)} predicts")

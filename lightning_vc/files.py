@@ -126,7 +126,7 @@ def refuse_links(path: Path, root: Path | None = None) -> None:
                 left += [place / entry.name for entry in entries if entry.is_symlink() or entry.is_dir()]
 
 
-def within(blocks: Iterable[bytes], most: int) -> Iterator[bytes]:
+def limited_blocks(blocks: Iterable[bytes], most: int) -> Iterator[bytes]:
     """Blocks of a download as they arrive; raises ValueError for more than `most` bytes, OSError for a slow server."""
     arrived, started = 0, time.monotonic()
     for block in blocks:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from lightning_vc.console import short
-from lightning_vc.files import SUMS, atomic_write, check_sum, inside, read_sums, read_text, within, write_file
+from lightning_vc.files import SUMS, atomic_write, check_sum, inside, limited_blocks, read_sums, read_text, write_file
 
 CARD = "README.md"
 _MODELS = ("tts.safetensors", "encoder.safetensors", "vocoder.safetensors")
@@ -178,7 +178,7 @@ def _fetch(hub: Any, name: str, file: str, folder: Path) -> None:
                 hub.utils.http_stream_backoff("GET", url, headers=headers, timeout=_seconds(hub)) as answer,
             ):
                 hub.utils.hf_raise_for_status(answer)
-                for block in within(answer.iter_raw(_BLOCK), size):
+                for block in limited_blocks(answer.iter_raw(_BLOCK), size):
                     out.write(block)
                 if out.tell() != size:
                     raise OSError(f"{file} has {out.tell()} bytes, and {size} were declared")

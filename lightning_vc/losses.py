@@ -63,7 +63,7 @@ def step_positions(times: Tensor, count: int, step: float) -> Tensor:
     return before + share * (after - before)
 
 
-def last_step(logits: Tensor, steps: Tensor, behind: int = 4) -> Tensor:
+def stop_token_loss(logits: Tensor, steps: Tensor, behind: int = 4) -> Tensor:
     """Binary cross-entropy of the prediction of the last step; (B, S), (B,).
 
     The first `behind` steps of padding also count as last steps, because synthesis may miss the last one. Further

@@ -68,6 +68,6 @@ def equal_error_rate(scores: Tensor, same: Tensor) -> float:
     return float(binary_eer(rank.double() / len(values), same.long()))
 
 
-def similarity(cosines: Tensor) -> Tensor:
+def to_unit_interval(cosines: Tensor) -> Tensor:
     """Cosines scaled to [0, 1]: torchmetrics would apply a sigmoid to scores outside."""
     return ((1 + cosines) / 2).clamp(0, 1)

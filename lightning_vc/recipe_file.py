@@ -56,11 +56,11 @@ def read_recipe(file: Path, overrides: Sequence[str]) -> dict[str, Any]:
     if not isinstance(settings["dir"], str) or not settings["dir"]:
         raise ValueError(f"{file}: dir is {settings['dir']!r}: name the folder of all outputs")
     if not any(override.startswith("dir=") for override in overrides):
-        _refuse_sent_link(file, settings["dir"])
+        _refuse_link_in_recipe(file, settings["dir"])
     return settings
 
 
-def _refuse_sent_link(file: Path, folder: str) -> None:
+def _refuse_link_in_recipe(file: Path, folder: str) -> None:
     """Raise ValueError for a `dir` that leads through a symbolic link in a folder that came with the recipe.
 
     That is the folder of recipe.yaml; for recipes/<name>/recipe.yaml, it is the folder that holds recipes/.

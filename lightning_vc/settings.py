@@ -37,14 +37,14 @@ def check_yaml(text: str) -> None:
             raise yaml.YAMLError(f"it nests more than {_DEEPEST} lists and mappings: flatten it")
 
 
-def resolve(content: Any, elsewhere: bool = False) -> Any:
+def resolve(content: Any, allow_unknown: bool = False) -> Any:
     """Replace each `${a.b}` in settings by the setting of that name.
 
     Nothing else is interpolated: `${oc.env:NAME}` and other resolvers could copy the environment into records.
 
     Args:
         content: the settings, as loaded from YAML.
-        elsewhere: replace an unknown name by an empty text, because other files or flags may define it.
+        allow_unknown: replace an unknown name by an empty text, because other files or flags may define it.
 
     Raises:
         yaml.YAMLError: for any other `${`, an unknown name, binary values, and settings that grow too large.
@@ -76,7 +76,7 @@ def resolve(content: Any, elsewhere: bool = False) -> Any:
                 )
             up = len(place) - len(reference[1])  # each dot goes up by one mapping or list
             path = (*(place[: max(up, 0)] if reference[1] else ()), *reference[2].split("."))
-            target = resolved(_setting(content, path, elsewhere), path, depth + 1)
+            target = resolved(_setting(content, path, allow_unknown), path, depth + 1)
             if reference[0] == text:
                 return target
             text = text[: reference.start()] + str(target) + text[reference.end() :]
@@ -86,14 +86,14 @@ def resolve(content: Any, elsewhere: bool = False) -> Any:
     return resolved(content, (), 0)
 
 
-def _setting(content: Any, path: tuple[Any, ...], elsewhere: bool) -> Any:
+def _setting(content: Any, path: tuple[Any, ...], allow_unknown: bool) -> Any:
     """The setting at a path; raises yaml.YAMLError if there is none."""
     for part in path:
         if isinstance(content, dict) and part in content:
             content = content[part]
         elif isinstance(content, list) and str(part).isdecimal() and int(part) < len(content):
             content = content[int(part)]
-        elif elsewhere and not (isinstance(content, str) and "${" in content):
+        elif allow_unknown and not (isinstance(content, str) and "${" in content):
             return ""
         else:
             raise yaml.YAMLError(f"${{{_name(path)}}} names a setting that does not exist or is interpolated")
@@ -116,7 +116,7 @@ def bounded(load: Callable[[str], Any], interpolated: bool = False) -> Callable[
     def load_bounded(text: str) -> Any:
         content = compose(text, Path(), load)
         if interpolated:
-            resolve(content, elsewhere=True)
+            resolve(content, allow_unknown=True)
         return content
 
     return load_bounded

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from lightning_vc.losses import guided_attention, last_step, masked_l1, masked_l2, step_positions
+from lightning_vc.losses import guided_attention, masked_l1, masked_l2, step_positions, stop_token_loss
 
 
 def test_masked_l1_by_hand() -> None:
@@ -93,11 +93,11 @@ def test_the_last_step_and_all_behind_it_are_last() -> None:
         return math.log1p(math.exp(-logit if last else logit))
 
     expected = [cost(-1, False), cost(2, True), cost(3, True), cost(-1, False), cost(-2, False), cost(3, True)]
-    assert last_step(logits, torch.tensor([2, 3])).item() == pytest.approx(sum(expected) / 6)
+    assert stop_token_loss(logits, torch.tensor([2, 3])).item() == pytest.approx(sum(expected) / 6)
 
 
 def test_how_long_the_padding_is_does_not_matter_to_the_end() -> None:
     logits = torch.linspace(-2, 2, 30).unsqueeze(0)
     steps = torch.tensor([10])
-    torch.testing.assert_close(last_step(logits, steps), last_step(logits[:, :14], steps))
-    assert abs(last_step(logits, steps) - last_step(logits[:, :13], steps)) > 0.01
+    torch.testing.assert_close(stop_token_loss(logits, steps), stop_token_loss(logits[:, :14], steps))
+    assert abs(stop_token_loss(logits, steps) - stop_token_loss(logits[:, :13], steps)) > 0.01

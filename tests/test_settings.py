@@ -62,7 +62,7 @@ def test_small_yaml_is_read(text: str) -> None:
     ],
 )
 def test_settings_may_name_each_other(content: object, expected: object) -> None:
-    resolve(content, elsewhere=True)
+    resolve(content, allow_unknown=True)
     if expected is None:
         with pytest.raises(yaml.YAMLError, match=r"\$\{nowhere\} names a setting that does not exist"):
             resolve(content)

@@ -46,7 +46,7 @@ class Augmentation(nn.Module):
         """Clips of B speakers (B, N, W) and their lengths in samples (B, N) -> (B, N, W), about equally loud."""
         clips = waves.flatten(0, 1)  # (C, W)
         mask = torch.arange(clips.shape[1], device=clips.device) < lengths.view(-1, 1)
-        noise = other_voices(waves) if len(waves) > 1 and torch.rand(()) < 0.5 else coloured_noise(clips)
+        noise = babble_noise(waves) if len(waves) > 1 and torch.rand(()) < 0.5 else coloured_noise(clips)
         clips = torch.where(self._chosen(clips, self.reverberation), self._reverberated(clips) * mask, clips)
         clips = torch.where(self._chosen(clips, self.noise), self._with_noise(clips, noise * mask), clips)
         clips = torch.where(self._chosen(clips, self.telephone), self._telephone(clips) * mask, clips)
@@ -89,7 +89,7 @@ def coloured_noise(waves: Tensor) -> Tensor:
     return torch.fft.irfft(spectrum * bins**-slope, waves.shape[1])
 
 
-def other_voices(waves: Tensor) -> Tensor:
+def babble_noise(waves: Tensor) -> Tensor:
     """Return, for each clip of (B, N, W), the sum of clips of up to three other speakers: (B * N, W)."""
     shifts = range(1, min(4, len(waves)))
     return torch.stack([waves.roll(shift, 0) for shift in shifts]).sum(0).flatten(0, 1)

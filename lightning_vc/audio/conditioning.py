@@ -143,7 +143,7 @@ def attenuate(wave: Tensor, sample_rate: int, bursts: Iterable[Burst]) -> Tensor
     return wave
 
 
-def outside(channels: Tensor, sample_rate: int, bursts: Iterable[Burst]) -> Tensor:
+def without_bursts(channels: Tensor, sample_rate: int, bursts: Iterable[Burst]) -> Tensor:
     """Remove the samples of bursts: (W, channels) -> (W', channels)."""
     keep = torch.ones(len(channels), dtype=torch.bool)
     for burst in bursts:

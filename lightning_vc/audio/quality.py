@@ -33,11 +33,11 @@ _PAUSES = 2.0  # seconds; a shorter recording may lack pauses, in which noise is
 
 
 def quality_warnings(
-    wave: Tensor, sample_rate: int, cut_off: float = 0.0, bursts: Sequence[Burst] = ()
+    wave: Tensor, sample_rate: int, clipped_share: float = 0.0, bursts: Sequence[Burst] = ()
 ) -> Iterator[str]:
     """Yield warnings about a trimmed recording (W,); none for a good or a silent one.
 
-    `cut_off` is the share of clipped samples from `clipping`, which resampling hides. `bursts` are the clicks and
+    `clipped_share` is the share of clipped samples from `clipping`, which resampling hides. `bursts` are the clicks and
     thumps that were attenuated.
     """
     if is_silent(wave):
@@ -45,9 +45,9 @@ def quality_warnings(
     seconds = len(wave) / sample_rate
     if seconds < _LITTLE:
         yield f"has {seconds:.1f} s of sound only, too little to clone a voice well: give more or longer recordings"
-    if cut_off > _SHARE:
+    if clipped_share > _SHARE:
         yield (
-            f"was recorded too loud ({cut_off:.1%} of it is cut off): the clone sounds harsh; record it again, "
+            f"was recorded too loud ({clipped_share:.1%} of it is cut off): the clone sounds harsh; record it again, "
             "further from the microphone"
         )
     if bursts:
@@ -69,7 +69,7 @@ def quality_warnings(
             "has nothing above some 5 kHz, as if by telephone: without these frequencies, the clone sounds like "
             "another speaker; record it at 16 kHz or more"
         )
-    if change(wave, sample_rate) > _CHANGE:
+    if speaker_change(wave, sample_rate) > _CHANGE:
         yield "seems to have two speakers: the clone becomes a mixture of both; cut out one of them"
 
 
@@ -116,7 +116,7 @@ def treble(wave: Tensor, sample_rate: int) -> float:
     return float(10 * (high.clamp(min=1e-12) / low.clamp(min=1e-12)).log10())
 
 
-def change(wave: Tensor, sample_rate: int) -> float:
+def speaker_change(wave: Tensor, sample_rate: int) -> float:
     """Largest distance between the mean cepstra before and after any point of a wave (W,), to detect a second speaker.
 
     The distance is squared and relative to the variances of the cepstral coefficients around both means; 0 for a wave

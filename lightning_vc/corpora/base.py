@@ -44,7 +44,7 @@ def lines(file: Path) -> list[str]:
     return text.removesuffix("\n").split("\n") if text else []
 
 
-def some(names: Sequence[str], most: int = 20) -> str:
+def name_some(names: Sequence[str], most: int = 20) -> str:
     """Format names for a message: all, or the first `most` and the number of the others."""
     rest = len(names) - most
     return ", ".join(names[:most]) + (f" and {rest} more" if rest > 0 else "")

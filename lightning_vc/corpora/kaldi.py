@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from lightning_vc.corpora.base import Corpus, existing_folder, lines, some
+from lightning_vc.corpora.base import Corpus, existing_folder, lines, name_some
 from lightning_vc.types import Speaker, Utterance
 
 
@@ -29,11 +29,13 @@ class KaldiCorpus(Corpus):
         audio, speakers, texts = self._table("wav.scp"), self._speakers(), self._table("text", empty=True)
         if commands := [name for name in audio if audio[name].endswith("|")]:
             raise ValueError(
-                f"{self.root / 'wav.scp'}: utterances {some(commands)} are commands ({audio[commands[0]]}), which are "
-                "not run: write their output into files and name the files"
+                f"{self.root / 'wav.scp'}: utterances {name_some(commands)} are commands ({audio[commands[0]]}), which "
+                "are not run: write their output into files and name the files"
             )
         if missing := [name for name in audio if name not in speakers]:
-            raise ValueError(f"{self.root / 'utt2spk'} has no line for utterances {some(missing)} of wav.scp: add them")
+            raise ValueError(
+                f"{self.root / 'utt2spk'} has no line for utterances {name_some(missing)} of wav.scp: add them"
+            )
         for name in sorted(audio):
             yield Utterance(name, speakers[name], texts.get(name) or None, self.root / audio[name])
 
@@ -67,5 +69,5 @@ class KaldiCorpus(Corpus):
                 raise ValueError(f"{file}, line {number}: {key!r} is a duplicate: keep one of the lines")
             table[key] = rest[0].strip() if rest else ""
         if (incomplete := [key for key, value in table.items() if not value]) and not empty:
-            raise ValueError(f"{file}: no value after {some(incomplete)}: complete or remove these lines")
+            raise ValueError(f"{file}: no value after {name_some(incomplete)}: complete or remove these lines")
         return table

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from lightning_vc.corpora.base import Corpus, existing_folder, lines, some
+from lightning_vc.corpora.base import Corpus, existing_folder, lines, name_some
 from lightning_vc.types import Speaker, Utterance
 
 
@@ -30,7 +30,7 @@ class LibriSpeech(Corpus):
         """Yield every utterance once, sorted by id."""
         folders = [reader for subset in self.subsets for reader in _readers(self.root / subset)]
         if unknown := sorted({folder.name for folder in folders} - self.sexes.keys()):
-            raise ValueError(f"readers {some(unknown)} have no line in {self.root / 'SPEAKERS.TXT'}: add them")
+            raise ValueError(f"readers {name_some(unknown)} have no line in {self.root / 'SPEAKERS.TXT'}: add them")
         utterances: dict[str, Utterance] = {}
         for utterance in (utterance for folder in folders for utterance in self._utterances(folder)):
             if utterances.setdefault(utterance.id, utterance).text is None and utterance.text is not None:

@@ -16,7 +16,7 @@ from typing import TypeVar
 
 import fsspec
 
-from lightning_vc.files import atomic_write, named_errors, sha256_of, within
+from lightning_vc.files import atomic_write, limited_blocks, named_errors, sha256_of
 
 T = TypeVar("T")
 
@@ -43,7 +43,7 @@ def read_bytes(url: str, max_bytes: int) -> bytes:
 
 
 @contextmanager
-def local(url: str, sha256: str, size: int, cache: str | None = None) -> Iterator[Path]:
+def local_copy(url: str, sha256: str, size: int, cache: str | None = None) -> Iterator[Path]:
     """Yield the path of a local file, or of a checked copy of a remote file of `size` bytes, kept in `cache`.
 
     Without a cache the copy has no name, so that nothing remains of it even if the process is killed. Raises
@@ -96,7 +96,7 @@ def _blocks(url: str, max_bytes: int) -> Iterator[bytes]:
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=_PATIENCE, sock_read=_PATIENCE)
         options = {"block_size": 0, "client_kwargs": {"timeout": timeout}}
     with fsspec.open(url, "rb", **options) as remote:
-        yield from within(iter(lambda: remote.read(_BLOCK), b""), max_bytes)
+        yield from limited_blocks(iter(lambda: remote.read(_BLOCK), b""), max_bytes)
 
 
 def _with_retries(url: str, fetch: Callable[[], T]) -> T:

@@ -13,7 +13,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from lightning_vc.console import printable
-from lightning_vc.data.fetch import is_remote, local, read_bytes
+from lightning_vc.data.fetch import is_remote, local_copy, read_bytes
 from lightning_vc.data.fields import Count, PlainName, Positive, Seconds, load
 from lightning_vc.files import read_file, sha256_of, write_file
 
@@ -139,7 +139,7 @@ class Index:
                 actual = "no such file" if size is None else f"{size} bytes"
                 raise ValueError(f"{url} should have {shard.bytes} bytes, found {actual}; {_REMEDY}")
             if thorough:
-                with local(url, shard.sha256, shard.bytes) as path:
+                with local_copy(url, shard.sha256, shard.bytes) as path:
                     if sha256_of(path) != shard.sha256:
                         raise ValueError(f"{url} does not have the checksum of its index; {_REMEDY}")
 

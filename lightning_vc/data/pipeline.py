@@ -72,11 +72,11 @@ class Shards:
         """Names of the contents, independent of the location: checksums of the shards."""
         return [file.shard.sha256 for file in self.files]
 
-    def stages(self, order: str | None = None, rank: int = 0, world: int = 1) -> list[Any]:
+    def stages(self, order: str | None = None, rank: int = 0, world_size: int = 1) -> list[Any]:
         """The first stages of a pipeline: all samples, or those of one reader, shuffled by the seed `order`."""
         if order is None:
             return [partial(iter, self.files), self.read]
-        return [partial(shard_list, self.files, order, rank, world), wds.split_by_worker, self.read]
+        return [partial(shard_list, self.files, order, rank, world_size), wds.split_by_worker, self.read]
 
     def n_skipped(self) -> int:
         """Number of samples that were skipped in any process; what several processes find counts once."""
@@ -89,7 +89,7 @@ class Shards:
         self.skipped[counter] = samples or -1
 
 
-def shard_list(files: Sequence[ShardFile], order: str, rank: int, world: int) -> Iterator[ShardFile]:
+def shard_list(files: Sequence[ShardFile], order: str, rank: int, world_size: int) -> Iterator[ShardFile]:
     """Shards of one rank, shuffled by the seed `order`; `wds.split_by_worker` distributes them to its workers.
 
     It replaces `wds.split_by_node`, which has no effect in spawned workers. Shards that cannot be distributed evenly
@@ -97,10 +97,10 @@ def shard_list(files: Sequence[ShardFile], order: str, rank: int, world: int) ->
     samples, even if there are more readers than shards.
     """
     workers = _worker()[1]
-    readers = world * workers
+    readers = world_size * workers
     files = random.Random(order).sample(files, len(files))
     n_even = len(files) - len(files) % readers
-    yield from files[rank:n_even:world]
+    yield from files[rank:n_even:world_size]
     samples = 0
     for file in files[n_even:]:
         for reader in range(rank * workers, (rank + 1) * workers):
@@ -118,7 +118,7 @@ class Clips:
         """Ids of the samples."""
         return [sample.id for sample in self.samples]
 
-    def stages(self, order: str | None = None, rank: int = 0, world: int = 1) -> list[Any]:
+    def stages(self, order: str | None = None, rank: int = 0, world_size: int = 1) -> list[Any]:
         """The first stage of a pipeline: all samples once, or endlessly, shuffled by `order` (a seed) and worker."""
         return [partial(iter, self.samples) if order is None else partial(self._forever, f"{order}/{rank}")]
 
@@ -143,11 +143,11 @@ class BatchStream(IterableDataset[B]):
         steps: int,
         seed: int | None = 0,
         rank: int = 0,
-        world: int = 1,
+        world_size: int = 1,
     ) -> None:
         self.source, self.batcher = source, batcher
         self.steps, self.seed = steps, seed
-        self.rank, self.world = rank, world
+        self.rank, self.world_size = rank, world_size
         # In shared memory: persistent workers must see when the main process changes them.
         self.epoch = torch.zeros((), dtype=torch.int64).share_memory_()
         self.skip_batches = torch.zeros((), dtype=torch.int64).share_memory_()  # number that each worker skips
@@ -158,7 +158,7 @@ class BatchStream(IterableDataset[B]):
     def order(self) -> dict[str, Any]:
         """Everything that determines which samples are in which batch, as plain values."""
         batching = {name: value for name, value in vars(self.batcher).items() if isinstance(value, int | float | tuple)}
-        order = {"version": _ORDER, "seed": self.seed, "ranks": self.world, "steps": self.steps}
+        order = {"version": _ORDER, "seed": self.seed, "ranks": self.world_size, "steps": self.steps}
         samples = hashlib.sha256("\n".join(self.source.names()).encode()).hexdigest()[:16]
         return order | {"samples": samples} | batching
 
@@ -172,18 +172,18 @@ class BatchStream(IterableDataset[B]):
         skip, order = int(self.skip_batches), None if self.seed is None else f"{self.seed}/{int(self.epoch)}"
         batches = iter(
             wds.DataPipeline(
-                *self.source.stages(order, self.rank, self.world),
+                *self.source.stages(order, self.rank, self.world_size),
                 wds.select(self.batcher.keep),
                 *self.batcher.stages(None if order is None else random.Random(f"{order}/{self.rank}/{worker}")),
             ).repeat()  # the loop below ends after `steps`
         )
         if order is None:
-            batches = islice(batches, worker * self.world + self.rank, None, workers * self.world)
+            batches = islice(batches, worker * self.world_size + self.rank, None, workers * self.world_size)
         for number in range(worker, self.steps, workers):
             if (batch := next(batches, None)) is None:
                 raise ValueError(
-                    f"reader {self.rank * workers + worker + 1} of {self.world * workers} (ranks x workers) has fewer "
-                    "samples than one batch needs; use fewer workers or ranks, or fewer clips of a speaker"
+                    f"reader {self.rank * workers + worker + 1} of {self.world_size * workers} (ranks x workers) has "
+                    "fewer samples than one batch needs; use fewer workers or ranks, or fewer clips of a speaker"
                 )
             if number // workers >= skip:
                 rng = None if order is None else random.Random(f"{order}/{self.rank}/{number}")

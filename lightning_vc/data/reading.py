@@ -8,7 +8,7 @@ from typing import Any, BinaryIO
 from webdataset.tariterators import group_by_keys
 
 from lightning_vc.audio.io import read
-from lightning_vc.data.fetch import local
+from lightning_vc.data.fetch import local_copy
 from lightning_vc.data.index import LONGEST_SECONDS, Index, ShardFile
 from lightning_vc.data.samples import COPY_AGAIN, Sample, largest_flac
 from lightning_vc.data.splits import shuffle_key
@@ -38,7 +38,7 @@ def read_shards(shards: Iterable[ShardFile], cache: str | None = None, skip: Ski
         ValueError: if a shard cannot be fetched, or is damaged and `skip` is None; names shard and sample.
     """
     for shard in shards:
-        with local(shard.url, shard.shard.sha256, shard.shard.bytes, cache) as path, path.open("rb") as file:
+        with local_copy(shard.url, shard.shard.sha256, shard.shard.bytes, cache) as path, path.open("rb") as file:
             yield from _samples(shard, file, skip)
 
 

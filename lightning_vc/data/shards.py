@@ -22,7 +22,7 @@ from rich.console import Console
 from rich.progress import track
 
 from lightning_vc.console import warn
-from lightning_vc.corpora.base import Corpus, some
+from lightning_vc.corpora.base import Corpus, name_some
 from lightning_vc.data.index import SAMPLE_RATES, SETS, Index, SpeakerEntry
 from lightning_vc.data.shard_writer import RECORDS, SHARDS, Job, Record, ShardWriter
 from lightning_vc.data.splits import Splits
@@ -109,8 +109,8 @@ def _checked(corpus: Corpus) -> list[Utterance]:
     names += [("utterance", utterance.id) for utterance in utterances]
     if invalid := [f"{kind} {id!r:.60}" for kind, id in names if not _is_plain(id)]:
         raise ValueError(
-            f"{name} has {len(invalid)} ids that cannot be names of files: {some(invalid)}; rename them in the corpus, "
-            f"such as a/b to a-b: use up to {_LONGEST_ID} letters, digits, '_', '-' and '.', and begin with "
+            f"{name} has {len(invalid)} ids that cannot be names of files: {name_some(invalid)}; rename them in the "
+            f"corpus, such as a/b to a-b: use up to {_LONGEST_ID} letters, digits, '_', '-' and '.', and begin with "
             "a letter, a digit or '_'"
         )
     return utterances

@@ -168,11 +168,11 @@ class AdaptationDataModule(ShardsDataModule):
     def setup(self, stage: str) -> None:
         """Read the speaker's clips."""
         clips = [clip for clip in clips_of(self.index, self.speaker, self.loading.cache) if self.batcher.keep(clip)]
-        self.known, self.validation_clips = clips[: self.clips], clips[self.clips :]
+        self.training_clips, self.validation_clips = clips[: self.clips], clips[self.clips :]
 
     def train_dataloader(self) -> Loader[TTSBatch]:
         """The clips to adapt to, repeated."""
-        return self.train_loader(Clips(self.known), self.steps)
+        return self.train_loader(Clips(self.training_clips), self.steps)
 
     def val_dataloader(self) -> Loader[TTSBatch]:
         """The speaker's other clips."""

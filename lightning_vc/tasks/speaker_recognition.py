@@ -5,7 +5,7 @@ from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
 from torch import Tensor, nn
 from torchmetrics.classification import BinaryEER, MulticlassAccuracy
 
-from lightning_vc.metrics import similarity
+from lightning_vc.metrics import to_unit_interval
 from lightning_vc.modules.speaker_recognition import SpeakerRecognizer
 from lightning_vc.tasks.base import Losses, Task
 from lightning_vc.types import CloningBatch
@@ -77,6 +77,6 @@ class SpeakerRecognitionTask(Task):
         first, second = torch.triu_indices(len(speakers), len(speakers), 1, device=self.device)
         if len(first):
             cosines = (embeddings[first] * embeddings[second]).sum(-1)
-            self.equal_error_rate.update(similarity(cosines), (speakers[first] == speakers[second]).long())
+            self.equal_error_rate.update(to_unit_interval(cosines), (speakers[first] == speakers[second]).long())
         for name in ("accuracy", "equal_error_rate"):
             self.log(f"{stage}/{name}", getattr(self, name), batch_size=len(batch.speakers))

@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
 from torch import Tensor
 
-from lightning_vc.losses import guided_attention, last_step, masked_l1, masked_l2, step_positions
+from lightning_vc.losses import guided_attention, masked_l1, masked_l2, step_positions, stop_token_loss
 from lightning_vc.modules.acoustic import AcousticOutput
 from lightning_vc.modules.tts import TTSModel
 from lightning_vc.tasks.base import Losses, Task
@@ -110,7 +110,7 @@ def tts_loss(
     losses = {
         "mel": masked_l1(output.spectra.mel, mel, mask),
         "linear": masked_l1(output.spectra.linear, linear, mask),
-        **({} if output.done is None else {"done": last_step(output.done, steps)}),
+        **({} if output.done is None else {"done": stop_token_loss(output.done, steps)}),
         **output.losses,
     }
     total = sum(losses.values(), start=mel.new_zeros(()))

@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from lightning_vc.audio.augmentation import Augmentation, coloured_noise, other_voices
+from lightning_vc.audio.augmentation import Augmentation, babble_noise, coloured_noise
 
 
 @pytest.fixture
@@ -55,12 +55,12 @@ def test_noise_is_as_loud_as_asked_however_long_the_clip(waves: Tensor) -> None:
 
 
 def test_babble_is_the_sum_of_other_speakers(waves: Tensor) -> None:
-    behind = other_voices(waves).view(4, 2, 16000)
+    behind = babble_noise(waves).view(4, 2, 16000)
     for speaker, clips in enumerate(waves):
         others = torch.cat([waves[:speaker], waves[speaker + 1 :]]).sum(0)
         assert behind[speaker].allclose(others, atol=1e-6)
         assert abs(float((behind[speaker] * clips).sum())) < 1  # tones of other frequencies have nothing in common
-    assert other_voices(waves[:2]).view(2, 2, 16000).equal(waves[:2].flip(0))
+    assert babble_noise(waves[:2]).view(2, 2, 16000).equal(waves[:2].flip(0))
 
 
 def test_the_telephone_filter_removes_high_and_low_tones() -> None:

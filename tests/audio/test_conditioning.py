@@ -8,11 +8,11 @@ from lightning_vc.audio.conditioning import (
     attenuate,
     condition,
     find_bursts,
-    outside,
     remove_offset,
     repair,
     shorten_pauses,
     trim,
+    without_bursts,
 )
 from lightning_vc.audio.io import read
 from lightning_vc.audio.loudness import level
@@ -94,7 +94,7 @@ def test_nothing_else_is_attenuated(voice: Tensor) -> None:
     repaired = attenuate(wave, RATE, bursts)
     assert repaired[: 2 * RATE - 200].equal(voice[: 2 * RATE - 200])
     assert repaired[2 * RATE + 400 :].equal(voice[2 * RATE + 400 :])
-    kept = outside(wave.unsqueeze(1), RATE, bursts)
+    kept = without_bursts(wave.unsqueeze(1), RATE, bursts)
     assert kept.abs().max() <= 0.1
     assert len(wave) - 0.05 * RATE < len(kept) < len(wave)
 

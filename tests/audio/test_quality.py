@@ -8,7 +8,7 @@ from torch import Tensor
 from lightning_vc.audio.conditioning import trim
 from lightning_vc.audio.io import read, resample
 from lightning_vc.audio.loudness import level
-from lightning_vc.audio.quality import change, clipping, dynamic_range, quality_warnings, tonality
+from lightning_vc.audio.quality import clipping, dynamic_range, quality_warnings, speaker_change, tonality
 
 
 @pytest.fixture
@@ -84,11 +84,11 @@ def test_two_speakers(voice: Tensor) -> None:
     spectrum = torch.fft.rfft(voice)
     dull = torch.fft.irfft(spectrum / torch.linspace(1, 30, len(spectrum)), len(voice))
     dull *= voice.std() / dull.std()
-    assert change(torch.cat([voice, voice]), 16000) < 0.1
+    assert speaker_change(torch.cat([voice, voice]), 16000) < 0.1
     result = blamed(torch.cat([voice, dull]))
     assert [complaint[:27] for complaint in result] == ["seems to have two speakers:"]
-    assert change(torch.cat([voice, dull]), 8000) > 0.35
-    assert change(torch.cat([voice[:16000], dull[:16000]]), 16000) == 0  # too short to tell
+    assert speaker_change(torch.cat([voice, dull]), 8000) > 0.35
+    assert speaker_change(torch.cat([voice[:16000], dull[:16000]]), 16000) == 0  # too short to tell
 
 
 def test_two_real_speakers(shared_data: Path) -> None:
@@ -96,8 +96,8 @@ def test_two_real_speakers(shared_data: Path) -> None:
     files = [sorted(file for file in folder.rglob("*-0001.*") if file.suffix != ".txt")[0] for folder in folders]
     waves = [level(trim(read(file, 16000), 16000))[:64000] for file in files]
     pairs = [torch.cat([first, second]) for first, second in pairwise(waves)]
-    assert sum(change(wave, 16000) > 0.35 for wave in pairs) >= 5
-    assert sum(change(level(trim(read(file, 16000), 16000)), 16000) > 0.35 for file in files) == 0
+    assert sum(speaker_change(wave, 16000) > 0.35 for wave in pairs) >= 5
+    assert sum(speaker_change(level(trim(read(file, 16000), 16000)), 16000) > 0.35 for file in files) == 0
 
 
 def test_a_short_recording_without_pauses_has_no_noise_warning() -> None:

@@ -33,10 +33,10 @@ class Names(Batcher[list[str]]):
 
 
 def epoch_of(
-    index: Index, steps: int, rank: int = 0, world: int = 1, workers: int = 0, epoch: int = 0, seed: int = 0
+    index: Index, steps: int, rank: int = 0, world_size: int = 1, workers: int = 0, epoch: int = 0, seed: int = 0
 ) -> list[list[str]]:
     """One epoch of the 48 samples in 11 shards of train and train-held."""
-    stream = BatchStream(Shards(index.files("train", "train-held")), Names(), steps, seed, rank, world)
+    stream = BatchStream(Shards(index.files("train", "train-held")), Names(), steps, seed, rank, world_size)
     stream.set_epoch(epoch)
     return list(Loader(stream, workers))
 
@@ -61,13 +61,13 @@ def test_epochs_and_seeds_differ_and_repeat(index: Index) -> None:
     assert len(starts) > 4
 
 
-@pytest.mark.parametrize(("world", "workers"), [(1, 2), (2, 0), (2, 2), (3, 1), (4, 4)])
+@pytest.mark.parametrize(("world_size", "workers"), [(1, 2), (2, 0), (2, 2), (3, 1), (4, 4)])
 def test_ranks_and_workers_read_disjoint_samples_in_the_same_number_of_steps(
-    index: Index, world: int, workers: int
+    index: Index, world_size: int, workers: int
 ) -> None:
-    steps = 48 // (4 * world)
-    ranks = [epoch_of(index, steps, rank, world, workers) for rank in range(world)]
-    assert [len(batches) for batches in ranks] == [steps] * world
+    steps = 48 // (4 * world_size)
+    ranks = [epoch_of(index, steps, rank, world_size, workers) for rank in range(world_size)]
+    assert [len(batches) for batches in ranks] == [steps] * world_size
     read = [set(flat(batches)) for batches in ranks]
     assert len(set.union(*read)) == sum(len(ids) for ids in read)
     assert len(set.union(*read)) >= 0.7 * 48
@@ -107,7 +107,7 @@ def test_a_reader_without_samples_raises_an_error(index: Index) -> None:
     with pytest.raises(ValueError, match=r"reader 1 of 1 .* fewer samples than one batch needs"):
         list(BatchStream(Shards(index.files("train")), Names(only="nobody"), 5))
     with pytest.raises(ValueError, match="reader 41 of 50 "):
-        list(BatchStream(Shards(index.files("train")), Names(), 1, rank=40, world=50))
+        list(BatchStream(Shards(index.files("train")), Names(), 1, rank=40, world_size=50))
 
 
 @pytest.mark.parametrize("context", ["fork", "spawn", "forkserver"])
@@ -141,21 +141,23 @@ def test_clips_in_memory_come_over_and_over(index: Index) -> None:
     ids = flat(list(stream))
     assert len(ids) == 150
     assert set(ids) == {clip.id for clip in clips}
-    other = BatchStream(Clips(clips), Names(batch_size=3), 50, rank=1, world=2)
+    other = BatchStream(Clips(clips), Names(batch_size=3), 50, rank=1, world_size=2)
     assert flat(list(other)) != ids
 
 
 @pytest.mark.parametrize("workers", [0, 1, 3])
-@pytest.mark.parametrize("world", [1, 2, 5])
-def test_validation_reads_everything_whatever_the_ranks_and_workers(index: Index, world: int, workers: int) -> None:
-    def validation(rank: int, world: int, workers: int) -> list[list[str]]:
+@pytest.mark.parametrize("world_size", [1, 2, 5])
+def test_validation_reads_everything_whatever_the_ranks_and_workers(
+    index: Index, world_size: int, workers: int
+) -> None:
+    def validation(rank: int, world_size: int, workers: int) -> list[list[str]]:
         source = Shards(index.files("train", "train-held"))
-        steps = -(-12 // world)
-        batches = list(Loader(BatchStream(source, Names(), steps, None, rank, world), workers))
+        steps = -(-12 // world_size)
+        batches = list(Loader(BatchStream(source, Names(), steps, None, rank, world_size), workers))
         assert len(batches) == steps
         return batches
 
     alone = validation(0, 1, 0)
-    together = [batch for rank in range(world) for batch in validation(rank, world, workers)]
+    together = [batch for rank in range(world_size) for batch in validation(rank, world_size, workers)]
     assert sorted(map(tuple, alone)) == sorted(set(map(tuple, together)))
     assert sorted(flat(alone)) == sorted(sample.id for sample in Shards(index.files("train", "train-held")))
