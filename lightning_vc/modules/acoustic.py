@@ -47,11 +47,14 @@ class AcousticModel(nn.Module, ABC):
         reduction: r, frames per decoder step.
         has_attention: whether attention finds the alignments at synthesis, and can therefore fail.
         has_speed: whether `synthesize` can divide durations by a speed.
+        scheduled_sampling: share of predictions among the inputs of teacher forcing in training: of frames in
+            `DeepVoice3`, of utterances with predicted prosody in `ConvFastPitch`.
         adaptation_step_scale: scale of the number of adaptation steps; 1 for Deep Voice 3.
     """
 
     speaker_dim: int
     reduction: int
+    scheduled_sampling: float = 0.0
     adaptation_step_scale: float = 1.0
     has_attention: bool = True
     has_speed: bool = False

@@ -1,8 +1,8 @@
-"""Discriminators of a GAN vocoder, and the losses of generator and discriminators."""
+"""Discriminators of waves and of mel spectrograms, and the losses of generator and discriminators."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from itertools import pairwise
+from itertools import chain, pairwise
 
 import torch
 import torch.nn.functional as F
@@ -22,7 +22,7 @@ def generator_losses(discriminators: nn.Module, generated: Tensor, real: Tensor)
     "adversarial" and "matching" have gradients in the generator only, "discriminators" in the discriminators only.
 
     Args:
-        discriminators: generated or real waves, of any shape -> `DiscriminatorOutput`.
+        discriminators: generated or real waves or spectrograms, of any shape -> `DiscriminatorOutput`.
         generated: output of the generator.
         real: recordings, of the same shape.
     """
@@ -67,27 +67,28 @@ class Discriminators(nn.Module):
     def forward(self, waves: Tensor) -> DiscriminatorOutput:
         """(B, 1, W) -> scores, high for recordings, and features."""
         outputs = [part(waves) for part in self.parts]
-        return [scores for scores, _ in outputs], [feature for _, features in outputs for feature in features]
+        scores, features = zip(*outputs, strict=True)
+        return [*chain(*scores)], [*chain(*features)]
 
 
 class _Discriminator(nn.Module, ABC):
-    """Convolutions over a two-dimensional view of a wave, the last one to the scores; all features are returned."""
+    """Convolutions over a two-dimensional view of the input, the last one to the scores; all features are returned."""
 
     def __init__(self, convs: Sequence[nn.Conv2d]) -> None:
         super().__init__()
         self.convs = nn.ModuleList(weight_norm(conv) for conv in convs)
 
     @abstractmethod
-    def image(self, waves: Tensor) -> Tensor:
-        """(B, 1, W) -> (B, C, ., .)."""
+    def image(self, inputs: Tensor) -> Tensor:
+        """Waves (B, 1, W) or spectrograms -> (B, C, ., .)."""
 
-    def forward(self, waves: Tensor) -> tuple[Tensor, list[Tensor]]:
-        """(B, 1, W) -> (B, scores), features."""
-        x, features = self.image(waves), []
+    def forward(self, inputs: Tensor) -> DiscriminatorOutput:
+        """Waves (B, 1, W) or spectrograms -> scores (B, .), high for recordings, and features."""
+        x, features = self.image(inputs), []
         for conv in self.convs[:-1]:
             x = F.leaky_relu(conv(x), _SLOPE)
             features.append(x)
-        return self.convs[-1](x).flatten(1), features
+        return [self.convs[-1](x).flatten(1)], features
 
 
 class _PeriodDiscriminator(_Discriminator):
@@ -98,8 +99,8 @@ class _PeriodDiscriminator(_Discriminator):
         super().__init__([*convs, same, nn.Conv2d(sizes[-1], 1, (3, 1), padding=(1, 0))])
         self.period = period
 
-    def image(self, waves: Tensor) -> Tensor:
-        return F.pad(waves, (0, -waves.shape[-1] % self.period)).unflatten(-1, (-1, self.period))
+    def image(self, inputs: Tensor) -> Tensor:
+        return F.pad(inputs, (0, -inputs.shape[-1] % self.period)).unflatten(-1, (-1, self.period))
 
 
 class _SpectralDiscriminator(_Discriminator):
@@ -111,10 +112,40 @@ class _SpectralDiscriminator(_Discriminator):
         self.n_fft = n_fft
         self.register_buffer("window", torch.hann_window(n_fft), persistent=False)
 
-    def image(self, waves: Tensor) -> Tensor:
+    def image(self, inputs: Tensor) -> Tensor:
         """Complex spectrum with magnitudes to the power of 0.3, which raises quiet parts: (B, 2, F, T)."""
         spectrum = torch.stft(
-            waves.squeeze(1).float(), self.n_fft, self.n_fft // 4, window=self.window, return_complex=True
+            inputs.squeeze(1).float(), self.n_fft, self.n_fft // 4, window=self.window, return_complex=True
         )
         size = spectrum.abs().clamp(min=1e-5)
         return torch.view_as_real(spectrum / size * size**0.3).permute(0, 3, 1, 2)
+
+
+class MelDiscriminator(_Discriminator):
+    """Of mel spectrograms with a condition for each frame, which is projected to a second channel.
+
+    Args:
+        n_mels: number of mel bands M.
+        condition: C, number of features of the condition.
+        channels: of the first layers; later layers have twice as many.
+    """
+
+    def __init__(self, n_mels: int, condition: int, channels: int = 32) -> None:
+        more = 2 * channels
+        convs = [
+            nn.Conv2d(2, channels, (3, 5), padding=(1, 2)),
+            nn.Conv2d(channels, channels, (4, 5), (2, 1), (1, 2)),
+            nn.Conv2d(channels, more, (4, 5), 2, (1, 2)),
+            nn.Conv2d(more, more, (4, 5), 2, (1, 2)),
+            nn.Conv2d(more, more, 3, padding=1),
+        ]
+        super().__init__([*convs, nn.Conv2d(more, 1, 3, padding=1)])
+        self.n_mels, self.project = n_mels, nn.Linear(condition, n_mels)
+
+    def image(self, inputs: Tensor) -> Tensor:
+        """Frames of decibels and condition, (B, T, M + C) -> (B, 2, M, T).
+
+        Decibels, mostly between 0.2 and 0.8, are scaled to about -1 to 1.
+        """
+        mels, condition = inputs.split([self.n_mels, inputs.shape[-1] - self.n_mels], -1)
+        return torch.stack([4 * mels - 2, self.project(condition)], 1).mT

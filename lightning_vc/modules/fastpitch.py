@@ -140,6 +140,9 @@ class ConvFastPitch(AcousticModel):
         }
         if self.training:
             prosody = prosody + self.prosody_noise * torch.randn_like(prosody)
+            if self.scheduled_sampling:
+                predicted = torch.rand(len(text), 1, 1, device=text.device) < self.scheduled_sampling
+                prosody = torch.where(predicted, predicted_prosody.detach(), prosody)
         spectra = self._convert(values, prosody, (pitch, voiced), path, durations, speaker, mask)
         weighted = {name: self.loss_weight * loss for name, loss in losses.items()}
         return AcousticOutput(spectra, None, scores.exp().unsqueeze(1), weighted)

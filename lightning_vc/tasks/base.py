@@ -15,7 +15,7 @@ from lightning.pytorch.utilities.parsing import AttributeDict
 from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import Tensor, nn
 
-from lightning_vc.checkpoint import class_path, fingerprint, fitting_weights, model_config, source_of
+from lightning_vc.checkpoint import class_path, fingerprint, fingerprint_of, fitting_weights, model_config, source_of
 from lightning_vc.modules.speaker_encoder import SpeakerEncoder
 from lightning_vc.modules.tts import TTSModel
 from lightning_vc.resuming import SafeCheckpointIO, check_training_state
@@ -174,6 +174,12 @@ def check_encoder(encoder: SpeakerEncoder, tts: TTSModel) -> None:
     """Raise ValueError for a speaker encoder that was trained for another model."""
     if encoder.tts_fingerprint != fingerprint(tts):
         raise ValueError(f"{source_of(encoder)} was trained for another model than {source_of(tts)}: train it again")
+
+
+def store_fingerprint(weights: dict[str, Tensor]) -> None:
+    """Store in the weights of a task that the encoder belongs to the generative model beside it."""
+    saved = fingerprint_of({key[4:]: value for key, value in weights.items() if key.startswith("tts.")})
+    weights["encoder._tts"] = torch.tensor(list(bytes.fromhex(saved)), dtype=torch.uint8)
 
 
 def check_same_speakers(learned: Sequence[str], data: Sequence[str]) -> None:

@@ -7,10 +7,9 @@ import torch
 from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
 from torch import nn
 
-from lightning_vc.checkpoint import fingerprint_of
 from lightning_vc.modules.speaker_encoder import SpeakerEncoder, apply_gain
 from lightning_vc.modules.tts import TTSModel
-from lightning_vc.tasks.base import Losses, Task, check_encoder, check_same_speakers
+from lightning_vc.tasks.base import Losses, Task, check_encoder, check_same_speakers, store_fingerprint
 from lightning_vc.tasks.tts import tts_loss
 from lightning_vc.types import JointBatch
 
@@ -87,6 +86,4 @@ class JointTask(Task):
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Store the fingerprint of the saved generative model with the encoder."""
         super().on_save_checkpoint(checkpoint)
-        weights = checkpoint["state_dict"]
-        saved = fingerprint_of({key[4:]: value for key, value in weights.items() if key.startswith("tts.")})
-        weights["encoder._tts"] = torch.tensor(list(bytes.fromhex(saved)), dtype=torch.uint8)
+        store_fingerprint(checkpoint["state_dict"])
