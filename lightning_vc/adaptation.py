@@ -255,15 +255,8 @@ class KeepBest(Callback):
 
 def voice_of(task: AdaptationTask, method: str, clips: int, seconds: float = 0.0, consent: str = "") -> Voice:
     """Return the voice of an adaptation: the speaker embedding and the trained parameters of the model."""
-    return Voice(
-        task.embedding.detach().cpu().clone(),
-        method,
-        task.tts_fingerprint,
-        clips,
-        _trained(task.tts.model),
-        seconds,
-        consent,
-    )
+    embedding = task.embedding.detach().cpu().clone()
+    return Voice(embedding, method, task.tts_fingerprint, clips, _trained(task.tts.model), seconds, consent)
 
 
 def _trained(module: torch.nn.Module) -> dict[str, Tensor]:

@@ -170,12 +170,13 @@ def _fetch(hub: Any, name: str, file: str, folder: Path) -> None:
     if size is None or size > most:
         raise ValueError(f"{file} of {name} has {size} bytes, where at most {most:,} are allowed")
     headers = {**hub.utils.build_hf_headers(), "Accept-Encoding": "identity"}
+    timeout = hub.constants.HF_HUB_DOWNLOAD_TIMEOUT  # seconds to wait for the next bytes
     for attempt in range(1, _TRIES + 1):
         try:
             with (
                 atomic_write(folder / file) as partial,
                 partial.open("wb") as out,
-                hub.utils.http_stream_backoff("GET", url, headers=headers, timeout=_seconds(hub)) as answer,
+                hub.utils.http_stream_backoff("GET", url, headers=headers, timeout=timeout) as answer,
             ):
                 hub.utils.hf_raise_for_status(answer)
                 for block in limited_blocks(answer.iter_raw(_BLOCK), size):
@@ -188,11 +189,6 @@ def _fetch(hub: Any, name: str, file: str, folder: Path) -> None:
                 raise
         except ValueError as error:
             raise ValueError(f"{file} of {name} was not downloaded: {error}") from error
-
-
-def _seconds(hub: Any) -> float:
-    """Seconds to wait for the next bytes."""
-    return float(hub.constants.HF_HUB_DOWNLOAD_TIMEOUT)
 
 
 @contextmanager

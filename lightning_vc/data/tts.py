@@ -103,13 +103,8 @@ class TTSDataModule(ShardsDataModule):
         buckets: int = 32,
         loading: Loading = Loading(),
     ) -> None:
-        super().__init__(
-            shards,
-            loading,
-            batch_size=batch_size,
-            min_utterances_per_speaker=min_utterances_per_speaker,
-            buckets=buckets,
-        )
+        positive = {"batch_size": batch_size, "min_utterances_per_speaker": min_utterances_per_speaker}
+        super().__init__(shards, loading, buckets=buckets, **positive)
         rows, self.batch_size = self.rows(), batch_size
         counts = {entry.id: entry.transcribed for entry in self.index.speakers if entry.id in rows}
         repeats = {id: math.ceil(min_utterances_per_speaker / count) for id, count in counts.items()}

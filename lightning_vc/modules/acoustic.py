@@ -147,11 +147,8 @@ class DeepVoice3(AcousticModel):
         self.converter = converter(self.decoder.dim, speaker_dim, n_fft // 2 + 1, reduction)
         self.monotonic = MonotonicWindow(1, 3, max(1, _PATIENCE // reduction))
         self.strict_window = MonotonicWindow(0, 2, max(1, _PATIENCE // 2 // reduction))
-        self.frames_per_symbol, self.frames_at_end, self.scheduled_sampling = (
-            frames_per_symbol,
-            frames_at_end,
-            scheduled_sampling,
-        )
+        self.frames_per_symbol, self.frames_at_end = frames_per_symbol, frames_at_end
+        self.scheduled_sampling = scheduled_sampling
 
     def forward(self, text: Tensor, speaker: Tensor, targets: Spectra, n_frames: Tensor) -> AcousticOutput:
         memory = (*self.encoder(text, speaker), text == 0, speaker)

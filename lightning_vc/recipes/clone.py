@@ -52,7 +52,7 @@ def clone(
     from lightning_vc.voice import place_for_voice
 
     io.writable(out)  # first, because cloning is slow
-    if any(_same(out, clip) for clip in clips):
+    if os.path.exists(out) and any(os.path.exists(clip) and os.path.samefile(out, clip) for clip in clips):
         raise ValueError(f"--out {out} is one of the clips, which it would write over: name another file")
     if clip_texts and transcripts:
         raise ValueError("--clip_texts and --transcripts both give what the clips say: leave one of them out")
@@ -84,11 +84,6 @@ def _texts(clips: list[str], method: str, transcripts: str | None, clip_texts: l
     texts = read_transcripts(transcripts, clips) if transcripts else clip_texts or transcripts_beside(clips)
     check_transcripts(method, len(clips), texts)
     return texts
-
-
-def _same(first: str, second: str) -> bool:
-    """Whether two paths are of the same existing file."""
-    return os.path.exists(first) and os.path.exists(second) and os.path.samefile(first, second)
 
 
 def main(args: Sequence[str] | None = None) -> None:

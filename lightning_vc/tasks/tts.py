@@ -48,13 +48,8 @@ class TTSTask(Task):
         self.save_hyperparameters(ignore=["init_from"])
         if not 0 < speaker_lr_scale < torch.inf:
             raise ValueError(f"speaker_lr_scale must be above 0, got {speaker_lr_scale}")
-        self.tts, self.attention_weight, self.mse_weight, self.speaker_lr_scale = (
-            tts,
-            attention_weight,
-            mse_weight,
-            speaker_lr_scale,
-        )
-        self.learned_speakers = tts.speakers
+        self.tts, self.learned_speakers, self.speaker_lr_scale = tts, tts.speakers, speaker_lr_scale
+        self.attention_weight, self.mse_weight = attention_weight, mse_weight
         if init_from is not None:
             _initialise(tts, init_from)
 
