@@ -38,8 +38,9 @@ from lightning_vc.verbs import VerbParser
 
 _KEYWORDS = ("best", "last", "hpc")  # values of --ckpt_path that Lightning replaces by a path
 
-# Interpolation across sections needs both this and the parser mode below (jsonargparse 4.53).
-set_parsing_settings(omegaconf_absolute_to_relative_paths=True)
+# Interpolation across sections needs both the first setting and the parser mode below (jsonargparse 4.53). Lightning
+# enables the other, by which a value in a config could be fetched from a server, without a limit of its size.
+set_parsing_settings(omegaconf_absolute_to_relative_paths=True, config_read_mode_fsspec_enabled=False)
 set_loader("omegaconf+", bounded(get_omegaconf_loader("omegaconf+"), interpolated=True), (YAMLError,))  # type: ignore[no-untyped-call]
 
 
@@ -63,7 +64,11 @@ class Pretrained:
 
 
 class TrainingParser(VerbParser, LightningArgumentParser):
-    """Lightning's parser with short errors."""
+    """Lightning's parser with short errors. Only `--config` takes files: a value that names one is no settings."""
+
+    def add_class_arguments(self, *args: Any, **options: Any) -> list[str]:
+        """Add the arguments of a class."""
+        return super().add_class_arguments(*args, **{**options, "sub_configs": False})
 
 
 class VoiceCLI(LightningCLI):

@@ -21,6 +21,7 @@ _LARGEST_MODEL = 2_000_000_000  # bytes
 _NAME = re.compile(r"[\w][\w.-]*/[\w][\w.-]*")
 _COMMIT = re.compile("[0-9a-f]{40}")
 _TRIES = 5
+_MOST_REDIRECTS = 10
 _BLOCK = 1 << 20  # bytes
 _LONGEST = 300  # characters of a server's error message that is shown
 _TAGS = ("lightning_vc", "text-to-speech", "voice-cloning")
@@ -143,6 +144,8 @@ def _library(what: str) -> Any:
         import huggingface_hub.errors
     except ImportError as error:
         raise ImportError(f"{what} of the Hub need huggingface_hub: pip install 'lightning_vc[hub]'") from error
+    # With telemetry, it asks the server for a list of programs, of any length, and keeps that beside the cache.
+    huggingface_hub.constants.HF_HUB_DISABLE_TELEMETRY = True
     return huggingface_hub
 
 
@@ -169,16 +172,9 @@ def _fetch(hub: Any, name: str, file: str, folder: Path) -> None:
     size, most = hub.get_hf_file_metadata(url).size, _LARGEST.get(file, _LARGEST_MODEL)
     if size is None or size > most:
         raise ValueError(f"{file} of {name} has {size} bytes, where at most {most:,} are allowed")
-    headers = {**hub.utils.build_hf_headers(), "Accept-Encoding": "identity"}
-    timeout = hub.constants.HF_HUB_DOWNLOAD_TIMEOUT  # seconds to wait for the next bytes
     for attempt in range(1, _TRIES + 1):
         try:
-            with (
-                atomic_write(folder / file) as partial,
-                partial.open("wb") as out,
-                hub.utils.http_stream_backoff("GET", url, headers=headers, timeout=timeout) as answer,
-            ):
-                hub.utils.hf_raise_for_status(answer)
+            with atomic_write(folder / file) as partial, partial.open("wb") as out, _answer(hub, url) as answer:
                 for block in limited_blocks(answer.iter_raw(_BLOCK), size):
                     out.write(block)
                 if out.tell() != size:
@@ -189,6 +185,23 @@ def _fetch(hub: Any, name: str, file: str, folder: Path) -> None:
                 raise
         except ValueError as error:
             raise ValueError(f"{file} of {name} was not downloaded: {error}") from error
+
+
+@contextmanager
+def _answer(hub: Any, url: str) -> Iterator[Any]:
+    """Stream the answer to a request; the texts of redirects and errors, which may be endless, are not read."""
+    headers: Any = {**hub.utils.build_hf_headers(), "Accept-Encoding": "identity"}
+    options = {"timeout": hub.constants.HF_HUB_DOWNLOAD_TIMEOUT, "follow_redirects": False, "retry_on_status_codes": ()}
+    for _ in range(_MOST_REDIRECTS):
+        with hub.utils.http_stream_backoff("GET", url, headers=headers, **options) as answer:
+            if answer.next_request is None:
+                if answer.is_error:
+                    answer.close()
+                hub.utils.hf_raise_for_status(answer)
+                yield answer
+                return
+            url, headers = str(answer.next_request.url), answer.next_request.headers  # no token for another server
+    raise OSError(f"it redirects more than {_MOST_REDIRECTS} times")
 
 
 @contextmanager

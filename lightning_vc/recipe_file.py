@@ -27,7 +27,8 @@ _TRAINING = re.compile(r"\S\s+[\"']?(fit|validate|test)[\"']?\s*$")
 _MAIN = dict.fromkeys(("clone", "demo", "evaluate", "export", "prepare", "synthesize"), "out") | {"morph": "save"}
 # Options that name output paths.
 _OUTPUT = re.compile(
-    r"out|save|data\.loading\.cache|(.+\.)?(default_root_dir|dirpath|save_dir)|trainer\..+\.(path|dir)"
+    r"out|save|data\.loading\.cache|(.+\.)?(default_root_dir|dirpath|save_dir)|"
+    r"trainer\..+\.(path|dir|dir_name|root_dir|(?!class_path)\w+_path)"
 )
 # Parts of a path that a logger would expand, or take as an address. {step:c} would format a number as any character,
 # such as a dot.
@@ -56,18 +57,25 @@ def read_recipe(file: Path, overrides: Sequence[str]) -> dict[str, Any]:
     if not isinstance(settings["dir"], str) or not settings["dir"]:
         raise ValueError(f"{file}: dir is {settings['dir']!r}: name the folder of all outputs")
     if not any(override.startswith("dir=") for override in overrides):
-        _refuse_link_in_recipe(file, settings["dir"])
+        _check_folder(file, settings["dir"])
     return settings
 
 
-def _refuse_link_in_recipe(file: Path, folder: str) -> None:
-    """Raise ValueError for a `dir` that leads through a symbolic link in a folder that came with the recipe.
+def _check_folder(file: Path, folder: str) -> None:
+    """Raise ValueError for a `dir` outside of the current folder and of the folder that came with the recipe.
 
-    That is the folder of recipe.yaml; for recipes/<name>/recipe.yaml, it is the folder that holds recipes/.
+    That is the folder of recipe.yaml; for recipes/<name>/recipe.yaml, it is the folder that holds recipes/. No symbolic
+    link in it may be part of `dir`.
     """
     here = Path(os.path.abspath(file.parent))
     here = here.parents[1] if here.parent.name == "recipes" else here
     place = Path(folder).absolute()
+    plain = Path(os.path.abspath(place))
+    if not (plain.is_relative_to(Path.cwd()) or plain.is_relative_to(here)):
+        raise ValueError(
+            f"{file}: dir is {folder}, outside of the current folder and of the recipe's: give the folder yourself, as "
+            f"in dir={os.path.realpath(folder)}"
+        )
     for path in (place, *place.parents):  # as written, because the kernel follows a link before a `..` behind it
         if Path(os.path.abspath(path)).is_relative_to(here) and path != here and path.is_symlink():
             raise ValueError(

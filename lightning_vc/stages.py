@@ -19,10 +19,12 @@ from pathlib import Path
 from typing import Any
 
 from lightning_vc.console import INTERRUPTED, printable
-from lightning_vc.files import inside, read_text, refuse_links, write_file
+from lightning_vc.files import inside, read_file, read_text, refuse_links, write_file
 from lightning_vc.recipe_file import command_line, load_yaml, output_paths, read_recipe, verb_words
 
 _PATIENCE = 10.0  # seconds from Ctrl-C until a command is terminated
+_LARGEST_TEXT = 64 << 20  # bytes of a text file that a command names
+_RECORDS = ".stages"  # folder of the records in `dir`
 _BEST = "best.ckpt"  # beside the checkpoint: the best by validation, of the same settings
 
 
@@ -127,16 +129,16 @@ class Recipe:
 
         Returns the path of the record.
         """
-        record = inside(self.dir, ".stages", f"{stage.name}.json")
+        record = inside(self.dir, _RECORDS, f"{stage.name}.json")
         checkpoint = stage.checkpoint
         checkpoints = [checkpoint, checkpoint.with_name(_BEST)] if checkpoint else []
         renamed = [name for path in checkpoints for name in (path, _aside(path, stage.key))]
         for path in (record.parent, *stage.written, *renamed):  # links may have come with the recipe, or from a stage
             refuse_links(path.absolute(), self.dir)
         key = _read(record).get("key")
-        if checkpoint and key is None and checkpoint.exists():
+        if key is None and (foreign := [path for path in (*checkpoints, *stage.written) if _is_foreign(path, stage)]):
             raise ValueError(
-                f"{checkpoint} exists, but no stage of this recipe has written it: move it away, or give another dir"
+                f"{foreign[0]} exists, but no stage of this recipe has written it: move it away, or give another dir"
             )
         existing = [path for path in checkpoints if path.exists()]
         if existing and key not in (None, stage.key):
@@ -153,6 +155,16 @@ class Recipe:
         return record
 
 
+def _is_foreign(path: Path, stage: Stage) -> bool:
+    """Whether a path, to which a stage without a record writes, would be written over.
+
+    Training adds to a folder, and `prepare` checks its own.
+    """
+    if not path.is_dir() or stage.checkpoint or stage.command[0].endswith(".prepare"):
+        return path.is_file()
+    return any(path.iterdir()) and not (path / _RECORDS).exists()
+
+
 def _names(word: str, output: Path) -> bool:
     """Whether a word names a path or a file in it: `a/b/d` and `{x: a/b}` name `a/b`, `a/b-2` and `c/a/b` do not."""
     if Path(os.path.abspath(word)).is_relative_to(os.path.abspath(output)):
@@ -166,7 +178,7 @@ def _content(file: Path) -> bytes:
     if file.suffix not in (".yaml", ".txt") or not file.is_file():
         return b""
     if file.suffix == ".txt":
-        return file.read_bytes()
+        return read_file(file, _LARGEST_TEXT)
     try:
         return json.dumps(load_yaml(file), default=str).encode()
     except TypeError as error:

@@ -24,9 +24,10 @@ from torch import Tensor
 from lightning_vc.audio import io as audio
 from lightning_vc.console import short
 from lightning_vc.data.index import SETS, Index
-from lightning_vc.files import inside, plain_name, refuse_links, write_file
+from lightning_vc.files import inside, plain_name, read_text, refuse_links, write_file
 from lightning_vc.plots import save_figure
 
+_LARGEST_LOG = 256 << 20  # bytes of metrics.csv, of which a million rows have about 200 MB
 _LOG = "log"  # field of a checkpoint: number of the log's folder, and the row of the last step
 
 
@@ -72,8 +73,7 @@ class _Appender(ExperimentWriter):
 def _keep_rows(file: Path, step: int, row: Mapping[str, float]) -> None:
     """Keep the complete rows of steps before `step`; add `row`, of step - 1, if the file lacks it."""
     try:
-        with file.open(newline="", encoding="utf-8") as old:
-            names, *rows = csv.reader(old)
+        names, *rows = csv.reader(io.StringIO(read_text(file, _LARGEST_LOG), newline=""))
         kept = [dict(zip(names, cells, strict=True)) for cells in rows if len(cells) == len(names)]
         kept = [cells for cells in kept if cells["step"].isdecimal() and int(cells["step"]) < step]
     except (csv.Error, KeyError, ValueError) as error:
@@ -144,13 +144,16 @@ def resume_logs(loggers: list[Logger], saved: Mapping[str, Any], path: str, stag
     same version number is that of another run.
 
     Raises:
-        ValueError: for a checkpoint whose fields for this are invalid, and for a log with a symbolic link that leads
-            out of the folder of logs.
+        ValueError: for a checkpoint whose fields for this are invalid, and for a symbolic link among the logs, also
+            those of other runs, that leads out of their folder.
     """
     run, log, step = saved.get("wandb_run"), saved.get(_LOG), saved.get("global_step")
     if run is not None:
         run = plain_name(run, f"wandb_run of {path}")
     for logger in loggers:
+        if logger.save_dir:
+            logs = getattr(logger, "root_dir", None) or Path(logger.save_dir, "wandb")
+            refuse_links(Path(logs), Path(logger.save_dir))
         if isinstance(logger, WandbLogger) and logger.version is None and run is not None:
             logger._id = logger._wandb_init["id"] = run  # the logger starts its run when it is first used
         if not isinstance(logger, ResumableCSVLogger | TensorBoardLogger) or log is None or logger._version is not None:
@@ -158,7 +161,6 @@ def resume_logs(loggers: list[Logger], saved: Mapping[str, Any], path: str, stag
         version, row = _checked(log, path)
         is_here = Path(path).resolve().is_relative_to(Path(logger.save_dir).resolve())
         if stage == "fit" and is_here and type(step) is int:
-            refuse_links(Path(logger.root_dir, f"version_{version}"), Path(logger.save_dir))
             if isinstance(logger, ResumableCSVLogger):
                 logger.resume(version, step, row)
             elif Path(logger.root_dir, f"version_{version}").is_dir():
@@ -211,7 +213,6 @@ def log_media(
                 logger.experiment.add_audio(sound.name, sound.wave, step, sound.sample_rate)
     takes_media = [isinstance(logger, WandbLogger | TensorBoardLogger) for logger in trainer.loggers]
     if folder and not (takes_media and all(takes_media)):
-        path = Path(folder, file)
         if sound:
-            audio.write(path.with_name(f"{path.name}.wav"), sound.wave, sound.sample_rate)
-        save_figure(figure, path.with_name(f"{path.name}.png"))
+            audio.write(inside(folder, f"{file}.wav"), sound.wave, sound.sample_rate)
+        save_figure(figure, inside(folder, f"{file}.png"))

@@ -21,6 +21,8 @@ class FakeHub:
         self.sizes: dict[str, int] = {}  # what to say of a file's size instead of the truth
         self.headers: dict[str, str] = {}  # what to say of every file instead of the truth
         self.more: dict[str, bytes] = {}  # sent after the content of a file
+        self.endless: dict[str, int] = {}  # status of the answers that have 100 MB instead of the content of a file
+        self.sent = 0  # bytes of such answers that were taken
         self.private: dict[str, bool] = {}
         self.url = ""
 
@@ -79,6 +81,15 @@ class _Handler(BaseHTTPRequestHandler):
         if self.command != "HEAD":
             self.wfile.write(content)
 
+    def answer_endlessly(self, status: int) -> None:
+        self.answer(status, Location=self.path, size="100000000")
+        try:
+            for _ in range(100):
+                self.wfile.write(bytes(1_000_000))
+                self.hub.sent += 1_000_000
+        except OSError:  # nobody reads it
+            self.close_connection = True
+
     def do_HEAD(self) -> None:
         self.do_GET()
 
@@ -102,6 +113,8 @@ class _Handler(BaseHTTPRequestHandler):
         else:
             content += self.hub.more.get(file, b"")
         headers |= self.hub.headers
+        if self.command == "GET" and file in self.hub.endless:
+            return self.answer_endlessly(self.hub.endless[file])
         return self.answer(200, content, **headers)
 
     def do_POST(self) -> None:

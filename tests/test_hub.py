@@ -167,6 +167,24 @@ def test_a_download_ends_at_its_declared_size(server: FakeHub, files: dict[str, 
     assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == [SUMS]
 
 
+@pytest.mark.parametrize("status", [302, 403, 503])
+def test_the_text_of_an_error_or_redirect_is_not_read(server: FakeHub, files: dict[str, bytes], status: int) -> None:
+    server.commit(NAME, files)
+    server.endless["tts.safetensors"] = status
+    with pytest.raises(
+        OSError, match=r"does not answer as expected: (it redirects more than 10 times|.*\b503\b|.*\b403\b)"
+    ):
+        hub.download(NAME)
+    assert server.sent < 50_000_000
+
+
+def test_no_list_of_programs_is_asked_for(server: FakeHub, files: dict[str, bytes]) -> None:
+    """huggingface_hub would read an answer of any length."""
+    server.commit(NAME, files)
+    hub.download(NAME)
+    assert all(f"/{NAME}/" in request for request in server.requests)
+
+
 def test_a_message_of_the_server_is_shortened(server: FakeHub, files: dict[str, bytes]) -> None:
     server.commit(NAME, files)
     server.headers = {"X_Repo_Commit": "x" * 3000}

@@ -3,6 +3,7 @@
 import time
 from pathlib import Path
 
+import fsspec
 import pytest
 import yaml
 
@@ -116,6 +117,23 @@ def test_configs_of_training_are_bounded_too(
     printed = capsys.readouterr().err
     assert "swordfish" not in printed
     assert "Traceback" not in printed
+
+
+def test_only_configs_are_read_from_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Any other value would be settings that no check of a recipe sees, or a file of any size on a server."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "logger").write_text("{class_path: CSVLogger, init_args: {save_dir: /elsewhere}}")
+    with fsspec.open("memory://server/config.yaml", "w") as file:
+        file.write("trainer: {max_steps: 7}")
+    for words in (["--trainer.logger", "logger"], ["--config", "memory://server/config.yaml"]):
+        with pytest.raises(SystemExit) as end:
+            tts.main(["fit", "--data.shards", "x", *words, "--print_config"])
+        assert end.value.code == 2
+        printed = capsys.readouterr()
+        assert "Expected a dot import path" in printed.err or "File does not exist" in printed.err
+        assert not printed.out
 
 
 # Settings in several files

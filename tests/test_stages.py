@@ -600,8 +600,12 @@ def test_an_override_needs_a_value(recipe: Path, ran: Ran, capsys: pytest.Captur
             for option in ("logger: own.yaml", "logger: [own.yml]", "callbacks.exclude_batches_path: skip.json")
         ),
         (
-            "dir: out\nstages: {one: {verb: tts fit, options: {trainer.callbacks.exclude_batches_path: /tmp/skip}}}",
-            ": give a name without / in front and ..",
+            "dir: out\nstages: {one: {verb: tts fit, options: {trainer.callbacks.exclude_batches_path: docs}}}",
+            "docs is not inside of out",
+        ),
+        (
+            "dir: out\nstages: {one: {verb: tts fit, options: {trainer.logger.root_dir: docs}}}",
+            "docs is not inside of out",
         ),
         (
             "dir: out\ntraining: {a: !!pairs [b: 1]}\nstages: {one: {verb: tts fit}}",
@@ -732,6 +736,33 @@ def test_no_output_is_written_through_a_link_to_elsewhere(recipe: Path, ran: Ran
     assert [command[0] for command in ran] == (["prepare"] if link.startswith("plant") else [])
 
 
+@pytest.mark.parametrize("folder", ["{elsewhere}", "../{elsewhere.name}", "${{here}}/../{elsewhere.name}"])
+def test_a_dir_outside_is_written_only_when_asked_for(
+    recipe: Path, ran: Ran, monkeypatch: pytest.MonkeyPatch, folder: str
+) -> None:
+    elsewhere = recipe.parent.with_name(f"{recipe.parent.name}-elsewhere")
+    monkeypatch.chdir(recipe.parent)
+    recipe.write_text(recipe.read_text().replace(f"{recipe.parent}/out", folder.format(elsewhere=elsewhere)))
+    with pytest.raises(ValueError, match=r"outside of the current folder and of the recipe's: .* dir=\S+elsewhere$"):
+        Recipe(recipe)
+    Recipe(recipe, [f"dir={elsewhere}"]).run()
+    assert len(ran) == 3
+
+
+@pytest.mark.parametrize(
+    "options", ["out: '${dir}/a.wav'", "out: '${dir}/models'", "out: '${dir}/b', voice: '${dir}/a.wav'"]
+)
+def test_files_that_the_recipe_did_not_write_are_kept(recipe: Path, ran: Ran, options: str) -> None:
+    verb = "export" if "models" in options else "clone"
+    recipe.write_text(f"dir: {recipe.parent}/out\nstages: {{one: {{verb: {verb}, options: {{{options}}}}}}}")
+    (recipe.parent / "out" / "models").mkdir(parents=True)
+    (recipe.parent / "out" / "models" / "tts.safetensors").write_text("mine")
+    (recipe.parent / "out" / "a.wav").write_text("mine")
+    with pytest.raises(ValueError, match=r"(a\.wav|models) exists, but no stage of this recipe has written it"):
+        Recipe(recipe).run()
+    assert ran == []
+
+
 def test_a_dir_that_came_as_a_link_is_written_only_when_asked_for(recipe: Path, ran: Ran) -> None:
     elsewhere = recipe.parent.parent / "elsewhere"
     elsewhere.mkdir()
@@ -776,6 +807,14 @@ def test_links_within_dir_are_written_through(recipe: Path, ran: Ran) -> None:
     (out / "shards" / "log").symlink_to(out)
     Recipe(recipe).run()
     assert len(ran) == 3
+
+
+def test_a_huge_text_file_is_not_read(recipe: Path) -> None:
+    with (recipe.parent / "huge.txt").open("wb") as file:
+        file.truncate(1 << 40)
+    recipe.write_text(recipe.read_text() + "      sentences: ${here}/huge.txt\n")
+    with pytest.raises(ValueError, match=r"huge\.txt has more than 67,108,864 bytes"):
+        Recipe(recipe)
 
 
 def test_a_damaged_record_is_named(recipe: Path, ran: Ran) -> None:

@@ -1,19 +1,22 @@
 """What loggers get beside metrics, and the log of a run that is resumed."""
 
 import csv
+import os
 import subprocess
 import time
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import wandb
 import yaml
 from lightning.pytorch.loggers import Logger, TensorBoardLogger
+from matplotlib.figure import Figure
 
 from lightning_vc.checkpoint import write_checkpoint
 from lightning_vc.recipes import tts
-from lightning_vc.tracking import ResumableCSVLogger, git_commit, resume_logs
+from lightning_vc.tracking import ResumableCSVLogger, git_commit, log_media, resume_logs
 from lightning_vc.untrusted import read_checkpoint
 from tests.tiny import ROOT, TinyRun, logged, metrics
 
@@ -117,6 +120,15 @@ def test_an_empty_log_is_left_behind(tmp_path: Path) -> None:
     assert [row["step"] for row in csv.DictReader(new.open())] == ["10"]
 
 
+def test_a_huge_log_is_not_read(tmp_path: Path) -> None:
+    file = tmp_path / "csv/version_0/metrics.csv"
+    file.parent.mkdir(parents=True)
+    with file.open("wb") as stream:
+        stream.truncate(1 << 40)
+    with pytest.raises(ValueError, match=r"metrics\.csv is no log .* has more than 268,435,456 bytes"):
+        ResumableCSVLogger(tmp_path, "csv").resume(0, 10, {})
+
+
 @pytest.mark.parametrize("content", [b"a,b\n1,2\n", b"step,a\n1," + b"x" * 200_000, b"step\n\xff\n"])
 def test_a_damaged_log_is_named(tmp_path: Path, content: bytes) -> None:
     file = tmp_path / "csv/version_0/metrics.csv"
@@ -138,18 +150,31 @@ def test_a_log_is_not_written_through_a_link(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", [ResumableCSVLogger, TensorBoardLogger])
-@pytest.mark.parametrize("link", ["version_0", "version_0/spoken"])
-def test_a_resumed_run_writes_no_log_through_a_link_to_elsewhere(tmp_path: Path, link: str, kind: type[Any]) -> None:
+@pytest.mark.parametrize("link", ["version_0", "version_0/spoken", "../log"])
+@pytest.mark.parametrize("saved", [{"log": {"version": 0, "row": {}}, "global_step": 2}, {}])
+@pytest.mark.parametrize("stage", ["fit", "test"])
+def test_a_resumed_run_writes_no_log_through_a_link_to_elsewhere(
+    tmp_path: Path, link: str, kind: type[Any], saved: dict[str, Any], stage: str
+) -> None:
     """A run may come from somebody else, with links in it."""
     outside, log = tmp_path / "outside", tmp_path / "run" / "log"
-    for folder in (outside, (log / link).parent):
+    place = Path(os.path.normpath(log / link))
+    for folder in (outside, place.parent):
         folder.mkdir(parents=True)
-    (log / link).symlink_to(outside)
+    place.symlink_to(outside)
     logger: Logger = kind(str(log.parent), name="log")
-    saved = {"log": {"version": 0, "row": {}}, "global_step": 2}
-    with pytest.raises(ValueError, match=f"{link} is a symbolic link: give a folder without links"):
-        resume_logs([logger], saved, str(log.parent / "last.ckpt"), "fit")
+    with pytest.raises(ValueError, match=f"{place} is a symbolic link: give a folder without links"):
+        resume_logs([logger], saved, str(log.parent / "last.ckpt"), stage)
     assert not any(outside.iterdir())
+
+
+def test_no_sound_and_figure_is_written_through_a_link(tmp_path: Path) -> None:
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "spoken").symlink_to(tmp_path)
+    trainer: Any = SimpleNamespace(global_step=1, loggers=[])
+    with pytest.raises(ValueError, match=r"spoken/1\.png is not inside of"):
+        log_media(trainer, str(tmp_path / "run"), "spoken/1", "figure", Figure())
+    assert [path.name for path in tmp_path.iterdir()] == ["run"]
 
 
 def test_a_log_that_is_gone_is_begun_anew(tmp_path: Path) -> None:

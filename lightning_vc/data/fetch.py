@@ -86,7 +86,13 @@ def _copy(url: str, sha256: str, size: int, path: Path) -> None:
 
 
 def _blocks(url: str, max_bytes: int) -> Iterator[bytes]:
-    """Blocks of a file as they arrive; raises ValueError for more than `max_bytes`, OSError for a slow server."""
+    """Blocks of a file as they arrive; raises ValueError for more than `max_bytes`, OSError for a slow server.
+
+    Chains of filesystems are refused: one that reads an index or an archive, such as reference://, takes any memory,
+    and runs the templates in it.
+    """
+    if "::" in url:
+        raise ValueError("a chain of filesystems (::) is not followed: give one address")
     options = {}
     if url.startswith(("http://", "https://")):
         import aiohttp  # here: only http(s) needs it

@@ -1,5 +1,6 @@
 """Shards that lie elsewhere: on a real HTTP server, which is not always kind, and in fsspec's memory."""
 
+import json
 import os
 import signal
 import subprocess
@@ -214,6 +215,15 @@ def test_there_is_no_index(server: Server) -> None:
 def test_no_address_runs_a_command(address: str) -> None:
     with pytest.raises((FileNotFoundError, ValueError), match=r"no shards here|Protocol not known: gopher"):
         Index.load(address)
+
+
+def test_no_chain_of_filesystems_is_followed(tmp_path: Path) -> None:
+    """The index of reference:// is a program."""
+    key = "{% for a in range(10 ** 9) %}a{% endfor %}"
+    reference = {"version": 1, "gen": [{"key": key, "url": "x", "dimensions": {"i": [1]}}], "refs": {"a": "x"}}
+    (tmp_path / "index.json").write_text(json.dumps(reference))
+    with pytest.raises(ValueError, match="a chain of filesystems"):
+        Index.load(f"reference://a::file://{tmp_path}")
 
 
 def test_verify(index: Index, server: Server, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
