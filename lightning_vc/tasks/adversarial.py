@@ -21,18 +21,19 @@ _L1 = 15.0  # weight of the spectrograms' L1, which are decibels as 0 to 1
 
 
 class AdversarialTask(Task):
-    """Fine-tune the converter as the generator of a GAN, as an L1 alone smooths spectrograms (Yang et al. 2021).
+    """Fine-tune the converter as the generator of a GAN (after GANSpeech, Yang et al. 2021).
 
-    The discriminator compares mel spectrograms of predicted and of true linear ones, given what the converter gets for
-    each frame and the speaker embedding. The losses are the L1 of both spectrograms, those of a least-squares GAN, and
-    feature matching, which is scaled to the L1 in each step. All other layers and the speaker table are frozen, so the
-    speaker encoder stays valid. One optimizer updates converter and discriminator in the same step.
+    L1 alone makes predicted spectrograms too smooth. The discriminator compares mel spectrograms of predicted and of
+    true linear ones, given the converter's input for each frame and the speaker embedding. The losses are the L1 of
+    both spectrograms, those of a least-squares GAN, and feature matching, which is scaled to the L1 in each step. All
+    other layers and the speaker table are frozen, so the speaker encoder stays valid. One optimizer updates converter
+    and discriminator in the same step.
 
     Args:
         tts: the generative model; its acoustic model has a `converter`.
         encoder: the speaker encoder trained for its embeddings, which is saved beside it.
         frames: length of the random piece of each utterance that the discriminator gets.
-        scheduled_sampling: that of the acoustic model in this training.
+        scheduled_sampling: of the acoustic model, in this training (see `AcousticModel`).
         warmup_steps: number of initial steps in which only the discriminator is trained.
 
     Raises:
